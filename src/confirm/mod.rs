@@ -1,0 +1,142 @@
+//! Stage 7 of 7: ties receipts to entries of the audit log.
+//!
+//! In: the [`Receipt`]s of a run, audit entries in any order and possibly twice, our clients' ids, the
+//! versions that the run started from. Out: a [`Confirmation`]. Never: asks for a write: a receipt without
+//! an entry is *missing*, and the configuration itself was read back already.
+//! Start reading at [`confirm`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Confirmation, Entry, OrganizationId, Receipt, Standing};
+
+/// Holds receipts against entries.
+///
+/// An entry proves a receipt when organization, action, version and client are the receipt's. The time is
+/// not compared: the server's clock is not ours, and a version is made once. An entry by anybody else is
+/// *foreign* when its version came after the one that the run started from.
+pub fn confirm(
+    receipts: &[Receipt],
+    entries: &[Entry],
+    own_clients: &BTreeSet<String>,
+    started_from: &BTreeMap<OrganizationId, u64>,
+) -> Confirmation {
+    let distinct: BTreeMap<&str, &Entry> = entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+    let proof = |receipt: &Receipt| {
+        distinct.values().find(|entry| {
+            entry.organization == receipt.target.organization
+                && entry.version == Some(receipt.version)
+                && entry.action == receipt.action()
+                && own_clients.contains(&entry.actor.id)
+        })
+    };
+    let receipts = receipts
+        .iter()
+        .map(|receipt| {
+            let standing = match proof(receipt) {
+                Some(entry) => Standing::Confirmed { entry: entry.id.clone(), at: entry.at },
+                None => Standing::Missing,
+            };
+            (receipt.clone(), standing)
+        })
+        .collect();
+    let mut foreign: Vec<Entry> = distinct
+        .values()
+        .filter(|entry| !own_clients.contains(&entry.actor.id))
+        .filter(|entry| {
+            started_from
+                .get(&entry.organization)
+                .is_some_and(|from| entry.version.is_some_and(|version| version > *from))
+        })
+        .map(|entry| (*entry).clone())
+        .collect();
+    foreign.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    Confirmation { receipts, foreign }
+}
+
+impl Confirmation {
+    /// Receipts without an entry.
+    pub fn missing(&self) -> usize {
+        self.receipts.iter().filter(|(_, standing)| *standing == Standing::Missing).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{Actor, ActorKind, CredentialsName, Receiver, Region, Target};
+
+    fn receipt(version: u64, by: Receiver) -> Receipt {
+        Receipt {
+            target: Target {
+                organization: OrganizationId::new("org"),
+                region: Region::EuWest1,
+                credentials: CredentialsName::new("c"),
+            },
+            from_version: (version > 1).then(|| version - 1),
+            version,
+            sent_at: Timestamp::UNIX_EPOCH,
+            by,
+        }
+    }
+
+    fn entry(id: &str, action: &str, actor: &str, organization: &str, version: u64) -> Entry {
+        Entry {
+            id: id.into(),
+            at: Timestamp::UNIX_EPOCH,
+            action: format!("webchat:configuration:{action}"),
+            organization: OrganizationId::new(organization),
+            actor: Actor { id: actor.into(), name: String::new(), kind: ActorKind::Client },
+            remote_ip: None,
+            version: Some(version),
+            changes: Vec::new(),
+        }
+    }
+
+    fn standing(receipt: Receipt, entries: &[Entry]) -> (usize, Vec<String>) {
+        let own = BTreeSet::from(["us".to_owned()]);
+        let from = BTreeMap::from([(OrganizationId::new("org"), 4)]);
+        let confirmation = confirm(&[receipt], entries, &own, &from);
+        (confirmation.missing(), confirmation.foreign.into_iter().map(|entry| entry.id).collect())
+    }
+
+    #[test]
+    fn only_our_own_entry_of_that_version_confirms() {
+        let table = [
+            (receipt(5, Receiver::Put), vec![entry("a", "update", "us", "org", 5)], 0, vec![]),
+            (
+                receipt(5, Receiver::ReadBack),
+                vec![entry("a", "update", "us", "org", 5), entry("a", "update", "us", "org", 5)],
+                0,
+                vec![],
+            ),
+            (receipt(1, Receiver::Put), vec![entry("a", "create", "us", "org", 1)], 0, vec![]),
+            (receipt(5, Receiver::Job), vec![entry("a", "replicate", "us", "org", 5)], 0, vec![]),
+            (receipt(5, Receiver::Put), vec![], 1, vec![]),
+            (receipt(5, Receiver::Put), vec![entry("a", "update", "us", "org", 6)], 1, vec![]),
+            (receipt(5, Receiver::Put), vec![entry("a", "update", "us", "other", 5)], 1, vec![]),
+            (receipt(5, Receiver::Put), vec![entry("a", "delete", "us", "org", 5)], 1, vec![]),
+            (receipt(5, Receiver::Put), vec![entry("a", "update", "them", "org", 5)], 1, vec!["a"]),
+            (
+                receipt(6, Receiver::Put),
+                vec![entry("b", "update", "us", "org", 6), entry("a", "update", "them", "org", 5)],
+                0,
+                vec!["a"],
+            ),
+            (
+                receipt(5, Receiver::Put),
+                vec![entry("b", "update", "us", "org", 5), entry("a", "update", "them", "org", 4)],
+                0,
+                vec![],
+            ),
+        ];
+        for (receipt, entries, missing, foreign) in table {
+            assert_eq!(
+                standing(receipt, &entries),
+                (missing, foreign.into_iter().map(String::from).collect()),
+                "{entries:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The texts of one load, so that a span can be turned into a file, a line and a column.
+
+use std::sync::Arc;
+
+use super::yaml::Span;
+use crate::model::Location;
+
+/// One file's path and text.
+#[derive(Debug, Clone)]
+pub struct SourceFile {
+    /// Path from the repository's root.
+    pub path: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+/// The files of one tenant: the shared layers first, then its own.
+#[derive(Debug, Clone, Default)]
+pub struct Files {
+    shared: Arc<[SourceFile]>,
+    own: Vec<SourceFile>,
+}
+
+impl Files {
+    /// Starts with the files that every tenant shares.
+    pub fn with_shared(shared: Arc<[SourceFile]>) -> Self {
+        Self { shared, own: Vec::new() }
+    }
+
+    /// Adds a file and returns its number.
+    pub fn add(&mut self, path: Arc<str>, text: Arc<str>) -> u32 {
+        self.own.push(SourceFile { path, text });
+        u32::try_from(self.shared.len() + self.own.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The file with this number.
+    pub fn file(&self, number: u32) -> Option<&SourceFile> {
+        let number = number as usize;
+        self.shared.get(number).or_else(|| self.own.get(number.checked_sub(self.shared.len())?))
+    }
+
+    /// The file at this path.
+    pub fn by_path(&self, path: &str) -> Option<&SourceFile> {
+        self.own.iter().chain(self.shared.iter()).find(|file| &*file.path == path)
+    }
+
+    /// File, line and column of a span.
+    pub fn locate(&self, span: Span) -> Location {
+        let Some(file) = self.file(span.file) else { return Location::file("") };
+        let (line, column) = position(&file.text, span.start as usize);
+        Location { file: Arc::clone(&file.path), line, column, bytes: span.start..span.end }
+    }
+
+    /// All files as one list, for [`Files::with_shared`].
+    pub fn into_shared(self) -> Arc<[SourceFile]> {
+        self.shared.iter().cloned().chain(self.own).collect()
+    }
+}
+
+/// Line and column of a byte, both counted from 1, the column in characters.
+pub fn position(text: &str, byte: usize) -> (u32, u32) {
+    let mut end = byte.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let before = text.get(..end).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column =
+        before.get(line_start..).unwrap_or_default().chars().filter(|&c| c != '\u{feff}').count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::position;
+
+    #[test]
+    fn positions_count_characters_and_skip_the_byte_order_mark() {
+        let table = [
+            ("abc", 0, (1, 1)),
+            ("a\nbc", 3, (2, 2)),
+            ("ü: ß", 4, (1, 4)),
+            ("\u{feff}a", 3, (1, 1)),
+            ("a", 99, (1, 2)),
+        ];
+        for (text, byte, expected) in table {
+            assert_eq!(position(text, byte), expected, "{text:?} at {byte}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The kinds of documents that a configuration repository holds, as Rust types.
+//!
+//! The types are the one description of a kind: serde reads documents into them, and the committed JSON
+//! Schemas are generated from them. Limits stand in [`text`] and beside each field, once.
+
+pub mod choice;
+pub mod field;
+pub mod project;
+pub mod tenant;
+pub mod text;
+pub mod web_messaging;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use choice::choice;
+use text::{LabelText, Labels, Name};
+
+choice! {
+    /// The version of the manifest format.
+    pub enum ApiVersion {
+        /// The only version so far.
+        V1Alpha1 = "genesync/v1alpha1",
+    }
+}
+
+/// A kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// `genesync.yaml`.
+    Project,
+    /// `tenants/<name>/tenant.yaml`.
+    Tenant,
+    /// A web messaging configuration, or a layer of one.
+    WebMessaging,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: &'static [Kind] = &[Kind::Project, Kind::Tenant, Kind::WebMessaging];
+
+    /// The word after `kind:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Project => "Project",
+            Kind::Tenant => "Tenant",
+            Kind::WebMessaging => "WebMessaging",
+        }
+    }
+
+    /// The schema's file name under `schemas/`.
+    pub fn schema_file(self) -> &'static str {
+        match self {
+            Kind::Project => "project.json",
+            Kind::Tenant => "tenant.json",
+            Kind::WebMessaging => "web-messaging.json",
+        }
+    }
+
+    /// Finds a kind by its name.
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// The name of a document and what else is known of it.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Metadata {
+    /// Name of the document: lower-case letters, digits and dashes.
+    pub name: Name,
+    /// Labels for people and reports. `protected: "true"` on a tenant makes genesync ask before it switches anything off.
+    #[serde(default)]
+    pub labels: Labels<LabelText>,
+}

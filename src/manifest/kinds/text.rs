@@ -1,0 +1,337 @@
+//! Text with a form: each type's pattern and length stand here once, for the reader and for the schema.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A form of text.
+pub trait Form {
+    /// What it is called in messages.
+    const TITLE: &'static str;
+    /// What it is for.
+    const DESCRIPTION: &'static str;
+    /// The regular expression that the whole text matches.
+    const PATTERN: &'static str;
+    /// Longest text, in Unicode scalar values.
+    const LENGTH_MAX: usize;
+    /// Texts that pass.
+    const EXAMPLES: &'static [&'static str];
+
+    /// The compiled pattern.
+    fn regex() -> Option<&'static Regex>;
+}
+
+macro_rules! form {
+    ($name:ident, $title:literal, $description:literal, $pattern:literal, $length:literal, [$($example:literal),+]) => {
+        #[doc = $description]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(pub String);
+
+        impl Form for $name {
+            const TITLE: &'static str = $title;
+            const DESCRIPTION: &'static str = $description;
+            const PATTERN: &'static str = $pattern;
+            const LENGTH_MAX: usize = $length;
+            const EXAMPLES: &'static [&'static str] = &[$($example),+];
+
+            fn regex() -> Option<&'static Regex> {
+                static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
+                REGEX.as_ref()
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                read::<$name, D>(deserializer).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                describe::<$name>()
+            }
+        }
+    };
+}
+
+fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.chars().count() > F::LENGTH_MAX {
+        return Err(D::Error::custom(format_args!(
+            "{} may have {} characters at most",
+            F::TITLE,
+            F::LENGTH_MAX
+        )));
+    }
+    if !F::regex().is_some_and(|regex| regex.is_match(&text)) {
+        return Err(D::Error::custom(format_args!("this is not {}", F::TITLE)));
+    }
+    Ok(text)
+}
+
+fn describe<F: Form>() -> Schema {
+    json_schema!({
+        "type": "string",
+        "description": F::DESCRIPTION,
+        "pattern": F::PATTERN,
+        "maxLength": F::LENGTH_MAX,
+        "examples": F::EXAMPLES,
+    })
+}
+
+form!(
+    Name,
+    "a name",
+    "A name: lower-case letters, digits and dashes, starting and ending with a letter or digit.",
+    r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+    63,
+    ["northbank", "eu-retail"]
+);
+form!(
+    Uuid,
+    "an organization id",
+    "A Genesys organization's id: a UUID in lower case.",
+    r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+    36,
+    ["5b0c8a2e-93d4-4a57-8f0f-3c1a9d2b7e61"]
+);
+form!(
+    HexColour,
+    "a colour",
+    "A colour as `#RGB` or `#RRGGBB`, in quotes because `#` starts a comment.",
+    r"^#([0-9A-Fa-f]{3}|[0-9A-Fa-f]{6})$",
+    7,
+    ["#0B3D91", "#FFF"]
+);
+form!(
+    FontSize,
+    "a font size from 14px to 24px",
+    "A font size from `14px` to `24px`.",
+    r"^(1[4-9]|2[0-4])px$",
+    4,
+    ["16px"]
+);
+form!(
+    FontFamily,
+    "a list of font names",
+    "CSS font family list: letters, digits, spaces, quotes, dashes and commas.",
+    r#"^[\p{L}\p{N} ,'"_-]+$"#,
+    200,
+    ["Inter, sans-serif"]
+);
+form!(
+    TimeOfDay,
+    "a time from 00:00 to 23:59",
+    "A time of day as `HH:MM`, 24 hours.",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+    5,
+    ["09:00", "17:30"]
+);
+form!(
+    TimeZoneName,
+    "a time zone name",
+    "An IANA time zone name.",
+    r"^[A-Za-z0-9+_-]+(/[A-Za-z0-9+_-]+)*$",
+    64,
+    ["Europe/Berlin", "America/Mexico_City"]
+);
+form!(
+    Greeting,
+    "a greeting of 1 to 150 characters",
+    "One greeting message, 150 characters at most.",
+    r"(?s)^.*$",
+    150,
+    ["Hello! How can we help you today?"]
+);
+form!(
+    Audience,
+    "the name of an audience segment",
+    "The name of an audience segment.",
+    r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$",
+    100,
+    ["premium_customers"]
+);
+form!(
+    FlagName,
+    "the name of a feature flag",
+    "The name of a feature flag.",
+    r"^[A-Za-z][A-Za-z0-9_.-]*$",
+    64,
+    ["enableFileUpload"]
+);
+form!(
+    LabelText,
+    "a label's text",
+    "Text of a label, in quotes where it looks like a number or a truth value.",
+    r"^[^\p{C}]*$",
+    200,
+    ["banking"]
+);
+form!(
+    Email,
+    "an e-mail address or a team handle",
+    "Who to ask: an e-mail address or a team handle.",
+    r"^[^\s\p{C}]+$",
+    200,
+    ["web-platform@example.com", "@bank/chat"]
+);
+form!(
+    Date,
+    "a date such as 2026-12-31",
+    "A date as `YYYY-MM-DD`.",
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+    10,
+    ["2026-12-31"]
+);
+form!(
+    Reason,
+    "a reason of up to 500 characters",
+    "Why, in a sentence or two.",
+    r"^[^\p{C}]+$",
+    500,
+    ["The new brand colours arrive in March."]
+);
+form!(
+    RuleId,
+    "a rule's id",
+    "A rule's id, as printed with its findings.",
+    r"^[a-z][a-z0-9-]*$",
+    40,
+    ["contrast"]
+);
+
+/// A map whose keys have the form of a [`FlagName`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Labels<V>(pub BTreeMap<String, V>);
+
+impl<V> Default for Labels<V> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+/// Most entries of a map with free keys.
+pub const ENTRIES_MAX: usize = 100;
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Labels<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = BTreeMap::<String, V>::deserialize(deserializer)?;
+        if map.len() > ENTRIES_MAX {
+            return Err(D::Error::custom(format_args!("there may be {ENTRIES_MAX} entries at most")));
+        }
+        let odd = map.keys().find(|key| {
+            key.chars().count() > FlagName::LENGTH_MAX
+                || !FlagName::regex().is_some_and(|regex| regex.is_match(key))
+        });
+        match odd {
+            Some(key) => Err(D::Error::custom(format_args!("`{key}` is not a name"))),
+            None => Ok(Self(map)),
+        }
+    }
+}
+
+impl<V: JsonSchema> JsonSchema for Labels<V> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Labels".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<V>();
+        json_schema!({
+            "type": "object",
+            "propertyNames": {"pattern": FlagName::PATTERN, "maxLength": FlagName::LENGTH_MAX},
+            "additionalProperties": value,
+            "maxProperties": ENTRIES_MAX,
+        })
+    }
+}
+
+/// A list with a largest and, where asked, a smallest number of items, all different.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Items<T, const MIN: usize, const MAX: usize>(pub Vec<T>);
+
+impl<T, const MIN: usize, const MAX: usize> Default for Items<T, MIN, MAX> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const MIN: usize, const MAX: usize> Deserialize<'de> for Items<T, MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Vec::<T>::deserialize(deserializer)?;
+        if !(MIN..=MAX).contains(&items.len()) {
+            return Err(D::Error::custom(format_args!("there must be {MIN} to {MAX} items")));
+        }
+        Ok(Self(items))
+    }
+}
+
+impl<T: JsonSchema, const MIN: usize, const MAX: usize> JsonSchema for Items<T, MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Items".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let item = generator.subschema_for::<T>();
+        let mut schema = json_schema!({"type": "array", "items": item, "maxItems": MAX});
+        if MIN > 0 {
+            schema.insert("minItems".into(), MIN.into());
+        }
+        schema
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Whole<const MIN: u32, const MAX: u32>(pub u32);
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Through a JSON number, because 5.0 is a whole number to a schema but not to `u32`.
+        let number = serde_json::Number::deserialize(deserializer)?;
+        let whole = number.as_f64().filter(|value| value.fract() == 0.0);
+        let fits = whole.filter(|value| (f64::from(MIN)..=f64::from(MAX)).contains(value));
+        // In range and whole, so the conversion is exact.
+        fits.map(|value| Self(value as u32))
+            .ok_or_else(|| D::Error::custom(format_args!("this must be a whole number from {MIN} to {MAX}")))
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for Whole<MIN, MAX> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Whole".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": MIN, "maximum": MAX})
+    }
+}

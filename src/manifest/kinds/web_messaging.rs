@@ -1,0 +1,358 @@
+//! Kind WebMessaging: the web messaging configuration of an organization, or a shared layer of one.
+//!
+//! Every field can be left out: what is not named is not managed. The API's shape and limits are those
+//! of the `webchat` contract; `extends`, `exclusive`, `timeZone` and `crossesMidnight` are ours and are
+//! never sent.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value};
+
+use super::choice::choice;
+use super::field::Field;
+use super::text::{
+    Audience, FontFamily, FontSize, Greeting, HexColour, Items, Labels, Name, TimeOfDay, TimeZoneName, Whole,
+};
+use super::{ApiVersion, Metadata};
+use crate::model::Desired;
+use crate::model::colour::Colour;
+
+choice! {
+    /// The word `WebMessaging`.
+    pub enum WebMessagingKind {
+        /// A web messaging configuration.
+        WebMessaging = "WebMessaging",
+    }
+}
+
+/// The web messaging configuration of one tenant, or, under `bases/`, a layer that tenants extend.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "WebMessaging")]
+pub struct WebMessaging {
+    /// The version of the manifest format.
+    pub api_version: ApiVersion,
+    /// What this document is.
+    pub kind: WebMessagingKind,
+    /// Its name.
+    pub metadata: Metadata,
+    /// What the configuration should hold. Fields that are left out are not managed: they stay as they are.
+    pub spec: WebMessagingSpec,
+}
+
+/// What a web messaging configuration should hold.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct WebMessagingSpec {
+    /// Names of layers under `bases/` to start from. Later ones win over earlier ones, and this document over all: maps merge, lists and values are replaced.
+    #[serde(default, skip_serializing)]
+    #[schemars(example = ["retail"])]
+    pub extends: Items<Name, 0, 8>,
+    /// Whether genesync manages everything: fields that are not named here are removed from the live configuration.
+    #[serde(default, skip_serializing)]
+    pub exclusive: bool,
+    /// How the widget looks and how assistive technology meets it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Widget")]
+    pub widget: Option<Widget>,
+    /// What visitors are greeted with.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Greetings")]
+    pub greetings: Option<Greetings>,
+    /// When the widget is offered.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Availability")]
+    pub availability: Option<Availability>,
+    /// What the widget can do, and for whom.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    #[schemars(with = "Features")]
+    pub features: Option<Features>,
+}
+
+/// Reads a section that may be left out but may not be `null`.
+fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+macro_rules! section {
+    ($(#[doc = $doc:literal])+ pub struct $name:ident { $($(#[$meta:meta])* pub $field:ident: $type:ty),+ $(,)? }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize, JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[schemars(inline)]
+        pub struct $name { $($(#[$meta])* pub $field: $type),+ }
+    };
+}
+
+section! {
+    /// How the widget looks and how assistive technology meets it.
+    pub struct Widget {
+        /// Colours and type.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[schemars(with = "Theme")]
+        pub theme: Option<Theme>,
+        /// What the widget promises to assistive technology.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[schemars(with = "Accessibility")]
+        pub accessibility: Option<Accessibility>,
+    }
+}
+
+section! {
+    /// Colours and type.
+    pub struct Theme {
+        /// The colours that the widget draws with.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[schemars(with = "Colors")]
+        pub colors: Option<Colors>,
+        /// The type that the widget sets text in.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[schemars(with = "Typography")]
+        pub typography: Option<Typography>,
+    }
+}
+
+section! {
+    /// The colours that the widget draws with.
+    pub struct Colors {
+        /// Text and controls.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub primary: Field<HexColour>,
+        /// What they stand on. The platform's default is `#FFFFFF`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub background: Field<HexColour>,
+    }
+}
+
+section! {
+    /// The type that the widget sets text in.
+    pub struct Typography {
+        /// Size of the text, `14px` to `24px`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub font_size: Field<FontSize>,
+        /// Fonts in order of preference. The platform's default is `Inter, sans-serif`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub font_family: Field<FontFamily>,
+    }
+}
+
+choice! {
+    /// How much contrast text must have.
+    pub enum WcagLevel {
+        /// 4.5 to 1, or 3 to 1 for large text.
+        Aa = "AA",
+        /// 7 to 1, or 4.5 to 1 for large text.
+        Aaa = "AAA",
+    }
+}
+
+choice! {
+    /// How eagerly screen readers announce new messages.
+    pub enum AriaLiveRegion {
+        /// Not at all.
+        Off = "off",
+        /// When the reader is idle: the platform's default.
+        Polite = "polite",
+        /// At once.
+        Assertive = "assertive",
+    }
+}
+
+section! {
+    /// What the widget promises to assistive technology.
+    pub struct Accessibility {
+        /// How much contrast text must have: `AA` or `AAA`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub wcag_level: Field<WcagLevel>,
+        /// Contrast ratio between the primary and the background colour. Better left out: genesync computes it.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub contrast_ratio: Field<Ratio>,
+        /// How eagerly screen readers announce new messages: `off`, `polite` or `assertive`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub aria_live_region: Field<AriaLiveRegion>,
+    }
+}
+
+/// A contrast ratio from 4.5 to 21, the range that the platform stores.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Ratio(pub Number);
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = Number::deserialize(deserializer)?;
+        match number.as_f64() {
+            Some(value) if (4.5..=21.0).contains(&value) => Ok(Self(number)),
+            _ => Err(serde::de::Error::custom("a contrast ratio lies between 4.5 and 21")),
+        }
+    }
+}
+
+impl JsonSchema for Ratio {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Ratio".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "number", "minimum": 4.5, "maximum": 21, "examples": [6.82]})
+    }
+}
+
+section! {
+    /// What visitors are greeted with.
+    pub struct Greetings {
+        /// Whether visitors are greeted at all.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub enabled: Field<bool>,
+        /// One to three messages, 150 characters each at most.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub messages: Field<Items<Greeting, 1, 3>>,
+        /// Milliseconds before the first message, 0 to 60000. The platform's default is 2000.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub delay_ms: Field<Whole<0, 60_000>>,
+    }
+}
+
+choice! {
+    /// Whether the widget is always offered or at the hours of its rules.
+    pub enum Schedule {
+        /// At all hours: the platform's default.
+        Always = "always",
+        /// At the hours of `rules`.
+        Custom = "custom",
+    }
+}
+
+choice! {
+    /// A day of the week.
+    pub enum Day {
+        /// Monday.
+        Monday = "MONDAY",
+        /// Tuesday.
+        Tuesday = "TUESDAY",
+        /// Wednesday.
+        Wednesday = "WEDNESDAY",
+        /// Thursday.
+        Thursday = "THURSDAY",
+        /// Friday.
+        Friday = "FRIDAY",
+        /// Saturday.
+        Saturday = "SATURDAY",
+        /// Sunday.
+        Sunday = "SUNDAY",
+    }
+}
+
+impl Day {
+    /// Monday = 0 to Sunday = 6.
+    pub fn index(self) -> i32 {
+        self as i32
+    }
+}
+
+section! {
+    /// When the widget is offered.
+    pub struct Availability {
+        /// `always`, or `custom` for the hours of `rules`.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub schedule: Field<Schedule>,
+        /// The time zone in which the hours are meant. Checked and shown, not sent: the organization's own setting decides.
+        #[serde(default, skip_serializing)]
+        pub time_zone: Field<TimeZoneName>,
+        /// Opening hours, in any order.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub rules: Field<Items<Hours, 0, 100>>,
+    }
+}
+
+/// Opening hours on one day.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Hours {
+    /// The day on which they start.
+    pub day_of_week: Day,
+    /// Opening time.
+    pub start_time: TimeOfDay,
+    /// Closing time; earlier than the opening time only together with `crossesMidnight: true`.
+    pub end_time: TimeOfDay,
+    /// Whether closing time is on the following day. Not sent.
+    #[serde(default, skip_serializing)]
+    pub crosses_midnight: bool,
+}
+
+section! {
+    /// What the widget can do, and for whom.
+    pub struct Features {
+        /// Feature flags by name. Flags that are not named are not managed.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+        #[schemars(with = "Labels<Field<bool>>")]
+        pub flags: Option<Labels<Field<bool>>>,
+        /// Audience segments that see the widget, in any order.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub audiences: Field<Items<Audience, 0, 100>>,
+        /// Whether conversations are routed by skill and load. The platform's default is true.
+        #[serde(default, skip_serializing_if = "Field::is_unnamed")]
+        pub dynamic_routing: Field<bool>,
+    }
+}
+
+impl WebMessagingSpec {
+    /// The configuration that it asks for, in the API's shape.
+    ///
+    /// The contrast ratio is filled in where the primary colour is managed and the manifest does not name
+    /// the ratio: two decimals of WCAG's formula. It stays out where it lies outside what the platform
+    /// stores, which is only possible where the contrast rule was turned down.
+    pub fn lower(&self) -> Desired {
+        let mut body = match serde_json::to_value(self) {
+            Ok(Value::Object(body)) => body,
+            // The type serializes to a map; there is nothing else that it could be.
+            _ => Map::new(),
+        };
+        self.fill_contrast_ratio(&mut body);
+        prune(&mut body);
+        Desired { body: Arc::new(body), exclusive: self.exclusive }
+    }
+
+    fn fill_contrast_ratio(&self, body: &mut Map<String, Value>) {
+        let Some(widget) = &self.widget else { return };
+        let named = widget.accessibility.as_ref().is_some_and(|section| !section.contrast_ratio.is_unnamed());
+        let Some(colors) = widget.theme.as_ref().and_then(|theme| theme.colors.as_ref()) else { return };
+        let Field::Set(primary) = &colors.primary else { return };
+        let background = match &colors.background {
+            Field::Set(colour) => Colour::parse(&colour.0),
+            Field::Unnamed | Field::Null => Some(Colour::WHITE),
+        };
+        let (Some(primary), Some(background)) = (Colour::parse(&primary.0), background) else { return };
+        let ratio = primary.contrast(background);
+        if named || !(4.5..=21.0).contains(&ratio) {
+            return;
+        }
+        let Ok(number) = format!("{ratio:.2}").parse::<Number>() else { return };
+        let Some(Value::Object(widget)) = body.get_mut("widget") else { return };
+        let accessibility = widget.entry("accessibility").or_insert_with(|| Value::Object(Map::new()));
+        if let Value::Object(accessibility) = accessibility {
+            accessibility.insert("contrastRatio".into(), Value::Number(number));
+        }
+    }
+}
+
+/// Drops sections that name nothing: an empty map manages no field.
+fn prune(map: &mut Map<String, Value>) {
+    map.retain(|_, value| match value {
+        Value::Object(inner) => {
+            prune(inner);
+            !inner.is_empty()
+        }
+        _ => true,
+    });
+}

@@ -1,0 +1,260 @@
+//! The JSON Schemas of the kinds, and what they have to say of a document.
+//!
+//! In: the Rust types; a document as JSON. Out: the committed schema files; findings without a place yet.
+//! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
+
+use std::sync::LazyLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use super::kinds::Kind;
+use super::kinds::project::Project;
+use super::kinds::tenant::TenantDocument;
+use super::kinds::web_messaging::WebMessaging;
+use super::yaml::shown;
+
+/// The schema of a kind, as committed under `schemas/`.
+pub fn schema(kind: Kind) -> Value {
+    match kind {
+        Kind::Project => generate::<Project>(kind),
+        Kind::Tenant => generate::<TenantDocument>(kind),
+        Kind::WebMessaging => generate::<WebMessaging>(kind),
+    }
+}
+
+fn generate<T: JsonSchema>(kind: Kind) -> Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    let id = format!("https://genesync.example/schemas/{}", kind.schema_file());
+    schema.insert("$id".into(), Value::String(id));
+    // `kind` alone is a constant; as an `enum` of one word the type can't tell which document it is.
+    if let Some(word) = schema.pointer_mut("/properties/kind").and_then(Value::as_object_mut) {
+        word.remove("enum");
+        word.insert("const".into(), kind.name().into());
+    }
+    schema.to_value()
+}
+
+fn validator(kind: Kind) -> Option<&'static Validator> {
+    static COMPILED: LazyLock<Vec<Option<Validator>>> = LazyLock::new(|| {
+        let compile = |kind: &Kind| {
+            jsonschema::draft202012::options()
+                .with_pattern_options(PatternOptions::regex())
+                .build(&schema(*kind))
+                .ok()
+        };
+        Kind::ALL.iter().map(compile).collect()
+    });
+    COMPILED.get(Kind::ALL.iter().position(|candidate| *candidate == kind)?)?.as_ref()
+}
+
+/// What a schema says against one value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// JSON pointer of the value, or of the map that lacks or has too much of something.
+    pub pointer: String,
+    /// The key that is too much, where that is what is wrong.
+    pub key: Option<String>,
+    /// One sentence without a full stop.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The word that was probably meant, where there is one.
+    pub suggestion: Option<String>,
+}
+
+/// Whether the schema of a kind accepts a document: cheaper than [`check`].
+pub fn accepts(kind: Kind, document: &Value) -> bool {
+    validator(kind).is_some_and(|validator| validator.is_valid(document))
+}
+
+/// Everything that the schema of a kind has to say against a document.
+pub fn check(kind: Kind, document: &Value) -> Vec<Violation> {
+    let Some(validator) = validator(kind) else { return Vec::new() };
+    validator.iter_errors(document).flat_map(|error| explain(validator, &error)).collect()
+}
+
+fn explain(validator: &Validator, error: &ValidationError<'_>) -> Vec<Violation> {
+    let pointer = error.instance_path().to_string();
+    let one = |message: String, help: Option<String>| {
+        vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion: None }]
+    };
+    let value = error.instance();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = siblings(error, validator);
+            unexpected.iter().map(|key| unknown(&pointer, key, &known)).collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            one(format!("`{name}` is missing"), Some(format!("add `{name}:` here")))
+        }
+        ValidationErrorKind::Type { kind } => one(
+            format!("this must be {}, not {}", expected(kind), found(value)),
+            matches!(value.as_ref(), Value::Bool(_) | Value::Number(_))
+                .then(|| quoting(kind, value))
+                .flatten(),
+        ),
+        ValidationErrorKind::Enum { options } => {
+            let words: Vec<&str> =
+                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            choose(&pointer, value, &words)
+        }
+        ValidationErrorKind::Constant { expected_value } => {
+            let word = expected_value.as_str().unwrap_or_default();
+            one(format!("this must be `{word}`"), None)
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            let text = value.as_str().unwrap_or_default();
+            one(format!("`{}` does not have the form that is asked for here", shown(text)), described(error))
+        }
+        ValidationErrorKind::PropertyNames { error: inner } => {
+            let key = inner.instance().as_str().unwrap_or_default().to_owned();
+            vec![Violation {
+                pointer,
+                message: format!("`{}` can't be a name here", shown(&key)),
+                key: Some(key),
+                help: Some(
+                    "use letters, digits, dashes, dots and underscores, starting with a letter".into(),
+                ),
+                suggestion: None,
+            }]
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            let length = value.as_str().map_or(0, |text| text.chars().count());
+            one(format!("this has {length} characters, {limit} are allowed"), None)
+        }
+        ValidationErrorKind::MinItems { limit } => {
+            one(format!("this list needs at least {limit} item(s)"), None)
+        }
+        ValidationErrorKind::MaxItems { limit } => {
+            let length = value.as_array().map_or(0, Vec::len);
+            one(format!("this list has {length} items, {limit} are allowed"), None)
+        }
+        ValidationErrorKind::MaxProperties { limit } => {
+            one(format!("this has more than {limit} entries"), None)
+        }
+        ValidationErrorKind::Minimum { limit } => one(format!("{value} is less than {limit}"), None),
+        ValidationErrorKind::Maximum { limit } => one(format!("{value} is more than {limit}"), None),
+        other => one(format!("this breaks the schema's `{}`", other.keyword()), None),
+    }
+}
+
+fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
+    let suggestion = nearest(key, known.iter().map(String::as_str));
+    let help = match &suggestion {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("fields here: {}", known.join(", ")),
+    };
+    Violation {
+        pointer: pointer.to_owned(),
+        key: Some(key.to_owned()),
+        message: format!("there is no field `{}` here", shown(key)),
+        help: Some(help),
+        suggestion,
+    }
+}
+
+fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
+    let Some(text) = value.as_str() else { return Vec::new() };
+    let suggestion = nearest(text, words.iter().copied());
+    let help = match &suggestion {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("one of: {}", words.join(", ")),
+    };
+    vec![Violation {
+        pointer: pointer.to_owned(),
+        key: None,
+        message: format!("`{}` is not one of the words that are allowed here", shown(text)),
+        help: Some(help),
+        suggestion,
+    }]
+}
+
+/// The known word that is close enough to be what was meant.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let lower = word.to_lowercase();
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
+        .min()
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+/// Names of the properties that the schema knows where the error stands.
+fn siblings(error: &ValidationError<'_>, _: &Validator) -> Vec<String> {
+    parent(error)
+        .and_then(|schema| schema.get("properties").and_then(Value::as_object).cloned())
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// What the schema says of the value that the error stands at.
+fn described(error: &ValidationError<'_>) -> Option<String> {
+    let schema = parent(error)?;
+    let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let examples: Vec<String> = schema
+        .get("examples")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|example| format!("`{}`", example.as_str().unwrap_or_default()))
+        .collect();
+    let text = match examples.as_slice() {
+        [] => description.to_owned(),
+        examples => format!("{description} For example: {}", examples.join(", ")),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The schema object whose keyword failed.
+fn parent(error: &ValidationError<'_>) -> Option<Value> {
+    static SCHEMAS: LazyLock<Vec<Value>> =
+        LazyLock::new(|| Kind::ALL.iter().map(|kind| schema(*kind)).collect());
+    let path = error.schema_path().to_string();
+    let (path, _) = path.rsplit_once('/')?;
+    // The path is the same in at most one of the schemas that has the failing instance's shape; the
+    // kinds have different fields, so the first that resolves is the right one.
+    SCHEMAS.iter().find_map(|schema| schema.pointer(path).cloned())
+}
+
+fn expected(kind: &TypeKind) -> String {
+    let word = |kind: &str| match kind {
+        "string" => "text".to_owned(),
+        "object" => "a map".to_owned(),
+        "array" => "a list".to_owned(),
+        "boolean" => "`true` or `false`".to_owned(),
+        "integer" => "a whole number".to_owned(),
+        "number" => "a number".to_owned(),
+        other => format!("`{other}`"),
+    };
+    match kind {
+        TypeKind::Single(single) => word(single.as_str()),
+        TypeKind::Multiple(set) => set
+            .iter()
+            .map(|single| single.as_str())
+            .filter(|single| *single != "null")
+            .map(word)
+            .collect::<Vec<_>>()
+            .join(" or "),
+    }
+}
+
+fn found(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+fn quoting(kind: &TypeKind, value: &Value) -> Option<String> {
+    expected(kind).contains("text").then(|| format!("put it in quotes: \"{value}\""))
+}

@@ -1,0 +1,129 @@
+//! The strict profile, case by case.
+
+use super::*;
+use serde_json::json;
+
+fn value(text: &str) -> Value {
+    let composed = compose(text, 0);
+    assert_eq!(composed.problems, [], "{text}");
+    composed.documents[0].to_json()
+}
+
+fn refusal(text: &str) -> String {
+    let composed = compose(text, 0);
+    let problem = composed.problems.iter().find(|problem| !problem.warning);
+    problem.unwrap_or_else(|| panic!("accepted: {text:?}")).message.clone()
+}
+
+#[test]
+fn plain_scalars_resolve_by_the_core_schema() {
+    let table = [
+        ("a: NO-PE", json!({"a": "NO-PE"})),
+        ("a: 16", json!({"a": 16})),
+        ("a: -4.50", serde_json::from_str("{\"a\": -4.50}").unwrap()),
+        ("a: 18446744073709551616", serde_json::from_str("{\"a\": 18446744073709551616}").unwrap()),
+        ("a: ~\nb:\nc: null", json!({"a": null, "b": null, "c": null})),
+        ("a: 12:30", json!({"a": "12:30"})),
+        ("a: 2026-11-20", json!({"a": "2026-11-20"})),
+        ("a: 1.2.3", json!({"a": "1.2.3"})),
+        ("a: -x\nb: +49 30 1234", json!({"a": "-x", "b": "+49 30 1234"})),
+        ("a: '017'\nb: \"yes\"", json!({"a": "017", "b": "yes"})),
+        ("\u{feff}a: 1", json!({"a": 1})),
+        ("a: &x [1]\nb: *x", json!({"a": [1], "b": [1]})),
+        ("a: |\n  one\n  two\n", json!({"a": "one\ntwo\n"})),
+        ("a: >-\n  one\n  two\n", json!({"a": "one two"})),
+    ];
+    for (text, expected) in table {
+        assert_eq!(value(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_other_readers_take_otherwise_is_refused() {
+    for odd in [
+        "017", "0o17", "0x1F", "1_000", "1e3", "+3", "-0", ".5", "5.", ".inf", "-.INF", ".nan", "1e999", "00",
+    ] {
+        assert!(refusal(&format!("a: {odd}")).contains("number to some"), "{odd}");
+    }
+    for odd in ["True", "FALSE"] {
+        assert!(refusal(&format!("a: {odd}")).contains("truth value"), "{odd}");
+    }
+}
+
+#[test]
+fn yes_and_no_stay_text_with_a_warning() {
+    let composed = compose("country: NO\nlist: [on]\n", 0);
+    assert_eq!(composed.documents[0].to_json(), json!({"country": "NO", "list": ["on"]}));
+    assert_eq!(composed.problems.iter().map(|p| p.warning).collect::<Vec<_>>(), [true, true]);
+}
+
+#[test]
+fn constructs_outside_the_profile_are_refused() {
+    let table = [
+        ("a: 1\na: 2", "twice"),
+        ("name: 1\n\"name\": 2", "twice"),
+        ("base: &b {x: 1}\nc:\n  <<: *b", "merge keys"),
+        ("a: !!python/object/apply:os.system [x]", "tags"),
+        ("a: !include /etc/passwd", "tags"),
+        ("a: !!binary aGk=", "tags"),
+        ("%YAML 1.1\n---\na: 1", "not valid YAML"),
+        ("a: 1\n...\njunk: 2", "after the document's end"),
+        ("? [a, b]\n: 1", "plain text"),
+        ("a: &a [*a]", "inside the value"),
+        ("a: *nope", "not valid YAML"),
+        ("a: \"\\e[31m\"", "U+001B"),
+        ("a: \"\\0\"", "U+0000"),
+        ("a: \"\\x7f\"", "U+007F"),
+        ("a: \"\\ud800\"", "not valid YAML"),
+        ("a:\n\tb: 1", "not valid YAML"),
+    ];
+    for (text, expected) in table {
+        let message = refusal(text);
+        assert!(message.contains(expected), "{text:?}: {message}");
+    }
+}
+
+#[test]
+fn bombs_end_at_the_budget() {
+    let mut laughs = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x]\n");
+    for level in 1..9 {
+        let inner = vec![format!("*a{}", level - 1); 9].join(",");
+        laughs.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
+    }
+    assert!(refusal(&laughs).contains("aliases expanded"));
+    let quadratic = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 10_000].join(","));
+    assert!(refusal(&quadratic).contains("aliases expanded"));
+    for open in ["[", "{a: ", "- "] {
+        refusal(&open.repeat(20_000));
+    }
+    let keys: String = (0..30_000).map(|n| format!("k{n}: 1\n")).collect();
+    assert!(refusal(&keys).contains("aliases expanded"));
+}
+
+#[test]
+fn spans_are_bytes_of_the_file() {
+    let text = "\u{feff}ü:\n  - ßa\n";
+    let composed = compose(text, 3);
+    let (key, list) = composed.documents[0].entry("ü").unwrap();
+    let slice = |span: Span| &text[span.start as usize..span.end as usize];
+    assert_eq!((slice(key.span), slice(list.items()[0].span), key.span.file), ("ü", "ßa", 3));
+}
+
+#[test]
+fn several_documents_are_several_trees() {
+    let composed = compose("a: 1\n---\nb: 2\n", 0);
+    assert_eq!((composed.documents.len(), composed.problems.len()), (2, 0));
+    assert_eq!(compose("# nothing\n", 0).documents.len(), 0);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_composes_without_a_panic(text in "[\\PC\\n\\t\u{0}\u{feff}]{0,200}") {
+        compose(&text, 0);
+    }
+
+    #[test]
+    fn any_yaml_like_text_composes_without_a_panic(text in "[-a:&*!{}\\[\\],'\"|>?#%\\n 0.e]{0,120}") {
+        compose(&text, 0);
+    }
+}

@@ -1,0 +1,95 @@
+//! Entries of the API's audit log and what they prove.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{OrganizationId, Receipt};
+
+/// Whether a person or an OAuth client acted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActorKind {
+    /// A person, in the admin UI.
+    User,
+    /// An OAuth client.
+    Client,
+}
+
+/// Who made a change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Actor {
+    /// The user's or client's id.
+    pub id: String,
+    /// Its display name.
+    #[serde(default)]
+    pub name: String,
+    /// A person or a client.
+    #[serde(rename = "type")]
+    pub kind: ActorKind,
+}
+
+impl Actor {
+    /// The name to show: the display name, or the id where there is none.
+    pub fn label(&self) -> &str {
+        if self.name.is_empty() { &self.id } else { &self.name }
+    }
+}
+
+/// One property that an entry says was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PropertyChange {
+    /// Dotted path, such as `widget.theme.colors.primary`.
+    pub property: String,
+    /// Value before.
+    pub old_value: Value,
+    /// Value after.
+    pub new_value: Value,
+}
+
+/// One record of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The record's id; the log may return a record twice.
+    pub id: String,
+    /// When it happened, by the server's clock.
+    pub at: Timestamp,
+    /// Such as `webchat:configuration:update`.
+    pub action: String,
+    /// The organization that was changed.
+    pub organization: OrganizationId,
+    /// Who changed it.
+    pub actor: Actor,
+    /// From where.
+    pub remote_ip: Option<String>,
+    /// The version that the change made.
+    pub version: Option<u64>,
+    /// What it changed.
+    pub changes: Vec<PropertyChange>,
+}
+
+/// How a receipt stands against the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(tag = "standing", rename_all = "lowercase")]
+pub enum Standing {
+    /// Its entry is there.
+    Confirmed {
+        /// The entry's id.
+        entry: String,
+        /// When the log says it happened.
+        at: Timestamp,
+    },
+    /// No entry up to the deadline: applied, unconfirmed; never a reason to write again.
+    Missing,
+}
+
+/// What the audit log says of one run's receipts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize)]
+pub struct Confirmation {
+    /// Every receipt with its standing, in the order of the writes.
+    pub receipts: Vec<(Receipt, Standing)>,
+    /// Somebody else's entries in our window.
+    pub foreign: Vec<Entry>,
+}

@@ -1,0 +1,162 @@
+//! Colours as the WCAG sees them: contrast, and the nearest colour that has enough of it.
+
+use color::{AlphaColor, Oklch, OpaqueColor, Srgb};
+
+/// An opaque sRGB colour in 8 bits a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Colour {
+    /// Red, green, blue.
+    pub rgb: [u8; 3],
+}
+
+impl Colour {
+    /// White, the platform's default background.
+    pub const WHITE: Colour = Colour { rgb: [255; 3] };
+
+    /// Reads `#RGB` or `#RRGGBB`; anything else is none.
+    pub fn parse(text: &str) -> Option<Colour> {
+        let digits = text.strip_prefix('#')?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let digit = |index: usize| u8::from_str_radix(digits.get(index..=index)?, 16).ok();
+        let pair = |index: usize| u8::from_str_radix(digits.get(index..index + 2)?, 16).ok();
+        match digits.len() {
+            3 => Some(Colour { rgb: [digit(0)? * 17, digit(1)? * 17, digit(2)? * 17] }),
+            6 => Some(Colour { rgb: [pair(0)?, pair(2)?, pair(4)?] }),
+            _ => None,
+        }
+    }
+
+    /// `#RRGGBB` in upper case: the one spelling used in comparisons.
+    pub fn hex(self) -> String {
+        let [r, g, b] = self.rgb;
+        format!("#{r:02X}{g:02X}{b:02X}")
+    }
+
+    fn opaque(self) -> OpaqueColor<Srgb> {
+        OpaqueColor::from_rgb8(self.rgb[0], self.rgb[1], self.rgb[2])
+    }
+
+    /// Relative luminance, 0 to 1 (WCAG 2.2, definition of *relative luminance*).
+    pub fn luminance(self) -> f64 {
+        // In f64 and by the letter of the definition: f32 is off in the third digit of a ratio.
+        let channel = |value: u8| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        let [r, g, b] = self.rgb;
+        0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b)
+    }
+
+    /// Contrast ratio with another colour, 1 to 21 (WCAG 2.2, definition of *contrast ratio*).
+    pub fn contrast(self, other: Colour) -> f64 {
+        let (a, b) = (self.luminance(), other.luminance());
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    /// The colour nearest to this one, of the same hue, that has at least `ratio` against `background`.
+    ///
+    /// Nearest by distance in OKLab. Lightness is moved in steps of 1/512 both ways; where sRGB can't
+    /// show the chroma at that lightness, the chroma is lowered until it can. Each candidate is judged
+    /// after rounding to 8 bits, because that is what a browser shows. None where no colour passes.
+    pub fn nearest_passing(self, background: Colour, ratio: f64) -> Option<Colour> {
+        if self.contrast(background) >= ratio {
+            return Some(self);
+        }
+        let [_, chroma, hue] = self.opaque().convert::<Oklch>().components;
+        let mut best: Option<(f32, Colour)> = None;
+        for step in 0..=512u16 {
+            let candidate = shown(f32::from(step) / 512.0, chroma, hue);
+            if candidate.contrast(background) < ratio {
+                continue;
+            }
+            let distance = self.distance(candidate);
+            if best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, candidate));
+            }
+        }
+        best.map(|(_, colour)| colour)
+    }
+
+    /// Distance in OKLab.
+    pub fn distance(self, other: Colour) -> f32 {
+        let lab = |colour: Colour| colour.opaque().convert::<color::Oklab>().components;
+        let (a, b) = (lab(self), lab(other));
+        ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) + (a[2] - b[2]).powi(2)).sqrt()
+    }
+}
+
+/// The colour of this lightness and hue that sRGB can show, with as much of the chroma as it can.
+fn shown(lightness: f32, chroma: f32, hue: f32) -> Colour {
+    let (mut low, mut high) = (0.0_f32, chroma);
+    let fits = |chroma: f32| {
+        let [r, g, b] = OpaqueColor::<Oklch>::new([lightness, chroma, hue]).convert::<Srgb>().components;
+        [r, g, b].iter().all(|channel| (-0.0005..=1.0005).contains(channel))
+    };
+    if !fits(high) {
+        for _ in 0..12 {
+            let middle = (low + high) / 2.0;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+    } else {
+        low = high;
+    }
+    let rgba: AlphaColor<Srgb> =
+        OpaqueColor::<Oklch>::new([lightness, low, hue]).convert::<Srgb>().with_alpha(1.0);
+    let bytes = rgba.to_rgba8();
+    Colour { rgb: [bytes.r, bytes.g, bytes.b] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn colour(text: &str) -> Colour {
+        Colour::parse(text).unwrap()
+    }
+
+    #[test]
+    fn ratios_are_those_of_the_definition() {
+        let table = [
+            ("#000000", "#FFFFFF", 21.0),
+            ("#0052CC", "#FFF", 6.82),
+            ("#0000FF", "#FFFFFF", 8.59),
+            ("#777777", "#FFFFFF", 4.48),
+            ("#767676", "#FFFFFF", 4.54),
+            ("#FFFFFF", "#FFFFFF", 1.0),
+        ];
+        for (text, background, expected) in table {
+            let ratio = colour(text).contrast(colour(background));
+            assert!((ratio - expected).abs() < 0.005, "{text} on {background}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn parse_takes_three_or_six_hex_digits_only() {
+        for bad in ["", "#", "0052CC", "#0052C", "#GGGGGG", "#0052CCFF", "#+12", "#é12", "red"] {
+            assert_eq!(Colour::parse(bad), None, "{bad}");
+        }
+        assert_eq!(colour("#0bf").hex(), "#00BBFF");
+    }
+
+    #[test]
+    fn nearest_passing_passes_keeps_the_hue_and_moves_little() {
+        for (text, background, ratio) in [
+            ("#77AAFF", "#FFFFFF", 4.5),
+            ("#FFCC00", "#FFFFFF", 4.5),
+            ("#333333", "#000000", 7.0),
+            ("#1A1A40", "#202020", 4.5),
+        ] {
+            let (from, on) = (colour(text), colour(background));
+            let to = from.nearest_passing(on, ratio).unwrap();
+            assert!(to.contrast(on) >= ratio, "{text}: {}", to.hex());
+            assert!(to.contrast(on) < ratio + 0.25, "{text} overshoots: {} {}", to.hex(), to.contrast(on));
+        }
+    }
+
+    #[test]
+    fn nearest_passing_is_none_where_nothing_passes() {
+        assert_eq!(colour("#808080").nearest_passing(colour("#777777"), 7.0), None);
+    }
+}

@@ -1,0 +1,164 @@
+//! Operations on JSON values that several stages need: paths, overlays, digests.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// Bytes in which equal values are equal: object keys sorted, no white space.
+pub fn canonical_bytes(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Object(map) => write_object(map, out),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(b']');
+        }
+        // Scalars have one spelling in serde_json; numbers keep their digits.
+        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+    }
+}
+
+fn write_object(map: &Map<String, Value>, out: &mut Vec<u8>) {
+    let mut keys: Vec<&String> = map.keys().collect();
+    keys.sort_unstable();
+    out.push(b'{');
+    for (index, key) in keys.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(Value::from(key.as_str()).to_string().as_bytes());
+        out.push(b':');
+        if let Some(value) = map.get(key) {
+            write_canonical(value, out);
+        }
+    }
+    out.push(b'}');
+}
+
+/// `sha256:` and the hash of an object's canonical bytes.
+pub fn digest(map: &Map<String, Value>) -> String {
+    let mut bytes = Vec::with_capacity(256);
+    write_object(map, &mut bytes);
+    digest_bytes(&bytes)
+}
+
+/// `sha256:` and the hash of some bytes.
+pub fn digest_bytes(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(71);
+    text.push_str("sha256:");
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+/// The value at a dotted path, such as `greetings.messages`. A key may itself hold dots.
+pub fn at_dotted<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(value) = map.get(path) {
+        return Some(value);
+    }
+    path.match_indices('.').find_map(|(dot, _)| {
+        let inner = map.get(path.get(..dot)?)?.as_object()?;
+        at_dotted(inner, path.get(dot + 1..)?)
+    })
+}
+
+/// Lays `over` on `under`: objects merge, everything else is replaced, `null` removes.
+/// Keys that `over` does not name stay as they are, in their place.
+pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match value {
+            Value::Null => {
+                under.shift_remove(key);
+            }
+            Value::Object(inner) => match under.get_mut(key) {
+                Some(Value::Object(existing)) => overlay(existing, inner),
+                _ => {
+                    let mut fresh = Map::new();
+                    overlay(&mut fresh, inner);
+                    under.insert(key.clone(), Value::Object(fresh));
+                }
+            },
+            scalar => {
+                under.insert(key.clone(), scalar.clone());
+            }
+        }
+    }
+}
+
+/// Calls `visit` with the dotted path of every leaf: a scalar, a list, or an empty object.
+pub fn leaves<'a>(map: &'a Map<String, Value>, visit: &mut impl FnMut(&str, &'a Value)) {
+    fn walk<'a>(map: &'a Map<String, Value>, path: &mut String, visit: &mut impl FnMut(&str, &'a Value)) {
+        for (key, value) in map {
+            let length = path.len();
+            if length > 0 {
+                path.push('.');
+            }
+            path.push_str(key);
+            match value {
+                Value::Object(inner) if !inner.is_empty() => walk(inner, path, visit),
+                leaf => visit(path, leaf),
+            }
+            path.truncate(length);
+        }
+    }
+    walk(map, &mut String::new(), visit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn digest_ignores_key_order_and_keeps_digits() {
+        let a: Value = serde_json::from_str(r#"{"b":1.10,"a":{"y":2,"x":12345678901234567890123}}"#).unwrap();
+        let b: Value = serde_json::from_str(r#"{"a":{"x":12345678901234567890123,"y":2},"b":1.10}"#).unwrap();
+        assert_eq!(canonical_bytes(&a), canonical_bytes(&b));
+        assert_eq!(
+            String::from_utf8(canonical_bytes(&a)).unwrap(),
+            r#"{"a":{"x":12345678901234567890123,"y":2},"b":1.10}"#
+        );
+    }
+
+    #[test]
+    fn overlay_keeps_what_it_does_not_name_in_its_place() {
+        let mut under = object(json!({"z": 1, "a": {"keep": true, "set": 1}, "gone": 3}));
+        overlay(&mut under, &object(json!({"a": {"set": 2, "new": [1]}, "gone": null})));
+        assert_eq!(Value::Object(under).to_string(), r#"{"z":1,"a":{"keep":true,"set":2,"new":[1]}}"#);
+    }
+
+    #[test]
+    fn dotted_paths_find_keys_with_dots() {
+        let map = object(json!({"a.b": {"c": 1}, "a": {"b.c": 2, "x": {"y": 3}}}));
+        for (path, expected) in
+            [("a.b.c", Some(json!(2))), ("a.x.y", Some(json!(3))), ("a.z", None), ("", None)]
+        {
+            assert_eq!(at_dotted(&map, path).cloned(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn leaves_are_scalars_lists_and_empty_objects() {
+        let map = object(json!({"a": {"b": 1, "c": [1, 2]}, "d": {}}));
+        let mut paths = Vec::new();
+        leaves(&map, &mut |path, _| paths.push(path.to_owned()));
+        assert_eq!(paths, ["a.b", "a.c", "d"]);
+    }
+}

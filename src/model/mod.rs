@@ -1,0 +1,27 @@
+//! The values that travel between stages: data only.
+//!
+//! In: nothing. Out: the vocabulary of the tool as types. Never: reads a file, a socket, a clock, or
+//! imports another module of ours. Start reading at [`state`], then [`plan`] and [`write`].
+
+pub mod audit;
+pub mod colour;
+pub mod finding;
+pub mod id;
+pub mod json;
+pub mod plan;
+pub mod record;
+pub mod secret;
+pub mod snapshot;
+pub mod state;
+pub mod tenant;
+pub mod write;
+
+pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
+pub use finding::{Finding, Fix, Location, Severity};
+pub use id::{CredentialsName, OrganizationId, Region, Revision, TenantName};
+pub use plan::{Change, ChangeKind, Class, Guard, Plan, Refusal};
+pub use record::Record;
+pub use secret::Secret;
+pub use state::{Base, Desired, Observed, Stored};
+pub use tenant::{Mode, Target, Tenant, Window};
+pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Write};

@@ -1,0 +1,234 @@
+//! A plan: every change that would make one tenant's organizations say what git says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Actor, Mode, Revision, Target, TenantName};
+
+/// Why a field differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Git moved.
+    ToApply,
+    /// The live configuration moved, and we did not do it.
+    Drift,
+    /// Both moved, to different values.
+    Conflict,
+}
+
+impl ChangeKind {
+    /// The words used in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::ToApply => "to apply",
+            ChangeKind::Drift => "drift",
+            ChangeKind::Conflict => "conflict",
+        }
+    }
+}
+
+/// What a change does to the visitors of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// How it looks.
+    Cosmetic,
+    /// What it says.
+    Text,
+    /// How it acts.
+    Behaviour,
+    /// Who sees it.
+    Reach,
+    /// Something that visitors had is switched off.
+    Off,
+}
+
+impl Class {
+    /// The word used in output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Cosmetic => "cosmetic",
+            Class::Text => "text",
+            Class::Behaviour => "behaviour",
+            Class::Reach => "reach",
+            Class::Off => "off",
+        }
+    }
+}
+
+/// Who moved a live value, when and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attribution {
+    /// Who.
+    pub actor: Actor,
+    /// When, by the server's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
+    /// From where, as the audit log says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remote_ip: Option<String>,
+}
+
+/// One line of a plan: one field of one organization.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Dotted path in the API's shape, such as `widget.theme.colors.primary`.
+    pub path: String,
+    /// Why it differs.
+    pub kind: ChangeKind,
+    /// What it does to visitors.
+    pub class: Class,
+    /// The live value; none where the field is absent.
+    pub observed: Option<Value>,
+    /// The value in git; none where the field is to be removed.
+    pub desired: Option<Value>,
+    /// Who moved the live value, for drift and conflict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<Attribution>,
+}
+
+/// What one organization needs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetPlan {
+    /// The organization.
+    #[serde(flatten)]
+    pub target: Target,
+    /// The version that the plan saw; none where there is no configuration.
+    pub version: Option<u64>,
+    /// Digest of the configuration that the plan saw.
+    pub observed_digest: String,
+    /// The fields that differ, in path order.
+    pub changes: Vec<Change>,
+    /// Fields that git moved and that already hold the new value.
+    pub already_done: Vec<String>,
+    /// The whole configuration to write: the observed one with the managed fields set.
+    #[serde(skip)]
+    pub body: Arc<Map<String, Value>>,
+    /// Whether copying the primary's configuration over this one changes managed fields only.
+    #[serde(skip)]
+    pub ours_to_overwrite: bool,
+}
+
+/// The plan of one tenant: complete and immutable, so that applying it decides nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// The commit that it was made from.
+    pub revision: Revision,
+    /// Whether genesync may apply it.
+    pub mode: Mode,
+    /// The primary first, then the replicas.
+    pub targets: Vec<TargetPlan>,
+    /// SHA-256 over everything above: equal digests mean equal plans.
+    pub digest: String,
+}
+
+impl Plan {
+    /// Whether every organization already says what git says.
+    pub fn is_empty(&self) -> bool {
+        self.targets.iter().all(|target| target.changes.is_empty())
+    }
+
+    /// All changes of all organizations.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.targets.iter().flat_map(|target| &target.changes)
+    }
+
+    /// How many changes there are of one kind.
+    pub fn count(&self, kind: ChangeKind) -> usize {
+        self.changes().filter(|change| change.kind == kind).count()
+    }
+}
+
+/// A limit that a plan may not cross unless the operator opens it for one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Guard {
+    /// More fields of one tenant change than its limit.
+    TenantChanges,
+    /// More tenants change in one run than the limit.
+    RunTenants,
+    /// A protected tenant loses something that visitors had.
+    Protected,
+    /// A configuration that we applied is gone; somebody deleted it.
+    Recreate,
+    /// It is outside the tenant's windows.
+    Window,
+    /// The branch no longer holds the revision that was applied last.
+    Rewind,
+}
+
+impl Guard {
+    /// Every guard.
+    pub const ALL: &'static [Guard] = &[
+        Guard::TenantChanges,
+        Guard::RunTenants,
+        Guard::Protected,
+        Guard::Recreate,
+        Guard::Window,
+        Guard::Rewind,
+    ];
+
+    /// The name that `--allow` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guard::TenantChanges => "tenant-changes",
+            Guard::RunTenants => "run-tenants",
+            Guard::Protected => "protected",
+            Guard::Recreate => "recreate",
+            Guard::Window => "window",
+            Guard::Rewind => "rewind",
+        }
+    }
+
+    /// Finds a guard by its name.
+    pub fn from_name(name: &str) -> Option<Guard> {
+        Guard::ALL.iter().copied().find(|guard| guard.name() == name)
+    }
+}
+
+/// A plan that may not be applied, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Refusal {
+    /// The limit that it crosses.
+    pub guard: Guard,
+    /// One sentence that says by how much.
+    pub message: String,
+}
+
+/// How much one plan, and one run over all tenants, may change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Changed fields of one tenant that already has a configuration.
+    pub tenant_changes_max: usize,
+    /// Share of a tenant's managed fields that may change, in percent; applies from ten managed fields on.
+    pub tenant_changes_max_percent: u8,
+    /// Tenants with an existing configuration that may change in one run.
+    pub run_tenants_max: usize,
+    /// The same as a share of all tenants, in percent; applies from ten tenants on.
+    pub run_tenants_max_percent: u8,
+    /// Guards that the operator opened for this run.
+    pub allowed: BTreeSet<Guard>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            tenant_changes_max: 100,
+            tenant_changes_max_percent: 100,
+            run_tenants_max: usize::MAX,
+            run_tenants_max_percent: 50,
+            allowed: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What is written down so that a crash loses nothing that matters: the journal's lines.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Base, OrganizationId, Receipt, Revision, Target};
+
+/// Identifies an intent within its tenant's journal.
+pub type IntentId = u64;
+
+/// One line of a tenant's journal. An [`Record::Intent`] is durable before its write leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Record {
+    /// We are about to write.
+    Intent(Intent),
+    /// What became of an intent; it needs no further attention.
+    Resolved {
+        /// The intent.
+        intent: IntentId,
+        /// The receipts that it led to: none when it was refused or never landed.
+        receipts: Vec<Receipt>,
+    },
+    /// What an organization was seen to hold after a write of ours.
+    Applied {
+        /// The organization.
+        organization: OrganizationId,
+        /// Its configuration then.
+        base: Base,
+    },
+}
+
+/// A write that is about to leave, or may have left.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Its number, larger than every earlier one of the tenant.
+    pub id: IntentId,
+    /// The revision that it was planned from.
+    pub revision: Revision,
+    /// What it would do.
+    pub action: IntentAction,
+    /// When it was about to be sent.
+    pub sent_at: Timestamp,
+    /// When it can no longer take effect.
+    pub deadline: Timestamp,
+}
+
+/// What an intent would do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum IntentAction {
+    /// One PUT.
+    Put {
+        /// Where to.
+        target: Target,
+        /// The version that it names.
+        if_match: Option<u64>,
+        /// What it stores.
+        body: Arc<Map<String, Value>>,
+    },
+    /// One replication job.
+    Job {
+        /// Copied to, each with the version that it was seen at.
+        targets: Vec<(Target, Option<u64>)>,
+    },
+}
+
+/// What a tenant's journal amounts to when it is read back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Journal {
+    /// Intents without an end, oldest first.
+    pub unresolved: Vec<Intent>,
+    /// What we last applied, by organization.
+    pub bases: std::collections::BTreeMap<OrganizationId, Base>,
+    /// The largest intent number so far.
+    pub last_intent: IntentId,
+}
+
+impl Journal {
+    /// Takes one more line in.
+    pub fn absorb(&mut self, record: Record) {
+        match record {
+            Record::Intent(intent) => {
+                self.last_intent = self.last_intent.max(intent.id);
+                self.unresolved.push(intent);
+            }
+            Record::Resolved { intent, .. } => self.unresolved.retain(|open| open.id != intent),
+            Record::Applied { organization, base } => {
+                self.bases.insert(organization, base);
+            }
+        }
+    }
+
+    /// The fewest lines that amount to the same journal.
+    pub fn compacted(&self) -> Vec<Record> {
+        let bases = self.bases.iter().map(|(organization, base)| Record::Applied {
+            organization: organization.clone(),
+            base: base.clone(),
+        });
+        bases.chain(self.unresolved.iter().cloned().map(Record::Intent)).collect()
+    }
+}

@@ -1,0 +1,78 @@
+//! A tenant as its manifest declares it: where its configuration lives and how it is kept in sync.
+
+use serde::{Deserialize, Serialize};
+
+use super::{CredentialsName, OrganizationId, Region, TenantName};
+
+/// One organization in one region that serves a tenant's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The region that it lives in.
+    pub region: Region,
+    /// The name of the credentials to use there.
+    pub credentials: CredentialsName,
+}
+
+/// Whether genesync may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Reports and never writes: what a new tenant starts in.
+    Watch,
+    /// Makes the live configuration equal to git.
+    Enforce,
+}
+
+impl Mode {
+    /// The word used in YAML and output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Watch => "watch",
+            Mode::Enforce => "enforce",
+        }
+    }
+}
+
+/// Hours in which writes are allowed, by the clock of one time zone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Days on which the window opens, Monday = 1 to Sunday = 7.
+    pub days: Vec<i8>,
+    /// Opening time, minutes after midnight.
+    pub start_min: u16,
+    /// Closing time, minutes after midnight; at or before `start_min` the window crosses midnight.
+    pub end_min: u16,
+    /// IANA time zone name.
+    pub time_zone: String,
+}
+
+/// A tenant: one primary organization and its replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Tenant {
+    /// Its name.
+    pub name: TenantName,
+    /// The organization that is written first and that replication copies from.
+    pub primary: Target,
+    /// The organizations of its other regions, in order.
+    pub replicas: Vec<Target>,
+    /// Whether genesync may write.
+    pub mode: Mode,
+    /// Lower waves are applied first.
+    pub wave: u32,
+    /// When writes are allowed; empty means always.
+    pub windows: Vec<Window>,
+    /// `metadata.labels.protected: "true"`: switching things off needs `--allow protected`.
+    pub protected: bool,
+    /// Who to ask.
+    pub owners: Vec<String>,
+}
+
+impl Tenant {
+    /// The primary, then the replicas.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        std::iter::once(&self.primary).chain(&self.replicas)
+    }
+}

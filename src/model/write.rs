@@ -1,0 +1,190 @@
+//! A write, what its answer meant, and the proof that it was accepted.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{OrganizationId, Stored, Target};
+
+/// One PUT of a whole configuration, bound to the version that its plan saw.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Write {
+    /// Where to.
+    pub target: Target,
+    /// The version that the plan saw; none creates.
+    pub if_match: Option<u64>,
+    /// The whole configuration to store.
+    pub body: Arc<Map<String, Value>>,
+    /// When this write can no longer take effect; the port gives up before it.
+    pub deadline: Timestamp,
+}
+
+/// What the answer to a write (or to the start of a replication job) means. Decided once, in `api`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Outcome<T> {
+    /// Done; the server said so.
+    Accepted(T),
+    /// Refused: the version is another one.
+    Conflict,
+    /// Refused: too many requests. Not executed.
+    Throttled {
+        /// How long the server asked to wait, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// Refused for what it says.
+    Rejected(Fault),
+    /// Refused: there is nothing to update.
+    NotFound(Fault),
+    /// Refused: not allowed.
+    Denied(Fault),
+    /// The answer was lost: it may have been executed, or may still be.
+    Unknown(Fault),
+    /// It never left: the server can't have seen it.
+    Unsent(Fault),
+}
+
+/// Why a request failed, sorted by what to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Passing: a broken connection, a 5xx, an answer that can't be read.
+    Transient,
+    /// 429.
+    Throttled,
+    /// 401 after a fresh token, or 403.
+    Denied,
+    /// 404 of something other than the configuration.
+    NotFound,
+    /// Any other answer that says no; the same request would fail again.
+    Rejected,
+    /// Our own doing: no credentials, no such endpoint, breaker open.
+    Local,
+}
+
+/// A failed request, told so that a stranger knows what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// What to do next.
+    pub kind: FaultKind,
+    /// One sentence; never holds a secret or a body.
+    pub message: String,
+    /// The server's request id, to quote to its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// How long the server asked to wait, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Fault {
+    /// A fault with nothing but its kind and message.
+    pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), request_id: None, retry_after_ms: None }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.request_id {
+            Some(id) => write!(f, " (request id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a new version came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Receiver {
+    /// We sent a PUT and the server accepted it.
+    Put,
+    /// We sent a PUT, its answer was lost, and reading back showed it in force.
+    ReadBack,
+    /// A replication job of ours copied it.
+    Job,
+}
+
+/// Proof that one of our writes was accepted. The audit log has to hold an entry for each.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The organization written to.
+    pub target: Target,
+    /// The version before, or none where there was no configuration.
+    pub from_version: Option<u64>,
+    /// The version that it made.
+    pub version: u64,
+    /// When we sent it, by our clock.
+    pub sent_at: Timestamp,
+    /// How we know.
+    pub by: Receiver,
+}
+
+impl Receipt {
+    /// The audit action that proves it.
+    pub fn action(&self) -> &'static str {
+        match (self.by, self.from_version) {
+            (Receiver::Job, _) => "webchat:configuration:replicate",
+            (_, None) => "webchat:configuration:create",
+            (_, Some(_)) => "webchat:configuration:update",
+        }
+    }
+}
+
+/// A replication job, as the API last described it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Job {
+    /// The job's id.
+    pub id: String,
+    /// Whether it has ended, well or badly. An unknown status counts as running.
+    pub ended: bool,
+    /// What became of each target so far.
+    pub targets: Vec<JobTarget>,
+}
+
+/// One target of a replication job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobTarget {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// Where it stands.
+    pub status: JobTargetStatus,
+    /// The version that the job made there.
+    pub version: Option<u64>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+/// Where one target of a job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum JobTargetStatus {
+    /// Not yet.
+    Pending,
+    /// Copied, says the job; reading back decides.
+    Completed,
+    /// Left as it was.
+    Skipped,
+    /// Not copied.
+    Failed,
+}
+
+/// A request to copy the primary's configuration to other organizations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StartJob {
+    /// Copied from.
+    pub source: Target,
+    /// Copied to.
+    pub targets: Vec<Target>,
+    /// Whether targets that hold a configuration are overwritten.
+    pub overwrite_existing: bool,
+    /// When the request can no longer take effect.
+    pub deadline: Timestamp,
+}
+
+/// What a PUT that was accepted left behind.
+pub type Accepted = Stored;

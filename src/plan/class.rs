@@ -1,0 +1,34 @@
+//! What a change does to visitors.
+
+use serde_json::Value;
+
+use crate::model::Class;
+
+/// Field prefixes and what changing them does.
+const CLASSES: &[(&str, Class)] = &[
+    ("widget.theme.", Class::Cosmetic),
+    ("widget.accessibility.contrastRatio", Class::Cosmetic),
+    ("greetings.messages", Class::Text),
+    ("features.audiences", Class::Reach),
+    ("availability.", Class::Reach),
+];
+
+/// Switches that take something from visitors when they go from on to off.
+const SWITCHES: &[&str] = &["greetings.enabled", "features.flags.", "features.dynamicRouting"];
+
+/// The class of one field's change.
+pub fn class_of(path: &str, observed: Option<&Value>, desired: Option<&Value>) -> Class {
+    let switch = SWITCHES.iter().any(|prefix| path.starts_with(prefix));
+    let on = |value: Option<&Value>| value.is_some_and(|value| value == &Value::Bool(true));
+    let emptied = |value: Option<&Value>| {
+        matches!(value, None | Some(Value::Null))
+            || value.and_then(Value::as_array).is_some_and(Vec::is_empty)
+    };
+    if switch && on(observed) && !on(desired) {
+        return Class::Off;
+    }
+    if path == "greetings.messages" && !emptied(observed) && emptied(desired) {
+        return Class::Off;
+    }
+    CLASSES.iter().find(|(prefix, _)| path.starts_with(prefix)).map_or(Class::Behaviour, |(_, class)| *class)
+}

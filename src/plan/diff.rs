@@ -1,0 +1,153 @@
+//! The field-by-field comparison of one organization.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::Evidence;
+use super::canonical::{self, SERVER_FIELDS};
+use super::class::class_of;
+use crate::model::plan::Attribution;
+use crate::model::{ActorKind, Change, ChangeKind, Desired, Entry, Observed, Stored, json};
+
+/// The configuration to write: the observed one with the managed fields set and, where the manifest is
+/// exclusive, the others gone. What is not managed keeps its bytes and its place.
+pub fn target_body(desired: &Desired, observed: &Map<String, Value>) -> Map<String, Value> {
+    let mut body = if desired.exclusive { Map::new() } else { observed.clone() };
+    for field in SERVER_FIELDS {
+        body.shift_remove(*field);
+    }
+    json::overlay(&mut body, &desired.body);
+    body
+}
+
+/// The fields that differ, and those that git moved and that are there already; both in path order.
+pub fn changes(
+    desired: &Desired,
+    observed: &Observed,
+    evidence: &Evidence<'_>,
+) -> (Vec<Change>, Vec<String>) {
+    let live = observed.body();
+    let mut changes = Vec::new();
+    let mut already_done = Vec::new();
+    for path in managed_paths(desired, &live) {
+        let wanted = json::at_dotted(&desired.body, &path).filter(|value| !value.is_null());
+        let found = json::at_dotted(&live, &path).filter(|value| !value.is_null());
+        let before = base_value(evidence, &path);
+        if canonical::equal(&path, wanted, found) {
+            if before.is_some_and(|before| !canonical::equal(&path, before, wanted)) {
+                already_done.push(path);
+            }
+            continue;
+        }
+        let (kind, by) = judge(&path, wanted, found, before, observed, evidence);
+        changes.push(Change {
+            class: class_of(&path, found, wanted),
+            kind,
+            observed: found.cloned(),
+            desired: wanted.cloned(),
+            by,
+            path,
+        });
+    }
+    (changes, already_done)
+}
+
+/// Paths of the managed leaves, sorted. An exclusive manifest also manages every live leaf.
+fn managed_paths(desired: &Desired, live: &Map<String, Value>) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    json::leaves(&desired.body, &mut |path, _| {
+        paths.insert(path.to_owned());
+    });
+    if desired.exclusive {
+        json::leaves(live, &mut |path, _| {
+            let named_above = paths
+                .iter()
+                .any(|named| path.strip_prefix(named.as_str()).is_some_and(|rest| rest.starts_with('.')));
+            if !SERVER_FIELDS.contains(&path) && !named_above {
+                paths.insert(path.to_owned());
+            }
+        });
+    }
+    paths
+}
+
+/// The value that we last applied: none where nothing is known, `Some(None)` where it was absent.
+fn base_value<'a>(evidence: &Evidence<'a>, path: &str) -> Option<Option<&'a Value>> {
+    if let Some(base) = evidence.base {
+        return Some(json::at_dotted(&base.body, path));
+    }
+    // What git said before is known only for the fields that it named then.
+    let before = evidence.desired_before?;
+    json::at_dotted(&before.body, path).map(Some)
+}
+
+fn judge(
+    path: &str,
+    wanted: Option<&Value>,
+    found: Option<&Value>,
+    before: Option<Option<&Value>>,
+    observed: &Observed,
+    evidence: &Evidence<'_>,
+) -> (ChangeKind, Option<Attribution>) {
+    let Observed::Present(stored) = observed else { return (ChangeKind::ToApply, None) };
+    let by = attribution(path, found, stored, evidence);
+    // Without a base the audit log knows it: the value before the last foreign change of this field.
+    let from_log = by.as_ref().and_then(|(_, old)| *old);
+    let kind = match (before, from_log) {
+        (Some(before), _) => three_way(path, wanted, found, before),
+        (None, Some(old)) => three_way(path, wanted, found, Some(old)),
+        (None, None) => ChangeKind::ToApply,
+    };
+    let by = by.map(|(by, _)| by).filter(|_| kind != ChangeKind::ToApply);
+    (kind, by)
+}
+
+fn three_way(
+    path: &str,
+    wanted: Option<&Value>,
+    found: Option<&Value>,
+    before: Option<&Value>,
+) -> ChangeKind {
+    let git_moved = !canonical::equal(path, wanted, before);
+    let live_moved = !canonical::equal(path, found, before);
+    match (git_moved, live_moved) {
+        (true, true) => ChangeKind::Conflict,
+        (false, true) => ChangeKind::Drift,
+        (_, false) => ChangeKind::ToApply,
+    }
+}
+
+/// Who gave a field its live value, and what the audit log says it was before. None where we did, or
+/// where nobody can be named.
+fn attribution<'a>(
+    path: &str,
+    found: Option<&Value>,
+    stored: &Stored,
+    evidence: &Evidence<'a>,
+) -> Option<(Attribution, Option<&'a Value>)> {
+    let ours = |id: &str| evidence.own_clients.is_some_and(|own| own.contains(id));
+    let touching = |entry: &&'a Entry| {
+        entry.version.is_some_and(|version| version <= stored.version)
+            && entry.changes.iter().any(|change| {
+                change.property == path && canonical::equal(path, Some(&change.new_value), found)
+            })
+    };
+    let last = evidence.entries.iter().filter(touching).max_by_key(|entry| (entry.version, entry.at));
+    if let Some(entry) = last {
+        if ours(&entry.actor.id) {
+            return None;
+        }
+        let old = entry.changes.iter().find(|change| change.property == path).map(|change| &change.old_value);
+        let by = Attribution {
+            actor: entry.actor.clone(),
+            at: Some(entry.at),
+            remote_ip: entry.remote_ip.clone(),
+        };
+        return Some((by, old));
+    }
+    // The log is late or silent; the configuration itself names whoever touched it last.
+    let actor = stored.modified_by.as_ref()?;
+    let foreign = actor.kind == ActorKind::User || !ours(&actor.id);
+    foreign.then(|| (Attribution { actor: actor.clone(), at: stored.modified_at, remote_ip: None }, None))
+}

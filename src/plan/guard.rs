@@ -1,0 +1,121 @@
+//! Limits that a plan may not cross unless the operator opens one for one run.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::plan::Limits;
+use crate::model::{Base, Class, Desired, Guard, OrganizationId, Plan, Refusal, Tenant, Window, json};
+
+/// Shares are judged from this many on; of three fields one is a third and means nothing.
+const SHARE_FLOOR: usize = 10;
+
+/// Why one tenant's plan may not be applied now. Empty means that it may.
+pub fn check(
+    plan: &Plan,
+    tenant: &Tenant,
+    desired: &Desired,
+    bases: &BTreeMap<OrganizationId, Base>,
+    limits: &Limits,
+    now: Timestamp,
+) -> Vec<Refusal> {
+    if plan.is_empty() {
+        return Vec::new();
+    }
+    let mut refusals = Vec::new();
+    let mut refuse = |guard: Guard, message: String| {
+        if !limits.allowed.contains(&guard) {
+            refusals.push(Refusal { guard, message });
+        }
+    };
+    let mut managed = 0;
+    json::leaves(&desired.body, &mut |_, _| managed += 1);
+    for target in plan.targets.iter().filter(|target| target.version.is_some()) {
+        let changed = target.changes.len();
+        let organization = &target.target.organization;
+        if changed > limits.tenant_changes_max {
+            refuse(
+                Guard::TenantChanges,
+                format!(
+                    "{changed} fields of organization {organization} would change, the limit is {}",
+                    limits.tenant_changes_max
+                ),
+            );
+        } else if managed >= SHARE_FLOOR
+            && changed * 100 > managed * usize::from(limits.tenant_changes_max_percent)
+        {
+            refuse(
+                Guard::TenantChanges,
+                format!(
+                    "{changed} of {managed} managed fields of organization {organization} would change, the limit is {} %",
+                    limits.tenant_changes_max_percent
+                ),
+            );
+        }
+    }
+    let off: Vec<&str> = plan
+        .changes()
+        .filter(|change| change.class == Class::Off)
+        .map(|change| change.path.as_str())
+        .collect();
+    if tenant.protected && !off.is_empty() {
+        refuse(
+            Guard::Protected,
+            format!("the tenant is protected, and this would switch off: {}", off.join(", ")),
+        );
+    }
+    for target in plan.targets.iter().filter(|target| target.version.is_none()) {
+        if let Some(base) = bases.get(&target.target.organization) {
+            refuse(
+                Guard::Recreate,
+                format!(
+                    "organization {} had our configuration at version {}, and somebody deleted it",
+                    target.target.organization, base.version
+                ),
+            );
+        }
+    }
+    if !is_open(&tenant.windows, now) {
+        refuse(Guard::Window, "it is outside the hours in which this tenant may be written".into());
+    }
+    refusals
+}
+
+/// Why one run over many tenants may not be applied: how many of `total` would change, counting tenants
+/// that already have a configuration; creating what is missing takes nothing from anybody.
+pub fn check_run(changing: usize, total: usize, limits: &Limits) -> Option<Refusal> {
+    if limits.allowed.contains(&Guard::RunTenants) {
+        return None;
+    }
+    let message = if changing > limits.run_tenants_max {
+        format!("{changing} tenants would change in one run, the limit is {}", limits.run_tenants_max)
+    } else if total >= SHARE_FLOOR && changing * 100 > total * usize::from(limits.run_tenants_max_percent) {
+        format!(
+            "{changing} of {total} tenants would change in one run, the limit is {} %",
+            limits.run_tenants_max_percent
+        )
+    } else {
+        return None;
+    };
+    Some(Refusal { guard: Guard::RunTenants, message })
+}
+
+/// Whether writes are allowed at a moment: inside any window, or always where there is none.
+pub fn is_open(windows: &[Window], now: Timestamp) -> bool {
+    windows.is_empty() || windows.iter().any(|window| holds(window, now))
+}
+
+fn holds(window: &Window, now: Timestamp) -> bool {
+    // A zone that this machine does not know keeps its window shut: better late than at the wrong hour.
+    let Ok(zone) = TimeZone::get(&window.time_zone) else { return false };
+    let local = now.to_zoned(zone);
+    let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+    let day = local.weekday().to_monday_one_offset();
+    let yesterday = if day == 1 { 7 } else { day - 1 };
+    if window.start_min < window.end_min {
+        return window.days.contains(&day) && (window.start_min..window.end_min).contains(&minute);
+    }
+    (window.days.contains(&day) && minute >= window.start_min)
+        || (window.days.contains(&yesterday) && minute < window.end_min)
+}

@@ -1,0 +1,358 @@
+//! What a plan says, case by case, and the laws that it obeys for any values.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::*;
+use crate::model::audit::PropertyChange;
+use crate::model::plan::Limits;
+use crate::model::{
+    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Region, Stored, Target,
+    TenantName, Window,
+};
+
+fn object(value: Value) -> Arc<Map<String, Value>> {
+    Arc::new(value.as_object().cloned().unwrap())
+}
+
+fn desired(value: Value) -> Desired {
+    Desired { body: object(value), exclusive: false }
+}
+
+fn person() -> Actor {
+    Actor { id: "u-1".into(), name: "Mara".into(), kind: ActorKind::User }
+}
+
+fn live(version: u64, body: Value, by: Option<Actor>) -> Observed {
+    Observed::Present(Stored { version, body: object(body), modified_at: None, modified_by: by })
+}
+
+fn base(version: u64, body: Value) -> Base {
+    Base { version, body: object(body), revision: Revision::new("r0") }
+}
+
+fn tenant(replicas: usize) -> Tenant {
+    let target = |n: usize| Target {
+        organization: OrganizationId::new(format!("org-{n}")),
+        region: Region::EuWest1,
+        credentials: CredentialsName::new("acme"),
+    };
+    Tenant {
+        name: TenantName::new("acme"),
+        primary: target(0),
+        replicas: (1..=replicas).map(target).collect(),
+        mode: Mode::Enforce,
+        wave: 0,
+        windows: Vec::new(),
+        protected: false,
+        owners: Vec::new(),
+    }
+}
+
+fn diff(desired: &Desired, observed: &Observed, base: Option<&Base>) -> Vec<Change> {
+    let own = BTreeSet::from(["our-client".to_owned()]);
+    diff::changes(desired, observed, &Evidence { base, own_clients: Some(&own), ..Evidence::default() }).0
+}
+
+#[test]
+fn three_sides_decide_the_kind_of_each_change() {
+    use ChangeKind::{Conflict, Drift, ToApply};
+    // git, live, base -> kind
+    let table = [
+        (2, 1, Some(1), Some(ToApply)),
+        (1, 2, Some(1), Some(Drift)),
+        (2, 3, Some(1), Some(Conflict)),
+        (2, 2, Some(1), None),
+        (1, 1, Some(1), None),
+        (2, 1, None, Some(ToApply)),
+    ];
+    for (git, live_value, base_value, expected) in table {
+        let observed = live(5, json!({"greetings": {"delayMs": live_value}}), Some(person()));
+        let base = base_value.map(|value| base(4, json!({"greetings": {"delayMs": value}})));
+        let changes = diff(&desired(json!({"greetings": {"delayMs": git}})), &observed, base.as_ref());
+        assert_eq!(
+            changes.first().map(|change| change.kind),
+            expected,
+            "git {git}, live {live_value}, base {base_value:?}"
+        );
+        if let Some(change) = changes.first() {
+            assert_eq!(change.by.is_some(), change.kind != ToApply, "drift names its author");
+        }
+    }
+}
+
+#[test]
+fn the_audit_log_stands_in_for_a_base() {
+    let observed =
+        live(5, json!({"greetings": {"delayMs": 9}, "features": {"dynamicRouting": false}}), Some(person()));
+    let entry = |version: u64, actor: Actor, property: &str, old: Value, new: Value| Entry {
+        id: format!("e{version}"),
+        at: Timestamp::UNIX_EPOCH,
+        action: "webchat:configuration:update".into(),
+        organization: OrganizationId::new("org-0"),
+        actor,
+        remote_ip: Some("203.0.113.7".into()),
+        version: Some(version),
+        changes: vec![PropertyChange { property: property.into(), old_value: old, new_value: new }],
+    };
+    let client = Actor { id: "our-client".into(), name: String::new(), kind: ActorKind::Client };
+    let entries = [
+        entry(5, person(), "greetings.delayMs", json!(3), json!(9)),
+        entry(4, client, "features.dynamicRouting", json!(true), json!(false)),
+    ];
+    let own = BTreeSet::from(["our-client".to_owned()]);
+    let evidence = Evidence { entries: &entries, own_clients: Some(&own), ..Evidence::default() };
+    let kinds = |wanted: Value| {
+        let (changes, _) = diff::changes(&desired(wanted), &observed, &evidence);
+        changes
+            .into_iter()
+            .map(|change| (change.path, change.kind, change.by.and_then(|by| by.remote_ip)))
+            .collect::<Vec<_>>()
+    };
+    let ip = Some("203.0.113.7".to_owned());
+    assert_eq!(
+        kinds(json!({"greetings": {"delayMs": 3}})),
+        [("greetings.delayMs".to_owned(), ChangeKind::Drift, ip.clone())]
+    );
+    assert_eq!(
+        kinds(json!({"greetings": {"delayMs": 4}})),
+        [("greetings.delayMs".to_owned(), ChangeKind::Conflict, ip)]
+    );
+    assert_eq!(
+        kinds(json!({"features": {"dynamicRouting": true}})),
+        [("features.dynamicRouting".to_owned(), ChangeKind::ToApply, None)]
+    );
+}
+
+#[test]
+fn spellings_of_one_meaning_are_no_change() {
+    let table = [
+        (
+            json!({"widget": {"theme": {"colors": {"primary": "#abc"}}}}),
+            json!({"widget": {"theme": {"colors": {"primary": "#AABBCC"}}}}),
+        ),
+        (json!({"widget": {"theme": {"colors": {"background": "#fff"}}}}), json!({})),
+        (json!({"greetings": {"delayMs": 2000}}), json!({"greetings": {}})),
+        (json!({"features": {"dynamicRouting": null}}), json!({"features": {"dynamicRouting": true}})),
+        (json!({"features": {"audiences": ["b", "a"]}}), json!({"features": {"audiences": ["a", "b"]}})),
+        (json!({"availability": {"schedule": "always"}}), json!({"availability": null})),
+        (
+            json!({"availability": {"rules": [{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:00"}]}}),
+            json!({"availability": {"rules": [{"endTime": "17:00", "dayOfWeek": "MONDAY", "startTime": "09:00"}]}}),
+        ),
+        (
+            json!({"widget": {"accessibility": {"contrastRatio": 7}}}),
+            json!({"widget": {"accessibility": {"contrastRatio": 7.0}}}),
+        ),
+    ];
+    for (git, found) in table {
+        assert_eq!(diff(&desired(git.clone()), &live(1, found.clone(), None), None), [], "{git} and {found}");
+    }
+}
+
+#[test]
+fn the_order_of_greetings_means_something() {
+    let changes = diff(
+        &desired(json!({"greetings": {"messages": ["a", "b"]}})),
+        &live(1, json!({"greetings": {"messages": ["b", "a"]}}), None),
+        None,
+    );
+    assert_eq!(changes.len(), 1);
+}
+
+#[test]
+fn unnamed_fields_keep_their_digits_and_their_place() {
+    let found: Value = serde_json::from_str(
+        r#"{"zeta":{"n":12345678901234567890123,"f":1.10},"greetings":{"delayMs":1,"unknown":[null,{"x":1e5}]},"version":7,"alpha":true}"#,
+    )
+    .unwrap();
+    let body =
+        diff::target_body(&desired(json!({"greetings": {"delayMs": 5, "enabled": null}})), &object(found));
+    assert_eq!(
+        Value::Object(body).to_string(),
+        r#"{"zeta":{"n":12345678901234567890123,"f":1.10},"greetings":{"delayMs":5,"unknown":[null,{"x":1e+5}]},"alpha":true}"#
+    );
+}
+
+#[test]
+fn null_empty_and_exclusive_are_three_wishes() {
+    let found = live(1, json!({"features": {"audiences": ["a"], "extra": 1}}), None);
+    let paths = |desired: &Desired| {
+        diff(desired, &found, None)
+            .into_iter()
+            .map(|change| (change.path, change.desired))
+            .collect::<Vec<_>>()
+    };
+    let audiences = "features.audiences".to_owned();
+    assert_eq!(paths(&desired(json!({}))), []);
+    assert_eq!(paths(&desired(json!({"features": {"audiences": null}}))), [(audiences.clone(), None)]);
+    assert_eq!(paths(&desired(json!({"features": {"audiences": []}}))), [(audiences, Some(json!([])))]);
+    let exclusive = Desired { body: object(json!({"features": {"audiences": ["a"]}})), exclusive: true };
+    assert_eq!(paths(&exclusive), [("features.extra".to_owned(), None)]);
+}
+
+#[test]
+fn classes_say_what_visitors_notice() {
+    let table = [
+        ("widget.theme.colors.primary", json!("#000"), json!("#111"), Class::Cosmetic),
+        ("greetings.messages", json!(["a"]), json!(["b"]), Class::Text),
+        ("greetings.messages", json!(["a"]), json!([]), Class::Off),
+        ("greetings.delayMs", json!(1), json!(2), Class::Behaviour),
+        ("greetings.enabled", json!(true), json!(false), Class::Off),
+        ("greetings.enabled", json!(false), json!(true), Class::Behaviour),
+        ("features.flags.enableFileUpload", json!(true), Value::Null, Class::Off),
+        ("features.audiences", json!([]), json!(["a"]), Class::Reach),
+        ("availability.rules", json!([]), json!([1]), Class::Reach),
+        ("something.new", json!(1), json!(2), Class::Behaviour),
+    ];
+    for (path, from, to, expected) in table {
+        assert_eq!(class::class_of(path, Some(&from), Some(&to)), expected, "{path} {from} -> {to}");
+    }
+}
+
+#[test]
+fn guards_refuse_until_they_are_opened() {
+    let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let wanted = desired(json!({"greetings": {"enabled": false, "delayMs": 1}}));
+    let observed = [live(3, json!({"greetings": {"enabled": true, "delayMs": 2}}), None), Observed::Absent];
+    let bases = BTreeMap::from([(OrganizationId::new("org-1"), base(2, json!({})))]);
+    let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Europe/Berlin".into() };
+    let tenant = Tenant { protected: true, windows: vec![window], ..tenant(1) };
+    let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
+    let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
+    let guards = |limits: &Limits| {
+        guard::check(&plan, &tenant, &wanted, &bases, limits, now)
+            .into_iter()
+            .map(|refusal| refusal.guard)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(guards(&limits), [Guard::TenantChanges, Guard::Protected, Guard::Recreate, Guard::Window]);
+    for guard in guards(&limits) {
+        let allowed = Limits { allowed: BTreeSet::from([guard]), ..limits.clone() };
+        assert!(!guards(&allowed).contains(&guard), "{guard:?}");
+        assert_eq!(guards(&allowed).len(), 3);
+    }
+}
+
+#[test]
+fn run_guard_counts_shares_from_ten_tenants_on() {
+    let limits = Limits::default();
+    let table = [(9, 9, false), (5, 10, false), (6, 10, true), (600, 1000, true), (0, 1000, false)];
+    for (changing, total, refused) in table {
+        assert_eq!(guard::check_run(changing, total, &limits).is_some(), refused, "{changing} of {total}");
+    }
+    let counted = Limits { run_tenants_max: 3, ..limits };
+    assert!(guard::check_run(4, 1000, &counted).is_some());
+}
+
+#[test]
+fn windows_follow_their_own_clock_and_may_cross_midnight() {
+    let night =
+        Window { days: vec![5], start_min: 22 * 60, end_min: 4 * 60, time_zone: "Europe/Berlin".into() };
+    // 2026-11-20 is a Friday; Berlin is one hour ahead of UTC.
+    let table = [
+        ("2026-11-20T20:59:00Z", false),
+        ("2026-11-20T21:00:00Z", true),
+        ("2026-11-21T02:59:00Z", true),
+        ("2026-11-21T03:00:00Z", false),
+        ("2026-11-20T01:00:00Z", false),
+    ];
+    for (now, open) in table {
+        assert_eq!(guard::is_open(std::slice::from_ref(&night), now.parse().unwrap()), open, "{now}");
+    }
+}
+
+#[test]
+fn replication_overwrites_only_what_is_ours() {
+    let wanted = desired(json!({"greetings": {"delayMs": 5}}));
+    let observed = [
+        live(3, json!({"greetings": {"delayMs": 1}, "other": 1}), None),
+        live(3, json!({"greetings": {"delayMs": 2}, "other": 1}), None),
+        live(3, json!({"greetings": {"delayMs": 2}, "other": 2}), None),
+    ];
+    let plan = plan(&tenant(2), &Revision::new("r"), &wanted, &observed, &BTreeMap::new());
+    assert_eq!(
+        plan.targets.iter().map(|target| target.ours_to_overwrite).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+}
+
+fn leaf() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (0..5000i64).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from),
+        proptest::collection::vec("[a-c]", 0..3).prop_map(Value::from),
+    ]
+}
+
+fn configuration() -> impl Strategy<Value = Arc<Map<String, Value>>> {
+    let path = prop_oneof![
+        Just("greetings.delayMs"),
+        Just("greetings.messages"),
+        Just("features.audiences"),
+        Just("features.dynamicRouting"),
+        Just("features.flags.a"),
+        Just("widget.theme.colors.background"),
+        Just("x"),
+        Just("y.z"),
+    ];
+    proptest::collection::vec((path, leaf()), 0..8).prop_map(|fields| {
+        let mut map = Map::new();
+        for (path, leaf) in fields {
+            let mut value = leaf;
+            for key in path.rsplit('.') {
+                value = json!({ key: value });
+            }
+            if let Value::Object(over) = value {
+                // Nulls are kept here: a manifest may say them.
+                merge(&mut map, over);
+            }
+        }
+        Arc::new(map)
+    })
+}
+
+fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Object(below)), Value::Object(above)) => merge(below, above),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn applying_a_plan_leaves_an_empty_plan(git in configuration(), found in configuration(), exclusive: bool) {
+        let desired = Desired { body: git, exclusive };
+        let body = diff::target_body(&desired, &found);
+        let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None });
+        prop_assert_eq!(diff::changes(&desired, &after, &Evidence::default()).0, vec![]);
+    }
+
+    #[test]
+    fn nothing_that_is_not_named_changes(git in configuration(), found in configuration()) {
+        let desired = Desired { body: git, exclusive: false };
+        let body = diff::target_body(&desired, &found);
+        let mut named = BTreeSet::new();
+        json::leaves(&desired.body, &mut |path, _| { named.insert(path.to_owned()); });
+        json::leaves(&found, &mut |path, value| {
+            let touched = named.iter().any(|name| path == name || path.starts_with(&format!("{name}.")) || name.starts_with(&format!("{path}.")));
+            assert!(touched || json::at_dotted(&body, path) == Some(value), "{path}");
+        });
+    }
+
+    #[test]
+    fn equal_inputs_give_equal_plans_whatever_the_order_of_keys(git in configuration(), found in configuration()) {
+        let reversed: Map<String, Value> = found.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None })];
+        let desired = Desired { body: git, exclusive: false };
+        let make = |observed: &[Observed]| plan(&tenant(0), &Revision::new("r"), &desired, observed, &BTreeMap::new());
+        prop_assert_eq!(make(&observe(found)).digest, make(&observe(Arc::new(reversed))).digest);
+    }
+}

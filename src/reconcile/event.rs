@@ -1,0 +1,107 @@
+//! What happens to a run, and what it asks for.
+
+use jiff::Timestamp;
+
+use crate::model::write::{Accepted, Job, StartJob};
+use crate::model::{Entry, Fault, Observed, OrganizationId, Outcome, Record, Target, Write};
+
+use super::Note;
+
+/// What happened outside.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The run may begin.
+    Begin,
+    /// A configuration was read.
+    Observed(Observed),
+    /// A write was answered, or not.
+    Answered(Outcome<Accepted>),
+    /// The request to start a job was answered, or not.
+    JobAnswered(Outcome<Job>),
+    /// A job was polled.
+    Job(Job),
+    /// The audit log answered.
+    Entries(Entries),
+    /// The records are durable.
+    Saved,
+    /// A read, a poll, a query or a save failed.
+    Failed(Fault),
+    /// The time that was waited for has come.
+    Woke,
+    /// The plan may be applied.
+    Proceed,
+    /// The operator wants it to end.
+    Cancelled,
+}
+
+impl Event {
+    /// Its name, for a report.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Begin => "begin",
+            Event::Observed(_) => "observed",
+            Event::Answered(_) => "answered",
+            Event::JobAnswered(_) => "job-answered",
+            Event::Job(_) => "job",
+            Event::Entries(_) => "entries",
+            Event::Saved => "saved",
+            Event::Failed(_) => "failed",
+            Event::Woke => "woke",
+            Event::Proceed => "proceed",
+            Event::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a query of the audit log returned: all pages, up to a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Entries {
+    /// The entries.
+    pub entries: Vec<Entry>,
+    /// Whether the log holds more than the port was willing to read.
+    pub truncated: bool,
+}
+
+/// A question to the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AuditQuery {
+    /// The organizations, each with the credentials to ask with.
+    pub targets: Vec<Target>,
+    /// From when, by the server's clock.
+    pub from: Timestamp,
+    /// Until when.
+    pub to: Timestamp,
+}
+
+impl AuditQuery {
+    /// The organizations alone.
+    pub fn organizations(&self) -> impl Iterator<Item = &OrganizationId> {
+        self.targets.iter().map(|target| &target.organization)
+    }
+}
+
+/// What a run asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Read a configuration.
+    Observe(Target),
+    /// Make records durable, in this order, before anything else is done.
+    Save(Vec<Record>),
+    /// Send a write, once.
+    Write(Write),
+    /// Ask for a replication job, once.
+    StartJob(StartJob),
+    /// Ask how a job is doing.
+    PollJob {
+        /// The organization that it copies from.
+        source: Target,
+        /// The job.
+        id: String,
+    },
+    /// Query the audit log.
+    ReadAudit(AuditQuery),
+    /// Wake the run at this time.
+    WakeAt(Timestamp),
+    /// Tell whoever watches.
+    Report(Note),
+}

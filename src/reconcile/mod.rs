@@ -1,0 +1,362 @@
+//! The pure core: one run of one tenant, as a state machine.
+//!
+//! In: a [`Run`], an [`Event`], the time. Out: the run after it and the [`Effect`]s to perform. Never:
+//! sends, waits, reads a clock, draws a random number, or depends on the order of a hash map.
+//! It alone knows the order of the stages. Start reading at [`step`]; a run goes round this circle until
+//! nothing differs, and everything that could go wrong leads back to *read*:
+//!
+//! ```text
+//!   settle old intents ──> read ──> plan ──> intend ──> write ──┐
+//!                           ^                                   │ any answer, or none
+//!                           └──────── wait, where asked to <────┘
+//!        nothing differs ──> keep as base ──> confirm in the audit log ──> settled
+//! ```
+//!
+//! * One request is in flight at any time, so every point at which a crash can hit has a name.
+//! * An intent is saved before its write leaves. An answer that was lost is waited out and read back.
+//! * While an intent is unresolved and may still take effect, nothing is read for planning.
+
+mod confirming;
+mod event;
+mod note;
+mod reading;
+mod timing;
+mod writing;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::plan::Limits;
+use crate::model::record::{IntentId, Journal};
+use crate::model::write::{Job, StartJob};
+use crate::model::{
+    Confirmation, Desired, Entry, Fault, Mode, Observed, OrganizationId, Plan, Receipt, Refusal, Revision,
+    Target, Tenant, Write,
+};
+
+pub use event::{AuditQuery, Effect, Entries, Event};
+pub use note::Note;
+pub use timing::Timing;
+
+/// What a run is about: fixed when it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Spec {
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The commit that `desired` was read from.
+    pub revision: Revision,
+    /// What git says.
+    pub desired: Desired,
+    /// What git said at the revision that counts as applied, where the journal knows no base.
+    pub desired_before: Option<Desired>,
+    /// How much may change.
+    pub limits: Limits,
+    /// Deadlines and patience.
+    pub timing: Timing,
+    /// Ids of our own OAuth clients.
+    pub own_clients: BTreeSet<String>,
+    /// Where the jitter of this run's waits comes from.
+    pub seed: u64,
+}
+
+/// A write or a job on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pending {
+    /// One PUT.
+    Put(Write),
+    /// One replication job, with the version that each target was seen at.
+    Job(StartJob, Vec<Option<u64>>),
+}
+
+/// A replication job that is running.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Copying {
+    /// The job.
+    pub job: Job,
+    /// What was asked for.
+    pub start: StartJob,
+    /// The version that each target was seen at.
+    pub seen: Vec<Option<u64>>,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// How often it was polled.
+    pub polls: u32,
+    /// The intent that it stands for.
+    pub intent: IntentId,
+}
+
+/// What happens after an intent's end is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum After {
+    /// Read at once.
+    Read,
+    /// Wait, then read.
+    WaitUntil(Timestamp),
+    /// End the run.
+    Settle(Status),
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not begun.
+    Fresh,
+    /// Waits until unresolved intents can no longer take effect.
+    Settling,
+    /// Waits before reading again.
+    Waiting,
+    /// Reads the configuration of the n-th target.
+    Reading(usize),
+    /// Saves what reading back said of unresolved intents.
+    Resolving,
+    /// Asks the audit log who moved what.
+    Attributing,
+    /// Has a plan, and waits for the word to go on.
+    Planned,
+    /// Saves an intent.
+    Intending(Pending),
+    /// Sends what was intended.
+    Sending(Pending, IntentId),
+    /// Saves an intent's end.
+    Closing(After),
+    /// Polls a replication job, or waits to.
+    Polling(Copying),
+    /// Reads back a target that a job says it copied.
+    ReadingCopy(Copying, usize),
+    /// Saves what is now in force.
+    Keeping,
+    /// Queries the audit log, or waits to.
+    Confirming {
+        /// How many queries were made.
+        attempt: u32,
+        /// When to stop.
+        deadline: Timestamp,
+    },
+    /// Over.
+    Settled(Status),
+}
+
+/// How a run ended: the status of its tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Live equals git in every region, and every write is confirmed.
+    Synced,
+    /// Git is ahead, and the tenant is only watched.
+    OutOfSync,
+    /// Live moved, and the tenant is only watched.
+    Drifted,
+    /// Live equals git, but some writes have no audit entry.
+    Unconfirmed(Option<Fault>),
+    /// A guard refused the plan.
+    Refused(Vec<Refusal>),
+    /// A person has to decide.
+    Held(String),
+    /// Something outside failed.
+    Degraded(Fault),
+    /// The operator stopped it.
+    Cancelled,
+}
+
+/// How often things went other than planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Tally {
+    /// Writes refused because somebody else wrote.
+    pub conflicts: u32,
+    /// Requests that failed, in a row.
+    pub faults: u32,
+    /// Requests refused by the rate limit, in a row.
+    pub throttles: u32,
+    /// Writes accepted.
+    pub writes: u32,
+    /// Waits so far: each gets its own jitter.
+    pub waits: u32,
+}
+
+/// One pass over one tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    /// What it is about.
+    pub spec: Arc<Spec>,
+    /// Where it is.
+    pub phase: Phase,
+    /// What the journal holds.
+    pub journal: JournalState,
+    /// What was read in this round: the primary first.
+    pub observed: Vec<Observed>,
+    /// Audit entries that tell who moved what.
+    pub entries: Vec<Entry>,
+    /// Whether the audit log was asked about what was read in this round.
+    pub attributed: bool,
+    /// The plan of this round.
+    pub plan: Option<Arc<Plan>>,
+    /// The plan as it was first made: what the run set out to do.
+    pub first_plan: Option<Arc<Plan>>,
+    /// Why that plan may not be applied.
+    pub refusals: Vec<Refusal>,
+    /// Proof of what was written.
+    pub receipts: Vec<Receipt>,
+    /// Milliseconds from asking to serving, by organization.
+    pub served_ms: BTreeMap<OrganizationId, u64>,
+    /// The versions that the first plan saw.
+    pub started_from: BTreeMap<OrganizationId, u64>,
+    /// Whether a replication job was tried.
+    pub job_tried: bool,
+    /// What the audit log said.
+    pub confirmation: Option<Confirmation>,
+    /// How often things went other than planned.
+    pub tally: Tally,
+}
+
+/// The journal in a form that can be hashed and compared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JournalState(pub Journal);
+
+impl std::hash::Hash for JournalState {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.unresolved.hash(state);
+        self.0.bases.hash(state);
+        self.0.last_intent.hash(state);
+    }
+}
+
+/// The run after an event, and what is to be done now: any number of reports, then at most one effect that
+/// will be answered by an event. No such effect: the run is planned or settled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The run.
+    pub run: Run,
+    /// What to do, in order.
+    pub effects: Vec<Effect>,
+}
+
+impl Step {
+    fn stop(run: Run) -> Self {
+        Self { run, effects: Vec::new() }
+    }
+
+    /// Puts a report before everything else.
+    fn noting(mut self, note: Note) -> Self {
+        self.effects.insert(0, Effect::Report(note));
+        self
+    }
+
+    fn noting_all(mut self, notes: Vec<Note>) -> Self {
+        self.effects.splice(0..0, notes.into_iter().map(Effect::Report));
+        self
+    }
+}
+
+impl Run {
+    /// A run that has not begun.
+    pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
+        Self {
+            spec,
+            phase: Phase::Fresh,
+            journal: JournalState(journal),
+            observed: Vec::new(),
+            entries: Vec::new(),
+            attributed: false,
+            plan: None,
+            first_plan: None,
+            refusals: Vec::new(),
+            receipts: Vec::new(),
+            served_ms: BTreeMap::new(),
+            started_from: BTreeMap::new(),
+            job_tried: false,
+            confirmation: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// How it ended, once it has.
+    pub fn status(&self) -> Option<&Status> {
+        match &self.phase {
+            Phase::Settled(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    fn target(&self, index: usize) -> Option<&Target> {
+        self.spec.tenant.targets().nth(index)
+    }
+
+    fn go(mut self, phase: Phase, effect: Effect) -> Step {
+        self.phase = phase;
+        Step { run: self, effects: vec![effect] }
+    }
+
+    fn settle(mut self, status: Status) -> Step {
+        self.phase = Phase::Settled(status);
+        Step::stop(self)
+    }
+
+    /// Ends the run on a fault, and says so.
+    fn degrade(self, fault: Fault) -> Step {
+        self.settle(Status::Degraded(fault.clone())).noting(Note::Gave { up: fault })
+    }
+}
+
+/// Takes one event in.
+pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
+    let phase = std::mem::replace(&mut run.phase, Phase::Fresh);
+    match (phase, event) {
+        (Phase::Settled(status), _) => run.settle(status),
+        (_, Event::Cancelled) => run.settle(Status::Cancelled),
+        (Phase::Fresh, Event::Begin) => run.begin(now),
+        (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_all(),
+        (Phase::Reading(index), Event::Observed(observed)) => run.observed(index, observed, now),
+        (Phase::Reading(_), Event::Failed(fault)) => run.read_failed(fault, now),
+        (Phase::Resolving, Event::Saved) => run.assess(now),
+        (Phase::Attributing, Event::Entries(page)) => run.attributed(page.entries, now),
+        (Phase::Attributing, Event::Failed(fault)) => {
+            run.attributed(Vec::new(), now).noting(Note::NoAudit { fault })
+        }
+        (Phase::Planned, Event::Proceed) => run.proceed(now),
+        (Phase::Intending(pending), Event::Saved) => run.send(pending),
+        (Phase::Sending(Pending::Put(write), intent), Event::Answered(outcome)) => {
+            run.answered(write, intent, outcome, now)
+        }
+        (Phase::Sending(Pending::Job(start, seen), intent), Event::JobAnswered(outcome)) => {
+            run.job_answered(start, seen, intent, outcome, now)
+        }
+        (Phase::Closing(after), Event::Saved) => run.closed(after),
+        (Phase::Polling(copying), Event::Woke) => run.poll(copying),
+        (Phase::Polling(copying), Event::Job(job)) => run.polled(Copying { job, ..copying }, now),
+        (Phase::Polling(copying), Event::Failed(fault)) => run.poll_failed(copying, &fault, now),
+        (Phase::ReadingCopy(copying, index), Event::Observed(observed)) => {
+            run.copy_read(copying, index, &observed, now)
+        }
+        (Phase::ReadingCopy(copying, _), Event::Failed(_)) => run.next_poll(copying, now),
+        (Phase::Keeping, Event::Saved) => run.kept(now),
+        (Phase::Confirming { attempt, deadline }, Event::Woke) => run.query(attempt, deadline, now),
+        (Phase::Confirming { attempt, deadline }, Event::Entries(page)) => {
+            run.confirmed(attempt, deadline, page, now)
+        }
+        (Phase::Confirming { attempt, deadline }, Event::Failed(fault)) => {
+            run.confirm_failed(attempt, deadline, fault, now)
+        }
+        // The store failed: without a durable intent no write leaves, and without a durable end the intent
+        // is waited out and read back by the next run.
+        (
+            Phase::Resolving | Phase::Intending(_) | Phase::Closing(_) | Phase::Keeping,
+            Event::Failed(fault),
+        ) => run.degrade(fault),
+        (phase, event) => {
+            run.phase = phase;
+            let note = Note::OutOfPlace { event: event.name() };
+            Step::stop(run).noting(note)
+        }
+    }
+}
+
+impl Run {
+    /// Whether genesync may write for this tenant.
+    fn may_write(&self) -> bool {
+        self.spec.tenant.mode == Mode::Enforce
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! What a run tells whoever watches: progress bars, logs, metrics, the demo.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::{Actor, Fault, OrganizationId, Region};
+
+/// One thing worth telling.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// Unresolved writes of an earlier run may still take effect.
+    Settling {
+        /// How many.
+        intents: usize,
+        /// Until then.
+        until: Timestamp,
+    },
+    /// A write of unknown outcome was found in force.
+    Landed {
+        /// Where.
+        organization: OrganizationId,
+        /// Its version.
+        version: u64,
+    },
+    /// A write of unknown outcome was not found.
+    NotLanded {
+        /// Where.
+        organization: OrganizationId,
+    },
+    /// A write of unknown outcome may lie under somebody's later change; only the audit log knows.
+    Unclear {
+        /// Where.
+        organization: OrganizationId,
+        /// The version that it would have made.
+        version: u64,
+    },
+    /// The answer was older than what was acknowledged already.
+    Stale {
+        /// Where.
+        organization: OrganizationId,
+        /// The version that is known to exist.
+        known: u64,
+    },
+    /// A request failed and will be tried again.
+    Retrying {
+        /// What happened.
+        fault: Fault,
+        /// How long until then.
+        wait_ms: u64,
+    },
+    /// The rate limit refused a request.
+    Throttled {
+        /// How long until the next.
+        wait_ms: u64,
+    },
+    /// Somebody wrote between our read and our write.
+    Conflict {
+        /// Where.
+        organization: OrganizationId,
+    },
+    /// The configuration that we meant to write was touched by somebody else.
+    ForeignEdit {
+        /// Where.
+        organization: OrganizationId,
+        /// By whom.
+        by: Actor,
+        /// The managed fields that differ because of it.
+        fields: Vec<String>,
+    },
+    /// The answer to a write was lost; it is waited out and read back.
+    AnswerLost {
+        /// Where.
+        organization: OrganizationId,
+        /// What happened.
+        fault: Fault,
+    },
+    /// A write was accepted.
+    Wrote {
+        /// Where.
+        organization: OrganizationId,
+        /// Its version.
+        version: u64,
+    },
+    /// A replication job runs.
+    JobStarted {
+        /// Its id.
+        id: String,
+        /// How many organizations it copies to.
+        targets: usize,
+    },
+    /// A job did not copy to one organization; it gets a plain write.
+    JobFell {
+        /// Where.
+        organization: OrganizationId,
+        /// Why.
+        error: String,
+    },
+    /// A job could not be started or did not end in time; the rest is written plainly.
+    JobGone {
+        /// Why.
+        reason: String,
+    },
+    /// A job copied over a change that somebody made after we read the target.
+    Overwrote {
+        /// Where.
+        organization: OrganizationId,
+        /// The version that was read.
+        seen: Option<u64>,
+        /// The version that the job made.
+        made: u64,
+    },
+    /// An organization serves what git says.
+    Served {
+        /// Where.
+        organization: OrganizationId,
+        /// In which region.
+        region: Region,
+        /// How long after it was asked for.
+        latency_ms: u64,
+    },
+    /// The audit log could not be asked who moved what.
+    NoAudit {
+        /// Why.
+        fault: Fault,
+    },
+    /// Entries are awaited.
+    AwaitingAudit {
+        /// How many receipts have none yet.
+        missing: usize,
+    },
+    /// The run ended on a fault.
+    Gave {
+        /// The fault.
+        up: Fault,
+    },
+    /// An event came that this phase does not wait for: a defect of whoever drives the run.
+    OutOfPlace {
+        /// Which.
+        event: &'static str,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Settling { intents, until } => {
+                write!(f, "waiting until {until} for {intents} write(s) of unknown outcome before reading")
+            }
+            Note::Landed { organization, version } => {
+                write!(
+                    f,
+                    "the write to {organization} whose answer was lost is in force as version {version}"
+                )
+            }
+            Note::NotLanded { organization } => {
+                write!(f, "the write to {organization} whose answer was lost was not executed")
+            }
+            Note::Unclear { organization, version } => {
+                write!(
+                    f,
+                    "somebody changed {organization} after a write of unknown outcome (version {version}, if it was made)"
+                )
+            }
+            Note::Stale { organization, known } => {
+                write!(f, "{organization} answered with something older than version {known}; reading again")
+            }
+            Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
+            Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),
+            Note::Conflict { organization } => {
+                write!(f, "somebody changed {organization} after it was read; reading and planning again")
+            }
+            Note::ForeignEdit { organization, by, fields } => {
+                write!(
+                    f,
+                    "{} changed {organization}, in fields that git manages: {}",
+                    by.label(),
+                    fields.join(", ")
+                )
+            }
+            Note::AnswerLost { organization, fault } => {
+                write!(
+                    f,
+                    "the answer to the write to {organization} was lost ({fault}); waiting it out, then reading back"
+                )
+            }
+            Note::Wrote { organization, version } => write!(f, "{organization} accepted version {version}"),
+            Note::JobStarted { id, targets } => {
+                write!(f, "replication job {id} copies to {targets} organization(s)")
+            }
+            Note::JobFell { organization, error } => {
+                write!(f, "replication did not reach {organization}: {error}; writing it plainly")
+            }
+            Note::JobGone { reason } => {
+                write!(f, "no replication job: {reason}; writing each organization plainly")
+            }
+            Note::Overwrote { organization, seen, made } => write!(
+                f,
+                "replication made version {made} of {organization} over a change that came after version {}; see the audit log for its author",
+                seen.unwrap_or(0)
+            ),
+            Note::Served { organization, region, latency_ms } => {
+                write!(f, "{organization} in {region} serves it after {latency_ms} ms")
+            }
+            Note::NoAudit { fault } => {
+                write!(f, "the audit log could not be asked who made the changes: {fault}")
+            }
+            Note::AwaitingAudit { missing } => write!(f, "waiting for {missing} audit entry/entries"),
+            Note::Gave { up } => write!(f, "{up}"),
+            Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Reading, settling what is unresolved, planning.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::event::AuditQuery;
+use super::timing::{earlier, elapsed_ms, later};
+use super::{Effect, Note, Phase, Run, Status, Step};
+use crate::model::record::{Intent, IntentAction};
+use crate::model::{
+    ActorKind, ChangeKind, Entry, Fault, FaultKind, Observed, OrganizationId, Receipt, Receiver, Record,
+    Stored, Target,
+};
+use crate::plan;
+
+/// How far back the audit log is asked who moved what: as long as the platform's own real-time view keeps it.
+const ATTRIBUTION_DAYS: u64 = 14;
+
+impl Run {
+    /// Waits out what an earlier run left unresolved, then reads.
+    pub(super) fn begin(self, now: Timestamp) -> Step {
+        let intents = self.journal.0.unresolved.len();
+        match self.journal.0.unresolved.iter().map(|intent| intent.deadline).max() {
+            Some(until) if until > now => {
+                self.go(Phase::Settling, Effect::WakeAt(until)).noting(Note::Settling { intents, until })
+            }
+            _ => self.read_all(),
+        }
+    }
+
+    /// Starts a round: reads the primary, then each replica.
+    pub(super) fn read_all(mut self) -> Step {
+        self.observed.clear();
+        self.entries.clear();
+        self.attributed = false;
+        let target = self.spec.tenant.primary.clone();
+        self.go(Phase::Reading(0), Effect::Observe(target))
+    }
+
+    pub(super) fn observed(mut self, index: usize, observed: Observed, now: Timestamp) -> Step {
+        let Some(target) = self.target(index).cloned() else { return self.read_all() };
+        if let Some(known) = self.floor(&target.organization)
+            && observed.version().is_none_or(|version| version < known)
+        {
+            let fault = Fault::new(
+                FaultKind::Transient,
+                format!(
+                    "organization {} keeps answering with something older than version {known}",
+                    target.organization
+                ),
+            );
+            let note = Note::Stale { organization: target.organization, known };
+            return self.try_again(fault, now).noting(note);
+        }
+        self.tally.faults = 0;
+        self.tally.throttles = 0;
+        let served = self.note_served(&target, &observed, now);
+        self.observed.push(observed);
+        let step = match self.target(index + 1).cloned() {
+            Some(next) => self.go(Phase::Reading(index + 1), Effect::Observe(next)),
+            None => self.resolve(now),
+        };
+        step.noting_all(served)
+    }
+
+    /// The version that the server acknowledged to us for an organization: nothing older may be planned from.
+    fn floor(&self, organization: &OrganizationId) -> Option<u64> {
+        self.receipts
+            .iter()
+            .filter(|receipt| receipt.target.organization == *organization)
+            .map(|receipt| receipt.version)
+            .max()
+    }
+
+    /// Measures how long an organization took to serve what was asked for, the first time that it does.
+    pub(super) fn note_served(&mut self, target: &Target, observed: &Observed, now: Timestamp) -> Vec<Note> {
+        let organization = &target.organization;
+        let Some(receipt) = self.receipts.iter().find(|receipt| receipt.target.organization == *organization)
+        else {
+            return Vec::new();
+        };
+        let evidence = plan::Evidence::default();
+        let in_sync = plan::diff::changes(&self.spec.desired, observed, &evidence).0.is_empty();
+        if !in_sync || self.served_ms.contains_key(organization) {
+            return Vec::new();
+        }
+        let latency_ms = elapsed_ms(receipt.sent_at, now);
+        self.served_ms.insert(organization.clone(), latency_ms);
+        vec![Note::Served { organization: organization.clone(), region: target.region, latency_ms }]
+    }
+
+    pub(super) fn read_failed(self, fault: Fault, now: Timestamp) -> Step {
+        match fault.kind {
+            FaultKind::Transient | FaultKind::Throttled => self.try_again(fault, now),
+            FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => {
+                self.degrade(fault)
+            }
+        }
+    }
+
+    /// Waits, then starts a new round; gives up after too many failures in a row.
+    pub(super) fn try_again(mut self, fault: Fault, now: Timestamp) -> Step {
+        let timing = self.spec.timing;
+        let throttled = fault.kind == FaultKind::Throttled;
+        let counter = if throttled { &mut self.tally.throttles } else { &mut self.tally.faults };
+        let attempt = *counter;
+        *counter += 1;
+        let spent = if throttled { *counter >= timing.throttles_max } else { *counter >= timing.faults_max };
+        let wait_ms = self.wait_ms(attempt, fault.retry_after_ms);
+        // The server may ask for longer than a run lasts: then this run ends, and a later one comes back.
+        if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
+            return self.degrade(fault);
+        }
+        let note = if throttled { Note::Throttled { wait_ms } } else { Note::Retrying { fault, wait_ms } };
+        let until = later(now, wait_ms);
+        self.go(Phase::Waiting, Effect::WakeAt(until)).noting(note)
+    }
+
+    pub(super) fn wait_ms(&mut self, attempt: u32, retry_after_ms: Option<u64>) -> u64 {
+        self.tally.waits += 1;
+        let seed = self.spec.seed.wrapping_add(u64::from(self.tally.waits) << 32);
+        self.spec.timing.backoff(attempt, retry_after_ms, seed)
+    }
+
+    /// Decides what became of every unresolved intent, now that nothing can land any more.
+    fn resolve(mut self, now: Timestamp) -> Step {
+        let mut records = Vec::new();
+        let mut notes = Vec::new();
+        for intent in std::mem::take(&mut self.journal.0.unresolved) {
+            let receipts = match &intent.action {
+                IntentAction::Put { target, if_match, body } => {
+                    let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
+                    self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
+                        .into_iter()
+                        .collect()
+                }
+                IntentAction::Job { targets } => {
+                    let source = self.observed.first().map(Observed::body).unwrap_or_default();
+                    let same = |stored: &Stored| plan::canonical::same(&stored.body, &source);
+                    let landed = |(target, seen): &(Target, Option<u64>)| {
+                        self.landed(&intent, target, *seen, Receiver::Job, &same, &mut notes)
+                    };
+                    targets.iter().filter_map(landed).collect::<Vec<_>>()
+                }
+            };
+            for receipt in &receipts {
+                if !self
+                    .receipts
+                    .iter()
+                    .any(|known| known.target == receipt.target && known.version == receipt.version)
+                {
+                    self.receipts.push(receipt.clone());
+                }
+            }
+            records.push(Record::Resolved { intent: intent.id, receipts });
+        }
+        let step = if records.is_empty() {
+            self.assess(now)
+        } else {
+            self.go(Phase::Resolving, Effect::Save(records))
+        };
+        step.noting_all(notes)
+    }
+
+    /// Whether a write of unknown outcome is what an organization holds now.
+    fn landed(
+        &self,
+        intent: &Intent,
+        target: &Target,
+        from_version: Option<u64>,
+        by: Receiver,
+        same: &dyn Fn(&Stored) -> bool,
+        notes: &mut Vec<Note>,
+    ) -> Option<Receipt> {
+        let organization = target.organization.clone();
+        let expected = from_version.map_or(1, |version| version + 1);
+        let index = self.spec.tenant.targets().position(|known| known.organization == organization)?;
+        let Some(Observed::Present(stored)) = self.observed.get(index) else {
+            notes.push(Note::NotLanded { organization });
+            return None;
+        };
+        let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
+        if stored.version == expected && ours && same(stored) {
+            notes.push(Note::Landed { organization, version: expected });
+            return Some(Receipt {
+                target: target.clone(),
+                from_version,
+                version: expected,
+                sent_at: intent.sent_at,
+                by,
+            });
+        }
+        if stored.version > expected {
+            notes.push(Note::Unclear { organization, version: expected });
+        } else {
+            notes.push(Note::NotLanded { organization });
+        }
+        None
+    }
+
+    /// Plans; first asks the audit log where somebody else moved what git manages.
+    pub(super) fn assess(mut self, now: Timestamp) -> Step {
+        let plan = self.make_plan();
+        if !self.attributed && !plan.is_empty() {
+            let touched = self.touched_by_others();
+            if !touched.is_empty() {
+                let query = AuditQuery {
+                    targets: touched,
+                    from: earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000),
+                    to: later(now, self.spec.timing.skew_ms.into()),
+                };
+                return self.go(Phase::Attributing, Effect::ReadAudit(query));
+            }
+        }
+        let notes = self.foreign_edits(&plan);
+        let first = self.first_plan.is_none();
+        let plan = Arc::new(plan);
+        self.refusals = plan::guard::check(
+            &plan,
+            &self.spec.tenant,
+            &self.spec.desired,
+            &self.journal.0.bases,
+            &self.spec.limits,
+            now,
+        );
+        if first {
+            self.first_plan = Some(Arc::clone(&plan));
+            let versions = plan
+                .targets
+                .iter()
+                .map(|target| (target.target.organization.clone(), target.version.unwrap_or(0)));
+            self.started_from = versions.collect();
+        }
+        self.plan = Some(plan);
+        self.phase = Phase::Planned;
+        let step = if first { Step::stop(self) } else { self.proceed(now) };
+        step.noting_all(notes)
+    }
+
+    fn make_plan(&self) -> crate::model::Plan {
+        let spec = &self.spec;
+        let by_organization = |organization: &OrganizationId| -> Vec<Entry> {
+            self.entries.iter().filter(|entry| entry.organization == *organization).cloned().collect()
+        };
+        let entries: BTreeMap<&OrganizationId, Vec<Entry>> = spec
+            .tenant
+            .targets()
+            .map(|target| (&target.organization, by_organization(&target.organization)))
+            .collect();
+        let evidence = spec
+            .tenant
+            .targets()
+            .map(|target| {
+                let evidence = plan::Evidence {
+                    base: self.journal.0.bases.get(&target.organization),
+                    desired_before: spec.desired_before.as_ref(),
+                    entries: entries.get(&target.organization).map(Vec::as_slice).unwrap_or_default(),
+                    own_clients: Some(&spec.own_clients),
+                };
+                (target.organization.clone(), evidence)
+            })
+            .collect();
+        plan::plan(&spec.tenant, &spec.revision, &spec.desired, &self.observed, &evidence)
+    }
+
+    /// Targets that somebody else wrote last.
+    fn touched_by_others(&self) -> Vec<Target> {
+        let foreign = |observed: &Observed| match observed {
+            Observed::Present(Stored { modified_by: Some(actor), .. }) => {
+                actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
+            }
+            Observed::Present(_) | Observed::Absent => false,
+        };
+        self.spec
+            .tenant
+            .targets()
+            .zip(&self.observed)
+            .filter(|(_, observed)| foreign(observed))
+            .map(|(target, _)| target.clone())
+            .collect()
+    }
+
+    pub(super) fn attributed(mut self, entries: Vec<Entry>, now: Timestamp) -> Step {
+        self.entries = entries;
+        self.attributed = true;
+        self.assess(now)
+    }
+
+    /// One note for each organization whose managed fields somebody else moved.
+    fn foreign_edits(&self, plan: &crate::model::Plan) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for target in &plan.targets {
+            let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
+            let Some(by) = moved().find_map(|change| change.by.as_ref()) else { continue };
+            notes.push(Note::ForeignEdit {
+                organization: target.target.organization.clone(),
+                by: by.actor.clone(),
+                fields: moved().map(|change| change.path.clone()).collect(),
+            });
+        }
+        notes
+    }
+
+    /// The status of a tenant that is only watched.
+    pub(super) fn watched(self) -> Step {
+        let drifted = self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
+        self.settle(if drifted { Status::Drifted } else { Status::OutOfSync })
+    }
+}

@@ -1,0 +1,357 @@
+//! Applying: intents, writes, replication jobs, and what their answers lead to.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::timing::later;
+use super::{After, Copying, Effect, Note, Pending, Phase, Run, Status, Step};
+use crate::apply::{Verdict, verdict};
+use crate::model::plan::TargetPlan;
+use crate::model::record::{Intent, IntentAction, IntentId};
+use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
+use crate::model::{Fault, FaultKind, Observed, Outcome, Receipt, Receiver, Record, Target, Write};
+use crate::replicate::{self, Work};
+
+impl Run {
+    /// Does the next thing that the plan asks for.
+    pub(super) fn proceed(self, now: Timestamp) -> Step {
+        let Some(plan) = self.plan.clone() else { return self.read_all() };
+        if plan.is_empty() {
+            return self.keep(now);
+        }
+        if !self.may_write() {
+            return self.watched();
+        }
+        if !self.refusals.is_empty() {
+            let refusals = self.refusals.clone();
+            return self.settle(Status::Refused(refusals));
+        }
+        if let Some(reason) = self.stuck(&plan.targets) {
+            return self.settle(Status::Held(reason));
+        }
+        match replicate::due(&plan, self.job_tried) {
+            None => self.keep(now),
+            Some(Work::Put(target)) => self.intend_put(target, now),
+            Some(Work::Job { targets, overwrite_existing }) => {
+                self.intend_job(&targets, overwrite_existing, now)
+            }
+        }
+    }
+
+    /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
+    fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
+        for target in targets.iter().filter(|target| !target.changes.is_empty()) {
+            let ours = self.receipts.iter().any(|receipt| {
+                receipt.target == target.target
+                    && Some(receipt.version) == target.version
+                    && receipt.by != Receiver::Job
+            });
+            if ours {
+                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
+                return Some(format!(
+                    "organization {} does not keep what was written: {}",
+                    target.target.organization,
+                    fields.join(", ")
+                ));
+            }
+        }
+        let timing = &self.spec.timing;
+        if self.tally.conflicts > timing.conflicts_max {
+            return Some(format!("contended: somebody else wrote first {} times", self.tally.conflicts));
+        }
+        (self.tally.writes >= timing.writes_max)
+            .then(|| format!("{} writes were accepted and it still differs", self.tally.writes))
+    }
+
+    fn intend_put(self, target: &TargetPlan, now: Timestamp) -> Step {
+        let write = Write {
+            target: target.target.clone(),
+            if_match: target.version,
+            body: Arc::clone(&target.body),
+            deadline: later(now, self.spec.timing.write_ms.into()),
+        };
+        let action = IntentAction::Put {
+            target: write.target.clone(),
+            if_match: write.if_match,
+            body: Arc::clone(&write.body),
+        };
+        let timing = self.spec.timing;
+        let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms);
+        self.intend(Pending::Put(write), action, window_ms, now)
+    }
+
+    fn intend_job(self, targets: &[&TargetPlan], overwrite_existing: bool, now: Timestamp) -> Step {
+        let seen: Vec<Option<u64>> = targets.iter().map(|target| target.version).collect();
+        let start = StartJob {
+            source: self.spec.tenant.primary.clone(),
+            targets: targets.iter().map(|target| target.target.clone()).collect(),
+            overwrite_existing,
+            deadline: later(now, self.spec.timing.write_ms.into()),
+        };
+        let action =
+            IntentAction::Job { targets: start.targets.iter().cloned().zip(seen.iter().copied()).collect() };
+        let window_ms = u64::from(self.spec.timing.job_ms);
+        self.intend(Pending::Job(start, seen), action, window_ms, now)
+    }
+
+    fn intend(self, pending: Pending, action: IntentAction, window_ms: u64, now: Timestamp) -> Step {
+        let intent = Intent {
+            id: self.journal.0.last_intent + 1,
+            revision: self.spec.revision.clone(),
+            action,
+            sent_at: now,
+            deadline: later(now, window_ms),
+        };
+        let mut run = self;
+        run.journal.0.absorb(Record::Intent(intent.clone()));
+        run.go(Phase::Intending(pending), Effect::Save(vec![Record::Intent(intent)]))
+    }
+
+    /// The intent is durable: now, and only now, the write may leave.
+    pub(super) fn send(self, pending: Pending) -> Step {
+        let intent = self.journal.0.last_intent;
+        let effect = match &pending {
+            Pending::Put(write) => Effect::Write(write.clone()),
+            Pending::Job(start, _) => Effect::StartJob(start.clone()),
+        };
+        self.go(Phase::Sending(pending, intent), effect)
+    }
+
+    fn sent_at(&self, intent: IntentId) -> Timestamp {
+        let sent = |open: &&Intent| open.id == intent;
+        self.journal.0.unresolved.iter().find(sent).map_or(Timestamp::UNIX_EPOCH, |intent| intent.sent_at)
+    }
+
+    /// Saves an intent's end, then goes on.
+    fn close(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After) -> Step {
+        let record = Record::Resolved { intent, receipts };
+        self.journal.0.absorb(record.clone());
+        self.go(Phase::Closing(after), Effect::Save(vec![record]))
+    }
+
+    pub(super) fn closed(self, after: After) -> Step {
+        match after {
+            After::Read => self.read_all(),
+            After::WaitUntil(until) => self.go(Phase::Waiting, Effect::WakeAt(until)),
+            After::Settle(status) => self.settle(status),
+        }
+    }
+
+    pub(super) fn answered(
+        mut self,
+        write: Write,
+        intent: IntentId,
+        outcome: Outcome<Accepted>,
+        now: Timestamp,
+    ) -> Step {
+        let organization = write.target.organization.clone();
+        match verdict(outcome) {
+            Verdict::Done(stored) => {
+                self.tally.writes += 1;
+                let receipt = Receipt {
+                    target: write.target,
+                    from_version: write.if_match,
+                    version: stored.version,
+                    sent_at: self.sent_at(intent),
+                    by: Receiver::Put,
+                };
+                self.receipts.push(receipt.clone());
+                let note = Note::Wrote { organization, version: stored.version };
+                self.close(intent, vec![receipt], After::Read).noting(note)
+            }
+            Verdict::Stale => {
+                self.tally.conflicts += 1;
+                self.close(intent, Vec::new(), After::Read).noting(Note::Conflict { organization })
+            }
+            Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
+            Verdict::Settle(fault) => self.wait_out(intent, Note::AnswerLost { organization, fault }),
+            Verdict::Stop(fault) => self
+                .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
+                .noting(Note::Gave { up: fault }),
+        }
+    }
+
+    /// Not executed: the intent ends here, and the next attempt starts with a read.
+    fn wait_after(
+        mut self,
+        intent: IntentId,
+        retry_after_ms: Option<u64>,
+        fault: Option<Fault>,
+        now: Timestamp,
+    ) -> Step {
+        let timing = self.spec.timing;
+        let attempt = if fault.is_some() { self.tally.faults } else { self.tally.throttles };
+        let spent = match &fault {
+            Some(_) => {
+                self.tally.faults += 1;
+                self.tally.faults >= timing.faults_max
+            }
+            None => {
+                self.tally.throttles += 1;
+                self.tally.throttles >= timing.throttles_max
+            }
+        };
+        let wait_ms = self.wait_ms(attempt, retry_after_ms);
+        if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
+            let fault = fault.unwrap_or_else(|| Fault {
+                retry_after_ms,
+                ..Fault::new(
+                    FaultKind::Throttled,
+                    "the rate limit refused the write too often or for too long",
+                )
+            });
+            return self
+                .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
+                .noting(Note::Gave { up: fault });
+        }
+        let note = match fault {
+            Some(fault) => Note::Retrying { fault, wait_ms },
+            None => Note::Throttled { wait_ms },
+        };
+        self.close(intent, Vec::new(), After::WaitUntil(later(now, wait_ms))).noting(note)
+    }
+
+    /// It may still take effect: the intent stays open, and nothing is read before its deadline.
+    fn wait_out(mut self, intent: IntentId, note: Note) -> Step {
+        self.tally.faults += 1;
+        let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
+        match open.map(|open| open.deadline) {
+            Some(until) => self.go(Phase::Settling, Effect::WakeAt(until)).noting(note),
+            None => self.read_all().noting(note),
+        }
+    }
+
+    pub(super) fn job_answered(
+        mut self,
+        start: StartJob,
+        seen: Vec<Option<u64>>,
+        intent: IntentId,
+        outcome: Outcome<Job>,
+        now: Timestamp,
+    ) -> Step {
+        match verdict(outcome) {
+            Verdict::Done(job) => {
+                self.job_tried = true;
+                let note = Note::JobStarted { id: job.id.clone(), targets: start.targets.len() };
+                let asked_at = self.sent_at(intent);
+                self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
+            }
+            Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
+            Verdict::Settle(fault) => {
+                self.job_tried = true;
+                let organization = start.source.organization;
+                self.wait_out(intent, Note::AnswerLost { organization, fault })
+            }
+            Verdict::Stale => {
+                self.job_tried = true;
+                self.close(intent, Vec::new(), After::Read)
+            }
+            // Refused for good: the organizations can still be written one by one.
+            Verdict::Stop(fault) => {
+                self.job_tried = true;
+                self.close(intent, Vec::new(), After::Read)
+                    .noting(Note::JobGone { reason: fault.to_string() })
+            }
+        }
+    }
+
+    pub(super) fn poll(self, copying: Copying) -> Step {
+        let effect = Effect::PollJob { source: copying.start.source.clone(), id: copying.job.id.clone() };
+        self.go(Phase::Polling(copying), effect)
+    }
+
+    pub(super) fn next_poll(self, mut copying: Copying, now: Timestamp) -> Step {
+        let wait_ms = self.spec.timing.poll(copying.polls);
+        copying.polls += 1;
+        self.go(Phase::Polling(copying), Effect::WakeAt(later(now, wait_ms)))
+    }
+
+    /// Takes in what a job says of itself: a receipt for each copy, and a read of each that is new.
+    pub(super) fn polled(mut self, copying: Copying, now: Timestamp) -> Step {
+        let mut notes = Vec::new();
+        let mut fresh = None;
+        for (index, (target, seen)) in copying.start.targets.iter().zip(&copying.seen).enumerate() {
+            let status = copying.job.targets.iter().find(|status| status.organization == target.organization);
+            let Some(status) = status.filter(|status| status.status == JobTargetStatus::Completed) else {
+                continue;
+            };
+            let known =
+                self.receipts.iter().any(|receipt| receipt.target == *target && receipt.by == Receiver::Job);
+            if !known {
+                let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
+                if replicate::overwrote(*seen, version) {
+                    notes.push(Note::Overwrote {
+                        organization: target.organization.clone(),
+                        seen: *seen,
+                        made: version,
+                    });
+                }
+                self.tally.writes += 1;
+                let (target, from_version) = (target.clone(), *seen);
+                self.receipts.push(Receipt {
+                    target,
+                    from_version,
+                    version,
+                    sent_at: copying.asked_at,
+                    by: Receiver::Job,
+                });
+            }
+            if !self.served_ms.contains_key(&target.organization) {
+                fresh = fresh.or(Some(index));
+            }
+        }
+        let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
+        if copying.job.ended || now >= deadline {
+            return self.job_over(copying).noting_all(notes);
+        }
+        let step = match fresh.and_then(|index| Some((index, copying.start.targets.get(index)?.clone()))) {
+            Some((index, target)) => self.go(Phase::ReadingCopy(copying, index), Effect::Observe(target)),
+            None => self.next_poll(copying, now),
+        };
+        step.noting_all(notes)
+    }
+
+    fn job_over(self, copying: Copying) -> Step {
+        let mut notes = Vec::new();
+        if !copying.job.ended {
+            notes.push(Note::JobGone { reason: format!("job {} did not end in time", copying.job.id) });
+        }
+        for status in &copying.job.targets {
+            if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
+                let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
+                notes.push(Note::JobFell { organization: status.organization.clone(), error });
+            }
+        }
+        let copied = |receipt: &&Receipt| receipt.by == Receiver::Job && receipt.sent_at == copying.asked_at;
+        let receipts = self.receipts.iter().filter(copied).cloned().collect();
+        self.close(copying.intent, receipts, After::Read).noting_all(notes)
+    }
+
+    pub(super) fn poll_failed(self, copying: Copying, fault: &Fault, now: Timestamp) -> Step {
+        let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
+        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
+        if !passing || now >= deadline {
+            let note = Note::JobGone { reason: fault.to_string() };
+            // The job may still be copying: its intent stays open until it no longer can.
+            return self.wait_out(copying.intent, note);
+        }
+        let wait_ms = fault.retry_after_ms.unwrap_or_default().max(self.spec.timing.poll(copying.polls));
+        let mut copying = copying;
+        copying.polls += 1;
+        let until = later(now, wait_ms).min(deadline);
+        self.go(Phase::Polling(copying), Effect::WakeAt(until))
+    }
+
+    pub(super) fn copy_read(
+        mut self,
+        copying: Copying,
+        index: usize,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Step {
+        let target: Option<Target> = copying.start.targets.get(index).cloned();
+        let served = target.map(|target| self.note_served(&target, observed, now)).unwrap_or_default();
+        self.next_poll(copying, now).noting_all(served)
+    }
+}

@@ -1,0 +1,137 @@
+//! Stage 3 of 7: holds manifests against the rules.
+//!
+//! In: a parsed [`TenantManifest`], the project's settings, today's date. Out: findings, in file order.
+//! Never: reads a file, asks the API, or changes a manifest. Start reading at [`check`]; each rule is one
+//! file under `rules/`, with the same name as its id, its fixtures and its anchor in `docs/rules.md`.
+
+pub mod fleet;
+pub mod rules;
+pub mod waiver;
+
+use jiff::civil::Date;
+
+use crate::manifest::TenantManifest;
+use crate::manifest::kinds::project::Rules;
+use crate::manifest::yaml::{Node, Span};
+use crate::model::{Finding, Fix, Severity};
+
+/// One rule.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Its id: file name, fixture name, docs anchor and what is printed.
+    pub id: &'static str,
+    /// What it asks for, in one sentence without a full stop.
+    pub summary: &'static str,
+    /// How much its findings weigh unless they say otherwise.
+    pub severity: Severity,
+    /// Whether `genesync.yaml` may change how much it weighs, and waive it.
+    pub tunable: bool,
+    /// Looks at one tenant.
+    pub check: fn(&mut Context<'_>),
+}
+
+/// What a rule sees and where it puts its findings.
+pub struct Context<'a> {
+    /// The tenant.
+    pub manifest: &'a TenantManifest,
+    /// Today, for rules about dates.
+    pub today: Date,
+    rule: &'static str,
+    severity: Severity,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Context<'a> {
+    /// The merged `spec` of the tenant's WebMessaging document.
+    pub fn web(&self) -> Option<&'a Node> {
+        self.manifest.web.as_ref().map(|web| &web.spec)
+    }
+
+    /// Adds a finding at a value and returns it for further detail.
+    pub fn find(
+        &mut self,
+        span: Span,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> &mut Finding {
+        let finding = Finding {
+            rule: self.rule,
+            severity: self.severity,
+            message: message.into(),
+            location: self.manifest.files.locate(span),
+            pointer: pointer.into(),
+            tenant: Some(self.manifest.name.clone()),
+            related: Vec::new(),
+            help: None,
+            fix: None,
+        };
+        self.findings.push(finding);
+        let last = self.findings.len() - 1;
+        &mut self.findings[last]
+    }
+}
+
+impl Finding {
+    /// Says what to do about it.
+    pub fn help(&mut self, text: impl Into<String>) -> &mut Self {
+        self.help = Some(text.into());
+        self
+    }
+
+    /// Gives the text that makes it pass.
+    pub fn fix(&mut self, title: impl Into<String>, replacement: impl Into<String>) -> &mut Self {
+        self.fix = Some(Fix { title: title.into(), replacement: replacement.into() });
+        self
+    }
+
+    /// Makes it weigh this much instead of what its rule says.
+    pub fn weigh(&mut self, severity: Severity) -> &mut Self {
+        self.severity = severity;
+        self
+    }
+}
+
+/// Runs one rule alone.
+pub fn check_rule(rule: &Rule, manifest: &TenantManifest, today: Date) -> Vec<Finding> {
+    let mut context =
+        Context { manifest, today, rule: rule.id, severity: rule.severity, findings: Vec::new() };
+    (rule.check)(&mut context);
+    context.findings
+}
+
+/// Everything that is wrong with one tenant: what its reader found, then every rule, as the project weighs them.
+pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Finding> {
+    let mut findings = manifest.findings.clone();
+    for rule in rules::ALL {
+        for mut finding in check_rule(rule, manifest, today) {
+            let weight = rules.severity.0.get(rule.id).filter(|_| rule.tunable);
+            match weight.map(|weight| weight.severity()) {
+                Some(None) => continue,
+                // A rule's milder findings stay milder: the setting is a ceiling for them.
+                Some(Some(severity)) if finding.severity == rule.severity => finding.severity = severity,
+                Some(Some(severity)) => finding.severity = finding.severity.min(severity),
+                None => {}
+            }
+            findings.push(finding);
+        }
+    }
+    waiver::apply(&mut findings, rules, today);
+    findings.sort_by(|a, b| {
+        (&a.location.file, a.location.line, a.location.column, a.rule).cmp(&(
+            &b.location.file,
+            b.location.line,
+            b.location.column,
+            b.rule,
+        ))
+    });
+    findings.dedup();
+    findings
+}
+
+/// Whether any finding stops writes.
+pub fn blocks(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.severity == Severity::Error)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Opening hours that mean what they say.
+
+use jiff::Timestamp;
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+
+use crate::manifest::kinds::tenant::minutes;
+use crate::manifest::yaml::Node;
+use crate::model::Severity;
+use crate::validate::{Context, Rule};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "availability",
+    summary: "Opening hours start before they end, do not overlap, and stand in a time zone that exists",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+const DAY_MIN: i32 = 24 * 60;
+const WEEK_MIN: i32 = 7 * DAY_MIN;
+const DAYS: &[&str] = &["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
+
+/// One line of opening hours, in minutes after Monday 00:00; `end` may lie beyond the week's end.
+struct Hours<'a> {
+    node: &'a Node,
+    index: usize,
+    start: i32,
+    end: i32,
+}
+
+fn check(context: &mut Context<'_>) {
+    let Some(section) = context.web().and_then(|spec| spec.get("availability")) else { return };
+    let rules = section.get("rules");
+    let schedule = section.get("schedule").and_then(|node| node.text().map(|text| (node, text)));
+    match (schedule, rules.map(Node::items)) {
+        (Some((node, "custom")), Some([])) => {
+            context
+                .find(
+                    node.span,
+                    "/spec/availability/schedule",
+                    "the schedule is custom, but there are no hours: the widget would never be offered",
+                )
+                .help("add hours under `rules`, or write `schedule: always`");
+        }
+        (Some((_, "always")), Some([first, ..])) => {
+            context
+                .find(
+                    first.span,
+                    "/spec/availability/rules",
+                    "these hours can never win: the schedule is `always`",
+                )
+                .help("write `schedule: custom`, or take the hours out")
+                .weigh(Severity::Warning);
+        }
+        _ => {}
+    }
+    let mut hours: Vec<Hours<'_>> = Vec::new();
+    for (index, node) in rules.map(Node::items).unwrap_or_default().iter().enumerate() {
+        hours.extend(read(context, node, index));
+    }
+    check_overlaps(context, &hours);
+    check_zone(context, section, &hours);
+}
+
+fn read<'a>(context: &mut Context<'_>, node: &'a Node, index: usize) -> Option<Hours<'a>> {
+    let day = DAYS.iter().position(|day| node.get("dayOfWeek").and_then(Node::text) == Some(day))?;
+    let start_node = node.get("startTime")?;
+    let end_node = node.get("endTime")?;
+    let time = |node: &Node| node.text().filter(|text| text.len() == 5).map(|text| i32::from(minutes(text)));
+    let (start, end) = (time(start_node)?, time(end_node)?);
+    let crosses = node.get("crossesMidnight").and_then(Node::bool).unwrap_or(false);
+    let pointer = format!("/spec/availability/rules/{index}/endTime");
+    if start == end {
+        context
+            .find(end_node.span, pointer, "these hours end when they start")
+            .help("for a whole day write \"00:00\" to \"23:59\"");
+        return None;
+    }
+    if end < start && !crosses {
+        context
+            .find(end_node.span, pointer, "these hours end before they start")
+            .help("swap the times, or add `crossesMidnight: true` if they end on the following day");
+        return None;
+    }
+    if crosses && end > start {
+        context
+            .find(end_node.span, pointer, "these hours are said to cross midnight but end on the same day")
+            .help("take `crossesMidnight` out");
+        return None;
+    }
+    let base = i32::try_from(day).unwrap_or_default() * DAY_MIN;
+    let length = if crosses { end + DAY_MIN - start } else { end - start };
+    Some(Hours { node, index, start: base + start, end: base + start + length })
+}
+
+fn check_overlaps(context: &mut Context<'_>, hours: &[Hours<'_>]) {
+    for (position, later) in hours.iter().enumerate() {
+        for earlier in hours.iter().take(position) {
+            // A Sunday that crosses midnight reaches into Monday: compare the week after, too.
+            let meets = |shift: i32| later.start + shift < earlier.end && earlier.start < later.end + shift;
+            let inside =
+                |shift: i32| earlier.start <= later.start + shift && later.end + shift <= earlier.end;
+            let shifts = [0, WEEK_MIN, -WEEK_MIN];
+            if !shifts.iter().any(|shift| meets(*shift)) {
+                continue;
+            }
+            let message = if shifts.iter().any(|shift| inside(*shift)) {
+                "these hours can never win: they lie inside other hours"
+            } else {
+                "these hours overlap other hours"
+            };
+            let other = context.manifest.files.locate(earlier.node.span);
+            let finding =
+                context.find(later.node.span, format!("/spec/availability/rules/{}", later.index), message);
+            finding.related.push((other, "these".into()));
+            finding.help("join the two, or move one");
+            break;
+        }
+    }
+}
+
+fn check_zone(context: &mut Context<'_>, section: &Node, hours: &[Hours<'_>]) {
+    let Some(node) = section.get("timeZone") else { return };
+    let Some(name) = node.text() else { return };
+    let Ok(zone) = TimeZone::get(name) else {
+        let near = crate::manifest::schema::nearest(
+            name,
+            jiff::tz::db()
+                .available()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>()
+                .iter()
+                .map(String::as_str),
+        );
+        let finding = context.find(
+            node.span,
+            "/spec/availability/timeZone",
+            format!("there is no time zone `{}`", crate::manifest::yaml::shown(name)),
+        );
+        match near {
+            Some(near) => {
+                finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
+            }
+            None => finding.help("use an IANA name such as Europe/Berlin"),
+        };
+        return;
+    };
+    for gap in gaps(&zone, context.today) {
+        for line in hours {
+            let edges = [("start", line.start), ("end", line.end)];
+            let Some((edge, _)) = edges.iter().find(|(_, at)| gap.holds(*at)) else { continue };
+            context
+                .find(
+                    line.node.span,
+                    format!("/spec/availability/rules/{}", line.index),
+                    format!("the {edge} of these hours does not exist on {}: the clocks of {name} go from {} to {} then", gap.day, clock(gap.from_min), clock(gap.to_min)),
+                )
+                .help("on that day the platform decides; keep the hours clear of the change if it matters")
+                .weigh(Severity::Info);
+        }
+    }
+}
+
+/// Minutes of one day that a time zone skips.
+struct Gap {
+    day: jiff::civil::Date,
+    weekday: Weekday,
+    from_min: i32,
+    to_min: i32,
+}
+
+impl Gap {
+    fn holds(&self, week_min: i32) -> bool {
+        let week_min = week_min.rem_euclid(WEEK_MIN);
+        let day = i32::from(self.weekday.to_monday_zero_offset());
+        let minute = week_min - day * DAY_MIN;
+        (self.from_min..self.to_min).contains(&minute)
+    }
+}
+
+/// The gaps of the coming year.
+fn gaps(zone: &TimeZone, today: jiff::civil::Date) -> Vec<Gap> {
+    let Ok(start) = today.to_zoned(TimeZone::UTC) else { return Vec::new() };
+    let start: Timestamp = start.timestamp();
+    let year_s = 366 * 24 * 3600;
+    zone.following(start)
+        .take_while(|change| change.timestamp().as_second() - start.as_second() < year_s)
+        .filter_map(|change| {
+            let before = zone.to_offset(change.timestamp() - jiff::SignedDuration::from_secs(1));
+            let skipped_min = (change.offset().seconds() - before.seconds()) / 60;
+            let local = before.to_datetime(change.timestamp());
+            let from_min = i32::from(local.hour()) * 60 + i32::from(local.minute());
+            (skipped_min > 0).then(|| Gap {
+                day: local.date(),
+                weekday: local.weekday(),
+                from_min,
+                to_min: from_min + skipped_min,
+            })
+        })
+        .collect()
+}
+
+fn clock(minute: i32) -> String {
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}

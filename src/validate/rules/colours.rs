@@ -1,0 +1,54 @@
+//! Colours that can't be told apart, and colours whose partner nobody manages.
+
+use crate::model::Severity;
+use crate::model::colour::Colour;
+use crate::validate::{Context, Rule};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "colours",
+    summary: "Colours are hex colours, differ from each other, and are managed as a pair",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+fn check(context: &mut Context<'_>) {
+    let Some(spec) = context.web() else { return };
+    let at = |name: &str| spec.path("widget.theme.colors").and_then(|colors| colors.get(name));
+    let colour = |name: &str| at(name).and_then(|node| node.text()).and_then(Colour::parse);
+    match (at("primary"), at("background")) {
+        (Some(primary), Some(_))
+            if colour("primary").is_some() && colour("primary") == colour("background") =>
+        {
+            context
+                .find(
+                    primary.span,
+                    "/spec/widget/theme/colors/primary",
+                    "the primary and the background colour are the same: text would be invisible",
+                )
+                .help("choose two colours");
+        }
+        (Some(primary), None) => {
+            context
+                .find(
+                    primary.span,
+                    "/spec/widget/theme/colors/primary",
+                    "the background is not managed, so contrast was computed against the default #FFFFFF",
+                )
+                .help("name `background` too, so that nobody can change it underneath the text")
+                .weigh(Severity::Info);
+        }
+        (None, Some(background)) => {
+            context
+                .find(
+                    background.span,
+                    "/spec/widget/theme/colors/background",
+                    "the background is managed without the primary colour, so contrast can't be checked",
+                )
+                .help("name `primary` too")
+                .weigh(Severity::Warning);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,115 @@
+//! Text must stand out from what it stands on: WCAG 2.2, success criteria 1.4.3, 1.4.6 and 1.4.11.
+
+use crate::model::Severity;
+use crate::model::colour::Colour;
+use crate::validate::{Context, Rule};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "contrast",
+    summary: "Every colour that the widget draws stands out from its background as far as WCAG 2.2 asks",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+/// Text of at least this size is *large* and needs less contrast (WCAG 2.2, *large scale*: 18 pt).
+/// Bold text is large from 18.66 px on, but the configuration does not say what is bold.
+const LARGE_TEXT_PX: f64 = 24.0;
+/// Parts that are not text but have to be seen (1.4.11).
+const NON_TEXT_RATIO: f64 = 3.0;
+/// How far a declared ratio may be from the computed one.
+const DECLARED_TOLERANCE: f64 = 0.05;
+
+/// What the widget draws with the two colours of the theme.
+const PAIRS: &[(&str, bool)] = &[
+    ("message text and links (primary on background)", true),
+    ("button labels (background on primary)", true),
+    ("the launcher and the focus ring (primary beside background)", false),
+];
+
+fn check(context: &mut Context<'_>) {
+    let Some(spec) = context.web() else { return };
+    let Some(primary_node) = spec.path("widget.theme.colors.primary") else { return };
+    let Some(primary) = primary_node.text().and_then(Colour::parse) else { return };
+    let background_node = spec.path("widget.theme.colors.background").filter(|node| node.text().is_some());
+    let background = match background_node.and_then(|node| node.text()) {
+        Some(text) => match Colour::parse(text) {
+            Some(colour) => colour,
+            None => return,
+        },
+        None => Colour::WHITE,
+    };
+    let level = spec.path("widget.accessibility.wcagLevel").and_then(|node| node.text()).unwrap_or("AA");
+    let size = spec.path("widget.theme.typography.fontSize").and_then(|node| node.text());
+    let large = size
+        .and_then(|text| text.strip_suffix("px")?.parse::<f64>().ok())
+        .is_some_and(|px| px >= LARGE_TEXT_PX);
+    let needed = text_ratio(level, large);
+    let ratio = primary.contrast(background);
+
+    let failing: Vec<&str> = PAIRS
+        .iter()
+        .filter(|(_, text)| ratio < if *text { needed } else { NON_TEXT_RATIO })
+        .map(|(what, _)| *what)
+        .collect();
+    if !failing.is_empty() {
+        let at = if large { "large text" } else { "text" };
+        let fix = primary.nearest_passing(background, needed);
+        let finding = context.find(
+            primary_node.span,
+            "/spec/widget/theme/colors/primary",
+            format!(
+                "{} on {} has a contrast of {ratio:.2}, {level} asks for {needed} for {at}",
+                primary.hex(),
+                background.hex()
+            ),
+        );
+        match fix {
+            Some(colour) => {
+                let title = format!(
+                    "use {}, the nearest colour that passes ({:.2})",
+                    colour.hex(),
+                    colour.contrast(background)
+                );
+                finding
+                    .help(format!("{title}; hard to see now: {}", failing.join(", ")))
+                    .fix(title, format!("\"{}\"", colour.hex()));
+            }
+            None => {
+                finding.help(format!(
+                    "no colour of this hue passes on {}; change the background",
+                    background.hex()
+                ));
+            }
+        }
+    }
+    check_declared(context, ratio);
+}
+
+/// The contrast that text needs (1.4.3 for AA, 1.4.6 for AAA).
+fn text_ratio(level: &str, large: bool) -> f64 {
+    match (level, large) {
+        ("AAA", false) => 7.0,
+        ("AAA", true) => 4.5,
+        (_, true) => 3.0,
+        (_, false) => 4.5,
+    }
+}
+
+fn check_declared(context: &mut Context<'_>, ratio: f64) {
+    let Some(node) = context.web().and_then(|spec| spec.path("widget.accessibility.contrastRatio")) else {
+        return;
+    };
+    let Some(declared) = node.to_json().as_f64() else { return };
+    if (declared - ratio).abs() > DECLARED_TOLERANCE {
+        context
+            .find(
+                node.span,
+                "/spec/widget/accessibility/contrastRatio",
+                format!("the declared contrast is {declared}, the colours have {ratio:.2}"),
+            )
+            .help("leave `contrastRatio` out: it is computed from the colours")
+            .fix("write the computed ratio", format!("{ratio:.2}"));
+    }
+}

@@ -1,0 +1,36 @@
+//! Who a tenant is: one folder, one name, organizations of its own.
+
+use std::collections::BTreeMap;
+
+use crate::model::Severity;
+use crate::validate::{Context, Rule};
+
+/// The rule. Claims of two tenants on one organization are found by [`crate::validate::fleet::check`].
+pub const RULE: Rule = Rule {
+    id: "identity",
+    summary: "A tenant has its folder's name, and every organization belongs to one place in one tenant",
+    severity: Severity::Error,
+    tunable: false,
+    check,
+};
+
+fn check(context: &mut Context<'_>) {
+    let Some(spec) = context.manifest.tenant_spec.as_ref() else { return };
+    let primary = spec.get("region").and_then(|node| node.text());
+    let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
+    let mut regions: BTreeMap<&str, usize> = primary.into_iter().map(|region| (region, 0)).collect();
+    for (index, replica) in replicas.iter().enumerate() {
+        let Some(node) = replica.get("region") else { continue };
+        let Some(region) = node.text() else { continue };
+        if regions.insert(region, index + 1).is_some() {
+            context
+                .find(
+                    node.span,
+                    format!("/spec/replicas/{index}/region"),
+                    format!("this tenant has a second organization in `{region}`"),
+                )
+                .help("a replica serves another region than the primary and the other replicas")
+                .weigh(Severity::Warning);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Type that every visitor can read, whatever fonts they have.
+
+use crate::model::Severity;
+use crate::validate::{Context, Rule};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "typography",
+    summary: "Text is 14 to 24 px and the list of fonts ends in a generic family",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+/// CSS Fonts Level 4, *generic font families*, as far as browsers know them.
+const GENERIC: &[&str] = &[
+    "serif",
+    "sans-serif",
+    "monospace",
+    "cursive",
+    "fantasy",
+    "system-ui",
+    "ui-serif",
+    "ui-sans-serif",
+    "ui-monospace",
+    "ui-rounded",
+];
+
+fn check(context: &mut Context<'_>) {
+    let Some(node) = context.web().and_then(|spec| spec.path("widget.theme.typography.fontFamily")) else {
+        return;
+    };
+    let Some(text) = node.text() else { return };
+    let families: Vec<&str> = text.split(',').map(str::trim).collect();
+    let pointer = "/spec/widget/theme/typography/fontFamily";
+    if families.iter().any(|family| family.is_empty()) {
+        context
+            .find(node.span, pointer, "the list of fonts has an empty entry")
+            .help("separate the names by single commas");
+        return;
+    }
+    let last = families.last().copied().unwrap_or_default().to_ascii_lowercase();
+    if !GENERIC.contains(&last.as_str()) {
+        context
+            .find(node.span, pointer, "the list of fonts does not end in a generic family")
+            .help("add `, sans-serif` for visitors who have none of these fonts")
+            .fix("add `sans-serif`", format!("\"{}, sans-serif\"", text.replace('"', "'")))
+            .weigh(Severity::Warning);
+    }
+}

@@ -1,0 +1,104 @@
+//! Every rule against its fixtures, alone, so that no rule's fixture depends on another rule.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::manifest::{Bases, Input, read_tenant};
+use crate::model::TenantName;
+
+fn manifest(text: &str) -> TenantManifest {
+    let input = Input { path: Arc::from("tenants/acme/web.yaml"), bytes: Arc::from(text.as_bytes()) };
+    read_tenant(&TenantName::new("acme"), &[input], &Bases::default())
+}
+
+fn fixture(rule: &Rule, name: &str) -> String {
+    let path = format!("{}/tests/fixtures/rules/{}/{name}.yaml", env!("CARGO_MANIFEST_DIR"), rule.id);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn today() -> Date {
+    Date::constant(2026, 11, 20)
+}
+
+/// A fixture's findings under one rule: the rule's own, and the schema's where it speaks for the rule.
+fn findings(rule: &Rule, text: &str) -> Vec<Finding> {
+    let manifest = manifest(text);
+    let read = manifest.findings.iter().filter(|finding| finding.rule == rule.id).cloned();
+    read.chain(check_rule(rule, &manifest, today())).collect()
+}
+
+#[test]
+fn every_rule_accepts_its_ok_fixture() {
+    for rule in rules::ALL {
+        let text = fixture(rule, "ok");
+        assert_eq!(findings(rule, &text), [], "{}", rule.id);
+        let unread: Vec<_> = manifest(&text)
+            .findings
+            .into_iter()
+            .filter(|finding| finding.rule == "schema" || finding.rule == "yaml")
+            .collect();
+        assert_eq!(unread, [], "{}: the fixture itself is broken", rule.id);
+    }
+}
+
+/// In a `bad` fixture every line that a finding must start on ends in `# <- ` and a part of its message.
+#[test]
+fn every_rule_finds_what_its_bad_fixture_marks_and_nothing_else() {
+    for rule in rules::ALL {
+        let text = fixture(rule, "bad");
+        let mut found = findings(rule, &text);
+        for (index, line) in text.lines().enumerate() {
+            let Some((_, marks)) = line.split_once("# <- ") else { continue };
+            for mark in marks.split(" | ") {
+                let at = found.iter().position(|finding| {
+                    finding.location.line as usize == index + 1 && finding.message.contains(mark)
+                });
+                let at = at.unwrap_or_else(|| {
+                    panic!("{}:{}: no finding says `{mark}` among {found:#?}", rule.id, index + 1)
+                });
+                found.remove(at);
+            }
+        }
+        assert_eq!(found, [], "{}: findings that the fixture does not mark", rule.id);
+        assert!(text.contains("# <- "), "{}: the bad fixture marks nothing", rule.id);
+    }
+}
+
+#[test]
+fn waivers_hold_until_their_day_and_severities_follow_the_project() {
+    let text = fixture(&rules::ALL[2], "bad");
+    let manifest = manifest(&text);
+    let project = |yaml: &str| {
+        let text = format!(
+            "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {{name: p}}\nspec:\n  rules:\n{yaml}"
+        );
+        crate::manifest::read_project(&Input {
+            path: Arc::from("genesync.yaml"),
+            bytes: Arc::from(text.as_bytes()),
+        })
+    };
+    let severity_of = |yaml: &str, day: Date| {
+        let project = project(yaml);
+        assert_eq!(project.findings, [], "{yaml}");
+        let found = check(&manifest, &project.spec.rules, day);
+        found.iter().filter(|finding| finding.rule == "contrast").map(|finding| finding.severity).max()
+    };
+    let waiver = "    waivers: [{rule: contrast, tenant: acme, owner: a@b.example, reason: rebrand, expires: 2026-12-01}]\n";
+    assert_eq!(severity_of("    severity: {}\n", today()), Some(Severity::Error));
+    assert_eq!(severity_of("    severity: {contrast: warning}\n", today()), Some(Severity::Warning));
+    assert_eq!(severity_of("    severity: {contrast: ignore}\n", today()), None);
+    assert_eq!(severity_of(waiver, Date::constant(2026, 12, 1)), Some(Severity::Info));
+    assert_eq!(severity_of(waiver, Date::constant(2026, 12, 2)), Some(Severity::Error));
+
+    let expired = waiver::check(&project(waiver), Date::constant(2026, 12, 2));
+    assert!(
+        expired.iter().any(|finding| finding.message.contains("expired on 2026-12-01")
+            && finding.severity == Severity::Error)
+    );
+    let untunable = waiver::check(&project("    severity: {secrets: ignore, contrats: error}\n"), today());
+    let messages: Vec<&str> = untunable.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        ["there is no rule `contrats`", "the rule `secrets` can't be turned down or waived"]
+    );
+}

@@ -1,0 +1,92 @@
+//! Waivers: findings that the project accepts for a while, and what is wrong with the waivers themselves.
+
+use jiff::civil::Date;
+
+use super::rules;
+use crate::manifest::ProjectManifest;
+use crate::manifest::kinds::project::{Rules, Waiver};
+use crate::manifest::schema::nearest;
+use crate::model::{Finding, Severity};
+
+fn expires(waiver: &Waiver) -> Option<Date> {
+    waiver.expires.0.parse().ok()
+}
+
+/// Turns waived findings into information that says who waived them.
+pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
+    for finding in findings.iter_mut() {
+        if !rules::ALL.iter().any(|rule| rule.id == finding.rule && rule.tunable) {
+            continue;
+        }
+        let tenant = finding.tenant.as_ref().map(|tenant| tenant.as_str());
+        let waiver = rules.waivers.0.iter().find(|waiver| {
+            waiver.rule.0 == finding.rule
+                && Some(waiver.tenant.0.as_str()) == tenant
+                && expires(waiver).is_some_and(|last| today <= last)
+        });
+        if let Some(waiver) = waiver {
+            finding.severity = Severity::Info;
+            finding.help =
+                Some(format!("waived by {} until {}: {}", waiver.owner.0, waiver.expires.0, waiver.reason.0));
+        }
+    }
+}
+
+/// What is wrong with the project's own settings: waivers that expired, rules that don't exist or can't be tuned.
+pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
+    let Some(document) = &project.document else { return Vec::new() };
+    let mut findings = Vec::new();
+    let mut find = |pointer: String, message: String, help: Option<String>| {
+        let span = document.pointer(&pointer).map_or(document.span, |node| node.span);
+        findings.push(Finding {
+            rule: "waiver",
+            severity: Severity::Error,
+            message,
+            location: project.files.locate(span),
+            pointer,
+            tenant: None,
+            related: Vec::new(),
+            help,
+            fix: None,
+        });
+    };
+    for (index, waiver) in project.spec.rules.waivers.0.iter().enumerate() {
+        let at = format!("/spec/rules/waivers/{index}");
+        match expires(waiver) {
+            None => find(
+                format!("{at}/expires"),
+                format!("`{}` is not a day of the calendar", waiver.expires.0),
+                None,
+            ),
+            Some(last) if last < today => find(
+                format!("{at}/expires"),
+                format!("this waiver of `{}` for `{}` expired on {last}", waiver.rule.0, waiver.tenant.0),
+                Some(format!(
+                    "mend the finding and delete the waiver, or agree on a new date with {}",
+                    waiver.owner.0
+                )),
+            ),
+            Some(_) => {}
+        }
+        if let Some((message, help)) = untunable(&waiver.rule.0) {
+            find(format!("{at}/rule"), message, help);
+        }
+    }
+    for id in project.spec.rules.severity.0.keys() {
+        if let Some((message, help)) = untunable(id) {
+            find(format!("/spec/rules/severity/{id}"), message, help);
+        }
+    }
+    findings
+}
+
+fn untunable(id: &str) -> Option<(String, Option<String>)> {
+    match rules::ALL.iter().find(|rule| rule.id == id) {
+        Some(rule) if rule.tunable => None,
+        Some(_) => Some((format!("the rule `{id}` can't be turned down or waived"), None)),
+        None => {
+            let near = nearest(id, rules::ALL.iter().map(|rule| rule.id));
+            Some((format!("there is no rule `{id}`"), near.map(|near| format!("did you mean `{near}`?"))))
+        }
+    }
+}
