@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! Parses the command line, dispatches, returns the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    genesync::cli::main()
 }

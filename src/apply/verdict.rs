@@ -16,8 +16,13 @@ pub enum Verdict<T> {
         /// Why, where it is more than the rate limit.
         fault: Option<Fault>,
     },
-    /// It may have been executed, or may still be: wait until it no longer can, then read.
-    Settle(Fault),
+    /// It may have been executed: wait until it no longer can be, then read.
+    Settle {
+        /// What happened.
+        fault: Fault,
+        /// Whether it may still run: then its whole deadline is waited for.
+        running: bool,
+    },
     /// It would be refused again. A person has to look.
     Stop(Fault),
 }
@@ -29,7 +34,8 @@ pub fn verdict<T>(outcome: Outcome<T>) -> Verdict<T> {
         Outcome::Conflict => Verdict::Stale,
         Outcome::Throttled { retry_after_ms } => Verdict::Wait { retry_after_ms, fault: None },
         Outcome::Unsent(fault) => Verdict::Wait { retry_after_ms: fault.retry_after_ms, fault: Some(fault) },
-        Outcome::Unknown(fault) => Verdict::Settle(fault),
+        Outcome::Unknown(fault) => Verdict::Settle { fault, running: true },
+        Outcome::Failed(fault) => Verdict::Settle { fault, running: false },
         Outcome::Rejected(fault) | Outcome::NotFound(fault) | Outcome::Denied(fault) => Verdict::Stop(fault),
     }
 }

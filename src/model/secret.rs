@@ -88,7 +88,8 @@ pub fn mask_secrets(line: &str) -> String {
         let end = rest.find(breaks).unwrap_or(rest.len());
         let (word, tail) = rest.split_at(end);
         if resembles_secret(word) {
-            out.extend(word.chars().map(|_| '*'));
+            // One asterisk a byte: places in the line stay where they are.
+            out.extend(std::iter::repeat_n('*', word.len()));
         } else {
             out.push_str(word);
         }

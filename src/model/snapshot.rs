@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Revision, TenantName};
 
-/// How a file stands in the repository. Only [`Mode::Regular`] is ever read.
+/// How a file stands in the repository. Only regular files are ever read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileMode {
     /// A plain file.
@@ -43,8 +43,6 @@ pub struct FileEntry {
     pub path: Arc<str>,
     /// Blob id in git, or empty for a folder. Equal ids mean equal contents.
     pub blob: Arc<str>,
-    /// Size in bytes, where the source knows it without reading.
-    pub size_bytes: u64,
     /// How the file stands in the tree.
     pub mode: FileMode,
 }

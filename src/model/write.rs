@@ -42,6 +42,8 @@ pub enum Outcome<T> {
     Denied(Fault),
     /// The answer was lost: it may have been executed, or may still be.
     Unknown(Fault),
+    /// The server failed and said so: it may have been executed, but no longer runs.
+    Failed(Fault),
     /// It never left: the server can't have seen it.
     Unsent(Fault),
 }

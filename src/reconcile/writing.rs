@@ -165,7 +165,9 @@ impl Run {
                 self.close(intent, Vec::new(), After::Read).noting(Note::Conflict { organization })
             }
             Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
-            Verdict::Settle(fault) => self.wait_out(intent, Note::AnswerLost { organization, fault }),
+            Verdict::Settle { fault, running } => {
+                self.wait_out(intent, running, Note::AnswerLost { organization, fault }, now)
+            }
             Verdict::Stop(fault) => self
                 .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
                 .noting(Note::Gave { up: fault }),
@@ -212,14 +214,14 @@ impl Run {
         self.close(intent, Vec::new(), After::WaitUntil(later(now, wait_ms))).noting(note)
     }
 
-    /// It may still take effect: the intent stays open, and nothing is read before its deadline.
-    fn wait_out(mut self, intent: IntentId, note: Note) -> Step {
+    /// It may still take effect: the intent stays open, and nothing is read before it no longer can.
+    fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
         self.tally.faults += 1;
         let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
-        match open.map(|open| open.deadline) {
-            Some(until) => self.go(Phase::Settling, Effect::WakeAt(until)).noting(note),
-            None => self.read_all().noting(note),
-        }
+        let Some(deadline) = open.map(|open| open.deadline) else { return self.read_all().noting(note) };
+        let settled = later(now, self.spec.timing.settle_ms.into());
+        let until = if running { deadline } else { deadline.min(settled) };
+        self.go(Phase::Settling, Effect::WakeAt(until)).noting(note)
     }
 
     pub(super) fn job_answered(
@@ -238,10 +240,10 @@ impl Run {
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
             }
             Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
-            Verdict::Settle(fault) => {
+            Verdict::Settle { fault, running } => {
                 self.job_tried = true;
                 let organization = start.source.organization;
-                self.wait_out(intent, Note::AnswerLost { organization, fault })
+                self.wait_out(intent, running, Note::AnswerLost { organization, fault }, now)
             }
             Verdict::Stale => {
                 self.job_tried = true;
@@ -334,7 +336,7 @@ impl Run {
         if !passing || now >= deadline {
             let note = Note::JobGone { reason: fault.to_string() };
             // The job may still be copying: its intent stays open until it no longer can.
-            return self.wait_out(copying.intent, note);
+            return self.wait_out(copying.intent, true, note, now);
         }
         let wait_ms = fault.retry_after_ms.unwrap_or_default().max(self.spec.timing.poll(copying.polls));
         let mut copying = copying;

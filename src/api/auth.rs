@@ -1,0 +1,177 @@
+//! Tokens: fetched once however many wait, refreshed before they run out, dropped on 401.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::ClientCredentials;
+use crate::clock;
+use crate::model::{Fault, FaultKind, Secret};
+
+/// How long before its end a token is replaced.
+const REFRESH_AHEAD: Duration = Duration::from_secs(60);
+/// Shortest and longest life that is believed.
+const LIFE_S: std::ops::RangeInclusive<u64> = 1..=172_800;
+
+/// A token and its number, so that a 401 drops the token that it was about and no later one.
+#[derive(Clone)]
+pub struct Token {
+    /// Put into `Authorization`.
+    pub bearer: Arc<Secret>,
+    /// Counts up with every new token.
+    pub generation: u64,
+    refresh_at: Instant,
+}
+
+/// The token of one client at one base URL.
+pub struct TokenCell {
+    credentials: ClientCredentials,
+    // The lock is held while a token is fetched: whoever comes meanwhile waits for that one fetch.
+    current: Mutex<(Option<Token>, u64)>,
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<serde_json::Number>,
+}
+
+impl TokenCell {
+    /// A cell without a token.
+    pub fn new(credentials: ClientCredentials) -> Self {
+        Self { credentials, current: Mutex::new((None, 0)) }
+    }
+
+    /// A token that is good for now; `fetch` sends the form and returns status and body.
+    pub async fn token<F>(&self, fetch: F) -> Result<Token, Fault>
+    where
+        F: AsyncFnOnce(&ClientCredentials) -> Result<(u16, Vec<u8>), Fault>,
+    {
+        let mut current = self.current.lock().await;
+        if let Some(token) = current.0.as_ref().filter(|token| clock::monotonic() < token.refresh_at) {
+            return Ok(token.clone());
+        }
+        let asked_at = clock::monotonic();
+        let (status, body) = fetch(&self.credentials).await?;
+        let (bearer, life) = read(status, &body, &self.credentials.id)?;
+        let generation = current.1 + 1;
+        let token = Token { bearer: Arc::new(bearer), generation, refresh_at: asked_at + usable(life) };
+        *current = (Some(token.clone()), generation);
+        Ok(token)
+    }
+
+    /// Drops a token that the server refused, unless a newer one is there already.
+    pub async fn refused(&self, generation: u64) {
+        let mut current = self.current.lock().await;
+        if current.0.as_ref().is_some_and(|token| token.generation == generation) {
+            current.0 = None;
+        }
+    }
+}
+
+/// How long a token of this life is used: until a minute before its end, or for half of a shorter life.
+fn usable(life: Duration) -> Duration {
+    life.checked_sub(REFRESH_AHEAD).unwrap_or(Duration::ZERO).max(life / 2)
+}
+
+fn read(status: u16, body: &[u8], client_id: &str) -> Result<(Secret, Duration), Fault> {
+    let fault =
+        |kind, what: &str| Fault::new(kind, format!("the token request of client `{client_id}` {what}"));
+    match status {
+        200 => {}
+        400 | 401 | 403 => {
+            return Err(fault(
+                FaultKind::Denied,
+                &format!("was refused with {status}: the client's id or secret is wrong, or it was revoked"),
+            ));
+        }
+        429 => return Err(fault(FaultKind::Throttled, "was answered with 429")),
+        500..=599 => return Err(fault(FaultKind::Transient, &format!("was answered with {status}"))),
+        _ => return Err(fault(FaultKind::Rejected, &format!("was answered with {status}"))),
+    }
+    // The reader's own message could quote the token.
+    let body: TokenBody = serde_json::from_slice(body)
+        .map_err(|_| fault(FaultKind::Transient, "was answered with something that is no token"))?;
+    let header_safe =
+        !body.access_token.is_empty() && body.access_token.bytes().all(|byte| byte.is_ascii_graphic());
+    if !header_safe {
+        return Err(fault(FaultKind::Transient, "was answered with something that is no token"));
+    }
+    // Without a life, or with a senseless one, the shortest: it costs a request and is never wrong.
+    let life_s = body
+        .expires_in
+        .and_then(|number| number.as_f64())
+        .filter(|seconds| seconds.is_finite() && *seconds >= 1.0);
+    let life_s =
+        life_s.map_or(*LIFE_S.start(), |seconds| (seconds as u64).clamp(*LIFE_S.start(), *LIFE_S.end()));
+    Ok((Secret::new(body.access_token), Duration::from_secs(life_s)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn cell() -> TokenCell {
+        TokenCell::new(ClientCredentials { id: "client".into(), secret: Secret::new("canary-secret".into()) })
+    }
+
+    #[test]
+    fn odd_lives_are_clamped_and_never_loop() {
+        let life = |expires: &str| {
+            read(200, format!("{{\"access_token\":\"t\"{expires}}}").as_bytes(), "c")
+                .map(|(_, life)| life.as_secs())
+        };
+        let table = [
+            ("", 1),
+            (",\"expires_in\":0", 1),
+            (",\"expires_in\":-5", 1),
+            (",\"expires_in\":3600", 3600),
+            (",\"expires_in\":1e12", 172_800),
+        ];
+        for (expires, expected) in table {
+            assert_eq!(life(expires), Ok(expected), "{expires}");
+        }
+        assert_eq!(usable(Duration::from_secs(3600)), Duration::from_secs(3540));
+        assert_eq!(usable(Duration::from_secs(80)), Duration::from_secs(40));
+    }
+
+    #[test]
+    fn what_is_no_token_is_a_fault_that_quotes_nothing() {
+        for (status, body) in [
+            (200, "<html>canary"),
+            (200, "{\"access_token\":\"canary\\n\"}"),
+            (200, "{\"access_token\":\"\"}"),
+            (401, "{\"error\":\"canary\"}"),
+            (500, "canary"),
+            (302, ""),
+        ] {
+            let fault = read(status, body.as_bytes(), "client").err().unwrap();
+            assert!(!fault.message.contains("canary"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_share_one_fetch_and_a_refused_token_is_replaced_once() {
+        let (cell, fetches) = (cell(), AtomicU32::new(0));
+        let fetch = async |_: &ClientCredentials| {
+            let n = fetches.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok((200, format!("{{\"access_token\":\"t{n}\",\"expires_in\":3600}}").into_bytes()))
+        };
+        let tokens = futures::future::join_all((0..50).map(|_| cell.token(fetch))).await;
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+        let generation = tokens[0].as_ref().map(|token| token.generation).unwrap();
+        for _ in 0..50 {
+            cell.refused(generation).await;
+        }
+        futures::future::join_all((0..50).map(|_| cell.token(fetch))).await;
+        cell.refused(generation).await;
+        cell.token(fetch).await.map(|token| assert_eq!(token.generation, 2)).unwrap();
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+}

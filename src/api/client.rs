@@ -1,0 +1,345 @@
+//! The one send function: endpoint, token, pace, deadline, size limits, request id.
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::{Method, redirect};
+use url::Url;
+
+use super::auth::TokenCell;
+use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
+use super::pace::{Gate, Pace, Pacer, RetryBudget};
+use super::{ClientCredentials, local};
+use crate::clock;
+use crate::model::{CredentialsName, Fault, FaultKind, OrganizationId, Region, Target};
+
+/// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the operator decides about sending.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Deadline of a request that can be sent again, from its first byte to the last of the answer.
+    pub read_timeout: Duration,
+    /// How fast one organization is asked until its server says otherwise.
+    pub pace: Pace,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { read_timeout: Duration::from_secs(15), pace: Pace { per_minute: 300, burst: 30 } }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Sent {
+    /// The server answered.
+    Answered(Response),
+    /// It left, and no whole answer came back.
+    Lost(Fault),
+    /// It never left.
+    Never(Fault),
+}
+
+/// Sends operations.
+pub struct Client {
+    http: reqwest::Client,
+    base_urls: BTreeMap<Region, Url>,
+    credentials: BTreeMap<CredentialsName, ClientCredentials>,
+    tokens: Mutex<HashMap<(Region, CredentialsName), Arc<TokenCell>>>,
+    pacers: Mutex<HashMap<OrganizationId, Pacer>>,
+    budget: Mutex<RetryBudget>,
+    options: Options,
+}
+
+impl Client {
+    /// A client for these regions and credentials.
+    pub fn new(
+        base_urls: BTreeMap<Region, Url>,
+        credentials: BTreeMap<CredentialsName, ClientCredentials>,
+        options: Options,
+    ) -> Result<Self, Fault> {
+        let http = reqwest::Client::builder()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .user_agent(concat!("genesync/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| local(format!("the HTTP client can't be set up: {error}")))?;
+        Ok(Self {
+            http,
+            base_urls,
+            credentials,
+            tokens: Mutex::default(),
+            pacers: Mutex::default(),
+            budget: Mutex::new(RetryBudget::full()),
+            options,
+        })
+    }
+
+    /// Sends an operation. `limit` bounds a write from here to its answer; a read has its own deadline,
+    /// which begins once the organization may be asked.
+    pub async fn send(&self, target: &Target, operation: &Operation, limit: Option<Duration>) -> Sent {
+        let late = |limit: Duration| {
+            Fault::new(
+                FaultKind::Transient,
+                format!("{} took longer than {} ms", operation.subject, limit.as_millis()),
+            )
+        };
+        let left = AtomicBool::new(false);
+        let sent = match limit {
+            Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, &left))
+                .await
+                .map_err(|_| late(limit)),
+            None => match self.admit(target).await {
+                Ok(()) => {
+                    let limit = self.options.read_timeout;
+                    tokio::time::timeout(limit, self.exchange(target, operation, &left))
+                        .await
+                        .map_err(|_| late(limit))
+                }
+                Err(fault) => Ok(Sent::Never(fault)),
+            },
+        };
+        let sent = sent.unwrap_or_else(|fault| {
+            if left.load(Ordering::SeqCst) { Sent::Lost(fault) } else { Sent::Never(fault) }
+        });
+        self.account(operation, sent)
+    }
+
+    async fn attempt(&self, target: &Target, operation: &Operation, left: &AtomicBool) -> Sent {
+        match self.admit(target).await {
+            Ok(()) => self.exchange(target, operation, left).await,
+            Err(fault) => Sent::Never(fault),
+        }
+    }
+
+    /// One request with a token. A 401 drops the token and sends the same request once more: the server
+    /// did not execute it.
+    async fn exchange(&self, target: &Target, operation: &Operation, left: &AtomicBool) -> Sent {
+        let base = match self.base_urls.get(&target.region) {
+            Some(base) => base,
+            None => return Sent::Never(local(format!("no endpoint is known for region {}", target.region))),
+        };
+        let cell = match self.cell(target) {
+            Ok(cell) => cell,
+            Err(fault) => return Sent::Never(fault),
+        };
+        let mut fresh = false;
+        loop {
+            let token = match cell.token(async |credentials| self.fetch_token(base, credentials).await).await
+            {
+                Ok(token) => token,
+                Err(fault) => return Sent::Never(fault),
+            };
+            left.store(true, Ordering::SeqCst);
+            match self.request(target, base, operation, token.bearer.expose()).await {
+                Sent::Answered(response) if response.status == 401 && !fresh => {
+                    left.store(false, Ordering::SeqCst);
+                    cell.refused(token.generation).await;
+                    fresh = true;
+                }
+                sent => return sent,
+            }
+        }
+    }
+
+    fn cell(&self, target: &Target) -> Result<Arc<TokenCell>, Fault> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (target.region, target.credentials.clone());
+        if let Some(cell) = tokens.get(&key) {
+            return Ok(Arc::clone(cell));
+        }
+        let credentials = self
+            .credentials
+            .get(&target.credentials)
+            .ok_or_else(|| local(format!("there are no credentials named `{}`", target.credentials)))?;
+        let cell = Arc::new(TokenCell::new(credentials.clone()));
+        tokens.insert(key, Arc::clone(&cell));
+        Ok(cell)
+    }
+
+    /// Waits until the organization may be asked.
+    async fn admit(&self, target: &Target) -> Result<(), Fault> {
+        loop {
+            let (gate, bucket) = {
+                let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+                let pacer = pacers
+                    .entry(target.organization.clone())
+                    .or_insert_with(|| Pacer::new(self.options.pace));
+                (pacer.gate(clock::monotonic()), pacer.bucket())
+            };
+            match gate {
+                Gate::Open => {
+                    bucket.until_ready().await;
+                    return Ok(());
+                }
+                Gate::Until(moment) => tokio::time::sleep_until(moment.into()).await,
+                Gate::Broken(moment) => {
+                    let wait = moment.saturating_duration_since(clock::monotonic());
+                    return Err(local(format!(
+                        "organization {} refused ten requests in a row; it is left alone for another {} s",
+                        target.organization,
+                        wait.as_secs() + 1
+                    )));
+                }
+            }
+        }
+    }
+
+    async fn fetch_token(
+        &self,
+        base: &Url,
+        credentials: &ClientCredentials,
+    ) -> Result<(u16, Vec<u8>), Fault> {
+        let subject = format!("the token request of client `{}`", credentials.id);
+        let url = base.join("oauth/token").map_err(|_| local("the endpoint is no base URL"))?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", credentials.id.as_str()),
+            ("client_secret", credentials.secret.expose()),
+        ];
+        let answer = self.http.post(url).form(&form).timeout(self.options.read_timeout).send().await;
+        let answer = answer.map_err(|error| {
+            Fault::new(FaultKind::Transient, format!("{subject} failed: {}", cause(&error)))
+        })?;
+        let status = answer.status().as_u16();
+        let body = read_body(answer)
+            .await
+            .map_err(|why| Fault::new(FaultKind::Transient, format!("{subject}: {why}")))?;
+        Ok((status, body))
+    }
+
+    async fn request(&self, target: &Target, base: &Url, operation: &Operation, token: &str) -> Sent {
+        let Ok(url) = base.join(&operation.path) else {
+            return Sent::Never(local("the endpoint is no base URL"));
+        };
+        let method = match operation.verb {
+            Verb::Get => Method::GET,
+            Verb::Put => Method::PUT,
+            Verb::Query | Verb::Start => Method::POST,
+        };
+        let mut headers = HeaderMap::new();
+        let Ok(mut bearer) = HeaderValue::from_str(&format!("Bearer {token}")) else {
+            return Sent::Never(local("the token can't be sent"));
+        };
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+        if let Some(version) = operation.if_match {
+            headers.insert(IF_MATCH, HeaderValue::from(version));
+        }
+        let mut request = self.http.request(method, url);
+        if let Some(body) = &operation.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request = request.body(body.clone());
+        }
+        let answer = match request.headers(headers).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let fault = Fault::new(
+                    FaultKind::Transient,
+                    format!("{} could not be asked for: {}", operation.subject, cause(&error)),
+                );
+                return if error.is_connect() || error.is_builder() {
+                    Sent::Never(fault)
+                } else {
+                    Sent::Lost(fault)
+                };
+            }
+        };
+        let mut response = describe(&answer, operation);
+        let limit = header(&answer, "x-ratelimit-limit").and_then(|value| value.parse().ok());
+        {
+            let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(pacer) = pacers.get_mut(&target.organization) {
+                pacer.learn(response.status, response.retry_after_ms, limit, clock::monotonic());
+            }
+        }
+        tracing::debug!(
+            method = operation.verb.method(), path = %operation.path, status = response.status,
+            request_id = response.request_id.as_deref().unwrap_or_default(), "answered"
+        );
+        match read_body(answer).await {
+            Ok(body) => {
+                response.body = body;
+                Sent::Answered(response)
+            }
+            Err(why) => Sent::Lost(response.fault(
+                FaultKind::Transient,
+                format!("the answer about {} broke off: {why}", operation.subject),
+            )),
+        }
+    }
+
+    /// Keeps the retry budget: a passing failure is worth retrying only while there is budget for it.
+    fn account(&self, operation: &Operation, sent: Sent) -> Sent {
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = match &sent {
+            Sent::Answered(response) => {
+                matches!(response.status, 408 | 429 | 500..=599).then_some(response.status == 429)
+            }
+            Sent::Lost(fault) | Sent::Never(fault) => {
+                (fault.kind != FaultKind::Local).then_some(fault.kind == FaultKind::Throttled)
+            }
+        };
+        match failed {
+            None => {
+                budget.refund();
+                sent
+            }
+            Some(throttled) if operation.verb.mutates() || budget.pay(throttled) => sent,
+            Some(_) => Sent::Never(local(format!(
+                "{} failed, and too much else did for it to be retried",
+                operation.subject
+            ))),
+        }
+    }
+}
+
+fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
+    answer.headers().get(name)?.to_str().ok()
+}
+
+fn describe(answer: &reqwest::Response, operation: &Operation) -> Response {
+    let content_type = header(answer, CONTENT_TYPE.as_str()).unwrap_or_default();
+    Response {
+        status: answer.status().as_u16(),
+        request_id: header(answer, "x-request-id").map(|id| shown(id, 100).into_owned()),
+        retry_after_ms: header(answer, RETRY_AFTER.as_str())
+            .and_then(|value| retry_after_ms(value, clock::now())),
+        is_json: content_type
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim() == "application/json" || kind.trim().ends_with("+json")),
+        body: Vec::new(),
+        subject: operation.subject.clone(),
+    }
+}
+
+async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(format!("it is larger than {BODY_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The innermost cause of an error, without the URL that the outer ones repeat.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    shown(&inner.to_string(), 200).into_owned()
+}

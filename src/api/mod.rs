@@ -1,0 +1,165 @@
+//! A port: the live API.
+//!
+//! In: what a run asks for (read, write, start or poll a job, query the audit log). Out: observations and
+//! outcomes. Never: retries a write, follows a redirect, sends anything but the operations of [`operation`],
+//! or lets a token into a log or an error. Start reading at [`Api`], then `client.rs`.
+
+mod auth;
+mod client;
+pub mod operation;
+mod pace;
+pub mod webchat;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock;
+use crate::model::write::{Accepted, Job, StartJob};
+use crate::model::{
+    CredentialsName, Entry, Fault, FaultKind, Observed, OrganizationId, Outcome, Region, Secret, Target,
+    Write,
+};
+use client::{Client, Sent};
+use operation::Operation;
+
+pub use client::Options;
+pub use pace::Pace;
+
+/// Most pages of the audit log that one question reads.
+const AUDIT_PAGES_MAX: u32 = 20;
+
+/// An OAuth client.
+#[derive(Debug, Clone)]
+pub struct ClientCredentials {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// Reads and queries, but can't write: what a planner is given.
+#[derive(Clone)]
+pub struct ReadApi {
+    client: Arc<Client>,
+}
+
+/// Reads and writes: what an apply is given.
+#[derive(Clone)]
+pub struct Api {
+    read: ReadApi,
+}
+
+impl ReadApi {
+    /// A client for these regions and credentials.
+    ///
+    /// # Errors
+    /// TLS can't be set up on this machine.
+    pub fn new(
+        base_urls: BTreeMap<Region, url::Url>,
+        credentials: BTreeMap<CredentialsName, ClientCredentials>,
+        options: Options,
+    ) -> Result<Self, Fault> {
+        Ok(Self { client: Arc::new(Client::new(base_urls, credentials, options)?) })
+    }
+
+    /// Reads an organization's configuration.
+    pub async fn observe(&self, target: &Target) -> Result<Observed, Fault> {
+        let operation = webchat::read(&target.organization);
+        let response = self.call(target, &operation).await?;
+        webchat::observed(&response)
+    }
+
+    /// Asks how a replication job is doing.
+    pub async fn job(&self, source: &Target, id: &str) -> Result<Job, Fault> {
+        let operation = webchat::poll(&source.organization, id);
+        let response = self.call(source, &operation).await?;
+        webchat::job(&response)
+    }
+
+    /// Queries the audit log for what happened to some organizations: all pages, up to a limit. True in
+    /// the second place means that there was more.
+    pub async fn entries(
+        &self,
+        targets: &[Target],
+        from: jiff::Timestamp,
+        to: jiff::Timestamp,
+    ) -> Result<(Vec<Entry>, bool), Fault> {
+        let mut groups: BTreeMap<(Region, &CredentialsName), Vec<&Target>> = BTreeMap::new();
+        for target in targets {
+            groups.entry((target.region, &target.credentials)).or_default().push(target);
+        }
+        let (mut all, mut truncated) = (Vec::new(), false);
+        for group in groups.values() {
+            let Some(asked) = group.first() else { continue };
+            let organizations: Vec<&OrganizationId> =
+                group.iter().map(|target| &target.organization).collect();
+            let mut page = 1;
+            loop {
+                let operation = webchat::audit(&organizations, from, to, page);
+                let response = self.call(asked, &operation).await?;
+                let found = webchat::entries(&response)?;
+                let read_all = found.is_last(page);
+                all.extend(found.entries);
+                if read_all {
+                    break;
+                }
+                if page >= AUDIT_PAGES_MAX {
+                    truncated = true;
+                    break;
+                }
+                page += 1;
+            }
+        }
+        Ok((all, truncated))
+    }
+
+    async fn call(&self, target: &Target, operation: &Operation) -> Result<operation::Response, Fault> {
+        match self.client.send(target, operation, None).await {
+            Sent::Answered(response) => Ok(response),
+            Sent::Lost(fault) | Sent::Never(fault) => Err(fault),
+        }
+    }
+}
+
+impl Api {
+    /// A client that can also write.
+    pub fn new(read: ReadApi) -> Self {
+        Self { read }
+    }
+
+    /// The part that can't write.
+    pub fn read(&self) -> &ReadApi {
+        &self.read
+    }
+
+    /// Sends a write, once, and gives up at its deadline.
+    pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
+        let operation = webchat::write(write);
+        match self.read.client.send(&write.target, &operation, Some(until(write.deadline))).await {
+            Sent::Answered(response) => webchat::answer(&response, webchat::accepted),
+            Sent::Lost(fault) => Outcome::Unknown(fault),
+            Sent::Never(fault) => Outcome::Unsent(fault),
+        }
+    }
+
+    /// Asks for a replication job, once.
+    pub async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
+        let operation = webchat::replicate(start);
+        match self.read.client.send(&start.source, &operation, Some(until(start.deadline))).await {
+            Sent::Answered(response) => webchat::answer(&response, webchat::job),
+            Sent::Lost(fault) => Outcome::Unknown(fault),
+            Sent::Never(fault) => Outcome::Unsent(fault),
+        }
+    }
+}
+
+/// How long until a moment; nothing where it is past.
+fn until(deadline: jiff::Timestamp) -> Duration {
+    Duration::try_from(deadline.duration_since(clock::now())).unwrap_or(Duration::ZERO)
+}
+
+/// A fault of ours rather than of the server.
+fn local(message: impl Into<String>) -> Fault {
+    Fault::new(FaultKind::Local, message)
+}

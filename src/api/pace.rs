@@ -1,0 +1,224 @@
+//! How fast one organization is asked: a token bucket, a stop sign after 429, a circuit breaker, and one
+//! budget of retries for all.
+
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+/// Refusals in a row that open the breaker.
+const BREAKER_OPENS_AT: u32 = 10;
+/// How long an open breaker lets nothing through before one request may try.
+const BREAKER_COOL_DOWN: Duration = Duration::from_secs(30);
+/// Share of the server's own limit that is used: people work in the same organization.
+const LIMIT_SHARE_PERCENT: u32 = 90;
+
+/// How fast one organization may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Requests a minute.
+    pub per_minute: u32,
+    /// Requests that may go out at once.
+    pub burst: u32,
+}
+
+/// The pacer of one organization.
+pub struct Pacer {
+    pace: Pace,
+    bucket: std::sync::Arc<DefaultDirectRateLimiter>,
+    not_before: Option<Instant>,
+    breaker: Breaker,
+}
+
+/// Whether a request may go now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It may, as soon as the bucket has a token.
+    Open,
+    /// Not before this moment.
+    Until(Instant),
+    /// Not in this run: the breaker is open until this moment.
+    Broken(Instant),
+}
+
+impl Pacer {
+    /// A pacer with a full bucket.
+    pub fn new(pace: Pace) -> Self {
+        Self {
+            bucket: std::sync::Arc::new(RateLimiter::direct(quota(pace))),
+            pace,
+            not_before: None,
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// The bucket, to wait at.
+    pub fn bucket(&self) -> std::sync::Arc<DefaultDirectRateLimiter> {
+        std::sync::Arc::clone(&self.bucket)
+    }
+
+    /// Whether a request may go now. Going through a breaker that has cooled down makes it the one probe.
+    pub fn gate(&mut self, now: Instant) -> Gate {
+        if let Some(until) = self.breaker.blocks(now) {
+            return Gate::Broken(until);
+        }
+        match self.not_before {
+            Some(until) if until > now => Gate::Until(until),
+            _ => Gate::Open,
+        }
+    }
+
+    /// Learns from an answer: its status, `Retry-After`, and the server's limit a minute where it names one.
+    pub fn learn(
+        &mut self,
+        status: u16,
+        retry_after_ms: Option<u64>,
+        limit_per_minute: Option<u32>,
+        now: Instant,
+    ) {
+        if let Some(limit) = limit_per_minute.filter(|limit| *limit > 0) {
+            let per_minute = (limit.saturating_mul(LIMIT_SHARE_PERCENT) / 100).max(1);
+            let pace = Pace { per_minute, burst: self.pace.burst.min(per_minute / 10).max(1) };
+            if pace != self.pace {
+                self.bucket = std::sync::Arc::new(RateLimiter::direct(quota(pace)));
+                self.pace = pace;
+            }
+        }
+        if status == 429 {
+            let wait = Duration::from_millis(retry_after_ms.unwrap_or(0));
+            self.not_before = now.checked_add(wait).max(self.not_before);
+            self.breaker.refused(now);
+        } else {
+            self.breaker.answered();
+        }
+    }
+}
+
+fn quota(pace: Pace) -> Quota {
+    let positive = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(positive(pace.per_minute)).allow_burst(positive(pace.burst))
+}
+
+/// Opens after ten refusals in a row; one probe decides whether it closes.
+#[derive(Debug, Default)]
+struct Breaker {
+    refusals: u32,
+    opened_at: Option<Instant>,
+}
+
+impl Breaker {
+    /// Until when nothing may pass; none lets the caller through.
+    fn blocks(&mut self, now: Instant) -> Option<Instant> {
+        let until = self.opened_at?.checked_add(BREAKER_COOL_DOWN)?;
+        if now < until {
+            return Some(until);
+        }
+        // The probe: whoever comes while it is under way waits another turn.
+        self.opened_at = Some(now);
+        None
+    }
+
+    fn refused(&mut self, now: Instant) {
+        self.refusals += 1;
+        if self.refusals >= BREAKER_OPENS_AT {
+            self.opened_at = Some(now);
+        }
+    }
+
+    fn answered(&mut self) {
+        *self = Breaker::default();
+    }
+}
+
+/// One budget for all retries of a process: when much fails at once, retrying it all would keep it down.
+///
+/// The figures are those of the AWS SDKs' standard mode: 500 to start with, 14 for a retry after a passing
+/// failure, 5 after a throttle, 1 back for each success.
+#[derive(Debug)]
+pub struct RetryBudget {
+    left: u32,
+}
+
+impl RetryBudget {
+    const CAPACITY: u32 = 500;
+    const TRANSIENT_COST: u32 = 14;
+    const THROTTLE_COST: u32 = 5;
+
+    /// A full budget.
+    pub fn full() -> Self {
+        Self { left: Self::CAPACITY }
+    }
+
+    /// Pays for the retry of a failure; false where it can't.
+    pub fn pay(&mut self, throttled: bool) -> bool {
+        let cost = if throttled { Self::THROTTLE_COST } else { Self::TRANSIENT_COST };
+        match self.left.checked_sub(cost) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Takes a success in.
+    pub fn refund(&mut self) {
+        self.left = (self.left + 1).min(Self::CAPACITY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pacer() -> Pacer {
+        Pacer::new(Pace { per_minute: 300, burst: 30 })
+    }
+
+    #[test]
+    fn retry_after_closes_the_gate_for_just_that_long() {
+        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+        pacer.learn(429, Some(3_000), None, now);
+        assert_eq!(pacer.gate(now + Duration::from_millis(2_999)), Gate::Until(now + Duration::from_secs(3)));
+        assert_eq!(pacer.gate(now + Duration::from_secs(3)), Gate::Open);
+        // A later, shorter answer does not open it earlier.
+        pacer.learn(429, Some(0), None, now);
+        assert!(matches!(pacer.gate(now + Duration::from_secs(1)), Gate::Until(_)));
+    }
+
+    #[test]
+    fn ten_refusals_open_the_breaker_and_one_probe_decides() {
+        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+        for _ in 0..9 {
+            pacer.learn(429, None, None, now);
+        }
+        assert_eq!(pacer.gate(now), Gate::Open);
+        pacer.learn(429, None, None, now);
+        let cooled = now + BREAKER_COOL_DOWN;
+        assert_eq!(pacer.gate(now), Gate::Broken(cooled));
+        assert_eq!(pacer.gate(cooled), Gate::Open, "the probe");
+        assert!(matches!(pacer.gate(cooled), Gate::Broken(_)), "only one");
+        pacer.learn(200, None, None, cooled);
+        assert_eq!(pacer.gate(cooled), Gate::Open);
+    }
+
+    #[test]
+    fn the_servers_own_limit_sets_the_pace() {
+        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+        pacer.learn(200, None, Some(60), now);
+        assert_eq!(pacer.pace, Pace { per_minute: 54, burst: 5 });
+        pacer.learn(200, None, Some(0), now);
+        assert_eq!(pacer.pace.per_minute, 54);
+    }
+
+    #[test]
+    fn the_retry_budget_runs_dry_and_comes_back_with_successes() {
+        let mut budget = RetryBudget::full();
+        let paid = (0..100).filter(|_| budget.pay(false)).count();
+        assert_eq!(paid, 35);
+        for _ in 0..10 {
+            budget.refund();
+        }
+        assert!(budget.pay(true) && budget.pay(true) && budget.pay(true) && !budget.pay(false));
+    }
+}

@@ -1,0 +1,267 @@
+//! The `webchat` dialect: how a run's wishes become requests, and what answers mean. Pure: bytes in, values out.
+//!
+//! The source is the `webchat` contract, *Web messaging configuration*, *Replication* and *Audit*.
+
+mod wire;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::operation::{Operation, Response, Verb, shown};
+use crate::model::audit::PropertyChange;
+use crate::model::write::{Accepted, Job, JobTarget, JobTargetStatus, StartJob};
+use crate::model::{Actor, Entry, Fault, FaultKind, Observed, OrganizationId, Outcome, Stored, Write};
+
+/// Entries on one page of the audit log.
+const AUDIT_PAGE_SIZE: u32 = 100;
+
+/// Fields that the server adds to a configuration.
+const SERVER_FIELDS: [&str; 3] = ["version", "dateModified", "modifiedBy"];
+
+fn path_of(organization: &OrganizationId) -> String {
+    format!("api/v2/webchat/organizations/{organization}/configurations")
+}
+
+/// Reads a configuration.
+pub fn read(organization: &OrganizationId) -> Operation {
+    Operation {
+        verb: Verb::Get,
+        path: path_of(organization),
+        if_match: None,
+        body: None,
+        subject: format!("the configuration of organization {organization}"),
+    }
+}
+
+/// Stores a configuration.
+pub fn write(write: &Write) -> Operation {
+    let organization = &write.target.organization;
+    Operation {
+        verb: Verb::Put,
+        path: path_of(organization),
+        if_match: write.if_match,
+        body: Some(serde_json::to_vec(&*write.body).unwrap_or_default()),
+        subject: format!("the configuration of organization {organization}"),
+    }
+}
+
+/// Starts a replication job.
+pub fn replicate(start: &StartJob) -> Operation {
+    let targets: Vec<&str> = start.targets.iter().map(|target| target.organization.as_str()).collect();
+    let body = json!({
+        "sourceOrganizationId": start.source.organization.as_str(),
+        "targetOrganizationIds": targets,
+        "configType": "webchat",
+        "overwriteExisting": start.overwrite_existing,
+    });
+    Operation {
+        verb: Verb::Start,
+        path: "api/v2/webchat/configurations/replicate".into(),
+        if_match: None,
+        body: Some(body.to_string().into_bytes()),
+        subject: format!("the replication of organization {}", start.source.organization),
+    }
+}
+
+/// Polls a replication job. The id comes from the server: it is put into the path as one segment.
+pub fn poll(source: &OrganizationId, id: &str) -> Operation {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let segment: String = id
+        .bytes()
+        .map(|byte| if safe(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect();
+    Operation {
+        verb: Verb::Get,
+        path: format!("api/v2/webchat/configurations/replicate/{segment}"),
+        if_match: None,
+        body: None,
+        subject: format!("the replication job of organization {source}"),
+    }
+}
+
+/// Queries the audit log.
+pub fn audit(organizations: &[&OrganizationId], from: Timestamp, to: Timestamp, page: u32) -> Operation {
+    let actions: Vec<String> = ["create", "update", "delete", "replicate"]
+        .iter()
+        .map(|action| format!("webchat:configuration:{action}"))
+        .collect();
+    let ids: Vec<&str> = organizations.iter().map(|organization| organization.as_str()).collect();
+    let body = json!({
+        "query": {"actions": actions, "organizations": ids, "timeRange": {"start": from, "end": to}},
+        "pageSize": AUDIT_PAGE_SIZE,
+        "page": page,
+    });
+    Operation {
+        verb: Verb::Query,
+        path: "api/v2/audit/records/query".into(),
+        if_match: None,
+        body: Some(body.to_string().into_bytes()),
+        subject: format!("the audit log of organization {}", ids.join(", ")),
+    }
+}
+
+/// What the answer to [`read`] says.
+///
+/// # Errors
+/// Anything but a configuration, or the plain statement that there is none.
+pub fn observed(response: &Response) -> Result<Observed, Fault> {
+    match response.status {
+        200 => stored(response).map(Observed::Present),
+        404 if wire::error(response).code == "webchat.configuration.not.found" => Ok(Observed::Absent),
+        _ => Err(refusal(response)),
+    }
+}
+
+/// What the answer to an accepted [`write()`] says. Only the version is vital; the rest is read back.
+///
+/// # Errors
+/// The answer can't be read.
+pub fn accepted(response: &Response) -> Result<Accepted, Fault> {
+    stored(response)
+}
+
+fn stored(response: &Response) -> Result<Stored, Fault> {
+    let mut body: Map<String, Value> = wire::parse(response)?;
+    let missing = |what: &str| {
+        response.fault(FaultKind::Transient, format!("{} came without {what}", response.subject))
+    };
+    let version = body
+        .get("version")
+        .and_then(Value::as_u64)
+        .filter(|version| *version >= 1)
+        .ok_or_else(|| missing("a version"))?;
+    let modified_at = body.get("dateModified").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    let modified_by =
+        body.get("modifiedBy").cloned().and_then(|actor| serde_json::from_value::<Actor>(actor).ok());
+    for field in SERVER_FIELDS {
+        body.shift_remove(field);
+    }
+    Ok(Stored { version, body: Arc::new(body), modified_at, modified_by })
+}
+
+/// What the answer to [`replicate`] or [`poll`] says of the job.
+///
+/// # Errors
+/// The answer is no job.
+pub fn job(response: &Response) -> Result<Job, Fault> {
+    if !(200..300).contains(&response.status) {
+        return Err(refusal(response));
+    }
+    let wire: wire::Job = wire::parse(response)?;
+    let target = |target: wire::JobTarget| JobTarget {
+        organization: OrganizationId::new(target.organization_id),
+        status: match target.status.as_str() {
+            "COMPLETED" => JobTargetStatus::Completed,
+            "SKIPPED" => JobTargetStatus::Skipped,
+            "FAILED" => JobTargetStatus::Failed,
+            _ => JobTargetStatus::Pending,
+        },
+        version: target.version,
+        error: target.error.map(|error| wire::reason(&error)),
+    };
+    Ok(Job {
+        id: wire.id,
+        ended: matches!(wire.status.as_str(), "COMPLETED" | "FAILED"),
+        targets: wire.targets.into_iter().map(target).collect(),
+    })
+}
+
+/// One page of the audit log.
+#[derive(Debug)]
+pub struct Page {
+    /// Its entries.
+    pub entries: Vec<Entry>,
+    total: u64,
+}
+
+impl Page {
+    /// Whether this page, counted from 1, is the last.
+    pub fn is_last(&self, page: u32) -> bool {
+        self.entries.is_empty() || u64::from(page) * u64::from(AUDIT_PAGE_SIZE) >= self.total
+    }
+}
+
+/// What the answer to [`audit`] says. Records without an actor or an organization are passed over: they
+/// can prove nothing.
+///
+/// # Errors
+/// The answer is no page.
+pub fn entries(response: &Response) -> Result<Page, Fault> {
+    if response.status != 200 {
+        return Err(refusal(response));
+    }
+    let page: wire::AuditPage = wire::parse(response)?;
+    let total = page.total;
+    let entries = page
+        .records
+        .into_iter()
+        .filter_map(|record| serde_json::from_value::<wire::AuditRecord>(record).ok())
+        .map(entry);
+    Ok(Page { entries: entries.collect(), total })
+}
+
+fn entry(record: wire::AuditRecord) -> Entry {
+    Entry {
+        id: record.id,
+        at: record.timestamp,
+        action: record.action,
+        organization: OrganizationId::new(record.organization_id),
+        actor: record.actor,
+        remote_ip: record.remote_ip.map(|ip| shown(&ip, 64).into_owned()),
+        version: record.version,
+        changes: record
+            .changes
+            .into_iter()
+            .map(|change| PropertyChange {
+                property: change.property,
+                old_value: change.old_value,
+                new_value: change.new_value,
+            })
+            .collect(),
+    }
+}
+
+/// What the answer to a write or to the start of a job means.
+pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault>) -> Outcome<T> {
+    match response.status {
+        // An acceptance that can't be read is as good as a lost answer: it is read back.
+        200..=299 => accepted(response).map_or_else(Outcome::Unknown, Outcome::Accepted),
+        // The same refusal is spelled in several ways; see the contract and `faults.md` A21.
+        409 | 412 => Outcome::Conflict,
+        400 if wire::error(response).message.contains("does not match the current version") => {
+            Outcome::Conflict
+        }
+        408 => Outcome::Unknown(refusal(response)),
+        429 => Outcome::Throttled { retry_after_ms: response.retry_after_ms },
+        404 => Outcome::NotFound(refusal(response)),
+        401 | 403 => Outcome::Denied(refusal(response)),
+        500..=599 => Outcome::Failed(refusal(response)),
+        _ => Outcome::Rejected(refusal(response)),
+    }
+}
+
+/// An answer that says no, as a fault.
+fn refusal(response: &Response) -> Fault {
+    let kind = match response.status {
+        429 => FaultKind::Throttled,
+        401 | 403 => FaultKind::Denied,
+        404 => FaultKind::NotFound,
+        408 | 500..=599 => FaultKind::Transient,
+        _ => FaultKind::Rejected,
+    };
+    let error = wire::error(response);
+    let mut message = format!("{} was answered with {}", response.subject, response.status);
+    if !error.message.is_empty() {
+        message.push_str(": ");
+        message.push_str(&shown(&error.message, 300));
+    }
+    for field in error.errors.iter().take(10) {
+        message.push_str(&format!("; `{}`: {}", shown(&field.field, 100), shown(&field.message, 200)));
+    }
+    response.fault(kind, message)
+}
+
+#[cfg(test)]
+mod tests;

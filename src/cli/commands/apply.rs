@@ -1,0 +1,325 @@
+//! `genesync apply`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use futures::StreamExt as _;
+
+use crate::api::Api;
+use crate::cli::progress::Progress;
+use crate::cli::session::{self, Place, Reads, Session, Wishes};
+use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
+use crate::config::{Flags, Settings};
+use crate::controller::drive;
+use crate::controller::fleet::Fleet;
+use crate::model::{Fault, FaultKind, Guard, Refusal, TenantName};
+use crate::reconcile::{Run, Status};
+use crate::render;
+use crate::render::document::{ApplyDocument, RefusalDocument, TenantResult};
+use crate::render::value::escape;
+use crate::store::Store;
+use crate::validate::blocks;
+
+/// What `apply` takes.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    guards: GuardArgs,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Tenants worked on at once
+    #[arg(long, value_name = "N", default_value_t = session::CONCURRENCY)]
+    concurrency: usize,
+}
+
+/// What an apply left behind.
+pub struct Applied {
+    /// Every run, by tenant.
+    pub runs: Vec<Run>,
+    /// Tenants that could not be looked at.
+    pub failed: Vec<(TenantName, Fault)>,
+    /// Why nothing at all was applied.
+    pub refusal: Option<Refusal>,
+}
+
+/// Makes the live configurations equal to a commit.
+pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    if args.format == Format::Markdown {
+        return Err(Failure::new(Exit::Usage, "apply prints text or json"));
+    }
+    let settings = session::settings(flags)?;
+    let allowed = session::allowed(&args.guards)?;
+    let place = session::place(&args.source, Reads::Commit, &settings)?;
+    let fleet = session::load(&place, &args.source)?;
+    if let Some(reason) = &args.guards.reason {
+        output.talk(&format!(
+            "guards opened for this run: {} ({})",
+            args.guards.allow.join(", "),
+            escape(reason)
+        ));
+    }
+    let store = Store::open(&settings.state_dir)?;
+    let _lock = store.lock()?;
+    if fleet.project_is_broken() {
+        output.data(&super::validate::text(&fleet, output));
+        return Err(Failure::new(
+            Exit::Findings,
+            "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written",
+        ));
+    }
+    check_rewind(&place, &fleet, &store, allowed.contains(&Guard::Rewind))?;
+    let wishes = Wishes { settings: &settings, allowed, desired_before: BTreeMap::new(), store: &store };
+    let session = Session::start(&fleet, wishes).await?;
+    let whole = args.source.tenants.is_empty();
+    let applied = apply(session, &store, args.concurrency, output).await;
+    if whole && applied.refusal.is_none() {
+        store.keep_applied_head(&place.identity, &fleet.revision)?;
+    }
+    let exit = exit(&fleet, &applied);
+    match args.format {
+        Format::Json => {
+            let document = document(&fleet, &applied, exit);
+            output.data(&format!("{:#}\n", serde_json::to_value(&document).unwrap_or_default()));
+        }
+        Format::Text | Format::Markdown => output.data(&text(&fleet, &applied, output)),
+    }
+    Ok(exit)
+}
+
+/// A branch that no longer holds what was applied last was rewound or replaced: a person has to say so.
+fn check_rewind(place: &Place, fleet: &Fleet, store: &Store, allowed: bool) -> Result<(), Failure> {
+    let Some(last) = store.applied_head(&place.identity)? else { return Ok(()) };
+    if allowed || place.source.holds(&fleet.revision, &last)? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        format!(
+            "refused by guard `rewind`: {} does not hold {last}, which was applied last; nothing is written",
+            fleet.revision
+        ),
+    )
+    .hint("if history was meant to be rewritten, run again with --allow rewind --reason …"))
+}
+
+/// Plans every run, holds the whole against the run's limits, then applies wave after wave.
+pub async fn apply(mut session: Session, store: &Store, concurrency: usize, output: &Output) -> Applied {
+    let progress = Arc::new(Progress::new(output, "planning", session.runs.len()));
+    session.plan(concurrency, &progress).await;
+    progress.finish();
+    let refusal = session.run_refusal();
+    let failed = session.failed.clone();
+    if refusal.is_some() {
+        return Applied { runs: session.runs, failed, refusal };
+    }
+    let progress = Arc::new(Progress::new(output, "applying", session.runs.len()));
+    let stopping = tokio::spawn(stop_on_signal(Arc::clone(&progress)));
+    let api = Api::new(session.api);
+    let mut waves: BTreeMap<u32, Vec<Run>> = BTreeMap::new();
+    for run in session.runs {
+        waves.entry(run.spec.tenant.wave).or_default().push(run);
+    }
+    let mut runs = Vec::new();
+    let mut trouble: Option<u32> = None;
+    for (wave, members) in waves {
+        if let Some(earlier) = trouble {
+            runs.extend(members.into_iter().map(|run| held_back(run, earlier)));
+            continue;
+        }
+        let done: Vec<Run> = futures::stream::iter(members)
+            .map(|run| async {
+                // What is settled already, such as a tenant that could not be read, stays so.
+                let run = if run.status().is_some() {
+                    run
+                } else {
+                    drive::apply(run, &api, store, progress.as_ref()).await
+                };
+                progress.step();
+                run
+            })
+            .buffer_unordered(concurrency.max(1))
+            .collect()
+            .await;
+        if done.iter().any(|run| !is_fine(run)) {
+            trouble = Some(wave);
+        }
+        runs.extend(done);
+    }
+    stopping.abort();
+    progress.finish();
+    runs.sort_by(|a, b| a.spec.tenant.name.cmp(&b.spec.tenant.name));
+    Applied { runs, failed, refusal: None }
+}
+
+/// A tenant of a later wave is left alone once an earlier one had trouble, unless it has nothing to do.
+fn held_back(mut run: Run, wave: u32) -> Run {
+    if run.status().is_none() && run.plan.as_ref().is_some_and(|plan| !plan.is_empty()) {
+        run.phase = crate::reconcile::Phase::Settled(Status::Held(format!(
+            "waits for wave {wave}, which had trouble"
+        )));
+    } else if run.status().is_none() {
+        run.phase = crate::reconcile::Phase::Settled(Status::Synced);
+    }
+    run
+}
+
+async fn stop_on_signal(progress: Arc<Progress>) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        progress.cancel();
+    }
+}
+
+fn is_fine(run: &Run) -> bool {
+    matches!(run.status(), Some(Status::Synced | Status::OutOfSync | Status::Drifted))
+}
+
+/// The exit code: that of the trouble where all tenants share one, 6 where some are done and some are not.
+pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
+    if applied.refusal.is_some() {
+        return Exit::Refused;
+    }
+    let of = |run: &Run| match run.status() {
+        Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
+        Some(Status::Unconfirmed(_)) => Exit::Partial,
+        Some(Status::Refused(_)) => Exit::Refused,
+        Some(Status::Held(_) | Status::Cancelled) => Exit::Held,
+        Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
+        Some(Status::Degraded(_)) => Exit::Outside,
+        None => Exit::Bug,
+    };
+    let invalid = fleet.tenants.iter().filter(|loaded| loaded.blocked).map(|_| Exit::Findings);
+    let broken = blocks(&fleet.findings).then_some(Exit::Findings);
+    let mut codes: Vec<Exit> = applied
+        .runs
+        .iter()
+        .map(of)
+        .chain(applied.failed.iter().map(|_| Exit::Outside))
+        .chain(invalid)
+        .chain(broken)
+        .collect();
+    codes.sort();
+    codes.dedup();
+    match codes.as_slice() {
+        [] => Exit::Done,
+        [one] => *one,
+        _ => Exit::Partial,
+    }
+}
+
+fn document(fleet: &Fleet, applied: &Applied, exit: Exit) -> ApplyDocument {
+    let mut tenants: Vec<TenantResult> = applied.runs.iter().map(render::document::result).collect();
+    let stub = |name: &str, status: &'static str, reason: String| TenantResult {
+        tenant: name.to_owned(),
+        status,
+        reason: Some(reason),
+        targets: Vec::new(),
+        receipts: Vec::new(),
+        foreign: Vec::new(),
+    };
+    tenants.extend(
+        applied.failed.iter().map(|(name, fault)| stub(name.as_str(), "Degraded", fault.to_string())),
+    );
+    tenants.extend(
+        fleet
+            .tenants
+            .iter()
+            .filter(|loaded| loaded.blocked)
+            .map(|loaded| stub(loaded.name.as_str(), "Held", "its manifests are not valid".into())),
+    );
+    tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    ApplyDocument {
+        revision: fleet.revision.to_string(),
+        tenants,
+        refusals: applied.refusal.iter().map(RefusalDocument::from).collect(),
+        findings: fleet.findings.clone(),
+        exit_code: exit.code(),
+    }
+}
+
+fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
+    let mut out = super::validate::text(fleet, output);
+    out.push_str(&table(&applied.runs));
+    // Writing to a String can't fail; the results are dropped throughout.
+    for (name, reason) in troubles(fleet, applied) {
+        let _ = writeln!(out, "{name}: {reason}");
+    }
+    if let Some(refusal) = &applied.refusal {
+        let _ = writeln!(
+            out,
+            "refused by guard `{}`: {}; nothing is written",
+            refusal.guard.name(),
+            refusal.message
+        );
+    }
+    let synced = applied.runs.iter().filter(|run| run.status() == Some(&Status::Synced)).count();
+    let writes: usize = applied.runs.iter().map(|run| run.receipts.len()).sum();
+    let _ = writeln!(
+        out,
+        "{synced} of {} tenants Synced at {}, {writes} writes",
+        fleet.tenants.len(),
+        fleet.revision.short()
+    );
+    out
+}
+
+fn troubles(fleet: &Fleet, applied: &Applied) -> Vec<(String, String)> {
+    let runs = applied.runs.iter().filter_map(|run| {
+        let reason = run.status().and_then(render::document::status_reason)?;
+        Some((run.spec.tenant.name.to_string(), escape(&reason)))
+    });
+    let failed = applied.failed.iter().map(|(name, fault)| (name.to_string(), escape(&fault.to_string())));
+    let invalid = fleet
+        .tenants
+        .iter()
+        .filter(|loaded| loaded.blocked)
+        .map(|loaded| (loaded.name.to_string(), "not valid: nothing is written for it".into()));
+    runs.chain(failed).chain(invalid).collect()
+}
+
+/// Tenant, what changed, versions, regions with their latency, audit entries: one line for each organization.
+pub fn table(runs: &[Run]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["TENANT", "STATUS", "REGION", "VERSION", "CHANGES", "SERVED AFTER", "AUDIT ENTRY"]);
+    for run in runs {
+        let result = render::document::result(run);
+        let mut name = (result.tenant.clone(), result.status.to_owned());
+        for (index, target) in run.spec.tenant.targets().enumerate() {
+            let organization = target.organization.as_str();
+            let planned = result.targets.get(index);
+            let receipts: Vec<_> =
+                result.receipts.iter().filter(|receipt| receipt.organization_id == organization).collect();
+            let from =
+                planned.and_then(|planned| planned.version).map_or("-".into(), |version| version.to_string());
+            let version =
+                receipts.last().map_or(from.clone(), |receipt| format!("{from} -> {}", receipt.version));
+            let changes = planned.map_or(0, |planned| planned.changes.len());
+            let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
+            let entries: Vec<&str> =
+                receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
+            let (tenant, status) = std::mem::take(&mut name);
+            table.add_row([
+                tenant,
+                status,
+                target.region.key().to_owned(),
+                version,
+                changes.to_string(),
+                served.unwrap_or_else(|| "-".into()),
+                if entries.is_empty() { "-".into() } else { entries.join(", ") },
+            ]);
+        }
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Settings and store for a caller that has both already.
+pub async fn session_for(fleet: &Fleet, settings: &Settings, store: &Store) -> Result<Session, Failure> {
+    let wishes = Wishes { settings, allowed: Default::default(), desired_before: BTreeMap::new(), store };
+    Session::start(fleet, wishes).await
+}

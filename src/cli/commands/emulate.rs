@@ -1,0 +1,74 @@
+//! `genesync emulate`
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::cli::{Exit, Failure, Output};
+use crate::emulator::{Seed, World, seed_from_json, serve};
+
+/// What `emulate` takes.
+#[derive(Debug, Args)]
+pub struct EmulateArgs {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8480")]
+    listen: SocketAddr,
+    /// World file: organizations, clients, settings and faults to start with
+    #[arg(long, value_name = "FILE")]
+    world: Option<PathBuf>,
+}
+
+/// The client of an emulator that was started without a world file of its own. It guards nothing.
+pub const CLIENT_ID: &str = "00000000-0000-4000-8000-00000000e301";
+/// Its secret.
+pub const CLIENT_SECRET: &str = "emulator-secret";
+
+/// Serves the emulator until it is told to stop.
+pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
+    let seed = match &args.world {
+        None => Seed::unconfigured(CLIENT_ID, CLIENT_SECRET),
+        Some(path) => read_world(path)?.or_client(CLIENT_ID, CLIENT_SECRET),
+    };
+    let outside = |what: &str, error: std::io::Error| Failure::new(Exit::Outside, format!("{what}: {error}"));
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| outside(&format!("`{}` can't be listened on", args.listen), error))?;
+    let address = listener.local_addr().map_err(|error| outside("the address can't be told", error))?;
+    let (client_id, client_secret) =
+        seed.clients.first().map(|client| (client.id.clone(), client.secret.clone())).unwrap_or_default();
+    let ready =
+        json!({"url": format!("http://{address}"), "clientId": client_id, "clientSecret": client_secret});
+    output.data(&format!("{ready}\n"));
+    let world = Arc::new(Mutex::new(World::new(&seed)));
+    serve(listener, world, stopped()).await.map_err(|error| outside("the emulator ended", error))?;
+    Ok(Exit::Done)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
+fn read_world(path: &std::path::Path) -> Result<Seed, Failure> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display())))?;
+    seed_from_json(&bytes)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", path.display())))
+}
+
+/// Comes to an end with SIGINT or SIGTERM.
+async fn stopped() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}

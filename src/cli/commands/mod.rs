@@ -1,0 +1,11 @@
+//! One file a command: its arguments and what it does.
+
+pub mod apply;
+pub mod completions;
+pub mod demo;
+pub mod emulate;
+pub mod explain;
+pub mod init;
+pub mod plan;
+pub mod schema;
+pub mod validate;

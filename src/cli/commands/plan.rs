@@ -1,0 +1,208 @@
+//! `genesync plan`
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::progress::Progress;
+use crate::cli::session::{self, Reads, Session, Wishes};
+use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
+use crate::clock;
+use crate::config::Flags;
+use crate::controller::fleet::{self, Fleet};
+use crate::model::{ChangeKind, json};
+use crate::reconcile::Run;
+use crate::render;
+use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
+use crate::store::Store;
+use crate::validate::blocks;
+
+/// What `plan` takes.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    guards: GuardArgs,
+    /// Look only at tenants that differ from this commit, and take it as what was applied last
+    #[arg(long, value_name = "REV")]
+    since: Option<String>,
+    /// How the plan is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Write the plan to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Exit with 3 where the plan has changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Tenants looked at at once
+    #[arg(long, value_name = "N", default_value_t = session::CONCURRENCY)]
+    concurrency: usize,
+}
+
+/// Compares git with what is live and prints the differences.
+pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let settings = session::settings(flags)?;
+    let allowed = session::allowed(&args.guards)?;
+    let reads = if args.since.is_some() { Reads::Commit } else { Reads::Files };
+    let place = session::place(&args.source, reads, &settings)?;
+    let mut fleet = session::load(&place, &args.source)?;
+    let mut desired_before = BTreeMap::new();
+    if let Some(since) = &args.since {
+        let (moved, before) = fleet::moved(&place.source, since, &place.revision, clock::today())?;
+        session::narrow(&mut fleet, &moved);
+        desired_before = before;
+    }
+    let store = Store::open(&settings.state_dir)?;
+    let mut session =
+        Session::start(&fleet, Wishes { settings: &settings, allowed, desired_before, store: &store })
+            .await?;
+    let progress = Progress::new(output, "planning", session.runs.len());
+    session.plan(args.concurrency, &progress).await;
+    progress.finish();
+
+    let document = document(&fleet, &session, args.detailed_exitcode);
+    let rendered = match args.format {
+        Format::Text => text(&fleet, &session, &document, output),
+        Format::Json => format!("{:#}\n", serde_json::to_value(&document).unwrap_or_default()),
+        Format::Markdown => render::markdown::plan(&document),
+    };
+    match &args.out {
+        None => output.data(&rendered),
+        Some(path) => write(path, &rendered)?,
+    }
+    Ok(exit_of(document.exit_code))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the operator named the file to write")]
+fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    std::fs::write(path, plain).map_err(|error| {
+        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+    })
+}
+
+fn exit_of(code: u8) -> Exit {
+    [Exit::Findings, Exit::Changes, Exit::Held, Exit::Refused, Exit::Partial, Exit::Outside]
+        .into_iter()
+        .find(|exit| exit.code() == code)
+        .unwrap_or(Exit::Done)
+}
+
+fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
+    let mut tenants: Vec<TenantPlan> = session.runs.iter().map(planned).collect();
+    let stub = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
+        tenant: name.to_owned(),
+        state,
+        mode: None,
+        digest: None,
+        targets: Vec::new(),
+        refusals: Vec::new(),
+        error,
+    };
+    tenants.extend(
+        fleet
+            .tenants
+            .iter()
+            .filter(|loaded| loaded.blocked)
+            .map(|loaded| stub(loaded.name.as_str(), "invalid", None)),
+    );
+    tenants.extend(session.unmanaged.iter().map(|name| stub(name.as_str(), "unmanaged", None)));
+    tenants.extend(
+        session.failed.iter().map(|(name, fault)| stub(name.as_str(), "failed", Some(fault.to_string()))),
+    );
+    tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    let plans = || session.runs.iter().filter_map(|run| run.plan.as_deref());
+    let count = |kind: ChangeKind| plans().map(|plan| plan.count(kind)).sum();
+    let in_state = |state: &str| tenants.iter().filter(|tenant| tenant.state == state).count();
+    let summary = Summary {
+        tenants: tenants.len(),
+        tenants_changing: plans().filter(|plan| !plan.is_empty()).count(),
+        to_apply: count(ChangeKind::ToApply),
+        drift: count(ChangeKind::Drift),
+        conflicts: count(ChangeKind::Conflict),
+        invalid: in_state("invalid"),
+        failed: in_state("failed"),
+    };
+    let digests: Vec<&str> = plans().map(|plan| plan.digest.as_str()).collect();
+    let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
+    let refused = !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty());
+    let exit = if blocks(&fleet.findings) {
+        Exit::Findings
+    } else if summary.failed > 0 && summary.failed == tenants.len() {
+        Exit::Outside
+    } else if summary.failed > 0 {
+        Exit::Partial
+    } else if refused {
+        Exit::Refused
+    } else if detailed && summary.tenants_changing > 0 {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
+    PlanDocument {
+        revision: fleet.revision.to_string(),
+        digest: json::digest_bytes(digests.join("\n").as_bytes()),
+        summary,
+        tenants,
+        refusals,
+        findings: fleet.findings.clone(),
+        exit_code: exit.code(),
+    }
+}
+
+fn planned(run: &Run) -> TenantPlan {
+    let error = run.status().and_then(render::document::status_reason);
+    TenantPlan {
+        tenant: run.spec.tenant.name.to_string(),
+        state: if run.plan.is_some() { "planned" } else { "failed" },
+        mode: Some(run.spec.tenant.mode.name()),
+        digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
+        targets: run.plan.as_deref().map(render::document::targets).unwrap_or_default(),
+        refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
+        error,
+    }
+}
+
+fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
+    let mut out = super::validate::text(fleet, output);
+    for run in &session.runs {
+        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty()) {
+            out.push_str(&render::plan::tenant(plan, &run.refusals));
+            out.push('\n');
+        }
+    }
+    // Writing to a String can't fail; the results are dropped throughout.
+    for tenant in &document.tenants {
+        let _ = match (&tenant.error, tenant.state) {
+            (Some(error), _) => writeln!(out, "{}  failed: {error}\n", tenant.tenant),
+            (None, "invalid") => writeln!(out, "{}  not valid: nothing will be written\n", tenant.tenant),
+            (None, _) => Ok(()),
+        };
+    }
+    for refusal in &document.refusals {
+        let _ = writeln!(out, "refused by guard `{}`: {}\n", refusal.guard, refusal.message);
+    }
+    let summary = &document.summary;
+    let revision = &fleet.revision;
+    let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 {
+        writeln!(out, "No changes: {} tenants are in sync with {revision}", summary.tenants)
+    } else {
+        writeln!(
+            out,
+            "Plan: {} of {} tenants change; {} to apply, {} drift, {} conflicts; {} not valid, {} failed\nRevision {revision}, digest {}",
+            summary.tenants_changing,
+            summary.tenants,
+            summary.to_apply,
+            summary.drift,
+            summary.conflicts,
+            summary.invalid,
+            summary.failed,
+            document.digest
+        )
+    };
+    out
+}

@@ -1,0 +1,165 @@
+//! What goes wrong, as message, hints and exit code: decided here and nowhere else.
+
+use serde_json::json;
+
+use super::Output;
+use crate::config::ConfigError;
+use crate::model::Fault;
+use crate::source::SourceError;
+use crate::store::StoreError;
+
+/// Exit codes; the table in the README is checked against this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// In sync, or done.
+    Done,
+    /// The input is not valid.
+    Findings,
+    /// The command line is not.
+    Usage,
+    /// The plan has changes, and the caller asked to be told so.
+    Changes,
+    /// A person decides.
+    Held,
+    /// A guard refused.
+    Refused,
+    /// Some tenants done, some not.
+    Partial,
+    /// Network, API, database, git.
+    Outside,
+    /// A defect of ours.
+    Bug,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Changes => 3,
+            Exit::Held => 4,
+            Exit::Refused => 5,
+            Exit::Partial => 6,
+            Exit::Outside => 7,
+            Exit::Bug => 70,
+        }
+    }
+}
+
+/// A command that could not do what it was asked to.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// One sentence without a full stop, causes after colons.
+    pub message: String,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure with a message alone.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hints: Vec::new() }
+    }
+
+    /// A defect of ours.
+    pub fn bug(message: impl Into<String>) -> Self {
+        Self::new(Exit::Bug, message)
+            .hint("this is a bug in genesync; please report it with the command line and this message")
+    }
+
+    /// Says what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Prints it: on stderr for people, and as the one JSON document on stdout for programs.
+    pub fn print(&self, output: &Output, json: bool) {
+        if json {
+            let document = json!({"error": {"message": self.message, "hints": self.hints}, "exitCode": self.exit.code()});
+            output.data(&format!("{document:#}\n"));
+        }
+        output.error(&self.message);
+        for hint in &self.hints {
+            output.hint(hint);
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(inner.to_string().trim_end());
+        source = inner.source();
+    }
+    text
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let message = chain(&error);
+        match &error {
+            SourceError::NotARepository { .. } => Failure::new(Exit::Outside, message)
+                .hint("apply works from commits; run `git init` and commit, or name another path"),
+            SourceError::NoTenants { .. } => Failure::new(Exit::Findings, message).hint(
+                "an empty tree never means that everything should go; `genesync init` starts a repository",
+            ),
+            SourceError::Url { .. } => Failure::new(Exit::Usage, message),
+            SourceError::Revision { .. } => Failure::new(Exit::Outside, message),
+            SourceError::Limit { .. } => Failure::new(Exit::Findings, message),
+            SourceError::Git { source, .. } if source.code() == git2::ErrorCode::Owner => {
+                Failure::new(Exit::Outside, message).hint(
+                    "the repository belongs to another user; add it to git's safe.directory if you trust it",
+                )
+            }
+            SourceError::Git { .. } | SourceError::Io { .. } => Failure::new(Exit::Outside, message),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let message = chain(&error);
+        match &error {
+            ConfigError::NoCredentials { name } => {
+                let variable = name.to_ascii_uppercase().replace('-', "_");
+                Failure::new(Exit::Usage, message).hint(format!(
+                    "set GENESYNC_CREDENTIALS_{variable}_CLIENT_ID and GENESYNC_CREDENTIALS_{variable}_CLIENT_SECRET, or mount {name}/client-id and {name}/client-secret under --credentials-dir, or name a command in the settings file"
+                ))
+            }
+            ConfigError::Unreadable { .. } | ConfigError::Invalid { .. } | ConfigError::Endpoint { .. } => {
+                Failure::new(Exit::Usage, message)
+            }
+            ConfigError::Credentials { .. } => Failure::new(Exit::Outside, message),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let message = chain(&error);
+        match &error {
+            StoreError::Busy { .. } => {
+                Failure::new(Exit::Outside, message).hint("wait until it is done; two must not apply at once")
+            }
+            StoreError::Corrupt { path, .. } => Failure::new(Exit::Outside, message).hint(format!(
+                "move `{}` away: without it nothing is lost but who changed what since the last run",
+                path.display()
+            )),
+            StoreError::Io { .. } => Failure::new(Exit::Outside, message),
+        }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::new(Exit::Outside, fault.to_string())
+    }
+}

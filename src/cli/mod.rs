@@ -1,0 +1,190 @@
+//! The terminal: what can be typed, what is printed, which exit code comes out.
+//!
+//! In: arguments. Out: text on stdout and stderr, an exit code. Never: holds logic of a stage. One file a
+//! command; [`failure`] alone decides message, hints and exit code; [`output`] alone prints.
+//! Start reading at [`main`], then any file under `commands/`.
+
+pub mod commands;
+mod failure;
+mod output;
+mod progress;
+mod session;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{Flags, env};
+use crate::telemetry;
+use commands::{apply, completions, demo, emulate, explain, init, plan, schema, validate};
+pub use failure::{Exit, Failure};
+pub use output::Output;
+
+/// Keep the web messaging configuration of many Genesys organizations equal to what a git repository says
+#[derive(Debug, Parser)]
+#[command(name = "genesync", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+   0  in sync, or done
+   1  findings: the input is not valid
+   2  usage
+   3  the plan has changes (--detailed-exitcode)
+   4  conflict, contended or held: a person decides
+   5  refused by a guard
+   6  partial failure: some tenants done, some not
+   7  outside: network, API, database, git
+  70  a bug")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+struct Global {
+    /// Settings file, outside of any configuration repository [env: GENESYNC_SETTINGS]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Operator's settings")]
+    settings: Option<PathBuf>,
+    /// URL that stands in for a region's API host, such as an emulator; repeatable [env: GENESYNC_ENDPOINT_<REGION>]
+    #[arg(long = "endpoint", global = true, value_name = "REGION=URL", help_heading = "Operator's settings")]
+    endpoints: Vec<String>,
+    /// Directory of mounted credentials: <name>/client-id and <name>/client-secret [env: GENESYNC_CREDENTIALS_DIR]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
+    credentials_dir: Option<PathBuf>,
+    /// Directory of the journal [env: GENESYNC_STATE_DIR]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
+    state_dir: Option<PathBuf>,
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more: also what is passed over; twice to log every request
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+/// Where manifests are read from.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
+    #[arg(default_value = ".", value_name = "PATH|URL")]
+    pub path: String,
+    /// Read this commit, branch or tag instead of the files in the folder
+    #[arg(long, value_name = "REV")]
+    pub rev: Option<String>,
+    /// Look at this tenant only; repeatable
+    #[arg(long = "tenant", value_name = "NAME")]
+    pub tenants: Vec<String>,
+}
+
+/// Guards opened for one run.
+#[derive(Debug, Args)]
+pub struct GuardArgs {
+    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, protected, recreate, window, rewind
+    #[arg(long = "allow", value_name = "GUARD", requires = "reason")]
+    pub allow: Vec<String>,
+    /// Why the guards are opened; printed with the result
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// One document for programs
+    Json,
+    /// For a pull request
+    Markdown,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a configuration repository with one example tenant
+    Init(init::InitArgs),
+    /// Check manifests, offline and without credentials
+    Validate(validate::ValidateArgs),
+    /// Show what would change, and who changed what; writes nothing
+    Plan(plan::PlanArgs),
+    /// Make the live configurations equal to a commit, replicate and confirm
+    Apply(apply::ApplyArgs),
+    /// Print a value, the line that won, and those that it beat
+    Explain(explain::ExplainArgs),
+    /// Print the JSON Schema of a kind of document
+    Schema(schema::SchemaArgs),
+    /// Run the Genesys emulator
+    Emulate(emulate::EmulateArgs),
+    /// Show one full run: emulator, example tenants, plan, apply, confirm
+    Demo(demo::DemoArgs),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+}
+
+impl Command {
+    /// Whether results go out as JSON: then so do failures.
+    fn wants_json(&self) -> bool {
+        match self {
+            Command::Validate(args) => args.format == Format::Json,
+            Command::Plan(args) => args.format == Format::Json,
+            Command::Apply(args) => args.format == Format::Json,
+            Command::Explain(args) => args.format == Format::Json,
+            Command::Init(_)
+            | Command::Schema(_)
+            | Command::Emulate(_)
+            | Command::Demo(_)
+            | Command::Completions(_) => false,
+        }
+    }
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results and go to stdout; the rest is talk.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { 0 });
+        }
+    };
+    let Cli { global, command } = cli;
+    telemetry::start(env::log().as_deref().or((global.verbose > 1).then_some("genesync=debug")));
+    let output = Output::new(global.quiet, global.verbose > 0);
+    let json = command.wants_json();
+    match run(global, command, &output) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            failure.print(&output, json);
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+fn run(global: Global, command: Command, output: &Output) -> Result<Exit, Failure> {
+    let Global { settings, endpoints, credentials_dir, state_dir, quiet: _, verbose: _ } = global;
+    let flags = Flags { settings, endpoints, credentials_dir, state_dir };
+    match command {
+        Command::Init(args) => init::run(&args, output),
+        Command::Validate(args) => validate::run(&args, flags, output),
+        Command::Plan(args) => block_on(plan::run(&args, flags, output)),
+        Command::Apply(args) => block_on(apply::run(&args, flags, output)),
+        Command::Explain(args) => explain::run(&args, flags, output),
+        Command::Schema(args) => schema::run(&args, output),
+        Command::Emulate(args) => block_on(emulate::run(&args, output)),
+        Command::Demo(args) => block_on(demo::run(&args, output)),
+        Command::Completions(args) => completions::run(&args, output),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::bug(format!("the runtime can't be started: {error}")))?;
+    let result = runtime.block_on(work);
+    // A blocking call that is still under way must not hold the exit up.
+    runtime.shutdown_background();
+    result
+}

@@ -1,0 +1,98 @@
+//! A progress bar for what takes over a second, and the notes of runs as talk.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Output;
+use crate::clock;
+use crate::controller::drive::Watcher;
+use crate::model::TenantName;
+use crate::reconcile::Note;
+
+/// What is shorter than this needs no bar.
+const QUIET_FOR: Duration = Duration::from_secs(1);
+
+/// A bar that appears once the work has taken a while.
+pub struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    output: Output,
+    visible: AtomicBool,
+    cancelled: AtomicBool,
+    notes: Mutex<Vec<(TenantName, Note)>>,
+}
+
+impl Progress {
+    /// A bar over so many pieces of work.
+    pub fn new(output: &Output, what: &str, length: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:32} {pos}/{len} {eta} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(what.to_owned());
+        Self {
+            bar,
+            started: clock::monotonic(),
+            output: *output,
+            visible: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
+            notes: Mutex::default(),
+        }
+    }
+
+    /// One piece is done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+        self.appear();
+    }
+
+    fn appear(&self) {
+        if self.output.shows_progress()
+            && self.started.elapsed() > QUIET_FOR
+            && !self.visible.swap(true, Ordering::Relaxed)
+        {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+    }
+
+    /// The work is over.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// The operator wants the runs to end.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+    }
+
+    /// Every note so far.
+    pub fn notes(&self) -> Vec<(TenantName, Note)> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Watcher for Progress {
+    fn note(&self, tenant: &TenantName, note: &Note) {
+        let line = format!("{tenant}: {note}");
+        self.bar.suspend(|| match note {
+            // The course of things; the result says it again.
+            Note::Wrote { .. }
+            | Note::Served { .. }
+            | Note::JobStarted { .. }
+            | Note::AwaitingAudit { .. }
+            | Note::Landed { .. } => self.output.detail(&line),
+            Note::OutOfPlace { .. } => self.output.warning(&line),
+            _ => self.output.talk(&line),
+        });
+        self.appear();
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push((tenant.clone(), note.clone()));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,287 @@
+//! What `plan` and `apply` share: settings, source, fleet, credentials, and one run for each tenant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+
+use super::progress::Progress;
+use super::{Exit, Failure, GuardArgs, SourceArgs};
+use crate::api::{ClientCredentials, Options, Pace, ReadApi};
+use crate::clock;
+use crate::config::{Flags, Settings};
+use crate::controller::drive;
+use crate::controller::fleet::{self, Fleet};
+use crate::model::plan::Limits;
+use crate::model::{
+    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, json,
+};
+use crate::plan::guard;
+use crate::reconcile::{Run, Spec, Status, Timing};
+use crate::source::{RemoteUrl, Source};
+use crate::store::Store;
+
+/// Runs that are driven at once unless the operator says otherwise.
+pub const CONCURRENCY: usize = 16;
+
+/// Whether a local path without `--rev` means its files or its last commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The files: while editing.
+    Files,
+    /// The commit: what is applied has a history.
+    Commit,
+}
+
+/// A source and the revision to read.
+pub struct Place {
+    /// Where manifests come from.
+    pub source: Source,
+    /// The revision as typed.
+    pub revision: String,
+    /// A name of the repository that is the same in every run.
+    pub identity: String,
+}
+
+/// Finds the source that the arguments name.
+pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Place, Failure> {
+    if RemoteUrl::looks_like(&args.path) {
+        let url = RemoteUrl::parse(&args.path)?;
+        let source = Source::remote(&url, &settings.cache_dir, settings.git_token.as_ref())?;
+        return Ok(Place {
+            source,
+            revision: args.rev.clone().unwrap_or_else(|| "HEAD".into()),
+            identity: url.to_string(),
+        });
+    }
+    let path = Path::new(&args.path);
+    if !path.is_dir() {
+        return Err(Failure::new(Exit::Usage, format!("`{}` is not a folder", path.display())));
+    }
+    let identity = path.canonicalize().map_or_else(|_| args.path.clone(), |path| path.display().to_string());
+    match (&args.rev, reads) {
+        (None, Reads::Files) => {
+            Ok(Place { source: Source::folder(path), revision: "folder".into(), identity })
+        }
+        (rev, _) => {
+            let revision = rev.clone().unwrap_or_else(|| "HEAD".into());
+            Ok(Place { source: Source::repository(path)?, revision, identity })
+        }
+    }
+}
+
+/// Loads the tenants that the arguments name; a name that is not there is an error.
+pub fn load(place: &Place, args: &SourceArgs) -> Result<Fleet, Failure> {
+    let only: Option<BTreeSet<TenantName>> = (!args.tenants.is_empty())
+        .then(|| args.tenants.iter().map(|name| TenantName::new(name.as_str())).collect());
+    // Claims on one organization show only when all tenants are seen: everything is loaded, then narrowed.
+    let mut fleet = fleet::load(&place.source, &place.revision, None, clock::today())?;
+    if let Some(only) = only {
+        let missing: Vec<&str> = only
+            .iter()
+            .filter(|name| !fleet.tenants.iter().any(|tenant| tenant.name == **name))
+            .map(TenantName::as_str)
+            .collect();
+        if !missing.is_empty() {
+            let known: Vec<&str> = fleet.tenants.iter().map(|tenant| tenant.name.as_str()).take(20).collect();
+            return Err(Failure::new(Exit::Usage, format!("there is no tenant {}", missing.join(", ")))
+                .hint(format!("tenants: {}", known.join(", "))));
+        }
+        narrow(&mut fleet, &only);
+    }
+    Ok(fleet)
+}
+
+/// Keeps only some tenants and what is said of them or of everything.
+pub fn narrow(fleet: &mut Fleet, only: &BTreeSet<TenantName>) {
+    fleet.tenants.retain(|tenant| only.contains(&tenant.name));
+    fleet.findings.retain(|finding| finding.tenant.as_ref().is_none_or(|tenant| only.contains(tenant)));
+}
+
+/// The guards that the operator opened.
+pub fn allowed(args: &GuardArgs) -> Result<BTreeSet<Guard>, Failure> {
+    args.allow
+        .iter()
+        .map(|name| {
+            Guard::from_name(name).ok_or_else(|| {
+                let known: Vec<&str> = Guard::ALL.iter().map(|guard| guard.name()).collect();
+                Failure::new(Exit::Usage, format!("there is no guard `{name}`"))
+                    .hint(format!("guards: {}", known.join(", ")))
+            })
+        })
+        .collect()
+}
+
+/// The deadlines that the settings ask for.
+pub fn timing(settings: &Settings) -> Timing {
+    let file = settings.timing;
+    let default = Timing::default();
+    Timing {
+        write_ms: file.write_ms.unwrap_or(default.write_ms),
+        settle_ms: file.settle_ms.unwrap_or(default.settle_ms),
+        job_ms: file.job_ms.unwrap_or(default.job_ms),
+        confirm_ms: file.confirm_ms.unwrap_or(default.confirm_ms),
+        backoff_ms: file.backoff_ms.unwrap_or(default.backoff_ms),
+        backoff_max_ms: file.backoff_max_ms.unwrap_or(default.backoff_max_ms),
+        poll_ms: file.poll_ms.unwrap_or(default.poll_ms),
+        poll_max_ms: file.poll_max_ms.unwrap_or(default.poll_max_ms),
+        ..default
+    }
+}
+
+/// Runs for all tenants of a fleet, ready to be driven.
+pub struct Session {
+    /// The client.
+    pub api: ReadApi,
+    /// One run for each tenant that is valid and managed.
+    pub runs: Vec<Run>,
+    /// Tenants without a configuration in git: reported, never touched.
+    pub unmanaged: Vec<TenantName>,
+    /// Tenants that can't be looked at, and why.
+    pub failed: Vec<(TenantName, Fault)>,
+    /// Limits of this run.
+    pub limits: Limits,
+}
+
+/// What a session is made of, besides the fleet.
+pub struct Wishes<'a> {
+    /// The operator's settings.
+    pub settings: &'a Settings,
+    /// Guards opened.
+    pub allowed: BTreeSet<Guard>,
+    /// What git said before, for tenants without a base.
+    pub desired_before: BTreeMap<TenantName, Desired>,
+    /// The journal.
+    pub store: &'a Store,
+}
+
+impl Session {
+    /// Looks credentials up and makes the runs.
+    ///
+    /// # Errors
+    /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
+    pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
+        let Wishes { settings, allowed, desired_before, store } = wishes;
+        let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
+        let (mut credentials, mut unknown) = (BTreeMap::new(), BTreeMap::new());
+        let names: BTreeSet<&CredentialsName> = sound()
+            .filter(|loaded| loaded.desired.is_some())
+            .filter_map(|loaded| loaded.tenant.as_ref())
+            .flat_map(Tenant::targets)
+            .map(|target| &target.credentials)
+            .collect();
+        for name in names {
+            match settings.credentials(name).await {
+                Ok(found) => {
+                    credentials.insert(
+                        name.clone(),
+                        ClientCredentials { id: found.client_id, secret: found.client_secret },
+                    );
+                }
+                Err(error) => {
+                    unknown.insert(name.clone(), Failure::from(error));
+                }
+            }
+        }
+        let limits = Limits { allowed, ..fleet.limits.clone() };
+        let timing = timing(settings);
+        let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut hints = Vec::new();
+        for loaded in sound() {
+            let (Some(tenant), Some(desired)) = (&loaded.tenant, &loaded.desired) else {
+                unmanaged.push(loaded.name.clone());
+                continue;
+            };
+            if let Some(failure) = tenant.targets().find_map(|target| unknown.get(&target.credentials)) {
+                failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
+                hints.extend(failure.hints.iter().cloned());
+                continue;
+            }
+            let journal = match store.journal(&loaded.name) {
+                Ok(journal) => journal,
+                Err(error) => {
+                    let failure = Failure::from(error);
+                    failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message)));
+                    continue;
+                }
+            };
+            let own_clients = tenant
+                .targets()
+                .filter_map(|target| credentials.get(&target.credentials))
+                .map(|client| client.id.clone())
+                .collect();
+            let spec = Spec {
+                tenant: tenant.clone(),
+                revision: fleet.revision.clone(),
+                desired: desired.clone(),
+                desired_before: desired_before.get(&loaded.name).cloned(),
+                limits: limits.clone(),
+                timing,
+                own_clients,
+                seed: seed(&loaded.name, clock::now().as_nanosecond()),
+            };
+            runs.push(Run::new(Arc::new(spec), journal));
+        }
+        if let (true, Some((_, fault))) = (runs.is_empty() && !failed.is_empty(), failed.first()) {
+            let mut failure = Failure::new(Exit::Usage, fault.message.clone());
+            failure.hints = hints.into_iter().take(1).collect();
+            return Err(failure);
+        }
+        let base_urls =
+            Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
+        let pacing = settings.pacing;
+        let pace = Pace { per_minute: pacing.requests_per_minute, burst: pacing.burst };
+        let api = ReadApi::new(base_urls, credentials, Options { pace, ..Options::default() })?;
+        Ok(Self { api, runs, unmanaged, failed, limits })
+    }
+
+    /// Drives every run until it has a plan.
+    pub async fn plan(&mut self, concurrency: usize, progress: &Progress) {
+        let api = &self.api;
+        let runs = std::mem::take(&mut self.runs);
+        let mut planned: Vec<Run> = futures::stream::iter(runs)
+            .map(|run| async {
+                let run = drive::plan(run, api, progress).await;
+                progress.step();
+                run
+            })
+            .buffer_unordered(concurrency.max(1))
+            .collect()
+            .await;
+        planned.sort_by(|a, b| a.spec.tenant.name.cmp(&b.spec.tenant.name));
+        self.runs = planned;
+    }
+
+    /// Why the run as a whole may not be applied.
+    pub fn run_refusal(&self) -> Option<Refusal> {
+        let changing = self.runs.iter().filter(|run| {
+            let plan = run.plan.as_deref();
+            plan.is_some_and(|plan| {
+                plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
+            })
+        });
+        guard::check_run(changing.count(), self.runs.len(), &self.limits)
+    }
+
+    /// Runs that could not be planned, as tenants with a fault.
+    pub fn unplanned(&self) -> impl Iterator<Item = (&TenantName, &Fault)> {
+        let from_runs = self.runs.iter().filter_map(|run| match run.status() {
+            Some(Status::Degraded(fault)) => Some((&run.spec.tenant.name, fault)),
+            _ => None,
+        });
+        from_runs.chain(self.failed.iter().map(|(name, fault)| (name, fault)))
+    }
+}
+
+/// A seed for the jitter of one tenant's waits.
+fn seed(name: &TenantName, now: i128) -> u64 {
+    let digest = json::digest_bytes(name.as_str().as_bytes());
+    let spread = digest.get(7..23).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
+    spread ^ now as u64
+}
+
+/// Settings from flags.
+pub fn settings(flags: Flags) -> Result<Settings, Failure> {
+    Ok(Settings::resolve(flags)?)
+}

@@ -1,0 +1,94 @@
+//! What a credentials' name stands for: the environment, a mounted directory, or a command.
+
+#![expect(clippy::disallowed_methods, reason = "this module reads mounted credentials")]
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::{ConfigError, Settings, env};
+use crate::model::{CredentialsName, Secret};
+
+/// An OAuth client.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// Its id: no secret; the audit log shows it.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: Secret,
+}
+
+/// How long a command may take: a vault that does not answer must not hold a run for ever.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed {
+    client_id: String,
+    client_secret: String,
+}
+
+impl Settings {
+    /// Looks a name up: environment first, then the directory, then the command.
+    ///
+    /// # Errors
+    /// Nothing is known under the name, or what is known can't be read. No error holds any of the text.
+    pub async fn credentials(&self, name: &CredentialsName) -> Result<Credentials, ConfigError> {
+        let name = name.as_str();
+        if let Some((client_id, client_secret)) = env::credentials(name) {
+            return Ok(Credentials { client_id, client_secret });
+        }
+        if let Some(found) = self.credentials_dir.as_deref().and_then(|dir| from_dir(dir, name)) {
+            return found;
+        }
+        match self.credentials.get(name) {
+            Some(entry) => from_command(name, &entry.command).await,
+            None => Err(ConfigError::NoCredentials { name: name.into() }),
+        }
+    }
+}
+
+fn from_dir(dir: &Path, name: &str) -> Option<Result<Credentials, ConfigError>> {
+    let folder = dir.join(name);
+    if !folder.is_dir() {
+        return None;
+    }
+    let read = |file: &str| {
+        std::fs::read_to_string(folder.join(file))
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|error| ConfigError::Credentials {
+                name: name.into(),
+                reason: format!("`{}`: {error}", folder.join(file).display()),
+            })
+    };
+    Some(read("client-id").and_then(|client_id| {
+        Ok(Credentials { client_id, client_secret: Secret::new(read("client-secret")?) })
+    }))
+}
+
+async fn from_command(name: &str, command: &[String]) -> Result<Credentials, ConfigError> {
+    let fail = |reason: String| ConfigError::Credentials { name: name.into(), reason };
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(fail("its command is empty".into()));
+    };
+    let run = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = match tokio::time::timeout(COMMAND_TIMEOUT, run).await {
+        Ok(output) => output.map_err(|error| fail(format!("`{program}` did not start: {error}")))?,
+        Err(_) => return Err(fail(format!("`{program}` took longer than {} s", COMMAND_TIMEOUT.as_secs()))),
+    };
+    if !output.status.success() {
+        return Err(fail(format!("`{program}` ended with {}", output.status)));
+    }
+    // The error of a JSON reader can quote what it read; its place is enough.
+    let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|error| {
+        fail(format!(
+            "`{program}` did not print {{\"clientId\", \"clientSecret\"}} (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
+    })?;
+    Ok(Credentials { client_id: printed.client_id, client_secret: Secret::new(printed.client_secret) })
+}

@@ -1,0 +1,102 @@
+//! Every environment variable that genesync reads.
+
+#![expect(clippy::disallowed_methods, reason = "this module reads the environment")]
+
+use std::env;
+use std::path::PathBuf;
+
+use crate::model::{Region, Secret};
+
+/// Path of the settings file.
+pub const SETTINGS: &str = "GENESYNC_SETTINGS";
+/// Directory of the journal.
+pub const STATE_DIR: &str = "GENESYNC_STATE_DIR";
+/// Directory of fetched repositories.
+pub const CACHE_DIR: &str = "GENESYNC_CACHE_DIR";
+/// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret`.
+pub const CREDENTIALS_DIR: &str = "GENESYNC_CREDENTIALS_DIR";
+/// Prefix of the variables that hold credentials: `GENESYNC_CREDENTIALS_<NAME>_CLIENT_ID` and `…_CLIENT_SECRET`.
+pub const CREDENTIALS_PREFIX: &str = "GENESYNC_CREDENTIALS_";
+/// Prefix of the variables that stand in for a region's API host: `GENESYNC_ENDPOINT_<REGION>`.
+pub const ENDPOINT_PREFIX: &str = "GENESYNC_ENDPOINT_";
+/// Token for fetching a repository over https.
+pub const GIT_TOKEN: &str = "GENESYNC_GIT_TOKEN";
+/// What is logged, such as `debug` or `genesync::api=debug`.
+pub const LOG: &str = "GENESYNC_LOG";
+
+fn path(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn text(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `eu-west-1` as it stands in a variable's name: `EU_WEST_1`.
+fn upper(name: &str) -> String {
+    name.to_ascii_uppercase().replace('-', "_")
+}
+
+/// [`SETTINGS`], or the file that is looked for where it is not set.
+pub fn settings() -> Option<PathBuf> {
+    path(SETTINGS).or_else(|| {
+        let file = config_home()?.join("genesync").join("settings.toml");
+        file.is_file().then_some(file)
+    })
+}
+
+/// [`STATE_DIR`].
+pub fn state_dir() -> Option<PathBuf> {
+    path(STATE_DIR)
+}
+
+/// [`CACHE_DIR`].
+pub fn cache_dir() -> Option<PathBuf> {
+    path(CACHE_DIR)
+}
+
+/// [`CREDENTIALS_DIR`].
+pub fn credentials_dir() -> Option<PathBuf> {
+    path(CREDENTIALS_DIR)
+}
+
+/// The stand-in for a region's API host.
+pub fn endpoint(region: Region) -> Option<String> {
+    text(&format!("{ENDPOINT_PREFIX}{}", upper(region.key())))
+}
+
+/// The client id and secret of a name, where both are set.
+pub fn credentials(name: &str) -> Option<(String, Secret)> {
+    let prefix = format!("{CREDENTIALS_PREFIX}{}", upper(name));
+    Some((text(&format!("{prefix}_CLIENT_ID"))?, Secret::new(text(&format!("{prefix}_CLIENT_SECRET"))?)))
+}
+
+/// [`GIT_TOKEN`].
+pub fn git_token() -> Option<Secret> {
+    text(GIT_TOKEN).map(Secret::new)
+}
+
+/// [`LOG`].
+pub fn log() -> Option<String> {
+    text(LOG)
+}
+
+fn home() -> Option<PathBuf> {
+    path("HOME")
+}
+
+fn config_home() -> Option<PathBuf> {
+    path("XDG_CONFIG_HOME").or_else(|| Some(home()?.join(".config")))
+}
+
+/// Where the journal is kept by default (XDG base directories).
+pub fn default_state_dir() -> PathBuf {
+    let base = path("XDG_STATE_HOME").or_else(|| Some(home()?.join(".local/state")));
+    base.map_or_else(|| PathBuf::from(".genesync/state"), |base| base.join("genesync"))
+}
+
+/// Where fetched repositories are kept by default (XDG base directories).
+pub fn default_cache_dir() -> PathBuf {
+    let base = path("XDG_CACHE_HOME").or_else(|| Some(home()?.join(".cache")));
+    base.map_or_else(|| PathBuf::from(".genesync/cache"), |base| base.join("genesync"))
+}

@@ -1,0 +1,112 @@
+//! The settings file: TOML, outside of any configuration repository.
+
+#![expect(clippy::disallowed_methods, reason = "this module reads the settings file")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::ConfigError;
+
+/// The file as it is written.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SettingsFile {
+    /// URLs that stand in for a region's API host, by region key.
+    pub endpoints: BTreeMap<String, String>,
+    /// A directory of mounted credentials.
+    pub credentials_dir: Option<PathBuf>,
+    /// Credentials that a command prints, by name.
+    pub credentials: BTreeMap<String, CredentialsEntry>,
+    /// Deadlines.
+    pub timing: TimingFile,
+    /// Requests a minute.
+    pub pacing: Pacing,
+    /// Where the journal is kept.
+    pub state_dir: Option<PathBuf>,
+    /// Where fetched repositories are kept.
+    pub cache_dir: Option<PathBuf>,
+}
+
+/// How one name's credentials are found.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CredentialsEntry {
+    /// A program and its arguments that prints `{"clientId": …, "clientSecret": …}`.
+    pub command: Vec<String>,
+}
+
+/// Deadlines, in milliseconds; what is left out keeps its default.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct TimingFile {
+    /// A write is given up after this long.
+    pub write_ms: Option<u32>,
+    /// A write that was given up may still take effect for this much longer.
+    pub settle_ms: Option<u32>,
+    /// A replication job is waited for this long.
+    pub job_ms: Option<u32>,
+    /// Audit entries are waited for this long.
+    pub confirm_ms: Option<u32>,
+    /// First wait of a back-off.
+    pub backoff_ms: Option<u32>,
+    /// Longest wait of a back-off.
+    pub backoff_max_ms: Option<u32>,
+    /// First wait between polls.
+    pub poll_ms: Option<u32>,
+    /// Longest wait between polls.
+    pub poll_max_ms: Option<u32>,
+}
+
+/// How fast one organization is asked.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pacing {
+    /// Requests a minute to one organization, until the server's own headers say otherwise.
+    pub requests_per_minute: u32,
+    /// Requests that may go out at once.
+    pub burst: u32,
+}
+
+impl Default for Pacing {
+    /// 300 a minute is the platform's documented limit for one token.
+    fn default() -> Self {
+        Self { requests_per_minute: 300, burst: 30 }
+    }
+}
+
+/// Reads the settings file, where one is named.
+pub fn read(path: Option<PathBuf>) -> Result<SettingsFile, ConfigError> {
+    let Some(path) = path else { return Ok(SettingsFile::default()) };
+    let text = std::fs::read_to_string(&path)
+        .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+    toml::from_str(&text).map_err(|source| ConfigError::Invalid { path, source: Box::new(source) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_file_is_read_and_a_wrong_name_is_not() {
+        let text = r#"
+            credentials-dir = "/run/secrets/genesync"
+            state-dir = "/var/lib/genesync"
+            [endpoints]
+            eu-west-1 = "http://127.0.0.1:8480"
+            [credentials.northbank]
+            command = ["vault", "kv", "get", "-format=json", "northbank"]
+            [timing]
+            write-ms = 5000
+            [pacing]
+            requests-per-minute = 120
+        "#;
+        let file: SettingsFile = toml::from_str(text).unwrap();
+        assert_eq!(
+            (file.timing.write_ms, file.pacing.requests_per_minute, file.pacing.burst),
+            (Some(5000), 120, 30)
+        );
+        assert!(toml::from_str::<SettingsFile>("endpoint = 1").is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! A port: flags, environment and one settings file outside the repository, resolved into [`Settings`].
+//!
+//! In: what the operator typed and set. Out: endpoints, credentials, deadlines, paces. Never: takes any of
+//! them from a configuration repository, which many hands write. Start reading at [`Settings::resolve`].
+
+pub mod credentials;
+pub mod env;
+pub mod file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use crate::model::{Region, Secret};
+use file::{CredentialsEntry, Pacing, SettingsFile, TimingFile};
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The settings file can't be read.
+    #[error("reading the settings file `{path}` failed")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The settings file is not valid.
+    #[error("the settings file `{path}` is not valid")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// An endpoint is not one.
+    #[error("`{given}` is no endpoint: {reason}")]
+    Endpoint {
+        /// As given.
+        given: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No credentials are known under a name.
+    #[error("there are no credentials named `{name}`")]
+    NoCredentials {
+        /// The name.
+        name: String,
+    },
+    /// Credentials can't be read.
+    #[error("the credentials `{name}` can't be read: {reason}")]
+    Credentials {
+        /// The name.
+        name: String,
+        /// Why; never any of their text.
+        reason: String,
+    },
+}
+
+/// Everything that the operator decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// URLs that stand in for a region's API host.
+    pub endpoints: BTreeMap<Region, Url>,
+    /// A directory of mounted credentials.
+    pub credentials_dir: Option<PathBuf>,
+    /// Credentials that a command prints.
+    pub credentials: BTreeMap<String, CredentialsEntry>,
+    /// Deadlines.
+    pub timing: TimingFile,
+    /// Requests a minute.
+    pub pacing: Pacing,
+    /// Where the journal is kept.
+    pub state_dir: PathBuf,
+    /// Where fetched repositories are kept.
+    pub cache_dir: PathBuf,
+    /// Token for fetching over https.
+    pub git_token: Option<Secret>,
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--settings`.
+    pub settings: Option<PathBuf>,
+    /// `--endpoint`, as typed: `REGION=URL`.
+    pub endpoints: Vec<String>,
+    /// `--credentials-dir`.
+    pub credentials_dir: Option<PathBuf>,
+    /// `--state-dir`.
+    pub state_dir: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Puts the settings together: a flag wins over the environment, that over the file, that over the default.
+    ///
+    /// # Errors
+    /// The file is unreadable or not valid, or an endpoint is not one.
+    pub fn resolve(flags: Flags) -> Result<Self, ConfigError> {
+        let Flags { settings, endpoints: typed, credentials_dir, state_dir } = flags;
+        let SettingsFile {
+            endpoints: filed,
+            credentials_dir: filed_dir,
+            credentials,
+            timing,
+            pacing,
+            state_dir: filed_state,
+            cache_dir,
+        } = file::read(settings.or_else(env::settings))?;
+        let mut endpoints = BTreeMap::new();
+        for (key, url) in &filed {
+            endpoints.insert(region(key)?, endpoint(url)?);
+        }
+        for region in Region::ALL {
+            if let Some(url) = env::endpoint(*region) {
+                endpoints.insert(*region, endpoint(&url)?);
+            }
+        }
+        for text in &typed {
+            let Some((key, url)) = text.split_once('=') else {
+                return Err(ConfigError::Endpoint { given: text.clone(), reason: "write REGION=URL".into() });
+            };
+            endpoints.insert(region(key)?, endpoint(url)?);
+        }
+        Ok(Settings {
+            endpoints,
+            credentials_dir: credentials_dir.or_else(env::credentials_dir).or(filed_dir),
+            credentials,
+            timing,
+            pacing,
+            state_dir: state_dir
+                .or_else(env::state_dir)
+                .or(filed_state)
+                .unwrap_or_else(env::default_state_dir),
+            cache_dir: env::cache_dir().or(cache_dir).unwrap_or_else(env::default_cache_dir),
+            git_token: env::git_token(),
+        })
+    }
+
+    /// The base URL of a region's API.
+    pub fn base_url(&self, region: Region) -> Option<Url> {
+        match self.endpoints.get(&region) {
+            Some(url) => Some(url.clone()),
+            None => Url::parse(&format!("https://api.{}/", region.domain())).ok(),
+        }
+    }
+}
+
+fn region(key: &str) -> Result<Region, ConfigError> {
+    let known = || Region::ALL.iter().map(|region| region.key()).collect::<Vec<_>>().join(", ");
+    Region::from_key(key).ok_or_else(|| ConfigError::Endpoint {
+        given: key.into(),
+        reason: format!("regions are {}", known()),
+    })
+}
+
+/// An endpoint's URL. Plain HTTP is for this machine alone: a secret travels in every token request.
+fn endpoint(text: &str) -> Result<Url, ConfigError> {
+    let refuse = |reason: &str| ConfigError::Endpoint { given: text.into(), reason: reason.into() };
+    let mut url = Url::parse(text).map_err(|error| refuse(&error.to_string()))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(ConfigError::Endpoint {
+            given: "****".into(),
+            reason: "credentials don't belong into a URL".into(),
+        });
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(refuse("it has a query or a fragment"));
+    }
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => return Err(refuse("use https; http is for this machine alone")),
+        _ => return Err(refuse("use https")),
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_https_or_this_machine() {
+        for good in [
+            "https://gateway.example/genesys",
+            "http://127.0.0.1:8480",
+            "http://[::1]:1",
+            "http://localhost:9",
+        ] {
+            assert!(endpoint(good).is_ok_and(|url| url.path().ends_with('/')), "{good}");
+        }
+        for bad in [
+            "http://gateway.example",
+            "http://127.0.0.1.evil.example",
+            "ftp://x",
+            "x",
+            "https://u:p@x.example",
+            "https://x.example/?a=1",
+            "http://169.254.169.254",
+        ] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+        assert!(!endpoint("https://u:hunter2@x.example").unwrap_err().to_string().contains("hunter2"));
+    }
+}

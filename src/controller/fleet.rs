@@ -1,0 +1,322 @@
+//! Loads a whole configuration repository: every tenant read, checked and lowered, on all cores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::civil::Date;
+
+use crate::manifest::files::SourceFile;
+use crate::manifest::yaml::FILE_BYTES_MAX;
+use crate::manifest::{self, Bases, Input, ProjectManifest, TenantManifest};
+use crate::model::plan::Limits;
+use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
+use crate::model::{Desired, Finding, Location, Revision, Severity, Tenant, TenantName};
+use crate::source::{Reader, Source, SourceError};
+use crate::validate::{self, fleet::Claim};
+
+/// One tenant as it was loaded.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Its folder's name.
+    pub name: TenantName,
+    /// The tenant, where `tenant.yaml` could be read.
+    pub tenant: Option<Tenant>,
+    /// What it asks for; none without a WebMessaging document.
+    pub desired: Option<Desired>,
+    /// Whether an error keeps it from being written.
+    pub blocked: bool,
+}
+
+/// A configuration repository at one revision.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// The revision.
+    pub revision: Revision,
+    /// Its tenants, by name.
+    pub tenants: Vec<Loaded>,
+    /// Every finding, in file order.
+    pub findings: Vec<Finding>,
+    /// Texts of the files that findings speak of.
+    pub files: BTreeMap<Arc<str>, Arc<str>>,
+    /// The limits that the project sets.
+    pub limits: Limits,
+    /// Files that were passed over.
+    pub ignored: Vec<Arc<str>>,
+    /// How many files were read.
+    pub files_read: usize,
+    /// How many bytes they have.
+    pub bytes_read: usize,
+}
+
+impl Fleet {
+    /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
+    pub fn project_is_broken(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && &*finding.location.file == "genesync.yaml")
+    }
+}
+
+/// Loads everything, or only the tenants named.
+///
+/// # Errors
+/// The source can't be read. What is wrong with manifests is in the findings instead.
+pub fn load(
+    source: &Source,
+    revision: &str,
+    only: Option<&BTreeSet<TenantName>>,
+    today: Date,
+) -> Result<Fleet, SourceError> {
+    let snapshot = source.snapshot(revision)?;
+    let shared = Shared::read(source, &snapshot)?;
+    let names: Vec<&TenantName> =
+        snapshot.tenants.keys().filter(|name| only.is_none_or(|only| only.contains(*name))).collect();
+    let parts =
+        in_parallel(source, &names, |reader, name| read_one(reader, &snapshot, name, &shared, today))?;
+    Ok(assemble(snapshot, &shared, parts, today))
+}
+
+/// The tenants whose rendered configuration, or whose own settings, differ between two revisions. A tenant
+/// is rendered only where its own files or any shared file moved.
+///
+/// # Errors
+/// The source can't be read.
+pub fn moved(
+    source: &Source,
+    since: &str,
+    revision: &str,
+    today: Date,
+) -> Result<(BTreeSet<TenantName>, BTreeMap<TenantName, Desired>), SourceError> {
+    let now = source.snapshot(revision)?;
+    let before = source.snapshot(since)?;
+    let shared_moved = now.bases != before.bases || now.project != before.project;
+    let touched: BTreeSet<TenantName> = now
+        .tenants
+        .iter()
+        .filter(|(name, files)| shared_moved || before.tenants.get(*name) != Some(*files))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let (old, new) =
+        (load(source, since, Some(&touched), today)?, load(source, revision, Some(&touched), today)?);
+    let before: BTreeMap<&TenantName, &Loaded> =
+        old.tenants.iter().map(|tenant| (&tenant.name, tenant)).collect();
+    let same = |loaded: &Loaded| {
+        before.get(&loaded.name).is_some_and(|old| {
+            old.tenant == loaded.tenant && old.desired == loaded.desired && old.blocked == loaded.blocked
+        })
+    };
+    let moved = new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
+    let desired = old.tenants.into_iter().filter_map(|loaded| Some((loaded.name, loaded.desired?))).collect();
+    Ok((moved, desired))
+}
+
+/// What every tenant shares.
+struct Shared {
+    project: ProjectManifest,
+    bases: Bases,
+}
+
+impl Shared {
+    fn read(source: &Source, snapshot: &Snapshot) -> Result<Self, SourceError> {
+        let reader = source.reader()?;
+        let project = match &snapshot.project {
+            Some(entry) => manifest::read_project(&input(&reader, entry)?),
+            None => ProjectManifest::default(),
+        };
+        let inputs =
+            snapshot.bases.iter().map(|entry| input(&reader, entry)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { project, bases: manifest::read_bases(&inputs) })
+    }
+}
+
+fn input(reader: &Reader, entry: &FileEntry) -> Result<Input, SourceError> {
+    Ok(Input { path: Arc::clone(&entry.path), bytes: reader.read(entry, FILE_BYTES_MAX)? })
+}
+
+/// One tenant's part of a fleet.
+struct Part {
+    loaded: Loaded,
+    findings: Vec<Finding>,
+    claims: Vec<Claim>,
+    files: Vec<SourceFile>,
+    files_read: usize,
+    bytes_read: usize,
+}
+
+fn read_one(
+    reader: &Reader,
+    snapshot: &Snapshot,
+    name: &TenantName,
+    shared: &Shared,
+    today: Date,
+) -> Result<Part, SourceError> {
+    let entries = snapshot.tenants.get(name).map(Vec::as_slice).unwrap_or_default();
+    let mut irregular = Vec::new();
+    let mut inputs = Vec::new();
+    for entry in entries {
+        match entry.mode {
+            FileMode::Regular => inputs.push(input(reader, entry)?),
+            FileMode::Executable => {
+                inputs.push(input(reader, entry)?);
+                irregular.push(mode_finding(name, entry, Severity::Warning));
+            }
+            FileMode::Symlink | FileMode::Submodule | FileMode::Other => {
+                irregular.push(mode_finding(name, entry, Severity::Error))
+            }
+        }
+    }
+    let (files_read, bytes_read) = (inputs.len(), inputs.iter().map(|input| input.bytes.len()).sum());
+    let mut manifest = manifest::read_tenant(name, &inputs, &shared.bases);
+    manifest.findings.extend(irregular);
+    let findings = validate::check(&manifest, &shared.project.spec.rules, today);
+    let claims = validate::fleet::claims(&manifest);
+    let files = texts(&manifest, &findings);
+    let TenantManifest { name, tenant, web, .. } = manifest;
+    let blocked = validate::blocks(&findings) || tenant.is_none();
+    let loaded = Loaded { name, tenant, desired: web.and_then(|web| web.desired), blocked };
+    Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
+}
+
+fn mode_finding(tenant: &TenantName, entry: &FileEntry, severity: Severity) -> Finding {
+    Finding {
+        rule: "repository",
+        severity,
+        message: format!("this is {}; only regular files are read", entry.mode.name()),
+        location: Location::file(Arc::clone(&entry.path)),
+        pointer: String::new(),
+        tenant: Some(tenant.clone()),
+        related: Vec::new(),
+        help: match entry.mode {
+            FileMode::Executable => Some(format!("git update-index --chmod=-x {}", entry.path)),
+            FileMode::Symlink => Some("put a copy here, or share the fields as a layer under bases/".into()),
+            FileMode::Regular | FileMode::Submodule | FileMode::Other => None,
+        },
+        fix: None,
+    }
+}
+
+/// The texts of the files that findings speak of, and of no other: they are kept for showing them.
+fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
+    let related =
+        findings.iter().flat_map(|finding| finding.related.iter().map(|(location, _)| &location.file));
+    let named: BTreeSet<&Arc<str>> =
+        findings.iter().map(|finding| &finding.location.file).chain(related).collect();
+    named.into_iter().filter_map(|path| manifest.files.by_path(path).cloned()).collect()
+}
+
+fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) -> Fleet {
+    let mut findings = shared.project.findings.clone();
+    findings.extend(validate::waiver::check(&shared.project, today));
+    findings.extend(shared.bases.findings.iter().cloned());
+    findings.extend(snapshot.irregular.iter().map(|(path, message)| irregular(path, message)));
+    let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));
+    let mut files: BTreeMap<Arc<str>, Arc<str>> = project_texts
+        .chain(shared.bases.files.iter())
+        .map(|file| (Arc::clone(&file.path), Arc::clone(&file.text)))
+        .collect();
+    let (mut tenants, mut claims) = (Vec::with_capacity(parts.len()), Vec::new());
+    let (mut files_read, mut bytes_read) = (0, 0);
+    for part in parts {
+        tenants.push(part.loaded);
+        findings.extend(part.findings);
+        claims.extend(part.claims);
+        files.extend(part.files.into_iter().map(|file| (file.path, file.text)));
+        files_read += part.files_read;
+        bytes_read += part.bytes_read;
+    }
+    let rivals = validate::fleet::check(&claims);
+    let refused: BTreeSet<TenantName> = rivals.iter().filter_map(|finding| finding.tenant.clone()).collect();
+    for tenant in tenants.iter_mut().filter(|tenant| refused.contains(&tenant.name)) {
+        tenant.blocked = true;
+    }
+    findings.extend(rivals);
+    findings.sort_by(|a, b| {
+        (&a.location.file, a.location.line, a.location.column).cmp(&(
+            &b.location.file,
+            b.location.line,
+            b.location.column,
+        ))
+    });
+    tenants.sort_by(|a, b| a.name.cmp(&b.name));
+    Fleet {
+        revision: snapshot.revision,
+        tenants,
+        findings,
+        files,
+        limits: shared.project.spec.guards.limits(),
+        ignored: snapshot.ignored,
+        files_read,
+        bytes_read,
+    }
+}
+
+/// Something wrong with the repository's own layout. Below a tenant's name it is that tenant's alone.
+fn irregular(path: &Arc<str>, message: &str) -> Finding {
+    Finding {
+        rule: "repository",
+        severity: Severity::Error,
+        message: message.to_owned(),
+        location: Location::file(Arc::clone(path)),
+        pointer: String::new(),
+        tenant: path.strip_prefix("tenants/").map(TenantName::new),
+        related: Vec::new(),
+        help: None,
+        fix: None,
+    }
+}
+
+/// Reads tenants on all cores; each thread has its own handle on the repository.
+fn in_parallel(
+    source: &Source,
+    names: &[&TenantName],
+    read: impl Fn(&Reader, &TenantName) -> Result<Part, SourceError> + Sync,
+) -> Result<Vec<Part>, SourceError> {
+    let next = AtomicUsize::new(0);
+    let parts = Mutex::new(Vec::with_capacity(names.len()));
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(names.len().max(1));
+    let work = || -> Result<(), SourceError> {
+        let reader = source.reader()?;
+        let mut own = Vec::new();
+        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+            own.push(read(&reader, name)?);
+        }
+        parts.lock().unwrap_or_else(PoisonError::into_inner).extend(own);
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        // A thread that panicked has left tenants unread: that must not pass for a smaller fleet.
+        let panicked =
+            || SourceError::Limit { what: "a reader of manifests ended early; please report this".into() };
+        let theirs =
+            handles.into_iter().try_for_each(|handle| handle.join().unwrap_or_else(|_| Err(panicked())));
+        mine.and(theirs)
+    })?;
+    Ok(parts.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Reads tenants without judging them, for looking at where their values come from. All where none is named.
+///
+/// # Errors
+/// The source can't be read.
+pub fn manifests(
+    source: &Source,
+    revision: &str,
+    names: &[TenantName],
+) -> Result<Vec<TenantManifest>, SourceError> {
+    let snapshot = source.snapshot(revision)?;
+    let shared = Shared::read(source, &snapshot)?;
+    let reader = source.reader()?;
+    let wanted = snapshot.tenants.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
+    wanted
+        .map(|(name, entries)| {
+            let regular =
+                entries.iter().filter(|entry| matches!(entry.mode, FileMode::Regular | FileMode::Executable));
+            let inputs = regular.map(|entry| input(&reader, entry)).collect::<Result<Vec<_>, _>>()?;
+            Ok(manifest::read_tenant(name, &inputs, &shared.bases))
+        })
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! The control surface below `/_emulator`: how a test or a demonstration looks in and pulls strings.
+//!
+//! In: requests to it. Out: the request log, the whole state, edits, faults, settings.
+//! Never: asks for a token, appears in the request log, or suffers a fault or a limit.
+//! Start reading at [`World::control`].
+
+use crate::emulator::actor::Actor;
+use crate::emulator::error::{Answer, ApiError};
+use crate::emulator::fault::Fault;
+use crate::emulator::message::{Request, Response};
+use crate::emulator::request_log::Entry;
+use crate::emulator::settings::SettingsPatch;
+use crate::emulator::text::form_pairs;
+use crate::emulator::world::World;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EditBody {
+    organization_id: String,
+    actor: Actor,
+    patch: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultsBody {
+    faults: Vec<Fault>,
+}
+
+/// Says whether a path belongs to the control surface.
+pub(super) fn is_control(path: &str) -> bool {
+    path.strip_prefix("/_emulator").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl World {
+    /// Answers a request to the control surface.
+    pub(super) fn control(&mut self, request: &Request, now: Timestamp) -> Response {
+        let answer = self.dispatch_control(request, now);
+        self.answer_control(answer)
+    }
+
+    /// Finishes an answer. Its id is of a count of its own, so that looking in does not change the API's ids.
+    pub(super) fn answer_control(&mut self, answer: Answer) -> Response {
+        self.control_calls += 1;
+        let id = format!("control-{}", self.control_calls);
+        answer.unwrap_or_else(|error| error.into_response(&id)).with_header("x-request-id", id)
+    }
+
+    fn dispatch_control(&mut self, request: &Request, now: Timestamp) -> Answer {
+        let allowed = match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/_emulator/requests") => return self.list_requests(&request.query),
+            ("GET", "/_emulator/state") => return Ok(Response::json(200, &self.state())),
+            ("POST", "/_emulator/edit") => return self.control_edit(parse(request)?, now),
+            ("GET", "/_emulator/faults") => return Ok(self.list_faults()),
+            ("POST", "/_emulator/faults") => {
+                let body: FaultsBody = parse(request)?;
+                self.add_faults(body.faults);
+                return Ok(self.list_faults());
+            }
+            ("DELETE", "/_emulator/faults") => {
+                self.clear_faults();
+                return Ok(Response::empty(204));
+            }
+            ("GET", "/_emulator/settings") => return Ok(Response::json(200, self.settings())),
+            ("POST", "/_emulator/settings") => {
+                let patch: SettingsPatch = parse(request)?;
+                self.set_settings(patch);
+                return Ok(Response::json(200, self.settings()));
+            }
+            (_, "/_emulator/requests" | "/_emulator/state") => "GET",
+            (_, "/_emulator/edit") => "POST",
+            (_, "/_emulator/faults") => "GET, POST, DELETE",
+            (_, "/_emulator/settings") => "GET, POST",
+            (_, path) => {
+                return Err(ApiError::new(404, "not.found", format!("the control surface has no `{path}`")));
+            }
+        };
+        Err(ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}"))
+            .with_header("allow", allowed))
+    }
+
+    fn list_requests(&self, query: &str) -> Answer {
+        let mut since = 0;
+        for (name, value) in form_pairs(query) {
+            match (name.as_str(), value.parse()) {
+                ("since", Ok(number)) => since = number,
+                ("since", Err(_)) => {
+                    return Err(ApiError::malformed("`since` is the `next` of an earlier answer"));
+                }
+                _ => return Err(ApiError::malformed(format!("unknown parameter `{name}`"))),
+            }
+        }
+        let requests: Vec<&Entry> = self.log.since(since).collect();
+        Ok(Response::json(200, &json!({"requests": requests, "next": self.log.newest()})))
+    }
+
+    fn list_faults(&self) -> Response {
+        let faults: Vec<Value> = self.faults.iter().map(|armed| armed.to_json()).collect();
+        Response::json(200, &json!({ "faults": faults }))
+    }
+
+    fn control_edit(&mut self, body: EditBody, now: Timestamp) -> Answer {
+        self.must_exist(&body.organization_id)?;
+        let version = self.edit(&body.organization_id, &body.actor, &Value::Object(body.patch), now);
+        Ok(Response::json(200, &json!({ "version": version })))
+    }
+
+    fn state(&self) -> Value {
+        let mut organizations = Map::new();
+        for (id, organization) in &self.organizations {
+            let known = organization.current.as_ref();
+            organizations.insert(
+                id.clone(),
+                json!({
+                    "version": known.map(|known| known.version),
+                    "configuration": known.map(|known| &known.body),
+                    "dateModified": known.map(|known| known.date_modified),
+                    "modifiedBy": known.map(|known| &known.modified_by),
+                }),
+            );
+        }
+        let mut audit = Vec::new();
+        for record in &self.audit {
+            let mut shown = json!(record);
+            if let Value::Object(fields) = &mut shown {
+                fields.insert("visibleAt".to_owned(), json!(record.visible_at));
+            }
+            audit.push(shown);
+        }
+        let jobs: Vec<Value> = self.jobs.iter().map(|job| job.to_json()).collect();
+        json!({"organizations": organizations, "audit": audit, "jobs": jobs})
+    }
+}
+
+fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
+    serde_json::from_slice(&request.body)
+        .map_err(|error| ApiError::malformed(format!("the body cannot be used: {error}")))
+}

@@ -1,0 +1,93 @@
+//! The body of every 4xx and 5xx.
+//!
+//! In: a status, a code, a message. Out: an answer of the contract's shape.
+//! Never: decides that something is an error. Start reading at [`ApiError::new`].
+
+use crate::emulator::message::Response;
+use serde_json::{Map, Value, json};
+
+/// What a handler returns.
+pub(super) type Answer = Result<Response, ApiError>;
+
+/// One field that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct FieldError {
+    /// Dotted path of the field.
+    pub field: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// A refusal, complete but for the id of the request it refuses.
+#[derive(Clone, Debug)]
+pub(super) struct ApiError {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: Map<String, Value>,
+}
+
+impl ApiError {
+    /// Starts a refusal.
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> ApiError {
+        let mut body = Map::new();
+        body.insert("message".to_owned(), Value::String(message.into()));
+        body.insert("code".to_owned(), Value::String(code.to_owned()));
+        body.insert("status".to_owned(), Value::from(status));
+        // Holds the place in the order; the id is known when the answer is made.
+        body.insert("contextId".to_owned(), Value::Null);
+        body.insert("details".to_owned(), Value::Array(Vec::new()));
+        ApiError { status, headers: Vec::new(), body }
+    }
+
+    /// Refuses a request that is not even well formed.
+    pub fn malformed(message: impl Into<String>) -> ApiError {
+        ApiError::new(400, "bad.request", message)
+    }
+
+    /// Refuses a well-formed request whose fields break rules.
+    pub fn invalid(code: &str, message: &str, errors: &[FieldError]) -> ApiError {
+        ApiError::new(422, code, message).with("errors", json!(errors))
+    }
+
+    /// Adds a member to the body.
+    pub fn with(mut self, name: &str, value: Value) -> ApiError {
+        self.body.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Adds a header.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> ApiError {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Makes the answer to the request of that id.
+    pub fn into_response(mut self, request_id: &str) -> Response {
+        if let Some(place) = self.body.get_mut("contextId") {
+            *place = Value::String(request_id.to_owned());
+        }
+        let mut response = Response::json(self.status, &self.body);
+        response.headers.extend(self.headers);
+        response
+    }
+}
+
+/// Names the code a status has when nothing better is known, as for a scripted fault.
+pub(super) fn usual_code(status: u16) -> &'static str {
+    match status {
+        400 => "bad.request",
+        401 => "authentication.required",
+        403 => "not.authorized",
+        404 => "not.found",
+        405 => "method.not.allowed",
+        408 | 504 => "timeout",
+        409 => "conflict",
+        413 => "payload.too.large",
+        422 => "validation.failed",
+        429 => "rate.limit.exceeded",
+        502 => "bad.gateway",
+        503 => "service.unavailable",
+        500..=599 => "internal.error",
+        _ => "scripted",
+    }
+}

@@ -1,0 +1,265 @@
+//! Scripted failures.
+//!
+//! In: [`Fault`]s from a world file or the control surface, and each API request.
+//! Out: at most one [`FaultAction`] for a request. Never: carries an action out; `world` does.
+//! Start reading at [`strike`].
+
+use crate::emulator::actor::Actor;
+use crate::emulator::error::{ApiError, usual_code};
+use crate::emulator::glob;
+use crate::emulator::message::{Request, Response};
+use crate::emulator::route::Route;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Something that goes wrong with chosen requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// Which requests; every one when left out.
+    #[serde(rename = "match", default)]
+    pub requests: FaultMatch,
+    /// The first matching request it hits, counted from 1 since the fault was added.
+    #[serde(default = "one", deserialize_with = "at_least_one")]
+    pub nth: u64,
+    /// How many matching requests in a row it hits; 0 is for ever.
+    #[serde(default = "one")]
+    pub times: u64,
+    /// What goes wrong.
+    #[serde(rename = "do")]
+    pub action: FaultAction,
+}
+
+/// Chooses requests; what is `None` matches all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultMatch {
+    /// The method, in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A pattern for the whole path: `*` within a segment, `**` across segments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The organization the request is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Script", into = "Script")]
+pub enum FaultAction {
+    /// This status is answered and the request is not carried out.
+    Status {
+        /// 200 to 599.
+        status: u16,
+        /// The `Retry-After` header, as it is sent.
+        retry_after: Option<String>,
+    },
+    /// The answer is late by this many milliseconds.
+    Delay(u64),
+    /// The connection is closed without an answer.
+    Drop(DropWhen),
+    /// A read of a configuration shows the version before the current one, where there is one.
+    Stale,
+    /// The request is carried out, and answered with a page that is not JSON.
+    Garbage,
+    /// Somebody edits the organization's configuration just before the request is handled.
+    Edit {
+        /// Who edits.
+        actor: Actor,
+        /// The JSON merge patch (RFC 7396).
+        patch: Map<String, Value>,
+    },
+    /// These targets of the replication that is requested end FAILED.
+    FailTargets(Vec<String>),
+}
+
+/// When a connection is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DropWhen {
+    /// The request is not carried out.
+    Before,
+    /// The request is carried out and its answer lost.
+    After,
+}
+
+/// A fault in force, with what it has met.
+#[derive(Clone, Debug)]
+pub(super) struct Armed {
+    pub fault: Fault,
+    /// Requests that matched.
+    pub seen: u64,
+    /// Requests it acted on.
+    pub fired: u64,
+}
+
+impl Armed {
+    pub fn new(fault: Fault) -> Armed {
+        Armed { fault, seen: 0, fired: 0 }
+    }
+
+    /// Renders the fault for the control surface.
+    pub fn to_json(&self) -> Value {
+        let mut value = json!(self.fault);
+        if let Value::Object(fields) = &mut value {
+            fields.insert("seen".to_owned(), self.seen.into());
+            fields.insert("fired".to_owned(), self.fired.into());
+        }
+        value
+    }
+
+    fn matches(&self, request: &Request, route: &Route, organization: Option<&str>) -> bool {
+        // A fault that only makes sense for one kind of request neither hits nor counts any other.
+        let sensible = match self.fault.action {
+            FaultAction::Stale => matches!(route, Route::Read(_)),
+            FaultAction::FailTargets(_) => matches!(route, Route::Replicate),
+            FaultAction::Edit { .. } => organization.is_some(),
+            _ => true,
+        };
+        let wanted = &self.fault.requests;
+        sensible
+            && wanted.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&request.method))
+            && wanted.organization_id.as_deref().is_none_or(|id| organization == Some(id))
+            && wanted.path.as_ref().is_none_or(|pattern| glob::matches(pattern, &request.path))
+    }
+}
+
+/// Lets every matching fault count the request, and returns the action of the first that is due.
+pub(super) fn strike(
+    faults: &mut [Armed],
+    request: &Request,
+    route: &Route,
+    organization: Option<&str>,
+) -> Option<FaultAction> {
+    let mut action = None;
+    for armed in faults.iter_mut().filter(|armed| armed.matches(request, route, organization)) {
+        armed.seen = armed.seen.saturating_add(1);
+        let (nth, times) = (armed.fault.nth.max(1), armed.fault.times);
+        let due = armed.seen.checked_sub(nth).is_some_and(|past| times == 0 || past < times);
+        if due && action.is_none() {
+            armed.fired = armed.fired.saturating_add(1);
+            action = Some(armed.fault.action.clone());
+        }
+    }
+    action
+}
+
+/// Answers a scripted status.
+pub(super) fn scripted(status: u16, retry_after: Option<&str>, request_id: &str) -> Response {
+    if matches!(status, 204 | 304) {
+        return Response::empty(status);
+    }
+    let mut error = ApiError::new(status, usual_code(status), "scripted by a fault of the emulator");
+    if let Some(value) = retry_after {
+        error = error.with_header("retry-after", value);
+    }
+    error.into_response(request_id)
+}
+
+/// Answers with what a proxy in the way might send.
+pub(super) fn garbage() -> Response {
+    let page: &[u8] = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>\n";
+    Response { status: 200, headers: vec![("content-type", "text/html".to_owned())], body: Arc::from(page) }
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        0 => Err(serde::de::Error::custom("`nth` counts from 1")),
+        nth => Ok(nth),
+    }
+}
+
+/// A [`FaultAction`] as it is written: exactly one of the fields, `retryAfter` beside `status`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Script {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drop: Option<DropWhen>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    garbage: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit: Option<ScriptEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fail_targets: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptEdit {
+    actor: Actor,
+    patch: Map<String, Value>,
+}
+
+impl TryFrom<Script> for FaultAction {
+    type Error = String;
+
+    fn try_from(script: Script) -> Result<FaultAction, String> {
+        let retry_after = match script.retry_after {
+            None => None,
+            Some(Value::Number(seconds)) => Some(seconds.to_string()),
+            Some(Value::String(text)) if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => Some(text),
+            Some(_) => return Err("`retryAfter` is a number or a line of ASCII text".to_owned()),
+        };
+        if retry_after.is_some() && script.status.is_none() {
+            return Err("`retryAfter` goes with `status`".to_owned());
+        }
+        if script.status.is_some_and(|status| !(200..=599).contains(&status)) {
+            return Err("`status` is from 200 to 599".to_owned());
+        }
+        if script.stale == Some(false) || script.garbage == Some(false) {
+            return Err("`stale` and `garbage` are true or left out".to_owned());
+        }
+        let mut actions: Vec<FaultAction> = [
+            script.status.map(|status| FaultAction::Status { status, retry_after }),
+            script.delay_ms.map(FaultAction::Delay),
+            script.drop.map(FaultAction::Drop),
+            script.stale.map(|_| FaultAction::Stale),
+            script.garbage.map(|_| FaultAction::Garbage),
+            script.edit.map(|edit| FaultAction::Edit { actor: edit.actor, patch: edit.patch }),
+            script.fail_targets.map(FaultAction::FailTargets),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        match (actions.pop(), actions.is_empty()) {
+            (Some(action), true) => Ok(action),
+            _ => Err("`do` has exactly one of `status`, `delayMs`, `drop`, `stale`, `garbage`, `edit`, \
+                      `failTargets`"
+                .to_owned()),
+        }
+    }
+}
+
+impl From<FaultAction> for Script {
+    fn from(action: FaultAction) -> Script {
+        let nothing = Script::default();
+        match action {
+            FaultAction::Status { status, retry_after } => {
+                Script { status: Some(status), retry_after: retry_after.map(Value::String), ..nothing }
+            }
+            FaultAction::Delay(delay_ms) => Script { delay_ms: Some(delay_ms), ..nothing },
+            FaultAction::Drop(when) => Script { drop: Some(when), ..nothing },
+            FaultAction::Stale => Script { stale: Some(true), ..nothing },
+            FaultAction::Garbage => Script { garbage: Some(true), ..nothing },
+            FaultAction::Edit { actor, patch } => {
+                Script { edit: Some(ScriptEdit { actor, patch }), ..nothing }
+            }
+            FaultAction::FailTargets(ids) => Script { fail_targets: Some(ids), ..nothing },
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What was asked of the emulated API, for tests and demonstrations to look at.
+//!
+//! In: one [`Entry`] a request. Out: the entries after a number. Never: keeps more than the newest
+//! [`ENTRIES_MAX`], nor a body.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// How many entries are kept.
+pub(super) const ENTRIES_MAX: usize = 100_000;
+
+/// One request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    pub n: u64,
+    pub time: Timestamp,
+    pub method: String,
+    pub path: String,
+    /// `None` when the connection was closed without an answer.
+    pub status: Option<u16>,
+    pub organization_id: Option<String>,
+    pub client_id: Option<String>,
+    pub if_match: Option<String>,
+    pub body_sha256: Option<String>,
+}
+
+/// The newest entries; numbers go on from 1 whatever is forgotten.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestLog {
+    entries: VecDeque<Entry>,
+    newest: u64,
+}
+
+impl RequestLog {
+    /// Adds an entry, giving it the next number.
+    pub fn push(&mut self, entry: Entry) {
+        self.newest += 1;
+        if self.entries.len() >= ENTRIES_MAX {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry { n: self.newest, ..entry });
+    }
+
+    /// Returns the number of the newest entry; 0 when there was none.
+    pub fn newest(&self) -> u64 {
+        self.newest
+    }
+
+    /// Returns the entries after a number that are still kept.
+    pub fn since(&self, n: u64) -> impl Iterator<Item = &Entry> {
+        let wanted = usize::try_from(self.newest.saturating_sub(n)).unwrap_or(usize::MAX);
+        self.entries.iter().skip(self.entries.len().saturating_sub(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::emulator::request_log::{ENTRIES_MAX, Entry, RequestLog};
+    use jiff::Timestamp;
+
+    #[test]
+    fn keeps_the_newest_and_their_numbers() {
+        let entry = Entry {
+            n: 0,
+            time: Timestamp::UNIX_EPOCH,
+            method: "GET".to_owned(),
+            path: String::new(),
+            status: None,
+            organization_id: None,
+            client_id: None,
+            if_match: None,
+            body_sha256: None,
+        };
+        let mut log = RequestLog::default();
+        (0..ENTRIES_MAX + 5).for_each(|_| log.push(entry.clone()));
+        let newest = ENTRIES_MAX as u64 + 5;
+        for (since, first, count) in [
+            (0, Some(6), ENTRIES_MAX),
+            (newest - 2, Some(newest - 1), 2),
+            (newest, None, 0),
+            (u64::MAX, None, 0),
+        ] {
+            assert_eq!(log.since(since).next().map(|entry| entry.n), first);
+            assert_eq!(log.since(since).count(), count);
+        }
+    }
+}

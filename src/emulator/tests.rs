@@ -1,0 +1,238 @@
+//! Tests of the world as a whole: faults, limits, the control surface, and what holds for any input.
+
+use crate::emulator::fixture::{AUDIT, REPLICATE, Rig, body, path};
+use crate::emulator::seed_from_json;
+use serde_json::{Value, json};
+
+mod any_input;
+
+fn configured() -> Rig {
+    Rig::new(&json!({"organizations": [{"id": "o", "configuration": {"n": 1}}, {"id": "p"}, {"id": "q"}]}))
+}
+
+/// Lists the status of each logged request after the first, which asked for the token.
+fn logged(rig: &mut Rig) -> Vec<Value> {
+    let log = body(&rig.get("/_emulator/requests?since=1"));
+    log["requests"].as_array().unwrap().iter().map(|entry| entry["status"].clone()).collect()
+}
+
+#[test]
+fn each_fault_does_what_it_says() {
+    // (do, answer of a PUT or None when dropped, delay, version afterwards)
+    for (script, status, delay_ms, after) in [
+        (json!({"status": 503, "retryAfter": 7}), Some(503), 0, 1),
+        (json!({"status": 204}), Some(204), 0, 1),
+        (json!({"delayMs": 250}), Some(200), 250, 2),
+        (json!({"drop": "before"}), None, 0, 1),
+        (json!({"drop": "after"}), None, 0, 2),
+        (json!({"garbage": true}), Some(200), 0, 2),
+        (json!({"edit": {"actor": "ann", "patch": {"n": 5}}}), Some(409), 0, 2),
+        (json!({"stale": true}), Some(200), 0, 2),
+        (json!({"failTargets": ["p"]}), Some(200), 0, 2),
+    ] {
+        let mut rig = configured();
+        rig.fault(
+            json!({"match": {"method": "put", "path": "/api/**", "organizationId": "o"}, "do": script}),
+        );
+        let handled = rig.outcome("PUT", &path("o"), &[("if-match", "1")], &json!({"n": 2}));
+        let response = handled.response;
+        assert_eq!((response.as_ref().map(|r| r.status), handled.delay_ms), (status, delay_ms), "{script}");
+        assert_eq!(rig.world.configuration("o").map(|known| known.version), Some(after), "{script}");
+        assert_eq!(logged(&mut rig), [json!(status)]);
+        match (response, script.get("status"), script.get("garbage")) {
+            (Some(response), Some(Value::Number(_)), _) if status == Some(503) => {
+                assert_eq!(response.header("retry-after"), Some("7"));
+                assert_eq!(body(&response)["code"], json!("service.unavailable"));
+            }
+            (Some(response), _, Some(_)) => {
+                assert_eq!(response.header("content-type"), Some("text/html"));
+                assert_eq!(body(&response), Value::Null);
+                assert!(response.header("x-request-id").is_some());
+            }
+            _ => {}
+        }
+        // Spent: the next one goes through.
+        let version = after.to_string();
+        assert_eq!(rig.put("o", Some(&version), &json!({})).status, 200);
+    }
+}
+
+#[test]
+fn stale_reads_show_the_version_before() {
+    let mut rig = configured();
+    rig.fault(json!({"times": 0, "do": {"stale": true}}));
+    assert_eq!(body(&rig.get(&path("o")))["version"], json!(1), "there is nothing before the first");
+    rig.put("o", Some("1"), &json!({"n": 2}));
+    assert_eq!(body(&rig.get(&path("o")))["version"], json!(1));
+    let tagged = rig.call("GET", &path("o"), &[("if-none-match", "\"1\"")], &Value::Null);
+    assert_eq!(tagged.status, 304);
+    rig.call("DELETE", &path("o"), &[("if-match", "2")], &Value::Null);
+    assert_eq!(body(&rig.get(&path("o")))["version"], json!(2));
+}
+
+#[test]
+fn fail_targets_fails_them_alone() {
+    let mut rig = configured();
+    rig.fault(json!({"do": {"failTargets": ["p"]}}));
+    let started = body(
+        &rig.post(REPLICATE, &json!({"sourceOrganizationId": "o", "targetOrganizationIds": ["p", "q"]})),
+    );
+    rig.pass(300);
+    let job = body(&rig.get(&format!("{REPLICATE}/{}", started["id"].as_str().unwrap())));
+    assert_eq!(job["status"], json!("COMPLETED"));
+    assert_eq!(
+        (&job["targets"][0]["status"], &job["targets"][1]["status"]),
+        (&json!("FAILED"), &json!("COMPLETED"))
+    );
+    assert!(job["targets"][0]["error"].is_string());
+}
+
+#[test]
+fn nth_and_times_count_matching_requests() {
+    for (nth, times, expected) in [
+        (1, 1, [503, 200, 200, 200, 200]),
+        (2, 1, [200, 503, 200, 200, 200]),
+        (2, 2, [200, 503, 503, 200, 200]),
+        (3, 0, [200, 200, 503, 503, 503]),
+    ] {
+        let mut rig = configured();
+        rig.fault(json!({"match": {"method": "GET"}, "nth": nth, "times": times, "do": {"status": 503}}));
+        rig.post(AUDIT, &json!({}));
+        assert_eq!([0; 5].map(|_| rig.get(&path("o")).status), expected, "{nth} {times}");
+    }
+    // One acts, all count: the second one's turn passes unused.
+    let mut rig = configured();
+    rig.fault(json!({"do": {"status": 500}}));
+    rig.fault(json!({"do": {"status": 502}}));
+    rig.fault(json!({"nth": 2, "do": {"status": 503}}));
+    assert_eq!([0; 3].map(|_| rig.get(&path("o")).status), [500, 503, 200]);
+    let listed = body(&rig.get("/_emulator/faults"));
+    let counts: Vec<(&Value, &Value)> =
+        listed["faults"].as_array().unwrap().iter().map(|fault| (&fault["seen"], &fault["fired"])).collect();
+    assert_eq!(counts, [(&json!(3), &json!(1)), (&json!(3), &json!(0)), (&json!(3), &json!(1))]);
+    assert_eq!(rig.call("DELETE", "/_emulator/faults", &[], &Value::Null).status, 204);
+    assert_eq!(body(&rig.get("/_emulator/faults")), json!({"faults": []}));
+}
+
+#[test]
+fn limits_each_organization_by_itself() {
+    let mut rig = configured();
+    rig.post("/_emulator/settings", &json!({"rateLimitPerMinute": 60}));
+    for left in (0..10).rev() {
+        let response = rig.get(&path("o"));
+        assert_eq!((response.status, response.header("x-ratelimit-limit")), (200, Some("60")));
+        assert_eq!(response.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
+    }
+    let refused = rig.get(&path("o"));
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
+    assert_eq!(rig.get(&path("p")).status, 404);
+    assert_eq!(rig.post(AUDIT, &json!({"query": {"organizations": ["o"]}})).status, 429);
+    let unlimited = rig.post(AUDIT, &json!({}));
+    assert_eq!((unlimited.status, unlimited.header("x-ratelimit-limit")), (200, None));
+    rig.pass(1000);
+    assert_eq!(rig.get(&path("o")).status, 200);
+}
+
+#[test]
+fn the_control_surface_looks_in_and_pulls_strings() {
+    let mut rig = configured();
+    rig.fault(json!({"times": 0, "do": {"drop": "before"}}));
+    let edited =
+        rig.post("/_emulator/edit", &json!({"organizationId": "p", "actor": "ann", "patch": {"n": 1}}));
+    assert_eq!(body(&edited), json!({"version": 1}));
+    let settings = body(&rig.post("/_emulator/settings", &json!({"latencyMs": 5})));
+    assert_eq!(settings, body(&rig.get("/_emulator/settings")));
+    assert_eq!(
+        settings,
+        json!({"latencyMs": 5, "auditDelayMs": 300, "replicationDelayMs": 300,
+        "rateLimitPerMinute": 0, "tokenLifetimeS": 3600})
+    );
+    let dropped = rig.outcome("PUT", &path("o"), &[("if-match", "\"1\"")], &json!({}));
+    assert_eq!((dropped.response, dropped.delay_ms), (None, 5));
+    let log = body(&rig.get("/_emulator/requests"));
+    assert_eq!((&log["next"], &log["requests"][0]["clientId"]), (&json!(2), &json!("c")));
+    let sha256 = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
+    assert_eq!(
+        log["requests"][1],
+        json!({"n": 2, "time": "2026-03-01T00:00:00Z", "method": "PUT",
+        "path": path("o"), "status": null, "organizationId": "o", "clientId": "c", "ifMatch": "\"1\"",
+        "bodySha256": sha256})
+    );
+    assert_eq!(body(&rig.get("/_emulator/requests?since=2")), json!({"requests": [], "next": 2}));
+    let state = body(&rig.get("/_emulator/state"));
+    assert_eq!(state["organizations"]["p"]["configuration"], json!({"n": 1}));
+    assert_eq!(
+        state["organizations"]["p"]["modifiedBy"],
+        json!({"id": "user-ann", "name": "ann", "type": "user"})
+    );
+    assert_eq!(state["organizations"]["q"]["version"], Value::Null);
+    assert_eq!(state["audit"][0]["visibleAt"], json!("2026-03-01T00:00:00.3Z"));
+    assert_eq!(state["jobs"], json!([]));
+}
+
+#[test]
+fn the_control_surface_refuses_what_it_does_not_know() {
+    let fault = |script: Value| json!({"faults": [{ "do": script }]});
+    for (method, target, sent, status, named) in [
+        ("POST", "edit", json!({"organizationId": "o", "actor": "a", "patch": {}, "extra": 1}), 400, "extra"),
+        ("POST", "edit", json!({"organizationId": "o", "actor": {"mail": "a"}, "patch": {}}), 400, "mail"),
+        ("POST", "edit", json!({"organizationId": "o", "actor": "a", "patch": []}), 400, "map"),
+        ("POST", "edit", json!({"organizationId": "zz", "actor": "a", "patch": {}}), 404, "zz"),
+        ("POST", "settings", json!({"latency": 1}), 400, "latency"),
+        ("POST", "settings", json!({"latencyMs": -1}), 400, "-1"),
+        ("POST", "faults", fault(json!({"explode": true})), 400, "explode"),
+        ("POST", "faults", fault(json!({})), 400, "exactly one"),
+        ("POST", "faults", fault(json!({"stale": true, "garbage": true})), 400, "exactly one"),
+        ("POST", "faults", fault(json!({"stale": true, "retryAfter": 1})), 400, "retryAfter"),
+        ("POST", "faults", fault(json!({"status": 503, "retryAfter": "a\nb"})), 400, "retryAfter"),
+        ("POST", "faults", fault(json!({"status": 100})), 400, "status"),
+        ("POST", "faults", json!({"faults": [{"do": {"stale": true}, "nth": 0}]}), 400, "nth"),
+        ("POST", "faults", json!({"faults": [{"do": {"stale": true}, "match": {"host": "x"}}]}), 400, "host"),
+        ("GET", "requests?since=x", Value::Null, 400, "since"),
+        ("GET", "requests?until=5", Value::Null, 400, "until"),
+        ("PUT", "faults", Value::Null, 405, "POST"),
+        ("GET", "nothing", Value::Null, 404, "nothing"),
+    ] {
+        let response = configured().call(method, &format!("/_emulator/{target}"), &[], &sent);
+        let message = body(&response)["message"].to_string();
+        assert_eq!(response.status, status, "{target} {sent}");
+        assert!(message.contains(named), "{message}");
+    }
+}
+
+#[test]
+fn world_files_are_read_strictly() {
+    for (file, named) in [
+        (json!({"client": []}), "unknown field `client`"),
+        (
+            json!({"clients": [{"id": "a", "secret": "s", "name": "n"}, {"id": "a", "secret": "s", "name": "n"}]}),
+            "`a`",
+        ),
+        (json!({"organizations": [{"id": "o"}, {"id": "o"}]}), "`o`"),
+        (json!({"organizations": [{"id": "o", "version": 2}]}), "`o`"),
+        (json!({"organizations": [{"id": "o", "version": 0, "configuration": {}}]}), "`o`"),
+        (json!({"faults": [{"do": {"drop": "during"}}]}), "during"),
+    ] {
+        let error = seed_from_json(file.to_string().as_bytes()).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(format!("{error} {cause}").contains(named), "{error} {cause}");
+    }
+    assert!(!format!("{:?}", seed_from_json(b"{}").unwrap().or_client("id", "hush")).contains("hush"));
+}
+
+#[test]
+fn the_manual_shows_a_world_file_and_faults_that_work() {
+    let manual = include_str!("../../docs/emulator.md");
+    let fences: Vec<&str> =
+        manual.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let file = fences.iter().find(|text| text.contains("\"clients\"")).unwrap();
+    assert_eq!(seed_from_json(file.as_bytes()).unwrap().clients[0].id, "ci");
+    let scripts: Vec<&str> =
+        manual.lines().filter_map(|line| line.strip_prefix("| `{")?.split('`').next()).collect();
+    assert_eq!(scripts.len(), 8);
+    for script in scripts {
+        let script = format!("{{{}", script.replace('…', "\"n\":1"));
+        configured().fault(json!({"do": serde_json::from_str::<Value>(&script).unwrap()}));
+    }
+}

@@ -1,0 +1,272 @@
+//! The emulated platform as a value: requests and the time in, answers out.
+//!
+//! In: [`World::handle`] for every request, and the typed calls a simulator makes directly.
+//! Out: [`Handled`]. Never: performs IO, reads a clock, draws a random number, panics.
+//! Start reading at [`World::handle`].
+
+use crate::emulator::actor::Actor;
+use crate::emulator::audit::{AuditRecord, Origin};
+use crate::emulator::call::Call;
+use crate::emulator::configuration::{Configuration, Organization};
+use crate::emulator::control::is_control;
+use crate::emulator::error::{Answer, ApiError};
+use crate::emulator::fault::{self, Armed, DropWhen, Fault, FaultAction};
+use crate::emulator::message::{Handled, Request, Response};
+use crate::emulator::oauth::{Grant, Token};
+use crate::emulator::rate::Bucket;
+use crate::emulator::replication::Job;
+use crate::emulator::request_log::{Entry, RequestLog};
+use crate::emulator::route::Route;
+use crate::emulator::seed::{SEEDED_AT, Seed, SeedClient};
+use crate::emulator::settings::{Settings, SettingsPatch};
+use crate::emulator::text::hex;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The whole platform: organizations, clients, jobs, audit trail, faults, request log.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub(super) settings: Settings,
+    pub(super) clients: BTreeMap<String, Arc<SeedClient>>,
+    pub(super) tokens: BTreeMap<String, Token>,
+    /// Only the organizations of the seed exist.
+    listed: bool,
+    pub(super) organizations: BTreeMap<String, Organization>,
+    buckets: BTreeMap<String, Bucket>,
+    pub(super) jobs: Vec<Job>,
+    /// When the next transition of each unfinished job is due, by the job's place in `jobs`.
+    pub(super) due: BTreeSet<(Timestamp, usize)>,
+    pub(super) audit: Vec<AuditRecord>,
+    pub(super) faults: Vec<Armed>,
+    pub(super) log: RequestLog,
+    pub(super) writes: u64,
+    pub(super) tokens_issued: u64,
+    pub(super) control_calls: u64,
+    edits: u64,
+}
+
+impl World {
+    /// Makes a world from what exists at the start.
+    pub fn new(seed: &Seed) -> World {
+        let mut organizations = BTreeMap::new();
+        for known in seed.organizations.iter().flatten() {
+            let current = known.configuration.clone().map(|body| {
+                let modified_by = known.modified_by.clone().unwrap_or_else(|| Actor::user("seed"));
+                Configuration::new(known.version.unwrap_or(1).max(1), body, SEEDED_AT, modified_by)
+            });
+            organizations.insert(known.id.clone(), Organization { current, previous: None });
+        }
+        let clients =
+            seed.clients.iter().map(|client| (client.id.clone(), Arc::new(client.clone()))).collect();
+        World {
+            settings: seed.settings.apply(&Settings::default()),
+            clients,
+            tokens: BTreeMap::new(),
+            listed: seed.organizations.is_some(),
+            organizations,
+            buckets: BTreeMap::new(),
+            jobs: Vec::new(),
+            due: BTreeSet::new(),
+            audit: Vec::new(),
+            faults: seed.faults.iter().cloned().map(Armed::new).collect(),
+            log: RequestLog::default(),
+            writes: 0,
+            tokens_issued: 0,
+            control_calls: 0,
+            edits: 0,
+        }
+    }
+
+    /// Handles one request at a time that does not lie before that of the last call.
+    pub fn handle(&mut self, request: &Request, now: Timestamp) -> Handled {
+        self.settle(now);
+        if is_control(&request.path) {
+            return Handled { response: Some(self.control(request, now)), delay_ms: 0 };
+        }
+        let mut call = self.open(request, now);
+        call.fault = fault::strike(&mut self.faults, request, &call.route, call.organization.as_deref());
+        // Looked up before the call is carried out, which may forget tokens that have expired.
+        let client_id = self.client_of(request, call.route == Route::Token);
+        let mut delay_ms = self.settings.latency_ms;
+        let response = match call.fault.clone() {
+            Some(FaultAction::Drop(DropWhen::Before)) => None,
+            Some(FaultAction::Drop(DropWhen::After)) => {
+                self.execute(&call);
+                None
+            }
+            Some(FaultAction::Status { status, retry_after }) => {
+                Some(fault::scripted(status, retry_after.as_deref(), &call.request_id))
+            }
+            Some(FaultAction::Garbage) => {
+                self.execute(&call);
+                Some(fault::garbage())
+            }
+            Some(FaultAction::Edit { actor, patch }) => {
+                if let Some(id) = &call.organization {
+                    self.edit(id, &actor, &patch.into(), now);
+                }
+                Some(self.execute(&call))
+            }
+            Some(FaultAction::Delay(more_ms)) => {
+                delay_ms = delay_ms.saturating_add(more_ms);
+                Some(self.execute(&call))
+            }
+            Some(FaultAction::Stale | FaultAction::FailTargets(_)) | None => Some(self.execute(&call)),
+        };
+        Handled { response: self.close(&call, client_id, response), delay_ms }
+    }
+
+    /// Refuses a request whose body is too large to be read; `request` has everything but the body.
+    pub fn refuse_body(&mut self, request: &Request, now: Timestamp) -> Handled {
+        self.settle(now);
+        let error = ApiError::new(413, "payload.too.large", "the body has more than 1 MiB");
+        if is_control(&request.path) {
+            return Handled { response: Some(self.answer_control(Err(error))), delay_ms: 0 };
+        }
+        let call = self.open(request, now);
+        let client_id = self.client_of(request, false);
+        let response = error.into_response(&call.request_id);
+        Handled { response: self.close(&call, client_id, Some(response)), delay_ms: self.settings.latency_ms }
+    }
+
+    /// Adds faults behind those in force.
+    pub fn add_faults(&mut self, faults: Vec<Fault>) {
+        self.faults.extend(faults.into_iter().map(Armed::new));
+    }
+
+    /// Takes all faults out of force.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Returns the settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes settings for what happens from now on; a changed rate limit starts with full buckets.
+    pub fn set_settings(&mut self, patch: SettingsPatch) {
+        let settings = patch.apply(&self.settings);
+        if settings.rate_limit_per_minute != self.settings.rate_limit_per_minute {
+            self.buckets.clear();
+        }
+        self.settings = settings;
+    }
+
+    /// Returns every audit record, oldest first, whether clients can see it yet or not.
+    pub fn audit(&self) -> &[AuditRecord] {
+        &self.audit
+    }
+
+    /// Counts the PUTs, DELETEs and replications of clients that were accepted so far.
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Says whether there is such an organization.
+    pub(super) fn exists(&self, organization_id: &str) -> bool {
+        !self.listed || self.organizations.contains_key(organization_id)
+    }
+
+    pub(super) fn must_exist(&self, id: &str) -> Result<(), ApiError> {
+        let missing =
+            || ApiError::new(404, "organization.not.found", format!("there is no organization `{id}`"));
+        self.exists(id).then_some(()).ok_or_else(missing)
+    }
+
+    /// Refuses an organization that is not the caller's, or does not exist.
+    pub(super) fn enter(&self, organization_id: &str, grant: &Grant) -> Result<(), ApiError> {
+        grant.enter(organization_id)?;
+        self.must_exist(organization_id)
+    }
+
+    /// Describes somebody at the platform's own screens, who sends no API request.
+    pub(super) fn at_the_screen(&mut self, actor: &Actor, now: Timestamp) -> Origin {
+        self.edits += 1;
+        Origin {
+            actor: actor.clone(),
+            // An address of the block for documentation, RFC 5737.
+            remote_ip: "192.0.2.10".to_owned(),
+            request_id: format!("edit-{}", self.edits),
+            at: now,
+        }
+    }
+
+    fn open<'a>(&self, request: &'a Request, now: Timestamp) -> Call<'a> {
+        let route = Route::of(&request.method, &request.path);
+        let organization = route.organization(request);
+        let request_id = format!("req-{}", self.log.newest() + 1);
+        Call { request, now, request_id, route, organization, fault: None }
+    }
+
+    fn execute(&mut self, call: &Call) -> Response {
+        self.dispatch(call).unwrap_or_else(|error| error.into_response(&call.request_id))
+    }
+
+    fn dispatch(&mut self, call: &Call) -> Answer {
+        match &call.route {
+            Route::Unknown => return Err(ApiError::new(404, "not.found", "there is nothing at this path")),
+            Route::WrongMethod(allowed, _) => {
+                return Err(ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}"))
+                    .with_header("allow", *allowed));
+            }
+            Route::Token => return self.issue_token(call),
+            _ => {}
+        }
+        let grant = self.authenticate(call)?;
+        if let Some(Err(wait_s)) = self.bucket(call).map(|bucket| bucket.take(call.now)) {
+            return Err(ApiError::new(429, "rate.limit.exceeded", "too many requests for this organization")
+                .with_header("retry-after", wait_s.to_string()));
+        }
+        match &call.route {
+            Route::Read(id) => self.read_configuration(call, id, &grant),
+            Route::Write(id) => self.write_configuration(call, id, &grant),
+            Route::Delete(id) => self.delete_configuration(call, id, &grant),
+            Route::Replicate => self.start_replication(call, &grant),
+            Route::Job(id) => self.read_job(id, &grant),
+            Route::Audit => self.query_audit(call, &grant),
+            Route::Token | Route::WrongMethod(..) | Route::Unknown => {
+                Err(ApiError::new(404, "not.found", "there is nothing at this path"))
+            }
+        }
+    }
+
+    /// Finds the bucket a call draws from, if its organization is limited.
+    fn bucket(&mut self, call: &Call) -> Option<&mut Bucket> {
+        let per_minute = self.settings.rate_limit_per_minute;
+        let id = call.organization.as_ref().filter(|id| per_minute > 0 && self.exists(id))?;
+        Some(self.buckets.entry(id.clone()).or_insert_with(|| Bucket::full(per_minute, call.now)))
+    }
+
+    /// Finishes an answer and writes the request down.
+    fn close(
+        &mut self,
+        call: &Call,
+        client_id: Option<String>,
+        response: Option<Response>,
+    ) -> Option<Response> {
+        let request = call.request;
+        self.log.push(Entry {
+            n: 0,
+            time: call.now,
+            method: request.method.clone(),
+            path: request.path.clone(),
+            status: response.as_ref().map(|response| response.status),
+            organization_id: call.organization.clone(),
+            client_id,
+            if_match: request.header("if-match").map(str::to_owned),
+            body_sha256: (!request.body.is_empty()).then(|| hex(&Sha256::digest(&request.body))),
+        });
+        let mut response = response?;
+        let per_minute = self.settings.rate_limit_per_minute;
+        if let Some(bucket) = self.bucket(call) {
+            let remaining = bucket.remaining(call.now);
+            response = response
+                .with_header("x-ratelimit-limit", per_minute.to_string())
+                .with_header("x-ratelimit-remaining", remaining.to_string());
+        }
+        Some(response.with_header("x-request-id", call.request_id.clone()))
+    }
+}

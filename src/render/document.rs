@@ -1,0 +1,288 @@
+//! The JSON documents that commands print: their shapes are committed as `schemas/plan.json` and
+//! `schemas/apply.json`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::{Change, Finding, Plan, Refusal, Standing};
+use crate::reconcile::{Run, Status};
+
+/// What `plan --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "genesync plan")]
+pub struct PlanDocument {
+    /// The commit, or `folder`.
+    pub revision: String,
+    /// SHA-256 over all tenants' digests: equal digests mean equal plans.
+    pub digest: String,
+    /// How much there is.
+    pub summary: Summary,
+    /// Every tenant that was looked at, by name.
+    pub tenants: Vec<TenantPlan>,
+    /// What the run as a whole may not do.
+    pub refusals: Vec<RefusalDocument>,
+    /// What is wrong with manifests.
+    #[schemars(with = "Vec<Value>")]
+    pub findings: Vec<Finding>,
+    /// The exit code of the command.
+    pub exit_code: u8,
+}
+
+/// How much a plan holds.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Tenants looked at.
+    pub tenants: usize,
+    /// Tenants with changes.
+    pub tenants_changing: usize,
+    /// Fields that git moved.
+    pub to_apply: usize,
+    /// Fields that somebody else moved.
+    pub drift: usize,
+    /// Fields that both moved.
+    pub conflicts: usize,
+    /// Tenants whose manifests are not valid.
+    pub invalid: usize,
+    /// Tenants that could not be read.
+    pub failed: usize,
+}
+
+/// One tenant in a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantPlan {
+    /// Its name.
+    pub tenant: String,
+    /// `planned`, `invalid` (see the findings), `unmanaged` (no configuration in git) or `failed`.
+    pub state: &'static str,
+    /// `watch` or `enforce`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<&'static str>,
+    /// The digest of its plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Its organizations, the primary first.
+    pub targets: Vec<TargetDocument>,
+    /// What keeps the plan from being applied.
+    pub refusals: Vec<RefusalDocument>,
+    /// Why it could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One organization in a plan.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetDocument {
+    /// The organization.
+    pub organization_id: String,
+    /// Its region.
+    pub region: &'static str,
+    /// `primary` or `replica`.
+    pub role: &'static str,
+    /// The version that the plan was made from; null where there is no configuration.
+    pub version: Option<u64>,
+    /// Digest of the configuration that the plan was made from.
+    pub observed_digest: String,
+    /// The fields that differ.
+    pub changes: Vec<ChangeDocument>,
+    /// Fields that git moved and that hold the new value already.
+    pub already_done: Vec<String>,
+}
+
+/// One field that differs.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeDocument {
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// `to-apply`, `drift` or `conflict`.
+    #[schemars(with = "String")]
+    pub kind: crate::model::ChangeKind,
+    /// `cosmetic`, `text`, `behaviour`, `reach` or `off`.
+    #[schemars(with = "String")]
+    pub class: crate::model::Class,
+    /// The live value; null where the field is absent.
+    pub observed: Option<Value>,
+    /// The value in git; null where the field is to be removed.
+    pub desired: Option<Value>,
+    /// Who moved the live value, when and from where.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub by: Option<crate::model::plan::Attribution>,
+}
+
+/// A limit that is crossed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalDocument {
+    /// The guard; `--allow` takes this name.
+    pub guard: &'static str,
+    /// By how much.
+    pub message: String,
+}
+
+impl From<&Refusal> for RefusalDocument {
+    fn from(refusal: &Refusal) -> Self {
+        Self { guard: refusal.guard.name(), message: refusal.message.clone() }
+    }
+}
+
+/// The organizations of a plan.
+pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
+    let document = |(index, target): (usize, &crate::model::plan::TargetPlan)| TargetDocument {
+        organization_id: target.target.organization.to_string(),
+        region: target.target.region.key(),
+        role: if index == 0 { "primary" } else { "replica" },
+        version: target.version,
+        observed_digest: target.observed_digest.clone(),
+        changes: target.changes.iter().map(change).collect(),
+        already_done: target.already_done.clone(),
+    };
+    plan.targets.iter().enumerate().map(document).collect()
+}
+
+fn change(change: &Change) -> ChangeDocument {
+    ChangeDocument {
+        path: change.path.clone(),
+        kind: change.kind,
+        class: change.class,
+        observed: change.observed.clone(),
+        desired: change.desired.clone(),
+        by: change.by.clone(),
+    }
+}
+
+/// What `apply --format json` prints.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "genesync apply")]
+pub struct ApplyDocument {
+    /// The commit.
+    pub revision: String,
+    /// Every tenant, by name.
+    pub tenants: Vec<TenantResult>,
+    /// What the run as a whole may not do.
+    pub refusals: Vec<RefusalDocument>,
+    /// What is wrong with manifests.
+    #[schemars(with = "Vec<Value>")]
+    pub findings: Vec<Finding>,
+    /// The exit code of the command.
+    pub exit_code: u8,
+}
+
+/// What became of one tenant.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantResult {
+    /// Its name.
+    pub tenant: String,
+    /// Its status.
+    pub status: &'static str,
+    /// Why, where it is not synced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the run set out to change, the primary first.
+    pub targets: Vec<TargetDocument>,
+    /// Proof of each write.
+    pub receipts: Vec<ReceiptDocument>,
+    /// Entries by others in the window of the run.
+    #[schemars(with = "Vec<Value>")]
+    pub foreign: Vec<crate::model::Entry>,
+}
+
+/// Proof of one write.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReceiptDocument {
+    /// The organization.
+    pub organization_id: String,
+    /// Its region.
+    pub region: &'static str,
+    /// The version before; null where there was none.
+    pub from_version: Option<u64>,
+    /// The version that the write made.
+    pub version: u64,
+    /// `put`, `readback` (the answer was lost) or `job` (replicated).
+    #[schemars(with = "String")]
+    pub by: crate::model::Receiver,
+    /// Milliseconds from asking to serving.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served_ms: Option<u64>,
+    /// The audit entry; null where none appeared in time.
+    pub audit_entry: Option<String>,
+}
+
+/// The word for a status.
+pub fn status_name(status: &Status) -> &'static str {
+    match status {
+        Status::Synced => "Synced",
+        Status::OutOfSync => "OutOfSync",
+        Status::Drifted => "Drifted",
+        Status::Unconfirmed(_) => "Unconfirmed",
+        Status::Refused(_) | Status::Held(_) => "Held",
+        Status::Degraded(_) => "Degraded",
+        Status::Cancelled => "Paused",
+    }
+}
+
+/// Why a tenant is not synced.
+pub fn status_reason(status: &Status) -> Option<String> {
+    match status {
+        Status::Synced => None,
+        Status::OutOfSync => Some("git is ahead, and the tenant is in watch mode".into()),
+        Status::Drifted => Some("the live configuration was changed, and the tenant is in watch mode".into()),
+        Status::Unconfirmed(None) => Some("applied, but the audit log has no entry for it yet".into()),
+        Status::Unconfirmed(Some(fault)) => {
+            Some(format!("applied, but the audit log could not be asked: {fault}"))
+        }
+        Status::Refused(refusals) => Some(
+            refusals
+                .iter()
+                .map(|refusal| format!("{}: {}", refusal.guard.name(), refusal.message))
+                .collect::<Vec<_>>()
+                .join("; "),
+        ),
+        Status::Held(reason) => Some(reason.clone()),
+        Status::Degraded(fault) => Some(fault.to_string()),
+        Status::Cancelled => Some("stopped by the operator".into()),
+    }
+}
+
+/// A finished run as a document.
+pub fn result(run: &Run) -> TenantResult {
+    let standing = |receipt: &crate::model::Receipt| {
+        let confirmation = run.confirmation.as_ref()?;
+        confirmation.receipts.iter().find(|(known, _)| known == receipt).and_then(|(_, standing)| {
+            match standing {
+                Standing::Confirmed { entry, .. } => Some(entry.clone()),
+                Standing::Missing => None,
+            }
+        })
+    };
+    let receipts = run.receipts.iter().map(|receipt| ReceiptDocument {
+        organization_id: receipt.target.organization.to_string(),
+        region: receipt.target.region.key(),
+        from_version: receipt.from_version,
+        version: receipt.version,
+        by: receipt.by,
+        served_ms: run.served_ms.get(&receipt.target.organization).copied(),
+        audit_entry: standing(receipt),
+    });
+    let status = run.status();
+    TenantResult {
+        tenant: run.spec.tenant.name.to_string(),
+        status: status.map_or("Applying", status_name),
+        reason: status.and_then(status_reason),
+        targets: run.first_plan.as_deref().map(targets).unwrap_or_default(),
+        receipts: receipts.collect(),
+        foreign: run
+            .confirmation
+            .as_ref()
+            .map(|confirmation| confirmation.foreign.clone())
+            .unwrap_or_default(),
+    }
+}

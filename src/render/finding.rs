@@ -1,0 +1,158 @@
+//! Findings as rustc shows its errors: the line, a marker, what to do.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
+
+use super::value::escape;
+use crate::model::secret::mask_secrets;
+use crate::model::{Finding, Location, Severity};
+
+/// Most lines of a file that one finding shows.
+const LINES_MAX: usize = 4;
+/// Longest line that is shown whole; of a longer one only its place is told.
+const LINE_BYTES_MAX: usize = 400;
+
+/// The texts of the files that findings speak of.
+pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
+
+/// All findings, one after another, each ending in an empty line.
+pub fn text(findings: &[Finding], texts: &Texts, styled: bool) -> String {
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
+    let mut out = String::new();
+    for finding in findings {
+        let secrets = secrets_in(findings, &finding.location.file);
+        out.push_str(&one(finding, texts, &secrets, &renderer));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+/// Byte ranges of a file that a finding calls a secret: no finding of that file shows them.
+fn secrets_in(findings: &[Finding], file: &str) -> Vec<Range<usize>> {
+    let here = |finding: &&Finding| finding.rule == "secrets" && &*finding.location.file == file;
+    findings.iter().filter(here).map(|finding| range(&finding.location)).collect()
+}
+
+fn range(location: &Location) -> Range<usize> {
+    location.bytes.start as usize..location.bytes.end as usize
+}
+
+fn one(finding: &Finding, texts: &Texts, secrets: &[Range<usize>], renderer: &Renderer) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Info => Level::INFO,
+    };
+    let title = level.primary_title(escape(&finding.message)).id(finding.rule);
+    let excerpt =
+        texts.get(&finding.location.file).and_then(|text| Excerpt::cut(text, &finding.location, secrets));
+    let mut group = match &excerpt {
+        Some(excerpt) => title.element(
+            excerpt
+                .snippet(&finding.location.file)
+                .annotation(AnnotationKind::Primary.span(excerpt.span.clone())),
+        ),
+        None => title.element(origin(&finding.location)),
+    };
+    for (location, text) in &finding.related {
+        let place = format!("{}:{}:{}", location.file, location.line, location.column);
+        group = group.element(Level::NOTE.message(format!("{place}: {}", escape(text))));
+    }
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(escape(help)));
+    }
+    let mut groups = vec![group];
+    if let (Some(fix), Some(excerpt)) = (&finding.fix, &excerpt) {
+        let snippet: Snippet<'_, Patch<'_>> = Snippet::source(excerpt.text.as_str())
+            .line_start(excerpt.line)
+            .path(escape(&finding.location.file));
+        let patch = Patch::new(excerpt.span.clone(), fix.replacement.clone());
+        groups.push(
+            Group::with_title(Level::HELP.secondary_title(escape(&fix.title))).element(snippet.patch(patch)),
+        );
+    }
+    renderer.render(&groups)
+}
+
+fn origin(location: &Location) -> Origin<'_> {
+    let origin = Origin::path(escape(&location.file));
+    if location.line == 0 {
+        origin
+    } else {
+        origin.line(location.line as usize).char_column(location.column as usize)
+    }
+}
+
+/// The lines that a finding is about.
+struct Excerpt {
+    text: String,
+    line: usize,
+    span: Range<usize>,
+}
+
+impl Excerpt {
+    fn cut(text: &str, location: &Location, secrets: &[Range<usize>]) -> Option<Self> {
+        if location.line == 0 {
+            return None;
+        }
+        let Range { start, end } = range(location);
+        let start = floor(text, start.min(text.len()));
+        let line_start = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+        let mut stop = line_start;
+        for _ in 0..LINES_MAX {
+            let rest = text.get(stop..)?;
+            stop += rest.find('\n').map_or(rest.len(), |newline| newline + 1);
+            if stop >= end || stop >= text.len() {
+                break;
+            }
+        }
+        let cut = text.get(line_start..stop)?;
+        if cut.lines().any(|line| line.len() > LINE_BYTES_MAX) {
+            return None;
+        }
+        let mut shown = mask(cut, line_start, secrets);
+        // A byte order mark has no width, and a control character must not reach the terminal.
+        shown = shown
+            .chars()
+            .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c })
+            .collect();
+        let length = shown.trim_end_matches('\n').len();
+        shown.truncate(length);
+        let from = floor(&shown, (start - line_start).min(length));
+        let to = floor(&shown, end.saturating_sub(line_start).clamp(from, length));
+        Some(Self { text: shown, line: location.line as usize, span: from..to })
+    }
+
+    fn snippet<'a>(&'a self, file: &str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        Snippet::source(self.text.as_str()).line_start(self.line).path(escape(file))
+    }
+}
+
+/// The largest character boundary that is not past a byte.
+fn floor(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+/// Replaces secrets by as many asterisks: those that findings name, and words that look like one.
+fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
+    let masked: String = cut
+        .char_indices()
+        .flat_map(|(at, c)| {
+            let hidden = c != '\n' && secrets.iter().any(|secret| secret.contains(&(at + offset)));
+            if hidden { vec!['*'; c.len_utf8()] } else { vec![c] }
+        })
+        .collect();
+    masked.split_inclusive('\n').map(mask_secrets).collect()
+}
+
+/// How many findings of each weight there are, in words: `2 errors, 1 warning`.
+pub fn summary(findings: &[Finding]) -> String {
+    let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let words = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    format!("{}, {}", words(count(Severity::Error), "error"), words(count(Severity::Warning), "warning"))
+}

@@ -1,0 +1,119 @@
+//! A plan as Markdown, for a pull request. Text from manifests can't end the table or mention anybody.
+
+use std::fmt::Write as _;
+
+use super::document::{PlanDocument, TenantPlan};
+use super::plan::by;
+use super::value::{escape, value};
+
+/// The whole plan.
+pub fn plan(document: &PlanDocument) -> String {
+    let summary = &document.summary;
+    let mut out = String::new();
+    // Writing to a String can't fail; the results are dropped throughout.
+    let _ = writeln!(out, "### genesync plan\n");
+    if summary.tenants_changing == 0 && summary.invalid == 0 && summary.failed == 0 {
+        let _ = writeln!(
+            out,
+            "No changes: {} tenants are in sync with `{}`.",
+            summary.tenants, document.revision
+        );
+        return out;
+    }
+    let _ = writeln!(
+        out,
+        "**{} of {} tenants change**: {} to apply, {} drift, {} conflicts. Revision `{}`, digest `{}`.",
+        summary.tenants_changing,
+        summary.tenants,
+        summary.to_apply,
+        summary.drift,
+        summary.conflicts,
+        document.revision,
+        document.digest
+    );
+    for refusal in &document.refusals {
+        let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
+    }
+    for tenant in &document.tenants {
+        write_tenant(&mut out, tenant);
+    }
+    if !document.findings.is_empty() {
+        let _ = writeln!(out, "\n#### Findings\n");
+        for finding in &document.findings {
+            let place =
+                format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
+            let _ = writeln!(
+                out,
+                "- {} {} {}: {}",
+                finding.severity.name(),
+                code(finding.rule),
+                code(&place),
+                code(&finding.message)
+            );
+        }
+    }
+    out
+}
+
+fn write_tenant(out: &mut String, tenant: &TenantPlan) {
+    let changing = tenant.targets.iter().any(|target| !target.changes.is_empty());
+    if tenant.state == "planned" && !changing {
+        return;
+    }
+    let _ = writeln!(out, "\n#### {} ({})", code(&tenant.tenant), tenant.mode.unwrap_or(tenant.state));
+    if tenant.state == "invalid" {
+        let _ = writeln!(out, "\nNot valid: see the findings. Nothing will be written for this tenant.");
+    }
+    if let Some(error) = &tenant.error {
+        let _ = writeln!(out, "\nCould not be read: {}", code(error));
+    }
+    for refusal in &tenant.refusals {
+        let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
+    }
+    for target in tenant.targets.iter().filter(|target| !target.changes.is_empty()) {
+        let version =
+            target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
+        let _ = writeln!(
+            out,
+            "\n{} {}, {version}\n\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |",
+            target.region, target.role
+        );
+        for change in &target.changes {
+            let why = match &change.by {
+                Some(attribution) => format!("{}, {}", change.kind.name(), code(&by(attribution))),
+                None => change.kind.name().to_owned(),
+            };
+            let _ = writeln!(
+                out,
+                "| {} | {} | {why} | {} | {} |",
+                code(&change.path),
+                change.class.name(),
+                code(&value(change.observed.as_ref())),
+                code(&value(change.desired.as_ref()))
+            );
+        }
+    }
+}
+
+/// Text as inline code: in a fence longer than any run of backticks inside, with pipes escaped.
+fn code(text: &str) -> String {
+    let text = escape(text).replace('|', "\\|");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::code;
+
+    #[test]
+    fn no_text_ends_its_code_or_its_table_cell() {
+        assert_eq!(code("a"), "`a`");
+        assert_eq!(code("a`b``c"), "```a`b``c```");
+        assert_eq!(code("`x`"), "`` `x` ``");
+        assert_eq!(code("a|b @org <img>"), "`a\\|b @org <img>`");
+        assert_eq!(code("a\n\u{202e}b"), "`a\\u{a}\\u{202e}b`");
+    }
+}

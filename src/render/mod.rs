@@ -1,0 +1,10 @@
+//! Values to text: findings and plans for people, for programs and for pull requests.
+//!
+//! In: findings, runs, texts of files. Out: strings. Never: reads anything, decides anything, or shows a
+//! secret or a control character as it stands. Start reading at `finding.rs` and `plan.rs`.
+
+pub mod document;
+pub mod finding;
+pub mod markdown;
+pub mod plan;
+pub mod value;

@@ -1,0 +1,90 @@
+//! A plan as aligned text.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::value::{escape, value};
+use crate::model::plan::{Attribution, TargetPlan};
+use crate::model::{Change, ChangeKind, Plan, Refusal};
+
+/// One tenant's plan: a line with its name, then each organization with its changes.
+pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
+    let bold = Style::new().bold();
+    let mut out = String::new();
+    let counts = [ChangeKind::ToApply, ChangeKind::Drift, ChangeKind::Conflict]
+        .map(|kind| (plan.count(kind), kind.name()))
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect::<Vec<_>>();
+    // Writing to a String can't fail; the results are dropped throughout.
+    let _ = writeln!(out, "{bold}{}{bold:#}  {}  {}", plan.tenant, plan.mode.name(), counts.join(", "));
+    for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| !target.changes.is_empty()) {
+        let role = if index == 0 { "primary" } else { "replica" };
+        let version =
+            target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
+        let _ =
+            writeln!(out, "  {}  {}  {role}, {version}", target.target.region, target.target.organization);
+        out.push_str(&changes(target));
+    }
+    for refusal in refusals {
+        let style = AnsiColor::Red.on_default();
+        let _ = writeln!(
+            out,
+            "  {style}refused{style:#} by guard `{}`: {}",
+            refusal.guard.name(),
+            escape(&refusal.message)
+        );
+    }
+    out
+}
+
+fn changes(target: &TargetPlan) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for change in &target.changes {
+        table.add_row([
+            format!("    {} {}", sign(change), escape(&change.path)),
+            change.class.name().to_owned(),
+            change.kind.name().to_owned(),
+            format!("{} -> {}", value(change.observed.as_ref()), value(change.desired.as_ref())),
+            change.by.as_ref().map(by).unwrap_or_default(),
+        ]);
+    }
+    let mut out = String::new();
+    for (line, change) in table.lines().zip(&target.changes) {
+        let style = style(change.kind);
+        let _ = writeln!(out, "{style}{}{style:#}", line.trim_end());
+    }
+    out
+}
+
+fn sign(change: &Change) -> char {
+    match (&change.observed, &change.desired) {
+        (None, _) => '+',
+        (_, None) => '-',
+        _ => '~',
+    }
+}
+
+fn style(kind: ChangeKind) -> Style {
+    match kind {
+        ChangeKind::ToApply => AnsiColor::Green.on_default(),
+        ChangeKind::Drift => AnsiColor::Yellow.on_default(),
+        ChangeKind::Conflict => AnsiColor::Red.on_default(),
+    }
+}
+
+/// Who moved a live value: name, time, address.
+pub fn by(attribution: &Attribution) -> String {
+    let mut text = format!("by {}", escape(attribution.actor.label()));
+    if let Some(at) = attribution.at {
+        let _ = write!(text, ", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"));
+    }
+    if let Some(ip) = &attribution.remote_ip {
+        let _ = write!(text, ", from {}", escape(ip));
+    }
+    text
+}

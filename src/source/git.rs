@@ -1,0 +1,273 @@
+//! Commits, trees and blobs, read from the object database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
+
+use super::listing::{DEPTH_MAX, Listing};
+use super::{Source, SourceError};
+use crate::model::Revision;
+use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
+
+/// Most first-parent steps of a `~` suffix.
+const STEPS_MAX: usize = 10_000;
+
+fn failed(what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
+    let what = what.into();
+    move |source| SourceError::Git { what, source }
+}
+
+/// The repository that a path lies in; the path's place in its tree becomes the prefix.
+pub fn open(path: &Path) -> Result<Source, SourceError> {
+    let ceiling: [&Path; 0] = [];
+    let repository = Repository::open_ext(path, RepositoryOpenFlags::empty(), ceiling).map_err(|error| {
+        if error.code() == ErrorCode::NotFound {
+            SourceError::NotARepository { path: path.to_owned() }
+        } else {
+            SourceError::Git { what: format!("`{}`", path.display()), source: error }
+        }
+    })?;
+    let prefix = repository.workdir().and_then(|root| {
+        let (root, path) = (root.canonicalize().ok()?, path.canonicalize().ok()?);
+        path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
+    });
+    Ok(Source::Repository { git_dir: repository.path().to_owned(), prefix: prefix.unwrap_or_default() })
+}
+
+/// A handle for one thread.
+pub fn reader(git_dir: &Path) -> Result<Repository, SourceError> {
+    let ceiling: [&Path; 0] = [];
+    let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+    Repository::open_ext(git_dir, flags, ceiling).map_err(failed(format!("`{}`", git_dir.display())))
+}
+
+/// Lists what stands at a revision.
+pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot, SourceError> {
+    let repository = reader(git_dir)?;
+    let commit = resolve(&repository, revision)?;
+    let place = format!("commit {}", commit);
+    let root = repository
+        .find_commit(commit)
+        .and_then(|commit| commit.tree())
+        .map_err(failed(format!("the tree of {place}")))?;
+    let root = match prefix {
+        "" => root,
+        prefix => match folder(&repository, &root, prefix) {
+            Some(tree) => tree,
+            None => return Err(SourceError::NoTenants { place: format!("`{prefix}` at {place}") }),
+        },
+    };
+    let mut listing = Listing::default();
+    for entry in &root {
+        let (name, mode) = (entry.name_bytes(), mode(entry.filemode()));
+        match (name, entry.kind()) {
+            (b"genesync.yaml", _) => listing.project(file("genesync.yaml".into(), entry.id(), mode)),
+            (b"bases", Some(ObjectType::Tree)) => {
+                if let Some(tree) = subtree(&repository, entry.id()) {
+                    walk(
+                        &repository,
+                        &tree,
+                        "bases",
+                        DEPTH_MAX,
+                        &mut |listing, entry| listing.base(entry),
+                        &mut listing,
+                    )?;
+                }
+            }
+            (b"tenants", Some(ObjectType::Tree)) => {
+                if let Some(tree) = subtree(&repository, entry.id()) {
+                    tenants(&repository, &tree, &mut listing)?;
+                }
+            }
+            (b"bases" | b"tenants", _) => {
+                let name = String::from_utf8_lossy(name);
+                listing.irregular(&name, format!("`{name}` is {} instead of a folder", mode.name()));
+            }
+            _ => {}
+        }
+    }
+    listing.finish(Revision::new(commit.to_string()), &place)
+}
+
+fn tenants(repository: &Repository, tree: &Tree<'_>, listing: &mut Listing) -> Result<(), SourceError> {
+    for entry in tree {
+        let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
+            listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
+            continue;
+        };
+        let path = format!("tenants/{name}");
+        if entry.kind() != Some(ObjectType::Tree) {
+            match mode(entry.filemode()) {
+                FileMode::Regular | FileMode::Executable => listing.stray(&path),
+                other => {
+                    listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name()))
+                }
+            }
+            continue;
+        }
+        let Some(tenant) = listing.tenant(name)? else { continue };
+        let Some(tree) = subtree(repository, entry.id()) else {
+            return Err(SourceError::Git {
+                what: format!("the tree `{path}`"),
+                source: git2::Error::from_str("it is missing"),
+            });
+        };
+        let mut add = |listing: &mut Listing, entry: FileEntry| {
+            listing.file(&tenant, entry);
+            Ok(())
+        };
+        walk(repository, &tree, &path, DEPTH_MAX, &mut add, listing)?;
+    }
+    Ok(())
+}
+
+type Add<'a> = dyn FnMut(&mut Listing, FileEntry) -> Result<(), SourceError> + 'a;
+
+fn walk(
+    repository: &Repository,
+    tree: &Tree<'_>,
+    path: &str,
+    depth: usize,
+    add: &mut Add<'_>,
+    listing: &mut Listing,
+) -> Result<(), SourceError> {
+    for entry in tree {
+        // A name that is not UTF-8 is shown with its bytes replaced, and refused for what it holds.
+        let name = String::from_utf8_lossy(entry.name_bytes());
+        let path = format!("{path}/{name}");
+        if entry.kind() != Some(ObjectType::Tree) {
+            let valid = std::str::from_utf8(entry.name_bytes()).is_ok();
+            let mode = if valid { mode(entry.filemode()) } else { FileMode::Other };
+            add(listing, file(path, entry.id(), mode))?;
+        } else if depth == 0 {
+            add(listing, file(path, entry.id(), FileMode::Other))?;
+        } else {
+            let tree = repository.find_tree(entry.id()).map_err(failed(format!("the tree `{path}`")))?;
+            walk(repository, &tree, &path, depth - 1, add, listing)?;
+        }
+    }
+    Ok(())
+}
+
+fn folder<'r>(repository: &'r Repository, root: &Tree<'_>, prefix: &str) -> Option<Tree<'r>> {
+    let entry = root.get_path(Path::new(prefix)).ok()?;
+    subtree(repository, entry.id())
+}
+
+fn subtree(repository: &Repository, id: Oid) -> Option<Tree<'_>> {
+    repository.find_tree(id).ok()
+}
+
+fn file(path: String, id: Oid, mode: FileMode) -> FileEntry {
+    FileEntry { path: Arc::from(path), blob: Arc::from(id.to_string()), mode }
+}
+
+fn mode(mode: i32) -> FileMode {
+    match mode {
+        0o100644 | 0o100664 => FileMode::Regular,
+        0o100755 => FileMode::Executable,
+        0o120000 => FileMode::Symlink,
+        0o160000 => FileMode::Submodule,
+        _ => FileMode::Other,
+    }
+}
+
+/// A blob's bytes.
+pub fn read(repository: &Repository, entry: &FileEntry, bytes_max: usize) -> Result<Arc<[u8]>, SourceError> {
+    let what = || format!("`{}`", entry.path);
+    let id = Oid::from_str(&entry.blob).map_err(failed(what()))?;
+    let odb = repository.odb().map_err(failed(what()))?;
+    // The header first: a blob of gigabytes is refused without being unpacked.
+    let (size, _) = odb.read_header(id).map_err(failed(what()))?;
+    if size > bytes_max {
+        return Ok(vec![b' '; bytes_max + 1].into());
+    }
+    let object = odb.read(id).map_err(failed(what()))?;
+    Ok(Arc::from(object.data()))
+}
+
+/// Whether `newer` holds `older` in its history.
+pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool, SourceError> {
+    let repository = reader(git_dir)?;
+    let (Ok(newer_id), Ok(older_id)) = (Oid::from_str(newer.as_str()), Oid::from_str(older.as_str())) else {
+        return Ok(false);
+    };
+    if newer_id == older_id {
+        return Ok(true);
+    }
+    if repository.find_commit(older_id).is_err() {
+        return Ok(false);
+    }
+    repository
+        .graph_descendant_of(newer_id, older_id)
+        .map_err(failed(format!("the history from {older} to {newer}")))
+}
+
+/// A commit by hash, branch, tag or `HEAD`, with `~N` and `^` behind it. git's own revision language is
+/// not used: it can search history by regular expression, which a stranger's branch name must not do.
+fn resolve(repository: &Repository, revision: &str) -> Result<Oid, SourceError> {
+    let unknown = |reason: &str| SourceError::Revision {
+        revision: revision.chars().take(80).collect(),
+        reason: reason.into(),
+    };
+    let (name, steps) = split_steps(revision).ok_or_else(|| unknown("the suffix is not understood"))?;
+    if !is_name(name) {
+        return Err(unknown("use a commit hash, a branch, a tag or HEAD"));
+    }
+    let mut commit =
+        find(repository, name).ok_or_else(|| unknown("no branch, tag or commit has this name"))?;
+    for _ in 0..steps {
+        commit = commit.parent(0).map_err(|_| unknown("its history is not that long"))?;
+    }
+    Ok(commit.id())
+}
+
+fn find<'r>(repository: &'r Repository, name: &str) -> Option<git2::Commit<'r>> {
+    if name.len() >= 7 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if let Ok(commit) = repository.find_commit_by_prefix(name) {
+            return Some(commit);
+        }
+    }
+    let names = match name {
+        "HEAD" => vec!["refs/genesync/head".to_owned(), "HEAD".to_owned()],
+        name => ["refs/heads/", "refs/tags/", "refs/remotes/origin/", ""]
+            .iter()
+            .map(|prefix| format!("{prefix}{name}"))
+            .collect(),
+    };
+    names.iter().find_map(|name| repository.find_reference(name).ok()?.peel_to_commit().ok())
+}
+
+/// `main~2` is `main` and 2; `^` counts one.
+fn split_steps(revision: &str) -> Option<(&str, usize)> {
+    let end = revision.find(['~', '^']).unwrap_or(revision.len());
+    let (name, mut rest) = revision.split_at_checked(end)?;
+    let mut steps = 0_usize;
+    while let Some(mark) = rest.chars().next() {
+        rest = rest.get(1..)?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, tail) = rest.split_at_checked(digits)?;
+        steps += match (mark, number) {
+            ('~' | '^', "") => 1,
+            ('~', number) => number.parse().ok()?,
+            _ => return None,
+        };
+        if steps > STEPS_MAX {
+            return None;
+        }
+        rest = tail;
+    }
+    Some((name, steps))
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=200).contains(&name.len())
+        && !name.starts_with(['-', '/', '.'])
+        && !name.ends_with(['/', '.'])
+        && !name.contains("..")
+        && !name.contains("//")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'/' | b'-' | b'+'))
+}

@@ -1,0 +1,166 @@
+//! Fetching a remote repository into a bare cache.
+
+#![expect(clippy::disallowed_methods, reason = "this module keeps the cache")]
+
+use std::cell::Cell;
+use std::fmt;
+use std::path::Path;
+
+use git2::{
+    AutotagOption, Cred, CredentialType, FetchOptions, FetchPrune, RemoteCallbacks, RemoteRedirect,
+    Repository,
+};
+
+use super::{Source, SourceError};
+use crate::model::{Secret, json};
+
+/// Most bytes of one fetch.
+const FETCH_BYTES_MAX: usize = 1 << 30;
+/// Most objects of one fetch.
+const FETCH_OBJECTS_MAX: usize = 5_000_000;
+
+/// A URL that genesync fetches from: `https://`, `ssh://`, `git@host:path` or `file://`, with no password in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteUrl(String);
+
+impl RemoteUrl {
+    /// Whether a text is meant as a URL rather than as a path.
+    pub fn looks_like(text: &str) -> bool {
+        text.contains("://") || text.contains("::") || scp_form(text).is_some()
+    }
+
+    /// Takes a URL apart and checks every part.
+    ///
+    /// # Errors
+    /// The scheme is another one, the URL holds a password, or a part could be taken for an option.
+    pub fn parse(text: &str) -> Result<Self, SourceError> {
+        let refuse = |reason| Err(SourceError::Url { url: without_password(text), reason });
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return refuse("it holds white space or control characters");
+        }
+        let text = match scp_form(text) {
+            Some((user_and_host, path)) => format!("ssh://{user_and_host}/{}", path.trim_start_matches('/')),
+            None => text.to_owned(),
+        };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return refuse("use https://, ssh:// or file://");
+        };
+        if scheme == "file" {
+            return if rest.starts_with('/') {
+                Ok(Self(text.clone()))
+            } else {
+                refuse("a file URL holds an absolute path")
+            };
+        }
+        if scheme != "https" && scheme != "ssh" {
+            return refuse("use https://, ssh:// or file://");
+        }
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        if user.is_some_and(|user| user.contains(':')) || (scheme == "https" && user.is_some()) {
+            return refuse("credentials don't belong into a URL; set GENESYNC_GIT_TOKEN instead");
+        }
+        if user.is_some_and(|user| user.is_empty() || user.starts_with('-')) {
+            return refuse("the user name could be taken for an option");
+        }
+        let host_name = host.split(':').next().unwrap_or_default();
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+        if host_name.is_empty() || host_name.starts_with('-') || !host_name.bytes().all(plain) {
+            return refuse("the host name is not one");
+        }
+        if path.is_empty() || path.starts_with('-') {
+            return refuse("there is no path to a repository");
+        }
+        Ok(Self(text.clone()))
+    }
+}
+
+impl fmt::Display for RemoteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `git@host:path` as its two parts. A Windows path (`C:\…`) and a URL are not of this form.
+fn scp_form(text: &str) -> Option<(&str, &str)> {
+    let (head, path) = text.split_once(':')?;
+    let form = head.contains('@') && !head.contains('/') && !path.starts_with("//") && !path.starts_with(':');
+    form.then_some((head, path))
+}
+
+fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.chars().take(120).collect() };
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{rest}").chars().take(120).collect()
+}
+
+/// Fetches all branches into a bare repository of the URL's own.
+pub fn fetch(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
+    let name = json::digest_bytes(url.0.as_bytes())
+        .trim_start_matches("sha256:")
+        .chars()
+        .take(24)
+        .collect::<String>();
+    let git_dir = cache.join(name);
+    std::fs::create_dir_all(cache).map_err(|source| SourceError::Io { path: cache.to_owned(), source })?;
+    let failed = |source| SourceError::Git { what: format!("`{url}`"), source };
+    let repository = match Repository::open_bare(&git_dir) {
+        Ok(repository) => repository,
+        Err(_) => Repository::init_bare(&git_dir).map_err(failed)?,
+    };
+    let mut remote = repository.remote_anonymous(&url.0).map_err(failed)?;
+    let over_limit = Cell::new(false);
+    let mut callbacks = RemoteCallbacks::new();
+    let attempts = Cell::new(0_u8);
+    callbacks.credentials(move |_, user, allowed| {
+        attempts.set(attempts.get().saturating_add(1));
+        credentials(user, allowed, token, attempts.get())
+    });
+    callbacks.transfer_progress(|progress| {
+        let within =
+            progress.received_bytes() <= FETCH_BYTES_MAX && progress.total_objects() <= FETCH_OBJECTS_MAX;
+        over_limit.set(!within);
+        within
+    });
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks);
+    options.follow_redirects(RemoteRedirect::None);
+    options.download_tags(AutotagOption::None);
+    options.prune(FetchPrune::On);
+    let refspecs = ["+refs/heads/*:refs/heads/*", "+HEAD:refs/genesync/head"];
+    let fetched = remote.fetch(&refspecs, Some(&mut options), None);
+    drop(options);
+    if over_limit.get() {
+        return Err(SourceError::Limit {
+            what: format!("`{url}` sends over {FETCH_BYTES_MAX} bytes or {FETCH_OBJECTS_MAX} objects"),
+        });
+    }
+    fetched.map_err(failed)?;
+    Ok(Source::Repository { git_dir, prefix: String::new() })
+}
+
+/// The user's ssh agent, or the operator's token. Host keys are checked against `known_hosts`.
+fn credentials(
+    user: Option<&str>,
+    allowed: CredentialType,
+    token: Option<&Secret>,
+    attempt: u8,
+) -> Result<Cred, git2::Error> {
+    // libgit2 asks again after a refusal, for ever.
+    if attempt > 3 {
+        return Err(git2::Error::from_str("the remote refused the credentials"));
+    }
+    if allowed.contains(CredentialType::SSH_KEY) {
+        return Cred::ssh_key_from_agent(user.unwrap_or("git"));
+    }
+    if allowed.contains(CredentialType::USERNAME) {
+        return Cred::username(user.unwrap_or("git"));
+    }
+    match token {
+        Some(token) => Cred::userpass_plaintext("x-access-token", token.expose()),
+        None => Err(git2::Error::from_str("the remote asks for credentials; set GENESYNC_GIT_TOKEN")),
+    }
+}
