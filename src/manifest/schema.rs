@@ -75,10 +75,10 @@ pub fn accepts(kind: Kind, document: &Value) -> bool {
 /// Everything that the schema of a kind has to say against a document.
 pub fn check(kind: Kind, document: &Value) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
-    validator.iter_errors(document).flat_map(|error| explain(validator, &error)).collect()
+    validator.iter_errors(document).flat_map(|error| explain(kind, &error)).collect()
 }
 
-fn explain(validator: &Validator, error: &ValidationError<'_>) -> Vec<Violation> {
+fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
     let pointer = error.instance_path().to_string();
     let one = |message: String, help: Option<String>| {
         vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion: None }]
@@ -86,7 +86,7 @@ fn explain(validator: &Validator, error: &ValidationError<'_>) -> Vec<Violation>
     let value = error.instance();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = siblings(error, validator);
+            let known = siblings(document, error);
             unexpected.iter().map(|key| unknown(&pointer, key, &known)).collect()
         }
         ValidationErrorKind::Required { property } => {
@@ -110,7 +110,7 @@ fn explain(validator: &Validator, error: &ValidationError<'_>) -> Vec<Violation>
         }
         ValidationErrorKind::Pattern { .. } => {
             let text = value.as_str().unwrap_or_default();
-            one(format!("`{}` does not have the form that is asked for here", shown(text)), described(error))
+            one(format!("`{}` does not have the form that is asked for here", shown(text)), described(document, error))
         }
         ValidationErrorKind::PropertyNames { error: inner } => {
             let key = inner.instance().as_str().unwrap_or_default().to_owned();
@@ -186,16 +186,16 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<S
 }
 
 /// Names of the properties that the schema knows where the error stands.
-fn siblings(error: &ValidationError<'_>, _: &Validator) -> Vec<String> {
-    parent(error)
+fn siblings(kind: Kind, error: &ValidationError<'_>) -> Vec<String> {
+    parent(kind, error)
         .and_then(|schema| schema.get("properties").and_then(Value::as_object).cloned())
         .map(|properties| properties.keys().cloned().collect())
         .unwrap_or_default()
 }
 
 /// What the schema says of the value that the error stands at.
-fn described(error: &ValidationError<'_>) -> Option<String> {
-    let schema = parent(error)?;
+fn described(kind: Kind, error: &ValidationError<'_>) -> Option<String> {
+    let schema = parent(kind, error)?;
     let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let examples: Vec<String> = schema
         .get("examples")
@@ -212,14 +212,10 @@ fn described(error: &ValidationError<'_>) -> Option<String> {
 }
 
 /// The schema object whose keyword failed.
-fn parent(error: &ValidationError<'_>) -> Option<Value> {
-    static SCHEMAS: LazyLock<Vec<Value>> =
-        LazyLock::new(|| Kind::ALL.iter().map(|kind| schema(*kind)).collect());
+fn parent(kind: Kind, error: &ValidationError<'_>) -> Option<Value> {
     let path = error.schema_path().to_string();
     let (path, _) = path.rsplit_once('/')?;
-    // The path is the same in at most one of the schemas that has the failing instance's shape; the
-    // kinds have different fields, so the first that resolves is the right one.
-    SCHEMAS.iter().find_map(|schema| schema.pointer(path).cloned())
+    schema(kind).pointer(path).cloned()
 }
 
 fn expected(kind: &TypeKind) -> String {
