@@ -1,7 +1,5 @@
 //! A progress bar for what takes over a second, and the notes of runs as talk.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -22,8 +20,8 @@ pub struct Progress {
     started: Instant,
     output: Output,
     visible: AtomicBool,
+    silent: bool,
     cancelled: AtomicBool,
-    notes: Mutex<Vec<(TenantName, Note)>>,
 }
 
 impl Progress {
@@ -39,9 +37,14 @@ impl Progress {
             started: clock::monotonic(),
             output: *output,
             visible: AtomicBool::new(false),
+            silent: false,
             cancelled: AtomicBool::new(false),
-            notes: Mutex::default(),
         }
+    }
+
+    /// The same, for work whose result says again what the notes would say.
+    pub fn silent(output: &Output, what: &str, length: usize) -> Self {
+        Self { silent: true, ..Self::new(output, what, length) }
     }
 
     /// One piece is done.
@@ -68,11 +71,6 @@ impl Progress {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
     }
-
-    /// Every note so far.
-    pub fn notes(&self) -> Vec<(TenantName, Note)> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
 impl Watcher for Progress {
@@ -85,11 +83,11 @@ impl Watcher for Progress {
             | Note::JobStarted { .. }
             | Note::AwaitingAudit { .. }
             | Note::Landed { .. } => self.output.detail(&line),
+            Note::ForeignEdit { .. } if self.silent => {}
             Note::OutOfPlace { .. } => self.output.warning(&line),
             _ => self.output.talk(&line),
         });
         self.appear();
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner).push((tenant.clone(), note.clone()));
     }
 
     fn cancelled(&self) -> bool {

@@ -110,7 +110,10 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
         }
         ValidationErrorKind::Pattern { .. } => {
             let text = value.as_str().unwrap_or_default();
-            one(format!("`{}` does not have the form that is asked for here", shown(text)), described(document, error))
+            one(
+                format!("`{}` does not have the form that is asked for here", shown(text)),
+                described(document, error),
+            )
         }
         ValidationErrorKind::PropertyNames { error: inner } => {
             let key = inner.instance().as_str().unwrap_or_default().to_owned();

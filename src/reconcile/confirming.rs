@@ -108,7 +108,7 @@ impl Run {
         }
         // The last query is made at the deadline itself, not short of it.
         let effect = Effect::WakeAt(until.min(deadline));
-        self.go(Phase::Confirming { attempt: attempt + 1, deadline }, effect)
-            .noting(Note::AwaitingAudit { missing })
+        let step = self.go(Phase::Confirming { attempt: attempt + 1, deadline }, effect);
+        if attempt == 0 { step.noting(Note::AwaitingAudit { missing }) } else { step }
     }
 }

@@ -205,7 +205,9 @@ impl fmt::Display for Note {
             Note::NoAudit { fault } => {
                 write!(f, "the audit log could not be asked who made the changes: {fault}")
             }
-            Note::AwaitingAudit { missing } => write!(f, "waiting for {missing} audit entry/entries"),
+            Note::AwaitingAudit { missing } => {
+                write!(f, "waiting for the audit log to show {missing} write(s)")
+            }
             Note::Gave { up } => write!(f, "{up}"),
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
         }

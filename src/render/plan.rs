@@ -27,6 +27,11 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
             target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
         let _ =
             writeln!(out, "  {}  {}  {role}, {version}", target.target.region, target.target.organization);
+        let primary = plan.targets.first().filter(|_| index > 0);
+        if primary.is_some_and(|primary| primary.changes == target.changes) {
+            let _ = writeln!(out, "     the same {} as the primary", target.changes.len());
+            continue;
+        }
         out.push_str(&changes(target));
     }
     for refusal in refusals {

@@ -15,7 +15,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
-use crate::model::{Fault, FaultKind, Guard, Refusal, TenantName};
+use crate::model::{ChangeKind, Fault, FaultKind, Guard, Refusal, TenantName};
 use crate::reconcile::{Run, Status};
 use crate::render;
 use crate::render::document::{ApplyDocument, RefusalDocument, TenantResult};
@@ -286,7 +286,7 @@ fn troubles(fleet: &Fleet, applied: &Applied) -> Vec<(String, String)> {
 pub fn table(runs: &[Run]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["TENANT", "STATUS", "REGION", "VERSION", "CHANGES", "SERVED AFTER", "AUDIT ENTRY"]);
+    table.set_header(["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "SERVED AFTER", "AUDIT ENTRY"]);
     for run in runs {
         let result = render::document::result(run);
         let mut name = (result.tenant.clone(), result.status.to_owned());
@@ -299,7 +299,7 @@ pub fn table(runs: &[Run]) -> String {
                 planned.and_then(|planned| planned.version).map_or("-".into(), |version| version.to_string());
             let version =
                 receipts.last().map_or(from.clone(), |receipt| format!("{from} -> {}", receipt.version));
-            let changes = planned.map_or(0, |planned| planned.changes.len());
+            let change = planned.map(in_words).unwrap_or_default();
             let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
             let entries: Vec<&str> =
                 receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
@@ -307,15 +307,28 @@ pub fn table(runs: &[Run]) -> String {
             table.add_row([
                 tenant,
                 status,
+                change,
                 target.region.key().to_owned(),
                 version,
-                changes.to_string(),
                 served.unwrap_or_else(|| "-".into()),
                 if entries.is_empty() { "-".into() } else { entries.join(", ") },
             ]);
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// What was to change in one organization: `created, 15 fields`, `2 fields, 1 drift`, `-`.
+fn in_words(target: &render::document::TargetDocument) -> String {
+    let count = target.changes.len();
+    let fields = format!("{count} field{}", if count == 1 { "" } else { "s" });
+    let drift = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply).count();
+    match (count, target.version, drift) {
+        (0, _, _) => "-".into(),
+        (_, None, _) => format!("created, {fields}"),
+        (_, _, 0) => fields,
+        (_, _, drift) => format!("{fields}, {drift} drift"),
+    }
 }
 
 /// Settings and store for a caller that has both already.

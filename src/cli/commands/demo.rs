@@ -1,7 +1,314 @@
-use crate::cli::{Exit, Failure, Output};
+//! `genesync demo`: one full run with nothing but this binary.
+
+#![expect(clippy::disallowed_methods, reason = "this command makes a folder of its own")]
+
+pub mod files;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
 use clap::Args;
+use git2::{IndexAddOption, Repository, Signature};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use url::Url;
+
+use super::{apply, emulate, validate};
+use crate::cli::progress::Progress;
+use crate::cli::session::{self, Session};
+use crate::cli::{Exit, Failure, Output};
+use crate::clock;
+use crate::config::Settings;
+use crate::config::file::{Pacing, TimingFile};
+use crate::controller::fleet::{self, Fleet};
+use crate::emulator::{self, World, seed_from_json};
+use crate::model::{Region, TenantName};
+use crate::reconcile::Status;
+use crate::render;
+use crate::source::Source;
+use crate::store::Store;
+
+/// What `demo` takes.
 #[derive(Debug, Args)]
-pub struct DemoArgs {}
-pub async fn run(_args: &DemoArgs, _output: &Output) -> Result<Exit, Failure> {
-    Ok(Exit::Done)
+pub struct DemoArgs {
+    /// Keep the repository, the journal and the credentials in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+}
+
+/// Runs the demo. 0 only where every tenant is synced and confirmed and the second plan is empty.
+pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
+    let folder = Folder::make(args.keep.as_deref())?;
+    chapter(output, "1. A manifest that is not valid is shown, and never applied");
+    show_failing(&folder.path, output)?;
+
+    chapter(output, "2. Eight tenants in a git repository");
+    let source = commit(&folder.path.join("fleet"))?;
+    let fleet = fleet::load(&source, "HEAD", None, clock::today())?;
+    output.data(&validate::text(&fleet, output));
+    output.data(&format!(
+        "{} tenants in {} files at commit {}: {}\n",
+        fleet.tenants.len(),
+        fleet.files_read,
+        fleet.revision.short(),
+        render::finding::summary(&fleet.findings)
+    ));
+
+    let emulator = Emulator::start(&fleet).await?;
+    chapter(
+        output,
+        &format!("3. Their organizations in {} regions, emulated at {}", regions(&fleet), emulator.url),
+    );
+    output.data(
+        "northbank    holds what was applied before; three hours ago Mara changed the greeting's delay by hand\n\
+         bazaarly     a person will edit it between our read and our write\n\
+         marktplatz   the first write will be answered with 429 and Retry-After: 1\n\
+         pixelforge   the first write will be executed, and its answer lost\n",
+    );
+    let settings = settings(&folder.path, &emulator.url, &fleet)?;
+    let store = Store::open(&settings.state_dir)?;
+
+    chapter(output, "4. The plan");
+    let planned = plan(&fleet, &settings, &store, output).await?;
+    for run in &planned.runs {
+        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty()) {
+            output.data(&render::plan::tenant(plan, &run.refusals));
+        }
+    }
+
+    chapter(output, "5. Apply, replicate, confirm");
+    let telling = Output::new(false, true);
+    let session = apply::session_for(&fleet, &settings, &store).await?;
+    let applied = apply::apply(session, &store, session::CONCURRENCY, &telling).await;
+    output.data("\n");
+    output.data(&apply::table(&applied.runs));
+
+    chapter(output, "6. The plan again");
+    let again = plan(&fleet, &settings, &store, output).await?;
+    let changing: Vec<&TenantName> = again
+        .runs
+        .iter()
+        .filter(|run| run.plan.as_ref().is_none_or(|plan| !plan.is_empty()))
+        .map(|run| &run.spec.tenant.name)
+        .collect();
+    emulator.stop();
+    let synced = applied.runs.iter().filter(|run| run.status() == Some(&Status::Synced)).count();
+    let all = fleet.tenants.len();
+    if changing.is_empty() && synced == all && again.runs.len() == all {
+        output.data(&format!(
+            "No changes: {all} tenants are in sync with {}, every write has its audit entry\n",
+            fleet.revision.short()
+        ));
+        return Ok(Exit::Done);
+    }
+    let exit = match apply::exit(&fleet, &applied) {
+        Exit::Done => Exit::Partial,
+        exit => exit,
+    };
+    Err(Failure::new(
+        exit,
+        format!("{synced} of {all} tenants are Synced, and {} would change again", changing.len()),
+    ))
+}
+
+fn chapter(output: &Output, title: &str) {
+    let bold = anstyle::Style::new().bold();
+    output.data(&format!("\n{bold}{title}{bold:#}\n\n"));
+}
+
+/// A folder that goes away with the demo, unless it is to be kept.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn make(keep: Option<&Path>) -> Result<Self, Failure> {
+        let name = format!("genesync-demo-{}", std::process::id());
+        let path = keep.map_or_else(|| std::env::temp_dir().join(name), Path::to_owned);
+        std::fs::create_dir_all(path.join("fleet")).map_err(|error| unwritable(&path, &error))?;
+        Ok(Self { path, temporary: keep.is_none() })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.temporary {
+            // What can't be removed is left to whoever cleans the temporary folder.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent).map_err(|error| unwritable(path, &error))?;
+    }
+    std::fs::write(path, text).map_err(|error| unwritable(path, &error))
+}
+
+/// Shows what a colour without contrast looks like to its author.
+fn show_failing(folder: &Path, output: &Output) -> Result<(), Failure> {
+    let (name, text) = files::FAILING;
+    let shown: String =
+        text.lines().map(|line| format!("{}\n", line.split("   # <- ").next().unwrap_or(line))).collect();
+    write(&folder.join("failing/tenants/fixture").join(name), &shown)?;
+    let fleet = fleet::load(&Source::folder(&folder.join("failing")), "folder", None, clock::today())?;
+    let contrast: Vec<_> =
+        fleet.findings.iter().filter(|finding| finding.rule == "contrast").take(1).cloned().collect();
+    output.data(&render::finding::text(&contrast, &fleet.files, true));
+    Ok(())
+}
+
+/// Writes the example tenants into a new git repository and commits them.
+fn commit(path: &Path) -> Result<Source, Failure> {
+    for (name, text) in files::FILES {
+        write(&path.join(name), text)?;
+    }
+    let failed = |error: git2::Error| {
+        Failure::new(Exit::Outside, format!("the demo's repository can't be made: {error}"))
+    };
+    let repository = Repository::init(path).map_err(failed)?;
+    let mut index = repository.index().map_err(failed)?;
+    index.add_all(["genesync.yaml", "bases", "tenants"], IndexAddOption::DEFAULT, None).map_err(failed)?;
+    let tree = index.write_tree().and_then(|id| repository.find_tree(id)).map_err(failed)?;
+    let author = Signature::now("genesync demo", "demo@genesync.example").map_err(failed)?;
+    repository
+        .commit(Some("HEAD"), &author, &author, "web messaging for eight tenants", &tree, &[])
+        .map_err(failed)?;
+    Ok(Source::repository(path)?)
+}
+
+fn regions(fleet: &Fleet) -> usize {
+    let mut keys: Vec<&str> = fleet
+        .tenants
+        .iter()
+        .filter_map(|loaded| loaded.tenant.as_ref())
+        .flat_map(|tenant| tenant.targets())
+        .map(|target| target.region.key())
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.len()
+}
+
+/// The emulator in this process, on a socket of its own.
+struct Emulator {
+    url: String,
+    stop: oneshot::Sender<()>,
+}
+
+impl Emulator {
+    async fn start(fleet: &Fleet) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::new(Exit::Outside, format!("the emulator can't be started: {error}"))
+        };
+        let seed = seed_from_json(world(fleet).to_string().as_bytes())
+            .map_err(|error| Failure::bug(format!("the demo's world is not valid: {error}")))?;
+        let mut world = World::new(&seed);
+        let northbank = organization(fleet, "northbank");
+        let edit = json!({"greetings": {"delayMs": 9000}});
+        let earlier = clock::now().checked_sub(SignedDuration::from_hours(3)).unwrap_or_default();
+        world.edit(&northbank, &emulator::Actor::user("Mara Ionescu"), &edit, earlier);
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let url = format!("http://{}", listener.local_addr().map_err(failed)?);
+        let (stop, stopped) = oneshot::channel();
+        tokio::spawn(emulator::serve(listener, Arc::new(Mutex::new(world)), async {
+            let _ = stopped.await;
+        }));
+        Ok(Self { url, stop })
+    }
+
+    fn stop(self) {
+        // Nobody to tell is as good as told.
+        let _ = self.stop.send(());
+    }
+}
+
+fn organization(fleet: &Fleet, tenant: &str) -> String {
+    let found = fleet
+        .tenants
+        .iter()
+        .find(|loaded| loaded.name.as_str() == tenant)
+        .and_then(|loaded| loaded.tenant.as_ref());
+    found.map(|tenant| tenant.primary.organization.to_string()).unwrap_or_default()
+}
+
+/// The organizations before the demo, and what is going to happen to them.
+fn world(fleet: &Fleet) -> Value {
+    let client = json!({"id": emulate::CLIENT_ID, "name": "genesync", "type": "client"});
+    let applied = |name: &str| {
+        fleet
+            .tenants
+            .iter()
+            .find(|loaded| loaded.name.as_str() == name)
+            .and_then(|loaded| loaded.desired.as_ref())
+            .map(|desired| Value::Object((*desired.body).clone()))
+    };
+    let organizations: Vec<Value> = fleet
+        .tenants
+        .iter()
+        .filter_map(|loaded| loaded.tenant.as_ref())
+        .flat_map(|tenant| tenant.targets().map(move |target| (tenant, target)))
+        .map(|(tenant, target)| match tenant.name.as_str() {
+            "northbank" => json!({"id": target.organization.as_str(), "configuration": applied("northbank"), "version": 6, "modifiedBy": client}),
+            _ => json!({"id": target.organization.as_str()}),
+        })
+        .collect();
+    let on_put = |tenant: &str, action: Value| json!({"match": {"method": "PUT", "organizationId": organization(fleet, tenant)}, "do": action});
+    json!({
+        "clients": [{"id": emulate::CLIENT_ID, "secret": emulate::CLIENT_SECRET, "name": "genesync"}],
+        "settings": {"latencyMs": 5, "auditDelayMs": 400, "replicationDelayMs": 600},
+        "organizations": organizations,
+        "faults": [
+            on_put("bazaarly", json!({"edit": {"actor": "Arjun Pillai", "patch": {"branding": {"seasonalBanner": true}}}})),
+            on_put("marktplatz", json!({"status": 429, "retryAfter": 1})),
+            on_put("pixelforge", json!({"drop": "after"})),
+        ],
+    })
+}
+
+/// Settings that point every region at the emulator, with credentials of its one client.
+fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure> {
+    let base = Url::parse(&format!("{url}/"))
+        .map_err(|error| Failure::bug(format!("the emulator's URL is none: {error}")))?;
+    let credentials = folder.join("credentials");
+    for target in
+        fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref()).flat_map(|tenant| tenant.targets())
+    {
+        let name = credentials.join(target.credentials.as_str());
+        write(&name.join("client-id"), emulate::CLIENT_ID)?;
+        write(&name.join("client-secret"), emulate::CLIENT_SECRET)?;
+    }
+    Ok(Settings {
+        endpoints: Region::ALL.iter().map(|region| (*region, base.clone())).collect(),
+        credentials_dir: Some(credentials),
+        credentials: BTreeMap::new(),
+        // A lost answer is waited out for as long as its write may take: shorter here than in earnest.
+        timing: TimingFile { write_ms: Some(2_000), settle_ms: Some(300), ..TimingFile::default() },
+        pacing: Pacing::default(),
+        state_dir: folder.join("state"),
+        cache_dir: folder.join("cache"),
+        git_token: None,
+    })
+}
+
+async fn plan(
+    fleet: &Fleet,
+    settings: &Settings,
+    store: &Store,
+    output: &Output,
+) -> Result<Session, Failure> {
+    let mut session = apply::session_for(fleet, settings, store).await?;
+    let progress = Progress::silent(output, "planning", session.runs.len());
+    session.plan(session::CONCURRENCY, &progress).await;
+    progress.finish();
+    Ok(session)
 }

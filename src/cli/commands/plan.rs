@@ -60,7 +60,7 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     let mut session =
         Session::start(&fleet, Wishes { settings: &settings, allowed, desired_before, store: &store })
             .await?;
-    let progress = Progress::new(output, "planning", session.runs.len());
+    let progress = Progress::silent(output, "planning", session.runs.len());
     session.plan(args.concurrency, &progress).await;
     progress.finish();
 

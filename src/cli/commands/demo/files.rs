@@ -1,0 +1,34 @@
+//! The example tenants, inside the binary: `genesync demo` needs nothing else.
+
+macro_rules! embedded {
+    ($path:literal) => {
+        ($path, include_str!(concat!("../../../../", $path)))
+    };
+}
+
+/// Path from the repository's root, and text. A test holds the list against the folders.
+pub const FILES: &[(&str, &str)] = &[
+    embedded!("genesync.yaml"),
+    embedded!("bases/public-service.yaml"),
+    embedded!("bases/retail.yaml"),
+    embedded!("tenants/al-nawras-air/tenant.yaml"),
+    embedded!("tenants/al-nawras-air/web.yaml"),
+    embedded!("tenants/bazaarly/tenant.yaml"),
+    embedded!("tenants/bazaarly/web.yaml"),
+    embedded!("tenants/kyoto-gakuin/tenant.yaml"),
+    embedded!("tenants/kyoto-gakuin/web.yaml"),
+    embedded!("tenants/marktplatz/tenant.yaml"),
+    embedded!("tenants/marktplatz/web.yaml"),
+    embedded!("tenants/northbank/tenant.yaml"),
+    embedded!("tenants/northbank/web.yaml"),
+    embedded!("tenants/pixelforge/tenant.yaml"),
+    embedded!("tenants/pixelforge/web.yaml"),
+    embedded!("tenants/sundale-clinic/tenant.yaml"),
+    embedded!("tenants/sundale-clinic/web.yaml"),
+    embedded!("tenants/ville-de-lumiere/tenant.yaml"),
+    embedded!("tenants/ville-de-lumiere/web.yaml"),
+];
+
+/// A manifest with a colour that fails contrast: shown, never applied.
+pub const FAILING: (&str, &str) =
+    ("web.yaml", include_str!("../../../../tests/fixtures/rules/contrast/bad.yaml"));
