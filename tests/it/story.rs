@@ -1,0 +1,448 @@
+//! What happens to a tenant when something goes wrong: each story with the real binary over real HTTP.
+
+use serde_json::{Value, json};
+
+use crate::support::{CLIENT_ID, Stage, delay, organization, tenant};
+
+fn put_ok() -> (String, Option<u64>) {
+    ("PUT".into(), Some(200))
+}
+
+#[test]
+fn a_commit_becomes_live_everywhere_and_a_second_plan_says_no_changes() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1, 2, 3], &delay(1500)));
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+    let result = &done["tenants"][0];
+    assert_eq!(result["status"], "Synced");
+    assert_eq!(result["receipts"].as_array().unwrap().len(), 3);
+    for receipt in result["receipts"].as_array().unwrap() {
+        assert!(receipt["auditEntry"].is_string() && receipt["servedMs"].is_u64(), "{receipt}");
+    }
+    for number in 1..=3 {
+        assert_eq!(stage.live(number).1["greetings"]["delayMs"], 1500);
+    }
+    let again = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0);
+    assert!(again.stdout.contains("No changes"), "{}", again.stdout);
+    let written: usize = stage.audit().values().sum();
+    assert_eq!(written, 3);
+}
+
+#[test]
+fn a_field_that_nobody_manages_survives_an_edit_between_read_and_write() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"banner": {"n": 1}, "greetings": {"tone": "warm"}}}}));
+    let ran = stage.genesync(&["apply"]).expect(0);
+    assert!(ran.stderr.contains("somebody changed"), "{}", ran.stderr);
+    assert_eq!(stage.writes(mark), [("PUT".to_owned(), Some(409)), put_ok()]);
+    let (version, body) = stage.live(1);
+    assert_eq!((version, &body["banner"]["n"], &body["greetings"]["tone"], &body["greetings"]["delayMs"]), (3, &json!(1), &json!("warm"), &json!(2)));
+}
+
+#[test]
+fn a_managed_field_edited_between_read_and_write_is_set_again_and_its_editor_named() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"greetings": {"delayMs": 777}}}}));
+    let ran = stage.genesync(&["apply"]).expect(0);
+    assert!(ran.stderr.contains("Mara Ionescu changed") && ran.stderr.contains("greetings.delayMs"), "{}", ran.stderr);
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 2);
+}
+
+#[test]
+fn somebody_who_always_writes_first_makes_the_tenant_contended() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    let fault = json!({"match": {"method": "PUT"}, "times": 0, "do": {"edit": {"actor": "Mara Ionescu", "patch": {"greetings": {"delayMs": 777}}}}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    let ran = stage.genesync(&["apply"]).expect(4);
+    assert!(ran.stdout.contains("contended"), "{}", ran.stdout);
+    let refused = stage.writes(mark);
+    assert_eq!(refused, vec![("PUT".to_owned(), Some(409)); 6]);
+}
+
+#[test]
+fn a_lost_answer_makes_one_new_version_and_not_two() {
+    for (drop, writes) in [("after", 1), ("before", 2)] {
+        let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+        stage.commit(&tenant("acme", &[1], &delay(2)));
+        let mark = stage.mark();
+        stage.fault(1, "PUT", &json!({"drop": drop}));
+        let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+        assert_eq!(stage.live(1).0, 2, "drop {drop}");
+        assert_eq!(stage.writes(mark).len(), writes, "drop {drop}");
+        let by = if drop == "after" { "readback" } else { "put" };
+        assert_eq!(done["tenants"][0]["receipts"][0]["by"], by);
+    }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_read_back() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.fault(1, "PUT", &json!({"garbage": true}));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.live(1).0, 2);
+}
+
+#[test]
+fn a_login_page_instead_of_a_configuration_is_never_taken_for_an_empty_one() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let mark = stage.mark();
+    let fault = json!({"match": {"method": "GET"}, "times": 0, "do": {"garbage": true}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    stage.genesync(&["apply"]).expect(7);
+    assert_eq!(stage.writes(mark), []);
+}
+
+#[test]
+fn retry_after_is_honoured_and_its_absence_survived() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"status": 429, "retryAfter": 1}));
+    stage.genesync(&["apply"]).expect(0);
+    let (requests, _) = stage.requests(mark);
+    let refused = requests.iter().position(|request| request["status"] == 429).unwrap();
+    let time = |request: &Value| request["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let waited = time(&requests[refused + 1]).duration_since(time(&requests[refused]));
+    assert!(waited.as_millis() >= 990, "only {waited:?} between the 429 and the next request");
+
+    stage.commit(&tenant("acme", &[1], &delay(3)));
+    stage.fault(1, "PUT", &json!({"status": 429}));
+    stage.fault(1, "GET", &json!({"status": 429}));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.live(1).0, 3);
+}
+
+#[test]
+fn ten_refusals_in_a_row_open_the_breaker_and_leave_other_tenants_alone() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    stage.commit(&[tenant("acme", &[1], &delay(2)), tenant("zeta", &[2], &delay(2))].concat());
+    let mark = stage.mark();
+    let fault = json!({"match": {"organizationId": organization(1)}, "times": 0, "do": {"status": 429}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    stage.genesync(&["apply"]).expect(6);
+    assert_eq!((stage.live(1).0, stage.live(2).0), (1, 2));
+    let (requests, _) = stage.requests(mark);
+    assert!(requests.iter().filter(|request| request["status"] == 429).count() <= 10);
+}
+
+#[test]
+fn a_token_that_expires_mid_run_is_replaced_and_nothing_is_written_twice() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"status": 401}));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.writes(mark), [("PUT".to_owned(), Some(401)), put_ok()]);
+    assert_eq!(stage.live(1).0, 2);
+}
+
+#[test]
+fn a_wrong_secret_is_told_without_being_shown() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], &delay(1)));
+    let mut command = stage.command(&["apply", "-v"]);
+    command.env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", "canary-wrong-4711");
+    let ran = crate::support::ran(command.output().unwrap()).expect(7);
+    assert!(ran.stdout.contains("the client's id or secret is wrong"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("canary") && !ran.stderr.contains("canary"));
+}
+
+#[test]
+fn replication_that_fails_in_one_region_is_shown_and_repaired_there() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1, 2, 3], &delay(1)));
+    let fault = json!({"match": {"path": "**/replicate"}, "do": {"failTargets": [organization(3)]}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    let ran = stage.genesync(&["apply", "--format", "json"]).expect(0);
+    assert!(ran.stderr.contains(&format!("replication did not reach {}", organization(3))), "{}", ran.stderr);
+    let by = |number: u32| {
+        let done = ran.json();
+        let receipts = done["tenants"][0]["receipts"].as_array().unwrap().clone();
+        receipts.iter().find(|receipt| receipt["organizationId"] == organization(number)).unwrap()["by"].clone()
+    };
+    assert_eq!((by(1), by(2), by(3)), (json!("put"), json!("job"), json!("put")));
+    assert_eq!(stage.live(3).1["greetings"]["delayMs"], 1);
+}
+
+#[test]
+fn a_replica_with_fields_of_its_own_is_written_and_never_copied_over() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2, 3], &delay(1))]);
+    stage.edit(2, &json!({"regional": {"notice": "hello"}}));
+    stage.commit(&tenant("acme", &[1, 2, 3], &delay(2)));
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+    let receipts = done["tenants"][0]["receipts"].as_array().unwrap();
+    assert!(receipts.iter().any(|receipt| receipt["organizationId"] == organization(2) && receipt["by"] == "put"));
+    assert!(receipts.iter().any(|receipt| receipt["organizationId"] == organization(3) && receipt["by"] == "job"));
+    assert_eq!(stage.live(2).1["regional"]["notice"], "hello");
+}
+
+#[test]
+fn without_a_job_every_region_is_written_plainly() {
+    for action in [json!({"status": 403}), json!({"drop": "before"}), json!({"drop": "after"})] {
+        let stage = Stage::new();
+        stage.commit(&tenant("acme", &[1, 2], &delay(1)));
+        let fault = json!({"match": {"path": "**/replicate"}, "do": action});
+        stage.control("POST", "faults", &json!({"faults": [fault]}));
+        stage.genesync(&["apply"]).expect(0);
+        assert_eq!(stage.live(2).1["greetings"]["delayMs"], 1, "{action}");
+        assert_eq!(stage.live(2).0, 1, "{action}: one version, not two");
+    }
+}
+
+#[test]
+fn audit_late_is_waited_for_never_is_unconfirmed_and_neither_writes_again() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.control("POST", "settings", &json!({"auditDelayMs": 600}));
+    stage.genesync(&["apply"]).expect(0);
+
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
+    let mark = stage.mark();
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(6).json();
+    assert_eq!(done["tenants"][0]["status"], "Unconfirmed");
+    assert_eq!(stage.writes(mark), [put_ok()]);
+
+    stage.commit(&tenant("acme", &[1], &delay(3)));
+    stage.fault(1, "POST", &json!({"status": 403}));
+    let ran = stage.genesync(&["apply"]).expect(6);
+    assert!(ran.stdout.contains("the audit log could not be asked"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_entry_of_somebody_else_in_our_window_is_reported_as_foreign() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"banner": 1}}}));
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["foreign"][0]["actor"]["name"], "Mara Ionescu");
+}
+
+#[test]
+fn drift_is_named_with_its_author_whether_the_journal_is_there_or_not() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.edit(1, &json!({"greetings": {"delayMs": 9}}));
+    // The audit log shows the edit after its delay of 20 ms; an apply of nothing new takes longer than that.
+    stage.genesync(&["validate"]).expect(0);
+    for state in ["state", "another-state"] {
+        let state = stage.repository().join("..").join(state);
+        let plan = stage.genesync(&["plan", "--format", "json", "--state-dir", state.to_str().unwrap()]).expect(0).json();
+        let change = &plan["tenants"][0]["targets"][0]["changes"][0];
+        assert_eq!((&change["kind"], &change["by"]["actor"]["name"]), (&json!("drift"), &json!("Mara Ionescu")), "{state:?}");
+        assert!(change["by"]["remoteIp"].is_string());
+    }
+}
+
+#[test]
+fn one_bad_tenant_among_eight_stops_itself_alone() {
+    let stage = Stage::new();
+    let mut files: Vec<_> = (1..=8).flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
+    files.extend(tenant("t4", &[4], "  greetings: {delayMs: 99999999}\n"));
+    stage.commit(&files);
+    let ran = stage.genesync(&["apply"]).expect(6);
+    assert!(ran.stdout.contains("tenants/t4/web.yaml:5:24"), "{}", ran.stdout);
+    for number in 1..=8 {
+        assert_eq!(stage.live(number).0, u64::from(number != 4), "t{number}");
+    }
+}
+
+#[test]
+fn an_emptied_repository_writes_nothing_and_deletes_nothing() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
+    std::fs::remove_dir_all(stage.repository().join("tenants")).unwrap();
+    std::fs::write(stage.repository().join("README.md"), "empty").unwrap();
+    stage.commit(&[]);
+    let mark = stage.mark();
+    for command in ["apply", "plan", "validate"] {
+        let ran = stage.genesync(&[command]).expect(1);
+        assert!(ran.stderr.contains("there are no tenants"), "{}", ran.stderr);
+    }
+    assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
+    assert_eq!(stage.live(1).0, 1);
+}
+
+#[test]
+fn a_tenant_that_is_gone_from_git_is_left_as_it_is() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    std::fs::remove_dir_all(stage.repository().join("tenants/acme")).unwrap();
+    stage.commit(&[]);
+    let mark = stage.mark();
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.writes(mark), []);
+    assert_eq!(stage.live(1).0, 1);
+}
+
+#[test]
+fn a_rewound_branch_is_refused_until_a_person_says_so() {
+    let stage = Stage::new();
+    let first = stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.genesync(&["apply"]).expect(0);
+    let mark = stage.mark();
+    let ran = stage.genesync(&["apply", "--rev", &first]).expect(5);
+    assert!(ran.stderr.contains("`rewind`"), "{}", ran.stderr);
+    assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
+    stage.genesync(&["apply", "--rev", &first, "--allow", "rewind", "--reason", "bad release"]).expect(0);
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 1);
+}
+
+#[test]
+fn a_configuration_that_somebody_deleted_is_not_made_again_unasked() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let person = genesync::emulator::Actor::user("Mara Ionescu");
+    stage.world.lock().unwrap().remove(&organization(1), &person, jiff::Timestamp::now());
+    let ran = stage.genesync(&["apply"]).expect(5);
+    assert!(ran.stdout.contains("recreate"), "{}", ran.stdout);
+    assert_eq!(stage.live(1).0, 0);
+    stage.genesync(&["apply", "--allow", "recreate", "--reason", "deleted by mistake"]).expect(0);
+    assert_eq!(stage.live(1).0, 1);
+}
+
+#[test]
+fn a_run_over_many_tenants_is_refused_as_a_whole() {
+    let tenants: Vec<_> = (1..=10).map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
+    let stage = Stage::applied(&tenants);
+    let changed: Vec<_> = (1..=6).map(|number| tenant(&format!("t{number}"), &[number], &delay(2))).collect();
+    stage.commit(&changed.concat());
+    let mark = stage.mark();
+    stage.genesync(&["plan"]).expect(5);
+    stage.genesync(&["apply"]).expect(5);
+    assert_eq!(stage.writes(mark), []);
+    stage.genesync(&["apply", "--allow", "run-tenants", "--reason", "new house style"]).expect(0);
+    assert_eq!(stage.writes(mark).len(), 6);
+}
+
+#[test]
+fn a_watched_tenant_is_reported_and_never_written() {
+    let stage = Stage::new();
+    let files: Vec<_> = tenant("acme", &[1], &delay(1)).into_iter().map(|(path, text)| (path, text.replace("enforce", "watch"))).collect();
+    stage.commit(&files);
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["status"], "OutOfSync");
+    assert_eq!(stage.live(1).0, 0);
+}
+
+#[test]
+fn trouble_in_an_early_wave_keeps_later_waves_from_starting() {
+    let stage = Stage::new();
+    let late: Vec<_> = tenant("zeta", &[2], &delay(1)).into_iter().map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1"))).collect();
+    stage.commit(&[tenant("acme", &[1], &delay(1)), late].concat());
+    stage.fault(1, "PUT", &json!({"status": 422}));
+    stage.genesync(&["apply"]).expect(4);
+    assert_eq!((stage.live(1).0, stage.live(2).0), (0, 0));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!((stage.live(1).0, stage.live(2).0), (1, 1));
+}
+
+#[test]
+fn a_plan_sends_nothing_but_reads() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1)), tenant("zeta", &[3], &delay(1))]);
+    stage.edit(1, &json!({"greetings": {"delayMs": 5}}));
+    stage.commit(&tenant("zeta", &[3], &delay(2)));
+    let mark = stage.mark();
+    stage.genesync(&["plan", "--detailed-exitcode"]).expect(3);
+    let (requests, _) = stage.requests(mark);
+    assert!(requests.len() >= 4);
+    for request in &requests {
+        let audit = request["method"] == "POST" && request["path"] == "/api/v2/audit/records/query";
+        assert!(request["method"] == "GET" || audit, "{request}");
+    }
+    assert_eq!((stage.live(1).0, stage.live(3).0), (2, 1));
+}
+
+#[test]
+fn since_asks_for_the_tenants_that_moved_and_for_no_other() {
+    let tenants: Vec<_> = (1..=5).map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
+    let stage = Stage::applied(&tenants);
+    stage.commit(&tenant("t3", &[3], &delay(2)));
+    let mark = stage.mark();
+    let plan = stage.genesync(&["plan", "--since", "HEAD~1", "--format", "json"]).expect(0).json();
+    assert_eq!(plan["summary"]["tenants"], 1);
+    let (requests, _) = stage.requests(mark);
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0]["organizationId"], organization(3));
+}
+
+#[test]
+fn a_hundred_quiet_runs_send_no_write() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
+    // The platform stores it with another spelling; that is no change.
+    stage.edit(1, &json!({"widget": {"theme": {"colors": {"background": "#fff"}}}}));
+    let mark = stage.mark();
+    for _ in 0..100 {
+        stage.genesync(&["apply", "--quiet"]).expect(0);
+    }
+    assert_eq!(stage.writes(mark), []);
+    assert_eq!(stage.requests(mark).0.len(), 200);
+}
+
+#[test]
+fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
+    let mut child = stage.command(&["apply"]).spawn().unwrap();
+    // Executed, and its answer held back: now the client dies.
+    while stage.live(1).0 < 2 {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let ran = stage.genesync(&["apply", "-v", "--format", "json"]).expect(0);
+    assert!(ran.stderr.contains("of unknown outcome") && ran.stderr.contains("is in force as version 2"), "{}", ran.stderr);
+    assert_eq!(stage.writes(mark).len(), 1);
+    let receipts = &ran.json()["tenants"][0]["receipts"];
+    assert_eq!((&receipts[0]["version"], receipts[0]["auditEntry"].is_string()), (&json!(2), true));
+}
+
+#[test]
+fn two_at_once_on_one_journal_is_refused() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.fault(1, "PUT", &json!({"delayMs": 1_000}));
+    let mut first = stage.command(&["apply"]).spawn().unwrap();
+    while stage.live(1).0 < 2 {
+        std::thread::yield_now();
+    }
+    let ran = stage.genesync(&["apply"]).expect(7);
+    assert!(ran.stderr.contains("another genesync"), "{}", ran.stderr);
+    assert!(first.wait().unwrap().success());
+}
+
+#[test]
+fn a_json_document_comes_out_on_failure_too() {
+    let stage = Stage::new();
+    for arguments in [&["plan", "--format", "json"][..], &["apply", "--format", "json"], &["validate", "--format", "json", "nowhere"]] {
+        let ran = stage.genesync(arguments);
+        assert_ne!(ran.code, 0);
+        assert_eq!(ran.json()["exitCode"], ran.code);
+        assert!(ran.json()["error"]["message"].is_string());
+    }
+}
+
+#[test]
+fn a_remote_repository_is_fetched_over_a_file_url() {
+    let stage = Stage::new();
+    let first = stage.commit(&tenant("acme", &[1], &delay(1)));
+    let url = format!("file://{}", stage.repository().display());
+    let cache = stage.repository().join("../cache");
+    let apply = |stage: &Stage, rev: &str| {
+        let mut command = stage.command(&["apply", &url, "--rev", rev]);
+        command.env("GENESYNC_CACHE_DIR", &cache).current_dir(std::env::temp_dir());
+        crate::support::ran(command.output().unwrap())
+    };
+    apply(&stage, "HEAD").expect(0);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    apply(&stage, "HEAD").expect(0);
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 2);
+    apply(&stage, &first[..12]).expect(5);
+    assert_eq!(stage.audit()[&(organization(1), format!("{CLIENT_ID} webchat:configuration:update"))], 1);
+}

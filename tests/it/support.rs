@@ -1,0 +1,208 @@
+//! One world for one test: an emulator on a socket of its own, a git repository, a journal, and the binary.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use genesync::emulator::{Seed, World, serve};
+use git2::{IndexAddOption, Repository, Signature};
+use serde_json::{Value, json};
+
+pub const CLIENT_ID: &str = "client-7";
+/// A text that must never come out anywhere.
+pub const SECRET: &str = "canary-9f1b7c5e";
+
+pub struct Stage {
+    runtime: tokio::runtime::Runtime,
+    pub url: String,
+    pub world: Arc<Mutex<World>>,
+    folder: tempfile::TempDir,
+}
+
+/// What one call of the binary left behind.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not one JSON document: {error}\n{}", self.stdout))
+    }
+}
+
+pub fn organization(number: u32) -> String {
+    format!("00000000-0000-4000-8000-{number:012}")
+}
+
+/// A tenant's two files. Organization numbers: the primary, then the replicas.
+pub fn tenant(name: &str, organizations: &[u32], web: &str) -> Vec<(String, String)> {
+    let regions = ["eu-west-1", "us-east-1", "ap-south-1"];
+    let replicas: String = organizations
+        .iter()
+        .zip(regions)
+        .skip(1)
+        .map(|(number, region)| format!("    - {{organizationId: {}, region: {region}}}\n", organization(*number)))
+        .collect();
+    let replicas = if replicas.is_empty() { String::new() } else { format!("  replicas:\n{replicas}") };
+    let declared = format!(
+        "apiVersion: genesync/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  organizationId: {}\n  region: eu-west-1\n  credentials: main\n{replicas}  sync: {{mode: enforce}}\n",
+        organization(organizations[0])
+    );
+    let web = format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{web}");
+    vec![(format!("tenants/{name}/tenant.yaml"), declared), (format!("tenants/{name}/web.yaml"), web)]
+}
+
+/// A small configuration with one number to change.
+pub fn delay(ms: u32) -> String {
+    format!("  greetings: {{enabled: true, messages: [Hello], delayMs: {ms}}}\n")
+}
+
+impl Stage {
+    /// An empty world: any organization is served and starts unconfigured.
+    pub fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let world = Arc::new(Mutex::new(World::new(&Seed::unconfigured(CLIENT_ID, SECRET))));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        runtime.spawn(serve(listener, Arc::clone(&world), std::future::pending()));
+        let stage = Self { runtime, url, world, folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(stage.repository()).unwrap();
+        let timing = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\n";
+        std::fs::write(stage.path("settings.toml"), timing).unwrap();
+        stage.control("POST", "settings", &json!({"auditDelayMs": 20, "replicationDelayMs": 40}));
+        stage
+    }
+
+    /// A world with tenants, committed and applied.
+    pub fn applied(tenants: &[Vec<(String, String)>]) -> Self {
+        let stage = Self::new();
+        stage.commit(&tenants.concat());
+        stage.genesync(&["apply"]).expect(0);
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn repository(&self) -> PathBuf {
+        self.path("fleet")
+    }
+
+    /// Writes files and commits everything there is. Returns the commit's hash.
+    pub fn commit(&self, files: &[(String, String)]) -> String {
+        for (path, text) in files {
+            let path = self.repository().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        commit_all(&self.repository())
+    }
+
+    /// The binary, with nothing of the caller's environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+        command.env_clear().current_dir(self.repository()).args(arguments);
+        command.env("GENESYNC_SETTINGS", self.path("settings.toml")).env("GENESYNC_STATE_DIR", self.path("state"));
+        command.env("GENESYNC_CREDENTIALS_MAIN_CLIENT_ID", CLIENT_ID).env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", SECRET);
+        for region in ["EU_WEST_1", "US_EAST_1", "AP_SOUTH_1"] {
+            command.env(format!("GENESYNC_ENDPOINT_{region}"), &self.url);
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    #[track_caller]
+    pub fn genesync(&self, arguments: &[&str]) -> Ran {
+        ran(self.command(arguments).output().unwrap())
+    }
+
+    /// Calls the emulator's control surface.
+    pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let request = reqwest::Client::new().request(method.parse().unwrap(), format!("{}/_emulator/{path}", self.url));
+        let request = if body.is_null() { request } else { request.json(body) };
+        self.runtime.block_on(async {
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
+            answer.json().await.unwrap_or(Value::Null)
+        })
+    }
+
+    pub fn fault(&self, number: u32, method: &str, action: &Value) {
+        let fault = json!({"match": {"method": method, "organizationId": organization(number)}, "do": action});
+        self.control("POST", "faults", &json!({"faults": [fault]}));
+    }
+
+    pub fn edit(&self, number: u32, patch: &Value) {
+        self.control("POST", "edit", &json!({"organizationId": organization(number), "actor": "Mara Ionescu", "patch": patch}));
+    }
+
+    /// Requests since a number, without those for tokens.
+    pub fn requests(&self, since: u64) -> (Vec<Value>, u64) {
+        let mut log = self.control("GET", &format!("requests?since={since}"), &Value::Null);
+        let requests = log["requests"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        let requests = requests.into_iter().filter(|request| request["path"] != "/oauth/token").collect();
+        (requests, log["next"].as_u64().unwrap())
+    }
+
+    /// Writes since a number: method and status of each, job starts included.
+    pub fn writes(&self, since: u64) -> Vec<(String, Option<u64>)> {
+        let is_write = |request: &&Value| request["method"] == "PUT" || request["path"].as_str().is_some_and(|path| path.ends_with("/replicate"));
+        let (requests, _) = self.requests(since);
+        requests.iter().filter(is_write).map(|request| (request["method"].as_str().unwrap().to_owned(), request["status"].as_u64())).collect()
+    }
+
+    pub fn mark(&self) -> u64 {
+        self.requests(0).1
+    }
+
+    /// Version and configuration of an organization.
+    pub fn live(&self, number: u32) -> (u64, Value) {
+        let world = self.world.lock().unwrap();
+        let stored = world.configuration(&organization(number)).map(|stored| (stored.version, Value::Object(stored.body.clone())));
+        stored.unwrap_or((0, Value::Null))
+    }
+
+    /// How many audit records each actor has, by organization and action.
+    pub fn audit(&self) -> BTreeMap<(String, String), usize> {
+        let mut counts = BTreeMap::new();
+        for record in self.world.lock().unwrap().audit() {
+            *counts.entry((record.organization_id.clone(), format!("{} {}", record.actor.id, record.action.name()))).or_default() += 1;
+        }
+        counts
+    }
+}
+
+pub fn ran(output: Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let ran = Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
+    assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET), "the secret came out:\n{}\n{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("emulator-token") && !ran.stderr.contains("emulator-token"), "a token came out");
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("out of place"), "{}", ran.stderr);
+    ran
+}
+
+/// Commits everything in a folder's work tree on top of `HEAD`.
+pub fn commit_all(path: &Path) -> String {
+    let repository = Repository::open(path).or_else(|_| Repository::init(path)).unwrap();
+    let mut index = repository.index().unwrap();
+    index.add_all(["*"], IndexAddOption::DEFAULT, None).unwrap();
+    index.update_all(["*"], None).unwrap();
+    index.write().unwrap();
+    let tree = repository.find_tree(index.write_tree().unwrap()).unwrap();
+    let author = Signature::now("A Team", "team@example.com").unwrap();
+    let parent = repository.head().ok().and_then(|head| head.peel_to_commit().ok());
+    let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+    repository.commit(Some("HEAD"), &author, &author, "change", &tree, &parents).unwrap().to_string()
+}
