@@ -27,13 +27,17 @@ pub enum Note {
     NotLanded {
         /// Where.
         organization: OrganizationId,
+        /// The version that it would have made.
+        version: u64,
     },
     /// A write of unknown outcome may lie under somebody's later change; only the audit log knows.
     Unclear {
         /// Where.
         organization: OrganizationId,
-        /// The version that it would have made.
-        version: u64,
+        /// The first version that it may have made.
+        from: u64,
+        /// The last one.
+        to: u64,
     },
     /// The answer was older than what was acknowledged already.
     Stale {
@@ -153,13 +157,13 @@ impl fmt::Display for Note {
                     "the write to {organization} whose answer was lost is in force as version {version}"
                 )
             }
-            Note::NotLanded { organization } => {
+            Note::NotLanded { organization, version: _ } => {
                 write!(f, "the write to {organization} whose answer was lost was not executed")
             }
-            Note::Unclear { organization, version } => {
+            Note::Unclear { organization, from, to } => {
                 write!(
                     f,
-                    "somebody changed {organization} after a write of unknown outcome (version {version}, if it was made)"
+                    "somebody changed {organization} after a write of unknown outcome (version {from} to {to}, if it was made)"
                 )
             }
             Note::Stale { organization, known } => {

@@ -10,10 +10,11 @@ use super::timing::{earlier, elapsed_ms, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
-    ActorKind, ChangeKind, Entry, Fault, FaultKind, Observed, OrganizationId, Receipt, Receiver, Record,
-    Stored, Target,
+    ActorKind, ChangeKind, Entry, Fault, FaultKind, Guard, Observed, OrganizationId, Receipt, Receiver,
+    Record, Stored, Target,
 };
 use crate::plan;
+use crate::replicate;
 
 /// How far back the audit log is asked who moved what: as long as the platform's own real-time view keeps it.
 const ATTRIBUTION_DAYS: u64 = 14;
@@ -41,13 +42,13 @@ impl Run {
 
     pub(super) fn observed(mut self, index: usize, observed: Observed, now: Timestamp) -> Step {
         let Some(target) = self.target(index).cloned() else { return self.read_all() };
-        if let Some(known) = self.floor(&target.organization)
+        if let Some(known) = self.floor(&target.organization, &observed)
             && observed.version().is_none_or(|version| version < known)
         {
             let fault = Fault::new(
                 FaultKind::Transient,
                 format!(
-                    "organization {} keeps answering with something older than version {known}",
+                    "organization {} keeps answering with something older than version {known}, which was applied; if it was deleted and made again, run with --allow recreate",
                     target.organization
                 ),
             );
@@ -65,19 +66,22 @@ impl Run {
         step.noting_all(served)
     }
 
-    /// The version that the server acknowledged to us for an organization: nothing older may be planned from.
-    fn floor(&self, organization: &OrganizationId) -> Option<u64> {
-        self.receipts
-            .iter()
-            .filter(|receipt| receipt.target.organization == *organization)
-            .map(|receipt| receipt.version)
-            .max()
+    /// The version that is known to exist, because the server acknowledged it to this run or an earlier one:
+    /// an answer older than it is a stale one, and nothing may be planned from it. Somebody may have deleted
+    /// the configuration and made another, whose versions start anew: `--allow recreate` says that it is so.
+    fn floor(&self, organization: &OrganizationId, observed: &Observed) -> Option<u64> {
+        let ours = |receipt: &&Receipt| receipt.target.organization == *organization;
+        let acknowledged = self.receipts.iter().filter(ours).map(|receipt| receipt.version).max();
+        let base = self.journal.0.bases.get(organization).map(|base| base.version);
+        let recreated = self.spec.limits.allowed.contains(&Guard::Recreate) || *observed == Observed::Absent;
+        acknowledged.max(base.filter(|_| !recreated))
     }
 
     /// Measures how long an organization took to serve what was asked for, the first time that it does.
     pub(super) fn note_served(&mut self, target: &Target, observed: &Observed, now: Timestamp) -> Vec<Note> {
         let organization = &target.organization;
-        let Some(receipt) = self.receipts.iter().find(|receipt| receipt.target.organization == *organization)
+        let Some(receipt) =
+            self.receipts.iter().rfind(|receipt| receipt.target.organization == *organization)
         else {
             return Vec::new();
         };
@@ -138,7 +142,11 @@ impl Run {
                 }
                 IntentAction::Job { targets } => {
                     let source = self.observed.first().map(Observed::body).unwrap_or_default();
-                    let same = |stored: &Stored| plan::canonical::same(&stored.body, &source);
+                    // The primary may have changed since the job copied it. One write is under way at a time, so
+                    // the next version by our own client is the job's, whatever it holds.
+                    let same = |stored: &Stored| {
+                        stored.modified_by.is_some() || plan::canonical::same(&stored.body, &source)
+                    };
                     let landed = |(target, seen): &(Target, Option<u64>)| {
                         self.landed(&intent, target, *seen, Receiver::Job, &same, &mut notes)
                     };
@@ -165,6 +173,9 @@ impl Run {
     }
 
     /// Whether a write of unknown outcome is what an organization holds now.
+    ///
+    /// A PUT names its version, so it can only have made the next one. A job names none: it may have gone
+    /// over somebody's change and made a later one, and then that has to be told.
     fn landed(
         &self,
         intent: &Intent,
@@ -177,27 +188,33 @@ impl Run {
         let organization = target.organization.clone();
         let expected = from_version.map_or(1, |version| version + 1);
         let index = self.spec.tenant.targets().position(|known| known.organization == organization)?;
-        let Some(Observed::Present(stored)) = self.observed.get(index) else {
-            notes.push(Note::NotLanded { organization });
-            return None;
+        let stored = match self.observed.get(index) {
+            Some(Observed::Present(stored)) if stored.version >= expected => stored,
+            _ => {
+                notes.push(Note::NotLanded { organization, version: expected });
+                return None;
+            }
         };
+        let version = stored.version;
         let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
-        if stored.version == expected && ours && same(stored) {
-            notes.push(Note::Landed { organization, version: expected });
-            return Some(Receipt {
-                target: target.clone(),
-                from_version,
-                version: expected,
-                sent_at: intent.sent_at,
-                by,
+        let fits = version == expected || by == Receiver::Job && stored.modified_by.is_some();
+        if !(ours && fits && same(stored)) {
+            if version > expected {
+                notes.push(Note::Unclear { organization, from: expected, to: version - 1 });
+            } else {
+                notes.push(Note::NotLanded { organization, version: expected });
+            }
+            return None;
+        }
+        if replicate::overwrote(from_version, version) {
+            notes.push(Note::Overwrote {
+                organization: organization.clone(),
+                seen: from_version,
+                made: version,
             });
         }
-        if stored.version > expected {
-            notes.push(Note::Unclear { organization, version: expected });
-        } else {
-            notes.push(Note::NotLanded { organization });
-        }
-        None
+        notes.push(Note::Landed { organization, version });
+        Some(Receipt { target: target.clone(), from_version, version, sent_at: intent.sent_at, by })
     }
 
     /// Plans; first asks the audit log where somebody else moved what git manages.

@@ -240,10 +240,11 @@ impl Run {
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
             }
             Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
-            Verdict::Settle { fault, running } => {
+            // Whatever the answer was: a job that was taken on goes on copying on its own.
+            Verdict::Settle { fault, running: _ } => {
                 self.job_tried = true;
                 let organization = start.source.organization;
-                self.wait_out(intent, running, Note::AnswerLost { organization, fault }, now)
+                self.wait_out(intent, true, Note::AnswerLost { organization, fault }, now)
             }
             Verdict::Stale => {
                 self.job_tried = true;
@@ -278,8 +279,10 @@ impl Run {
             let Some(status) = status.filter(|status| status.status == JobTargetStatus::Completed) else {
                 continue;
             };
-            let known =
-                self.receipts.iter().any(|receipt| receipt.target == *target && receipt.by == Receiver::Job);
+            let known = self
+                .receipts
+                .iter()
+                .any(|receipt| receipt.target == *target && receipt.sent_at == copying.asked_at);
             if !known {
                 let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
                 if replicate::overwrote(*seen, version) {

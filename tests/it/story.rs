@@ -38,16 +38,27 @@ fn a_field_that_nobody_manages_survives_an_edit_between_read_and_write() {
     assert!(ran.stderr.contains("somebody changed"), "{}", ran.stderr);
     assert_eq!(stage.writes(mark), [("PUT".to_owned(), Some(409)), put_ok()]);
     let (version, body) = stage.live(1);
-    assert_eq!((version, &body["banner"]["n"], &body["greetings"]["tone"], &body["greetings"]["delayMs"]), (3, &json!(1), &json!("warm"), &json!(2)));
+    assert_eq!(
+        (version, &body["banner"]["n"], &body["greetings"]["tone"], &body["greetings"]["delayMs"]),
+        (3, &json!(1), &json!("warm"), &json!(2))
+    );
 }
 
 #[test]
 fn a_managed_field_edited_between_read_and_write_is_set_again_and_its_editor_named() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
-    stage.fault(1, "PUT", &json!({"edit": {"actor": "Mara Ionescu", "patch": {"greetings": {"delayMs": 777}}}}));
+    stage.fault(
+        1,
+        "PUT",
+        &json!({"edit": {"actor": "Mara Ionescu", "patch": {"greetings": {"delayMs": 777}}}}),
+    );
     let ran = stage.genesync(&["apply"]).expect(0);
-    assert!(ran.stderr.contains("Mara Ionescu changed") && ran.stderr.contains("greetings.delayMs"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("Mara Ionescu changed") && ran.stderr.contains("greetings.delayMs"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 2);
 }
 
@@ -164,7 +175,8 @@ fn replication_that_fails_in_one_region_is_shown_and_repaired_there() {
     let by = |number: u32| {
         let done = ran.json();
         let receipts = done["tenants"][0]["receipts"].as_array().unwrap().clone();
-        receipts.iter().find(|receipt| receipt["organizationId"] == organization(number)).unwrap()["by"].clone()
+        receipts.iter().find(|receipt| receipt["organizationId"] == organization(number)).unwrap()["by"]
+            .clone()
     };
     assert_eq!((by(1), by(2), by(3)), (json!("put"), json!("job"), json!("put")));
     assert_eq!(stage.live(3).1["greetings"]["delayMs"], 1);
@@ -177,8 +189,12 @@ fn a_replica_with_fields_of_its_own_is_written_and_never_copied_over() {
     stage.commit(&tenant("acme", &[1, 2, 3], &delay(2)));
     let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
     let receipts = done["tenants"][0]["receipts"].as_array().unwrap();
-    assert!(receipts.iter().any(|receipt| receipt["organizationId"] == organization(2) && receipt["by"] == "put"));
-    assert!(receipts.iter().any(|receipt| receipt["organizationId"] == organization(3) && receipt["by"] == "job"));
+    assert!(
+        receipts.iter().any(|receipt| receipt["organizationId"] == organization(2) && receipt["by"] == "put")
+    );
+    assert!(
+        receipts.iter().any(|receipt| receipt["organizationId"] == organization(3) && receipt["by"] == "job")
+    );
     assert_eq!(stage.live(2).1["regional"]["notice"], "hello");
 }
 
@@ -232,9 +248,16 @@ fn drift_is_named_with_its_author_whether_the_journal_is_there_or_not() {
     stage.genesync(&["validate"]).expect(0);
     for state in ["state", "another-state"] {
         let state = stage.repository().join("..").join(state);
-        let plan = stage.genesync(&["plan", "--format", "json", "--state-dir", state.to_str().unwrap()]).expect(0).json();
+        let plan = stage
+            .genesync(&["plan", "--format", "json", "--state-dir", state.to_str().unwrap()])
+            .expect(0)
+            .json();
         let change = &plan["tenants"][0]["targets"][0]["changes"][0];
-        assert_eq!((&change["kind"], &change["by"]["actor"]["name"]), (&json!("drift"), &json!("Mara Ionescu")), "{state:?}");
+        assert_eq!(
+            (&change["kind"], &change["by"]["actor"]["name"]),
+            (&json!("drift"), &json!("Mara Ionescu")),
+            "{state:?}"
+        );
         assert!(change["by"]["remoteIp"].is_string());
     }
 }
@@ -242,7 +265,8 @@ fn drift_is_named_with_its_author_whether_the_journal_is_there_or_not() {
 #[test]
 fn one_bad_tenant_among_eight_stops_itself_alone() {
     let stage = Stage::new();
-    let mut files: Vec<_> = (1..=8).flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
+    let mut files: Vec<_> =
+        (1..=8).flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
     files.extend(tenant("t4", &[4], "  greetings: {delayMs: 99999999}\n"));
     stage.commit(&files);
     let ran = stage.genesync(&["apply"]).expect(6);
@@ -307,7 +331,8 @@ fn a_configuration_that_somebody_deleted_is_not_made_again_unasked() {
 
 #[test]
 fn a_run_over_many_tenants_is_refused_as_a_whole() {
-    let tenants: Vec<_> = (1..=10).map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
+    let tenants: Vec<_> =
+        (1..=10).map(|number| tenant(&format!("t{number}"), &[number], &delay(1))).collect();
     let stage = Stage::applied(&tenants);
     let changed: Vec<_> = (1..=6).map(|number| tenant(&format!("t{number}"), &[number], &delay(2))).collect();
     stage.commit(&changed.concat());
@@ -322,7 +347,10 @@ fn a_run_over_many_tenants_is_refused_as_a_whole() {
 #[test]
 fn a_watched_tenant_is_reported_and_never_written() {
     let stage = Stage::new();
-    let files: Vec<_> = tenant("acme", &[1], &delay(1)).into_iter().map(|(path, text)| (path, text.replace("enforce", "watch"))).collect();
+    let files: Vec<_> = tenant("acme", &[1], &delay(1))
+        .into_iter()
+        .map(|(path, text)| (path, text.replace("enforce", "watch")))
+        .collect();
     stage.commit(&files);
     let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
     assert_eq!(done["tenants"][0]["status"], "OutOfSync");
@@ -332,7 +360,10 @@ fn a_watched_tenant_is_reported_and_never_written() {
 #[test]
 fn trouble_in_an_early_wave_keeps_later_waves_from_starting() {
     let stage = Stage::new();
-    let late: Vec<_> = tenant("zeta", &[2], &delay(1)).into_iter().map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1"))).collect();
+    let late: Vec<_> = tenant("zeta", &[2], &delay(1))
+        .into_iter()
+        .map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1")))
+        .collect();
     stage.commit(&[tenant("acme", &[1], &delay(1)), late].concat());
     stage.fault(1, "PUT", &json!({"status": 422}));
     stage.genesync(&["apply"]).expect(4);
@@ -397,7 +428,11 @@ fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() 
     child.kill().unwrap();
     child.wait().unwrap();
     let ran = stage.genesync(&["apply", "-v", "--format", "json"]).expect(0);
-    assert!(ran.stderr.contains("of unknown outcome") && ran.stderr.contains("is in force as version 2"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("of unknown outcome") && ran.stderr.contains("is in force as version 2"),
+        "{}",
+        ran.stderr
+    );
     assert_eq!(stage.writes(mark).len(), 1);
     let receipts = &ran.json()["tenants"][0]["receipts"];
     assert_eq!((&receipts[0]["version"], receipts[0]["auditEntry"].is_string()), (&json!(2), true));
@@ -420,7 +455,11 @@ fn two_at_once_on_one_journal_is_refused() {
 #[test]
 fn a_json_document_comes_out_on_failure_too() {
     let stage = Stage::new();
-    for arguments in [&["plan", "--format", "json"][..], &["apply", "--format", "json"], &["validate", "--format", "json", "nowhere"]] {
+    for arguments in [
+        &["plan", "--format", "json"][..],
+        &["apply", "--format", "json"],
+        &["validate", "--format", "json", "nowhere"],
+    ] {
         let ran = stage.genesync(arguments);
         assert_ne!(ran.code, 0);
         assert_eq!(ran.json()["exitCode"], ran.code);

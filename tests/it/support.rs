@@ -36,7 +36,8 @@ impl Ran {
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not one JSON document: {error}\n{}", self.stdout))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("not one JSON document: {error}\n{}", self.stdout))
     }
 }
 
@@ -51,14 +52,17 @@ pub fn tenant(name: &str, organizations: &[u32], web: &str) -> Vec<(String, Stri
         .iter()
         .zip(regions)
         .skip(1)
-        .map(|(number, region)| format!("    - {{organizationId: {}, region: {region}}}\n", organization(*number)))
+        .map(|(number, region)| {
+            format!("    - {{organizationId: {}, region: {region}}}\n", organization(*number))
+        })
         .collect();
     let replicas = if replicas.is_empty() { String::new() } else { format!("  replicas:\n{replicas}") };
     let declared = format!(
         "apiVersion: genesync/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec:\n  organizationId: {}\n  region: eu-west-1\n  credentials: main\n{replicas}  sync: {{mode: enforce}}\n",
         organization(organizations[0])
     );
-    let web = format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{web}");
+    let web =
+        format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{web}");
     vec![(format!("tenants/{name}/tenant.yaml"), declared), (format!("tenants/{name}/web.yaml"), web)]
 }
 
@@ -70,7 +74,8 @@ pub fn delay(ms: u32) -> String {
 impl Stage {
     /// An empty world: any organization is served and starts unconfigured.
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let world = Arc::new(Mutex::new(World::new(&Seed::unconfigured(CLIENT_ID, SECRET))));
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -113,8 +118,12 @@ impl Stage {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
         command.env_clear().current_dir(self.repository()).args(arguments);
-        command.env("GENESYNC_SETTINGS", self.path("settings.toml")).env("GENESYNC_STATE_DIR", self.path("state"));
-        command.env("GENESYNC_CREDENTIALS_MAIN_CLIENT_ID", CLIENT_ID).env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", SECRET);
+        command
+            .env("GENESYNC_SETTINGS", self.path("settings.toml"))
+            .env("GENESYNC_STATE_DIR", self.path("state"));
+        command
+            .env("GENESYNC_CREDENTIALS_MAIN_CLIENT_ID", CLIENT_ID)
+            .env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", SECRET);
         for region in ["EU_WEST_1", "US_EAST_1", "AP_SOUTH_1"] {
             command.env(format!("GENESYNC_ENDPOINT_{region}"), &self.url);
         }
@@ -129,7 +138,8 @@ impl Stage {
 
     /// Calls the emulator's control surface.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let request = reqwest::Client::new().request(method.parse().unwrap(), format!("{}/_emulator/{path}", self.url));
+        let request =
+            reqwest::Client::new().request(method.parse().unwrap(), format!("{}/_emulator/{path}", self.url));
         let request = if body.is_null() { request } else { request.json(body) };
         self.runtime.block_on(async {
             let answer = request.send().await.unwrap();
@@ -139,12 +149,17 @@ impl Stage {
     }
 
     pub fn fault(&self, number: u32, method: &str, action: &Value) {
-        let fault = json!({"match": {"method": method, "organizationId": organization(number)}, "do": action});
+        let fault =
+            json!({"match": {"method": method, "organizationId": organization(number)}, "do": action});
         self.control("POST", "faults", &json!({"faults": [fault]}));
     }
 
     pub fn edit(&self, number: u32, patch: &Value) {
-        self.control("POST", "edit", &json!({"organizationId": organization(number), "actor": "Mara Ionescu", "patch": patch}));
+        self.control(
+            "POST",
+            "edit",
+            &json!({"organizationId": organization(number), "actor": "Mara Ionescu", "patch": patch}),
+        );
     }
 
     /// Requests since a number, without those for tokens.
@@ -157,9 +172,16 @@ impl Stage {
 
     /// Writes since a number: method and status of each, job starts included.
     pub fn writes(&self, since: u64) -> Vec<(String, Option<u64>)> {
-        let is_write = |request: &&Value| request["method"] == "PUT" || request["path"].as_str().is_some_and(|path| path.ends_with("/replicate"));
+        let is_write = |request: &&Value| {
+            request["method"] == "PUT"
+                || request["path"].as_str().is_some_and(|path| path.ends_with("/replicate"))
+        };
         let (requests, _) = self.requests(since);
-        requests.iter().filter(is_write).map(|request| (request["method"].as_str().unwrap().to_owned(), request["status"].as_u64())).collect()
+        requests
+            .iter()
+            .filter(is_write)
+            .map(|request| (request["method"].as_str().unwrap().to_owned(), request["status"].as_u64()))
+            .collect()
     }
 
     pub fn mark(&self) -> u64 {
@@ -169,7 +191,9 @@ impl Stage {
     /// Version and configuration of an organization.
     pub fn live(&self, number: u32) -> (u64, Value) {
         let world = self.world.lock().unwrap();
-        let stored = world.configuration(&organization(number)).map(|stored| (stored.version, Value::Object(stored.body.clone())));
+        let stored = world
+            .configuration(&organization(number))
+            .map(|stored| (stored.version, Value::Object(stored.body.clone())));
         stored.unwrap_or((0, Value::Null))
     }
 
@@ -177,7 +201,12 @@ impl Stage {
     pub fn audit(&self) -> BTreeMap<(String, String), usize> {
         let mut counts = BTreeMap::new();
         for record in self.world.lock().unwrap().audit() {
-            *counts.entry((record.organization_id.clone(), format!("{} {}", record.actor.id, record.action.name()))).or_default() += 1;
+            *counts
+                .entry((
+                    record.organization_id.clone(),
+                    format!("{} {}", record.actor.id, record.action.name()),
+                ))
+                .or_default() += 1;
         }
         counts
     }
@@ -185,9 +214,21 @@ impl Stage {
 
 pub fn ran(output: Output) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    let ran = Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) };
-    assert!(!ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET), "the secret came out:\n{}\n{}", ran.stdout, ran.stderr);
-    assert!(!ran.stdout.contains("emulator-token") && !ran.stderr.contains("emulator-token"), "a token came out");
+    let ran = Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    };
+    assert!(
+        !ran.stdout.contains(SECRET) && !ran.stderr.contains(SECRET),
+        "the secret came out:\n{}\n{}",
+        ran.stdout,
+        ran.stderr
+    );
+    assert!(
+        !ran.stdout.contains("emulator-token") && !ran.stderr.contains("emulator-token"),
+        "a token came out"
+    );
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("out of place"), "{}", ran.stderr);
     ran

@@ -1,0 +1,78 @@
+//! What goes wrong in one seed: drawn once, so that adding a fault does not reshuffle the others.
+
+/// A stream of numbers from a seed (SplitMix64).
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// The stream of one concern of one seed.
+    pub fn new(seed: u64, concern: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ concern.wrapping_mul(0xD1B5_4A32_D192_ED03))
+    }
+
+    pub fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end.max(1)
+    }
+
+    /// True so many times in a hundred.
+    pub fn percent(&mut self, chance: u64) -> bool {
+        self.below(100) < chance
+    }
+}
+
+/// Chances in a hundred, each zero in seeds that leave it out.
+#[derive(Debug, Clone)]
+pub struct Script {
+    pub drop_before: u64,
+    pub drop_after: u64,
+    pub late: u64,
+    pub throttle: u64,
+    pub server_error: u64,
+    pub stale: u64,
+    pub garbage: u64,
+    pub managed_edit: u64,
+    pub unmanaged_edit: u64,
+    pub commit: u64,
+    pub crash_before: u64,
+    pub crash_after: u64,
+    pub job_failure: u64,
+    pub store_failure: u64,
+    /// Effects performed before the world heals.
+    pub steps: u64,
+    /// Organizations besides the primary.
+    pub replicas: usize,
+}
+
+impl Script {
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 1);
+        let mut chance = |most: u64| if dice.percent(40) { 1 + dice.below(most) } else { 0 };
+        Self {
+            drop_before: chance(15),
+            drop_after: chance(25),
+            late: chance(25),
+            throttle: chance(15),
+            server_error: chance(15),
+            stale: chance(25),
+            garbage: chance(10),
+            managed_edit: chance(12),
+            unmanaged_edit: chance(20),
+            commit: chance(8),
+            crash_before: chance(6),
+            crash_after: chance(10),
+            job_failure: chance(40),
+            store_failure: chance(5),
+            steps: 30 + dice.below(90),
+            replicas: dice.below(3) as usize,
+        }
+    }
+}

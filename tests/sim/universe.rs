@@ -1,0 +1,735 @@
+//! One seed's world, and the oracle that watches it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use genesync::api::operation::{Operation, Response, Verb};
+use genesync::api::webchat;
+use genesync::emulator::{
+    self, Actor, Fault as Script_, FaultAction, FaultMatch, Handled, Seed, SettingsPatch, World,
+};
+use genesync::model::plan::Limits;
+use genesync::model::record::Journal;
+use genesync::model::{
+    CredentialsName, Desired, Fault, FaultKind, Mode, OrganizationId, Outcome, Record, Region, Revision,
+    Target, Tenant, TenantName,
+};
+use genesync::plan;
+use genesync::reconcile::{Effect, Entries, Event, Note, Run, Spec, Status, Timing, step};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::script::{Dice, Script};
+
+const CLIENT: &str = "our-client";
+const SECRET: &str = "our-secret";
+
+/// A guard of the product that is switched off, to show that the oracle would notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutant {
+    None,
+    /// Writes go out with whatever version is current.
+    NoIfMatch,
+    /// A lost answer counts as *not executed*.
+    NoReadBack,
+    /// Intents are acknowledged and not kept.
+    NoIntent,
+}
+
+/// How often each thing happened.
+#[derive(Debug, Clone, Default)]
+pub struct Counts(BTreeMap<&'static str, u64>);
+
+const KINDS: &[&str] = &[
+    "accepted",
+    "conflict",
+    "crash after",
+    "crash before",
+    "drop after",
+    "drop before",
+    "edit",
+    "commit",
+    "garbage",
+    "job failure",
+    "landed late",
+    "server error",
+    "stale",
+    "store failure",
+    "throttle",
+];
+
+impl Counts {
+    fn hit(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    pub fn add(&mut self, other: &Counts) {
+        for (kind, count) in &other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+
+    pub fn never(&self) -> Vec<&'static str> {
+        KINDS.iter().copied().filter(|kind| !self.0.contains_key(kind)).collect()
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// A request that left and has not arrived.
+struct InFlight {
+    arrives: Timestamp,
+    request: emulator::Request,
+}
+
+pub struct Universe {
+    seed: u64,
+    mutant: Mutant,
+    script: Script,
+    dice: Dice,
+    people: Dice,
+    now: Timestamp,
+    world: World,
+    token: Option<(String, Timestamp)>,
+    in_flight: Vec<InFlight>,
+    /// Every record that was made durable.
+    records: Vec<Record>,
+    git: (u64, Desired),
+    tenant: Tenant,
+    unclear: BTreeSet<(String, u64)>,
+    /// Whether any read was stale so far.
+    stale_ever: bool,
+    /// Organizations of which the core said, after a stale read, that it can't tell.
+    doubtful: BTreeSet<String>,
+    overwrote: BTreeSet<String>,
+    audited: usize,
+    counts: Counts,
+    trace: Vec<String>,
+}
+
+fn desired(value: u64) -> Desired {
+    let body = json!({
+        "greetings": {"enabled": true, "messages": [format!("hello {value}")], "delayMs": value * 10},
+        "features": {"flags": {"enableRichText": value % 2 == 0}, "audiences": ["b", "a"]},
+    });
+    Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false }
+}
+
+fn managed(property: &str) -> bool {
+    [
+        "greetings.enabled",
+        "greetings.messages",
+        "greetings.delayMs",
+        "features.flags.enableRichText",
+        "features.audiences",
+    ]
+    .iter()
+    .any(|managed| {
+        property == *managed
+            || property.starts_with(&format!("{managed}."))
+            || managed.starts_with(&format!("{property}."))
+    })
+}
+
+impl Universe {
+    pub fn new(seed: u64, mutant: Mutant) -> Self {
+        let script = Script::new(seed);
+        let mut dice = Dice::new(seed, 2);
+        let target = |number: usize| Target {
+            organization: OrganizationId::new(format!("org-{number}")),
+            region: [Region::EuWest1, Region::UsEast1, Region::ApSouth1][number],
+            credentials: CredentialsName::new("main"),
+        };
+        let mut world = World::new(&Seed::unconfigured(CLIENT, SECRET));
+        world.set_settings(SettingsPatch {
+            audit_delay_ms: Some(dice.below(4_000)),
+            replication_delay_ms: Some(dice.below(3_000)),
+            token_lifetime_s: Some(30),
+            ..SettingsPatch::default()
+        });
+        Self {
+            seed,
+            mutant,
+            people: Dice::new(seed, 3),
+            now: Timestamp::from_second(1_790_000_000).unwrap(),
+            world,
+            token: None,
+            in_flight: Vec::new(),
+            records: Vec::new(),
+            git: (1, desired(1)),
+            tenant: Tenant {
+                name: TenantName::new("acme"),
+                primary: target(0),
+                replicas: (1..=script.replicas).map(target).collect(),
+                mode: Mode::Enforce,
+                wave: 0,
+                windows: Vec::new(),
+                protected: false,
+                owners: Vec::new(),
+            },
+            unclear: BTreeSet::new(),
+            stale_ever: false,
+            doubtful: BTreeSet::new(),
+            overwrote: BTreeSet::new(),
+            audited: 0,
+            counts: Counts::default(),
+            trace: Vec::new(),
+            script,
+            dice,
+        }
+    }
+
+    pub fn trace(&self) -> Vec<String> {
+        self.trace.clone()
+    }
+
+    fn say(&mut self, line: impl Into<String>) {
+        let at = self.now.as_millisecond() - 1_790_000_000_000;
+        self.trace.push(format!("{at:>9} ms  {}", line.into()));
+    }
+
+    fn fail<T>(&self, why: impl fmt::Display) -> Result<T, String> {
+        Err(format!("SEED={}: {why}\n{:?}\n{}", self.seed, self.script, self.trace.join("\n")))
+    }
+
+    /// Plays the seed: chaos, healing, the demands.
+    pub fn play(&mut self) -> Result<Counts, String> {
+        let mut left = self.script.steps;
+        while left > 0 {
+            left = self.run(Some(left))?.0;
+        }
+        self.heal();
+        let mut status = None;
+        for _ in 0..3 {
+            let (_, ended, _) = self.run(None)?;
+            let synced = ended == Some(Status::Synced);
+            status = ended;
+            if synced {
+                break;
+            }
+        }
+        if status != Some(Status::Synced) {
+            return self.fail(format!("it did not converge in three runs without faults: {status:?}"));
+        }
+        self.demand_equal()?;
+        let writes = self.world.writes();
+        for _ in 0..3 {
+            let (_, _, changes) = self.run(None)?;
+            if changes != Some(0) || self.world.writes() != writes {
+                return self.fail(format!(
+                    "it is not silent at rest: {changes:?} changes, {} more writes",
+                    self.world.writes() - writes
+                ));
+            }
+        }
+        self.demand_accounted()?;
+        Ok(self.counts.clone())
+    }
+
+    /// Whatever was still under way arrives; nothing goes wrong any more.
+    fn heal(&mut self) {
+        self.say("-- healed --");
+        self.advance(60_000);
+        let Script { steps, replicas, .. } = self.script;
+        self.script = Script {
+            drop_before: 0,
+            drop_after: 0,
+            late: 0,
+            throttle: 0,
+            server_error: 0,
+            stale: 0,
+            garbage: 0,
+            managed_edit: 0,
+            unmanaged_edit: 0,
+            commit: 0,
+            crash_before: 0,
+            crash_after: 0,
+            job_failure: 0,
+            store_failure: 0,
+            steps,
+            replicas,
+        };
+        self.world.clear_faults();
+    }
+
+    fn spec(&self) -> Spec {
+        Spec {
+            tenant: self.tenant.clone(),
+            revision: Revision::new(format!("r{}", self.git.0)),
+            desired: self.git.1.clone(),
+            desired_before: None,
+            limits: Limits::default(),
+            timing: Timing {
+                write_ms: 2_000,
+                settle_ms: 200,
+                job_ms: 10_000,
+                confirm_ms: 8_000,
+                backoff_ms: 100,
+                backoff_max_ms: 2_000,
+                ..Timing::default()
+            },
+            own_clients: BTreeSet::from([CLIENT.to_owned()]),
+            seed: self.seed,
+        }
+    }
+
+    /// One run from the journal as it is on the disk. Returns the effects left, the status (none after a
+    /// crash), and how many changes its first plan had.
+    fn run(&mut self, mut left: Option<u64>) -> Result<(u64, Option<Status>, Option<usize>), String> {
+        let mut journal = Journal::default();
+        self.records.iter().cloned().for_each(|record| journal.absorb(record));
+        let mut run = Run::new(Arc::new(self.spec()), journal);
+        let mut event = Event::Begin;
+        self.say(format!("run from {}", run.spec.revision));
+        // No run needs more: every loop of the core is bounded.
+        for _ in 0..2_000 {
+            let next = step(run, event, self.now);
+            run = next.run;
+            let mut asked = None;
+            for effect in next.effects {
+                match effect {
+                    Effect::Report(note) => self.note(&note)?,
+                    effect => asked = Some(effect),
+                }
+            }
+            let Some(effect) = asked else {
+                if run.status().is_some() {
+                    let changes = run.first_plan.as_ref().map(|plan| plan.changes().count());
+                    self.say(format!("settled: {:?}", run.status()));
+                    return Ok((left.unwrap_or(0), run.status().cloned(), changes));
+                }
+                event = Event::Proceed;
+                continue;
+            };
+            if let Some(left) = &mut left {
+                *left = left.saturating_sub(1);
+                self.people_act();
+                if self.dice.percent(self.script.crash_before) {
+                    self.counts.hit("crash before");
+                    self.say(format!("CRASH before {}", name(&effect)));
+                    return Ok((*left, None, None));
+                }
+            }
+            event = self.perform(effect)?;
+            if let Some(left) = left
+                && self.dice.percent(self.script.crash_after)
+            {
+                self.counts.hit("crash after");
+                self.say(format!("CRASH before hearing {}", event.name()));
+                return Ok((left, None, None));
+            }
+        }
+        self.fail("a run did not end in 2,000 steps")
+    }
+
+    fn note(&mut self, note: &Note) -> Result<(), String> {
+        self.say(format!("note: {note}"));
+        match note {
+            Note::Unclear { organization, from, to } => {
+                self.unclear.extend((*from..=*to).map(|version| (organization.to_string(), version)));
+                if self.stale_ever {
+                    self.doubtful.insert(organization.to_string());
+                }
+            }
+            // Stale reads make a write look as if it had not landed, or as if it had gone over another version
+            // than it did. Nothing is lost by it, for the next write names the stale version and is refused;
+            // but which version was ours can't be told, and the core says so with these two notes.
+            Note::NotLanded { organization, .. } if self.stale_ever => {
+                self.doubtful.insert(organization.to_string());
+            }
+            Note::Overwrote { organization, .. } => {
+                self.overwrote.insert(organization.to_string());
+            }
+            Note::Conflict { .. } => self.counts.hit("conflict"),
+            Note::OutOfPlace { event } => return self.fail(format!("the event {event} came out of place")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn people_act(&mut self) {
+        let organization = format!("org-{}", self.people.below(1 + self.tenant.replicas.len() as u64));
+        let (value, now) = (self.people.below(1_000), self.now);
+        let edit = if self.people.percent(self.script.managed_edit) {
+            Some(json!({"greetings": {"delayMs": 5_000 + value}}))
+        } else if self.people.percent(self.script.unmanaged_edit) {
+            Some(json!({"banner": {"text": format!("b{value}")}, "greetings": {"tone": value}}))
+        } else {
+            None
+        };
+        if let Some(patch) = edit {
+            self.counts.hit("edit");
+            let version = self.world.edit(&organization, &Actor::user("Mara"), &patch, now);
+            self.say(format!("Mara edits {organization}: version {version}"));
+        }
+        if self.people.percent(self.script.commit) {
+            self.counts.hit("commit");
+            let next = self.git.0 + 1;
+            self.git = (next, desired(1 + self.people.below(3)));
+            self.say(format!("commit r{next}"));
+        }
+    }
+
+    /// Time goes by; what is under way arrives.
+    fn advance(&mut self, ms: u64) {
+        let until = self.now + SignedDuration::from_millis(ms as i64);
+        while let Some(index) = self
+            .in_flight
+            .iter()
+            .enumerate()
+            .filter(|(_, request)| request.arrives <= until)
+            .min_by_key(|(_, request)| request.arrives)
+            .map(|(index, _)| index)
+        {
+            let late = self.in_flight.remove(index);
+            self.now = late.arrives.max(self.now);
+            let handled = self.world.handle(&late.request, self.now);
+            self.counts.hit("landed late");
+            self.say(format!(
+                "a late {} arrives: {:?}",
+                late.request.method,
+                handled.response.map(|response| response.status)
+            ));
+        }
+        self.now = until;
+        self.world.settle(self.now);
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<Event, String> {
+        let pause = 1 + self.dice.below(120);
+        self.advance(pause);
+        let event = match effect {
+            Effect::Report(_) => Event::Woke,
+            Effect::WakeAt(until) => {
+                let wait = u64::try_from(until.duration_since(self.now).as_millis()).unwrap_or(0);
+                self.advance(wait);
+                Event::Woke
+            }
+            Effect::Save(records) => self.save(records),
+            Effect::Observe(target) => match self.send(&webchat::read(&target.organization), None) {
+                Ok(response) => webchat::observed(&response).map_or_else(Event::Failed, Event::Observed),
+                Err((fault, _)) => Event::Failed(fault),
+            },
+            Effect::ReadAudit(query) => {
+                let organizations: Vec<&OrganizationId> = query.organizations().collect();
+                match self.send(&webchat::audit(&organizations, query.from, query.to, 1), None) {
+                    Ok(response) => match webchat::entries(&response) {
+                        Ok(page) => Event::Entries(Entries { entries: page.entries, truncated: false }),
+                        Err(fault) => Event::Failed(fault),
+                    },
+                    Err((fault, _)) => Event::Failed(fault),
+                }
+            }
+            Effect::PollJob { source, id } => {
+                match self.send(&webchat::poll(&source.organization, &id), None) {
+                    Ok(response) => webchat::job(&response).map_or_else(Event::Failed, Event::Job),
+                    Err((fault, _)) => Event::Failed(fault),
+                }
+            }
+            Effect::Write(write) => {
+                self.demand_intent()?;
+                let mut operation = webchat::write(&write);
+                if self.mutant == Mutant::NoIfMatch {
+                    operation.if_match = self
+                        .world
+                        .configuration(write.target.organization.as_str())
+                        .map(|stored| stored.version);
+                }
+                let outcome = match self.send(&operation, Some(write.deadline)) {
+                    Ok(response) => webchat::answer(&response, webchat::accepted),
+                    Err((fault, left)) => self.unanswered(fault, left),
+                };
+                if matches!(outcome, Outcome::Accepted(_)) {
+                    self.counts.hit("accepted");
+                }
+                self.say(format!(
+                    "PUT {} If-Match {:?}: {}",
+                    write.target.organization,
+                    operation.if_match,
+                    outcome_name(&outcome)
+                ));
+                Event::Answered(outcome)
+            }
+            Effect::StartJob(start) => {
+                self.demand_intent()?;
+                if self.dice.percent(self.script.job_failure) {
+                    self.counts.hit("job failure");
+                    let targets =
+                        start.targets.iter().map(|target| target.organization.to_string()).take(1).collect();
+                    let requests = FaultMatch { path: Some("**/replicate".into()), ..FaultMatch::default() };
+                    self.world.add_faults(vec![Script_ {
+                        requests,
+                        nth: 1,
+                        times: 1,
+                        action: FaultAction::FailTargets(targets),
+                    }]);
+                }
+                let outcome = match self.send(&webchat::replicate(&start), Some(start.deadline)) {
+                    Ok(response) => webchat::answer(&response, webchat::job),
+                    Err((fault, left)) => self.unanswered(fault, left),
+                };
+                self.say(format!(
+                    "job to {} organization(s): {}",
+                    start.targets.len(),
+                    outcome_name(&outcome)
+                ));
+                Event::JobAnswered(outcome)
+            }
+        };
+        self.demand_no_blind_write()?;
+        Ok(event)
+    }
+
+    fn unanswered<T>(&self, fault: Fault, left: bool) -> Outcome<T> {
+        if left && self.mutant != Mutant::NoReadBack {
+            Outcome::Unknown(fault)
+        } else {
+            Outcome::Unsent(fault)
+        }
+    }
+
+    fn save(&mut self, records: Vec<Record>) -> Event {
+        if self.dice.percent(self.script.store_failure) {
+            self.counts.hit("store failure");
+            self.say("the journal can't be written");
+            return Event::Failed(Fault::new(FaultKind::Local, "disk full"));
+        }
+        let kept = |record: &Record| self.mutant != Mutant::NoIntent || !matches!(record, Record::Intent(_));
+        self.records.extend(records.into_iter().filter(kept));
+        Event::Saved
+    }
+
+    /// Sends an operation through everything that can go wrong. `Err` carries whether the request left.
+    fn send(
+        &mut self,
+        operation: &Operation,
+        deadline: Option<Timestamp>,
+    ) -> Result<Response, (Fault, bool)> {
+        let lost = |what: &str| Fault::new(FaultKind::Transient, what.to_owned());
+        let mutates = operation.verb.mutates();
+        if self.dice.percent(self.script.drop_before) {
+            self.counts.hit("drop before");
+            self.say(format!("{} never leaves", operation.verb.method()));
+            let left = mutates && self.dice.percent(50);
+            return Err((lost("connection refused"), left));
+        }
+        let request = self.request(operation);
+        if mutates && self.dice.percent(self.script.late) {
+            // Somewhere in the middle it is held up, and arrives before its deadline at the latest.
+            let window = deadline.map_or(0, |deadline| {
+                u64::try_from(deadline.duration_since(self.now).as_millis()).unwrap_or(0)
+            });
+            let arrives = self.now + SignedDuration::from_millis(self.dice.below(window.max(1)) as i64);
+            self.in_flight.push(InFlight { arrives, request });
+            self.say(format!("{} is held up on its way", operation.verb.method()));
+            return Err((lost("timeout"), true));
+        }
+        if self.dice.percent(self.script.throttle) {
+            self.counts.hit("throttle");
+            let retry_after_ms = self.dice.percent(50).then(|| self.dice.below(3) * 1_000);
+            return Ok(self.canned(operation, 429, retry_after_ms));
+        }
+        if self.dice.percent(self.script.server_error) {
+            self.counts.hit("server error");
+            if self.dice.percent(50) {
+                self.world.handle(&request, self.now);
+            }
+            return Ok(self.canned(operation, 503, None));
+        }
+        if operation.verb == Verb::Get && self.dice.percent(self.script.stale) {
+            self.counts.hit("stale");
+            self.stale_ever = true;
+            self.world.add_faults(vec![Script_ {
+                requests: FaultMatch::default(),
+                nth: 1,
+                times: 1,
+                action: FaultAction::Stale,
+            }]);
+        }
+        let handled = self.world.handle(&request, self.now);
+        if self.dice.percent(self.script.drop_after) {
+            self.counts.hit("drop after");
+            self.say(format!("the answer to {} is lost", operation.verb.method()));
+            return Err((lost("connection reset"), true));
+        }
+        let mut response = match handled {
+            Handled { response: Some(response), .. } => Response {
+                status: response.status,
+                request_id: response.header("x-request-id").map(str::to_owned),
+                retry_after_ms: None,
+                is_json: true,
+                body: response.body.to_vec(),
+                subject: operation.subject.clone(),
+            },
+            Handled { response: None, .. } => return Err((lost("connection closed"), true)),
+        };
+        if self.dice.percent(self.script.garbage) {
+            self.counts.hit("garbage");
+            response = Response { status: 200, is_json: false, body: b"<html>".to_vec(), ..response };
+        }
+        Ok(response)
+    }
+
+    fn canned(&mut self, operation: &Operation, status: u16, retry_after_ms: Option<u64>) -> Response {
+        Response {
+            status,
+            request_id: None,
+            retry_after_ms,
+            is_json: true,
+            body: b"{}".to_vec(),
+            subject: operation.subject.clone(),
+        }
+    }
+
+    fn request(&mut self, operation: &Operation) -> emulator::Request {
+        let token = self.token();
+        let mut request = emulator::Request::new(operation.verb.method(), &format!("/{}", operation.path))
+            .with_header("authorization", &format!("Bearer {token}"))
+            .with_header("content-type", "application/json");
+        if let Some(version) = operation.if_match {
+            request = request.with_header("if-match", &version.to_string());
+        }
+        match &operation.body {
+            Some(body) => request.with_body(body.clone()),
+            None => request,
+        }
+    }
+
+    fn token(&mut self) -> String {
+        if let Some((token, until)) = &self.token
+            && self.now < *until
+        {
+            return token.clone();
+        }
+        let form = format!("grant_type=client_credentials&client_id={CLIENT}&client_secret={SECRET}");
+        let request = emulator::Request::new("POST", "/oauth/token")
+            .with_header("content-type", "application/x-www-form-urlencoded")
+            .with_body(form);
+        let body = self
+            .world
+            .handle(&request, self.now)
+            .response
+            .map(|response| response.body.to_vec())
+            .unwrap_or_default();
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let token = body["access_token"].as_str().unwrap().to_owned();
+        // A request may be held up for up to 2 s, and its token must be good when it arrives.
+        self.token = Some((token.clone(), self.now + SignedDuration::from_secs(20)));
+        token
+    }
+
+    /// The intent of a write is durable before the write leaves.
+    fn demand_intent(&self) -> Result<(), String> {
+        let mut journal = Journal::default();
+        self.records.iter().cloned().for_each(|record| journal.absorb(record));
+        if journal.unresolved.len() == 1 || self.mutant == Mutant::NoIntent {
+            return Ok(());
+        }
+        self.fail(format!("a write leaves with {} open intents in the journal", journal.unresolved.len()))
+    }
+
+    /// A write of ours changes managed fields only: it was made from what it went over.
+    fn demand_no_blind_write(&mut self) -> Result<(), String> {
+        let fresh: Vec<_> = self.world.audit()[self.audited..].to_vec();
+        self.audited += fresh.len();
+        for record in fresh.iter().filter(|record| record.actor.id == CLIENT) {
+            let stray = record.changes.iter().find(|change| !managed(&change.property));
+            let Some(change) = stray else { continue };
+            // A job has no precondition; what it overwrites has to be told. It may be told a little later.
+            let copied = record.action.name().ends_with("replicate");
+            if !copied {
+                return self.fail(format!(
+                    "version {} of {} went over a change that it had not seen: {}",
+                    record.version, record.organization_id, change.property
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn demand_equal(&self) -> Result<(), String> {
+        for target in self.tenant.targets() {
+            let Some(stored) = self.world.configuration(target.organization.as_str()) else {
+                return self.fail(format!("{} has no configuration", target.organization));
+            };
+            let observed = genesync::model::Observed::Present(genesync::model::Stored {
+                version: stored.version,
+                body: Arc::new(stored.body.clone()),
+                modified_at: None,
+                modified_by: None,
+            });
+            let changes = plan::diff::changes(&self.git.1, &observed, &plan::Evidence::default()).0;
+            if !changes.is_empty() {
+                return self.fail(format!("{} differs from git: {changes:?}", target.organization));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every version that we made has a durable receipt, and every receipt a version; save those that the
+    /// core said it could not tell.
+    fn demand_accounted(&self) -> Result<(), String> {
+        let made: BTreeSet<(String, u64)> = self
+            .world
+            .audit()
+            .iter()
+            .filter(|record| record.actor.id == CLIENT)
+            .map(|record| (record.organization_id.clone(), record.version))
+            .collect();
+        let mut receipts = BTreeSet::new();
+        for record in &self.records {
+            if let Record::Resolved { receipts: found, .. } = record {
+                receipts.extend(
+                    found.iter().map(|receipt| (receipt.target.organization.to_string(), receipt.version)),
+                );
+            }
+        }
+        let told = |made: &(String, u64)| self.unclear.contains(made) || self.doubtful.contains(&made.0);
+        if let Some((organization, version)) =
+            made.iter().find(|made| !receipts.contains(*made) && !told(made))
+        {
+            return self.fail(format!("version {version} of {organization} is ours and has no receipt"));
+        }
+        if let Some((organization, version)) =
+            receipts.iter().find(|receipt| !made.contains(*receipt) && !told(receipt))
+        {
+            return self.fail(format!(
+                "there is a receipt for version {version} of {organization}, which we did not make"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn name(effect: &Effect) -> &'static str {
+    match effect {
+        Effect::Observe(_) => "observe",
+        Effect::Save(_) => "save",
+        Effect::Write(_) => "write",
+        Effect::StartJob(_) => "start-job",
+        Effect::PollJob { .. } => "poll-job",
+        Effect::ReadAudit(_) => "read-audit",
+        Effect::WakeAt(_) => "wake",
+        Effect::Report(_) => "report",
+    }
+}
+
+fn outcome_name<T>(outcome: &Outcome<T>) -> &'static str {
+    match outcome {
+        Outcome::Accepted(_) => "accepted",
+        Outcome::Conflict => "conflict",
+        Outcome::Throttled { .. } => "throttled",
+        Outcome::Rejected(_) => "rejected",
+        Outcome::NotFound(_) => "not found",
+        Outcome::Denied(_) => "denied",
+        Outcome::Unknown(_) => "unknown",
+        Outcome::Failed(_) => "failed",
+        Outcome::Unsent(_) => "unsent",
+    }
+}
