@@ -12,7 +12,8 @@
 //! - N04, N05: no field holds a URL or a domain yet; they come with the deployment kinds of the cloud API.
 //! - N09 in part: no field holds a regular expression; texts that are long and almost match are here.
 //! - N10 in part: there are no quick replies and no languages yet; greetings, audiences and flags are here.
-//! - N13: nothing is ever removed: a tenant whose folder goes is no longer managed. The last one going is P13.
+//! - N13 in part: nothing is ever removed, a tenant whose folder goes is no longer managed; so there is no
+//!   limit on removals to test. A repository that loses its last tenant is here.
 //! - N14: no field switches authentication or consent off yet; the guard `protected` is tested beside `plan`.
 //! - N18: there are no overrides by region; two organizations in one region are a warning of `identity`.
 //! - P04, in part: names that differ only in their Unicode normal form are two files to git and to
