@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Output;
 use crate::config::ConfigError;
 use crate::model::Fault;
+use crate::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -81,11 +82,13 @@ impl Failure {
     pub fn print(&self, output: &Output, json: bool) {
         if json {
             let document = json!({"error": {"message": self.message, "hints": self.hints}, "exitCode": self.exit.code()});
-            output.data(&format!("{document:#}\n"));
+            output.data(&render::value::document(&document));
         }
-        output.error(&self.message);
+        // Names out of a repository end up in messages. Line breaks stay: some causes have several lines.
+        let plain = |text: &str| text.split('\n').map(render::value::escape).collect::<Vec<_>>().join("\n");
+        output.error(&plain(&self.message));
         for hint in &self.hints {
-            output.hint(hint);
+            output.hint(&plain(hint));
         }
     }
 }
@@ -113,7 +116,9 @@ impl From<SourceError> for Failure {
             ),
             SourceError::Url { .. } => Failure::new(Exit::Usage, message),
             SourceError::Revision { .. } => Failure::new(Exit::Outside, message),
-            SourceError::Limit { .. } => Failure::new(Exit::Findings, message),
+            SourceError::Limit { .. } | SourceError::Malformed { .. } => {
+                Failure::new(Exit::Findings, message)
+            }
             SourceError::Git { source, .. } if source.code() == git2::ErrorCode::Owner => {
                 Failure::new(Exit::Outside, message).hint(
                     "the repository belongs to another user; add it to git's safe.directory if you trust it",

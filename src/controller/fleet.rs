@@ -7,14 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 
-use crate::manifest::files::SourceFile;
+use crate::manifest::files::{Files, SourceFile};
 use crate::manifest::yaml::FILE_BYTES_MAX;
-use crate::manifest::{self, Bases, Input, ProjectManifest, TenantManifest};
+use crate::manifest::{self, Bases, Input, ProjectManifest, TENANT_BYTES_MAX, TenantManifest};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
 use crate::model::{Desired, Finding, Location, Revision, Severity, Tenant, TenantName};
 use crate::source::{Reader, Source, SourceError};
 use crate::validate::{self, fleet::Claim};
+
+/// Most bytes of all layers together: every thread holds them.
+const BASES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One tenant as it was loaded.
 #[derive(Debug, Clone)]
@@ -125,8 +128,17 @@ impl Shared {
             Some(entry) => manifest::read_project(&input(&reader, entry)?),
             None => ProjectManifest::default(),
         };
-        let inputs =
-            snapshot.bases.iter().map(|entry| input(&reader, entry)).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = Vec::with_capacity(snapshot.bases.len());
+        let mut bytes = 0;
+        for entry in &snapshot.bases {
+            let input = input(&reader, entry)?;
+            bytes += input.bytes.len();
+            if bytes > BASES_BYTES_MAX {
+                let what = format!("the files under bases/ have over {BASES_BYTES_MAX} bytes together");
+                return Err(SourceError::Limit { what });
+            }
+            inputs.push(input);
+        }
         Ok(Self { project, bases: manifest::read_bases(&inputs) })
     }
 }
@@ -155,19 +167,24 @@ fn read_one(
     let entries = snapshot.tenants.get(name).map(Vec::as_slice).unwrap_or_default();
     let mut irregular = Vec::new();
     let mut inputs = Vec::new();
+    let mut bytes_read = 0;
     for entry in entries {
         match entry.mode {
-            FileMode::Regular => inputs.push(input(reader, entry)?),
-            FileMode::Executable => {
-                inputs.push(input(reader, entry)?);
-                irregular.push(mode_finding(name, entry, Severity::Warning));
-            }
+            FileMode::Regular => {}
+            FileMode::Executable => irregular.push(mode_finding(name, entry, Severity::Warning)),
             FileMode::Symlink | FileMode::Submodule | FileMode::Other => {
-                irregular.push(mode_finding(name, entry, Severity::Error))
+                irregular.push(mode_finding(name, entry, Severity::Error));
+                continue;
             }
         }
+        // One file past the limit is enough for the reader to refuse them all.
+        if bytes_read <= TENANT_BYTES_MAX {
+            let input = input(reader, entry)?;
+            bytes_read += input.bytes.len();
+            inputs.push(input);
+        }
     }
-    let (files_read, bytes_read) = (inputs.len(), inputs.iter().map(|input| input.bytes.len()).sum());
+    let files_read = inputs.len();
     let mut manifest = manifest::read_tenant(name, &inputs, &shared.bases);
     manifest.findings.extend(irregular);
     let findings = validate::check(&manifest, &shared.project.spec.rules, today);
@@ -209,8 +226,15 @@ fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
 fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) -> Fleet {
     let mut findings = shared.project.findings.clone();
     findings.extend(validate::waiver::check(&shared.project, today));
+    findings.extend(validate::check_shared(
+        shared.project.document.iter().map(|document| (document, "")),
+        &shared.project.files,
+    ));
     findings.extend(shared.bases.findings.iter().cloned());
-    findings.extend(snapshot.irregular.iter().map(|(path, message)| irregular(path, message)));
+    findings.extend(validate::check_shared(
+        shared.bases.layers.values().map(|layer| (layer, "/spec")),
+        &Files::with_shared(Arc::clone(&shared.bases.files)),
+    ));
     let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));
     let mut files: BTreeMap<Arc<str>, Arc<str>> = project_texts
         .chain(shared.bases.files.iter())
@@ -227,11 +251,15 @@ fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) 
         bytes_read += part.bytes_read;
     }
     let rivals = validate::fleet::check(&claims);
-    let refused: BTreeSet<TenantName> = rivals.iter().filter_map(|finding| finding.tenant.clone()).collect();
+    let layout = snapshot.irregular.iter().map(|(path, message)| irregular(path, message));
+    let layout: Vec<Finding> = layout.collect();
+    let refused: BTreeSet<TenantName> =
+        rivals.iter().chain(&layout).filter_map(|finding| finding.tenant.clone()).collect();
     for tenant in tenants.iter_mut().filter(|tenant| refused.contains(&tenant.name)) {
         tenant.blocked = true;
     }
     findings.extend(rivals);
+    findings.extend(layout);
     findings.sort_by(|a, b| {
         (&a.location.file, a.location.line, a.location.column).cmp(&(
             &b.location.file,
@@ -260,7 +288,9 @@ fn irregular(path: &Arc<str>, message: &str) -> Finding {
         message: message.to_owned(),
         location: Location::file(Arc::clone(path)),
         pointer: String::new(),
-        tenant: path.strip_prefix("tenants/").map(TenantName::new),
+        tenant: path
+            .strip_prefix("tenants/")
+            .map(|below| TenantName::new(below.split('/').next().unwrap_or_default())),
         related: Vec::new(),
         help: None,
         fix: None,

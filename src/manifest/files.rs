@@ -12,6 +12,8 @@ pub struct SourceFile {
     pub path: Arc<str>,
     /// Its text.
     pub text: Arc<str>,
+    /// Where each line starts.
+    starts: Arc<[u32]>,
 }
 
 /// The files of one tenant: the shared layers first, then its own.
@@ -19,6 +21,28 @@ pub struct SourceFile {
 pub struct Files {
     shared: Arc<[SourceFile]>,
     own: Vec<SourceFile>,
+}
+
+impl SourceFile {
+    /// A text, its lines counted once: a broken file can have thousands of findings.
+    fn new(path: Arc<str>, text: Arc<str>) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1));
+        let starts = starts.map(|start| u32::try_from(start).unwrap_or(u32::MAX)).collect();
+        Self { path, text, starts }
+    }
+
+    /// Line and column of a byte, both counted from 1, the column in characters.
+    fn position(&self, byte: usize) -> (u32, u32) {
+        let mut end = byte.min(self.text.len());
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = self.starts.partition_point(|&start| start as usize <= end);
+        let start = line.checked_sub(1).and_then(|index| self.starts.get(index)).copied().unwrap_or_default();
+        let before = self.text.get(start as usize..end).unwrap_or_default();
+        let column = before.chars().filter(|&c| c != '\u{feff}').count() + 1;
+        (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
+    }
 }
 
 impl Files {
@@ -29,7 +53,7 @@ impl Files {
 
     /// Adds a file and returns its number.
     pub fn add(&mut self, path: Arc<str>, text: Arc<str>) -> u32 {
-        self.own.push(SourceFile { path, text });
+        self.own.push(SourceFile::new(path, text));
         u32::try_from(self.shared.len() + self.own.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -47,7 +71,7 @@ impl Files {
     /// File, line and column of a span.
     pub fn locate(&self, span: Span) -> Location {
         let Some(file) = self.file(span.file) else { return Location::file("") };
-        let (line, column) = position(&file.text, span.start as usize);
+        let (line, column) = file.position(span.start as usize);
         Location { file: Arc::clone(&file.path), line, column, bytes: span.start..span.end }
     }
 
@@ -57,23 +81,9 @@ impl Files {
     }
 }
 
-/// Line and column of a byte, both counted from 1, the column in characters.
-pub fn position(text: &str, byte: usize) -> (u32, u32) {
-    let mut end = byte.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = text.get(..end).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
-    let column =
-        before.get(line_start..).unwrap_or_default().chars().filter(|&c| c != '\u{feff}').count() + 1;
-    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::position;
+    use super::SourceFile;
 
     #[test]
     fn positions_count_characters_and_skip_the_byte_order_mark() {
@@ -85,7 +95,11 @@ mod tests {
             ("a", 99, (1, 2)),
         ];
         for (text, byte, expected) in table {
-            assert_eq!(position(text, byte), expected, "{text:?} at {byte}");
+            assert_eq!(
+                SourceFile::new("f".into(), text.into()).position(byte),
+                expected,
+                "{text:?} at {byte}"
+            );
         }
     }
 }

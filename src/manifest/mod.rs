@@ -10,7 +10,7 @@ pub mod layers;
 pub mod schema;
 pub mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -29,6 +29,9 @@ use yaml::{Node, Span, Yaml};
 /// Most bytes of one tenant's files together.
 pub const TENANT_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// Most values of one tenant's files together, aliases expanded; the same for all layers together.
+pub const TENANT_NODES_MAX: usize = 200_000;
+
 /// One file as the source delivered it.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -45,6 +48,8 @@ pub struct Bases {
     pub files: Arc<[SourceFile]>,
     /// Their specs by name.
     pub layers: BTreeMap<String, Node>,
+    /// Names that two layers have: neither is taken.
+    pub ambiguous: BTreeSet<String>,
     /// What is wrong with them. An error here stops the tenants that extend the layer.
     pub findings: Vec<Finding>,
 }
@@ -116,6 +121,7 @@ pub fn read_project(input: &Input) -> ProjectManifest {
 pub fn read_bases(inputs: &[Input]) -> Bases {
     let mut reader = Reader::new(Files::default(), None);
     let mut layers: BTreeMap<String, Node> = BTreeMap::new();
+    let mut ambiguous = BTreeSet::new();
     for input in inputs {
         for document in reader.read(input) {
             match reader.kind(&document) {
@@ -136,7 +142,7 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
                 let first = reader.files.locate(first.span);
                 reader.finding(
                     "layers",
-                    format!("there are two layers named `{text}`"),
+                    format!("there are two layers named `{}`", yaml::shown(&text)),
                     name.span,
                     "/metadata/name",
                     None,
@@ -144,20 +150,24 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
                 if let Some(finding) = reader.findings.last_mut() {
                     finding.related.push((first, "the first one".into()));
                 }
+                ambiguous.insert(text);
                 continue;
             }
             layers.insert(text, spec.clone());
         }
     }
-    let cyclic: Vec<LayerProblem> = layers
+    layers.retain(|name, _| !ambiguous.contains(name));
+    let bases = Bases { layers, ambiguous, ..Bases::default() };
+    let missing: Vec<LayerProblem> = bases
+        .layers
         .values()
-        .filter_map(|spec| layers::stack(spec, &layers).err())
+        .filter_map(|spec| layers::stack(spec, &bases.layers).err())
         .filter(|problem| matches!(problem, LayerProblem::Missing(..)))
         .collect();
-    for problem in cyclic {
-        reader.layer_problem(problem, &layers);
+    for problem in missing {
+        reader.layer_problem(problem, &bases);
     }
-    Bases { layers, findings: reader.findings, files: reader.files.into_shared() }
+    Bases { findings: reader.findings, files: reader.files.into_shared(), ..bases }
 }
 
 /// Reads a tenant's folder. Never fails: what is wrong becomes a finding.
@@ -175,7 +185,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
         reader.whole_file(
             "yaml",
             path,
-            format!("the tenant's files have {total} bytes together, {TENANT_BYTES_MAX} are allowed"),
+            format!("the tenant's files are too large together: {TENANT_BYTES_MAX} bytes are allowed"),
         );
     } else {
         for input in inputs {
@@ -225,11 +235,12 @@ struct Reader {
     files: Files,
     tenant: Option<TenantName>,
     findings: Vec<Finding>,
+    nodes: usize,
 }
 
 impl Reader {
     fn new(files: Files, tenant: Option<TenantName>) -> Self {
-        Self { files, tenant, findings: Vec::new() }
+        Self { files, tenant, findings: Vec::new(), nodes: 0 }
     }
 
     fn finding(
@@ -271,8 +282,8 @@ impl Reader {
     /// Bytes to documents.
     fn read(&mut self, input: &Input) -> Vec<Node> {
         if input.bytes.len() > yaml::FILE_BYTES_MAX {
-            let message =
-                format!("this file has {} bytes, {} are allowed", input.bytes.len(), yaml::FILE_BYTES_MAX);
+            // Its size is not told: the source stops reading after one byte too many.
+            let message = format!("this file is too large: {} bytes are allowed", yaml::FILE_BYTES_MAX);
             self.whole_file("yaml", Arc::clone(&input.path), message);
             return Vec::new();
         }
@@ -298,6 +309,16 @@ impl Reader {
         }
         if composed.documents.is_empty() && !broken {
             self.whole_file("yaml", Arc::clone(&input.path), "this file holds no document".into());
+        }
+        // Each file is within its own budget; small ones full of aliases could still fill the memory.
+        self.nodes += composed.nodes;
+        if self.nodes > TENANT_NODES_MAX {
+            self.whole_file(
+                "yaml",
+                Arc::clone(&input.path),
+                format!("with this file there are too many values: {TENANT_NODES_MAX} are allowed together"),
+            );
+            return Vec::new();
         }
         // A file whose text is in doubt is not read further: what it says is in doubt too.
         if broken { Vec::new() } else { composed.documents }
@@ -440,7 +461,7 @@ impl Reader {
         let stack = match layers::stack(own, &bases.layers) {
             Ok(stack) => stack,
             Err(problem) => {
-                self.layer_problem(problem, &bases.layers);
+                self.layer_problem(problem, bases);
                 return None;
             }
         };
@@ -469,14 +490,24 @@ impl Reader {
         Some(Web { spec, layers, desired })
     }
 
-    fn layer_problem(&mut self, problem: LayerProblem, known: &BTreeMap<String, Node>) {
+    fn layer_problem(&mut self, problem: LayerProblem, bases: &Bases) {
+        let known = &bases.layers;
         match problem {
+            LayerProblem::Missing(span, name) if bases.ambiguous.contains(&name) => {
+                self.finding(
+                    "layers",
+                    format!("there are two layers `{}` under bases/: neither is taken", yaml::shown(&name)),
+                    span,
+                    "/spec/extends",
+                    Some("rename one of the two".into()),
+                );
+            }
             LayerProblem::Missing(span, name) => {
                 let help = match schema::nearest(&name, known.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!(
                         "layers under bases/: {}",
-                        known.keys().cloned().collect::<Vec<_>>().join(", ")
+                        known.keys().take(20).map(|name| yaml::shown(name)).collect::<Vec<_>>().join(", ")
                     ),
                 };
                 self.finding(
@@ -490,7 +521,10 @@ impl Reader {
             LayerProblem::Cycle(span, path) => {
                 self.finding(
                     "layers",
-                    format!("layers extend each other in a circle: {}", path.join(" -> ")),
+                    format!(
+                        "layers extend each other in a circle: {}",
+                        path.iter().map(|name| yaml::shown(name)).collect::<Vec<_>>().join(" -> ")
+                    ),
                     span,
                     "/spec/extends",
                     None,

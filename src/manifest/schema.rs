@@ -16,6 +16,12 @@ use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
 use super::kinds::web_messaging::WebMessaging;
 use super::yaml::shown;
+use crate::model::secret::is_telling;
+
+/// Most violations of one document that are explained; a document seldom has more to say.
+const VIOLATIONS_MAX: usize = 50;
+/// Longest word for which a similar one is looked for: comparing takes time and memory by its length.
+const WORD_CHARS_MAX: usize = 100;
 
 /// The schema of a kind, as committed under `schemas/`.
 pub fn schema(kind: Kind) -> Value {
@@ -75,7 +81,8 @@ pub fn accepts(kind: Kind, document: &Value) -> bool {
 /// Everything that the schema of a kind has to say against a document.
 pub fn check(kind: Kind, document: &Value) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
-    validator.iter_errors(document).flat_map(|error| explain(kind, &error)).collect()
+    let errors = validator.iter_errors(document);
+    errors.flat_map(|error| explain(kind, &error)).take(VIOLATIONS_MAX).collect()
 }
 
 fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
@@ -87,7 +94,7 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = siblings(document, error);
-            unexpected.iter().map(|key| unknown(&pointer, key, &known)).collect()
+            unexpected.iter().take(VIOLATIONS_MAX).map(|key| unknown(&pointer, key, &known)).collect()
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -96,7 +103,7 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
         ValidationErrorKind::Type { kind } => one(
             format!("this must be {}, not {}", expected(kind), found(value)),
             matches!(value.as_ref(), Value::Bool(_) | Value::Number(_))
-                .then(|| quoting(kind, value))
+                .then(|| quoting(kind, value, &pointer))
                 .flatten(),
         ),
         ValidationErrorKind::Enum { options } => {
@@ -141,8 +148,12 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
         ValidationErrorKind::MaxProperties { limit } => {
             one(format!("this has more than {limit} entries"), None)
         }
-        ValidationErrorKind::Minimum { limit } => one(format!("{value} is less than {limit}"), None),
-        ValidationErrorKind::Maximum { limit } => one(format!("{value} is more than {limit}"), None),
+        ValidationErrorKind::Minimum { limit } => {
+            one(format!("{} is less than {limit}", shown(&value.to_string())), None)
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            one(format!("{} is more than {limit}", shown(&value.to_string())), None)
+        }
         other => one(format!("this breaks the schema's `{}`", other.keyword()), None),
     }
 }
@@ -180,6 +191,9 @@ fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
 
 /// The known word that is close enough to be what was meant.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    if word.chars().nth(WORD_CHARS_MAX).is_some() {
+        return None;
+    }
     let lower = word.to_lowercase();
     known
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
@@ -254,6 +268,12 @@ fn found(value: &Value) -> &'static str {
     }
 }
 
-fn quoting(kind: &TypeKind, value: &Value) -> Option<String> {
-    expected(kind).contains("text").then(|| format!("put it in quotes: \"{value}\""))
+fn quoting(kind: &TypeKind, value: &Value, pointer: &str) -> Option<String> {
+    let key = pointer.rsplit('/').next().unwrap_or_default();
+    if !expected(kind).contains("text") || is_telling(key) {
+        return None;
+    }
+    let value = value.to_string();
+    let whole = shown(&value) == value;
+    Some(if whole { format!("put it in quotes: \"{value}\"") } else { "put it in quotes".into() })
 }

@@ -21,8 +21,12 @@ pub const NODES_MAX: usize = 20_000;
 pub const DOCUMENTS_MAX: usize = 64;
 /// Most text of one file once aliases are expanded, in bytes.
 pub const EXPANDED_BYTES_MAX: usize = 1024 * 1024;
-/// Problems reported for one file; a broken file seldom has more to say.
+/// Longest line, in bytes: a longer one is no text that anybody reviews.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Errors, and warnings, reported for one file; a broken file seldom has more to say.
 const PROBLEMS_MAX: usize = 50;
+/// Most characters of what the parser says: it repeats names out of the file.
+const SYNTAX_CHARS_MAX: usize = 160;
 
 /// A byte range in one of the files of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +166,14 @@ impl Node {
     }
 }
 
+/// The text of a scalar, in bytes.
+fn own_bytes(node: &Node) -> usize {
+    match &node.value {
+        Yaml::Text(text) | Yaml::Number(text) => text.len(),
+        Yaml::Null | Yaml::Bool(_) | Yaml::List(_) | Yaml::Map(_) => 0,
+    }
+}
+
 fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)
 }
@@ -195,6 +207,8 @@ pub struct Composed {
     pub documents: Vec<Node>,
     /// In the order of the file.
     pub problems: Vec<Problem>,
+    /// How many values there are, aliases expanded.
+    pub nodes: usize,
 }
 
 /// Reads a file's text. Never fails and never panics: what is wrong becomes a [`Problem`].
@@ -205,8 +219,10 @@ pub fn compose(text: &str, file: u32) -> Composed {
         None => (text, 0),
     };
     let mut composer = Composer { text, file, shift, ..Composer::new() };
-    composer.run();
-    Composed { documents: composer.documents, problems: composer.problems }
+    if !composer.refuse_long_line() {
+        composer.run();
+    }
+    Composed { documents: composer.documents, problems: composer.problems, nodes: composer.weight.0 }
 }
 
 struct Frame {
@@ -242,6 +258,21 @@ impl Composer<'_> {
         }
     }
 
+    /// Whether a line is too long to be read.
+    fn refuse_long_line(&mut self) -> bool {
+        let mut start = 0;
+        for line in self.text.split(['\n', '\r']) {
+            if line.len() > LINE_BYTES_MAX {
+                let message =
+                    format!("there are {} bytes in one line, {LINE_BYTES_MAX} are allowed", line.len());
+                self.problem(message, self.span(start, start), None);
+                return true;
+            }
+            start += line.len() + 1;
+        }
+        false
+    }
+
     fn run(&mut self) {
         let mut options = Options::default();
         options.disallow_directives = true;
@@ -264,7 +295,7 @@ impl Composer<'_> {
                         .get(at..)
                         .and_then(|rest| rest.chars().next())
                         .map_or(at, |c| at + c.len_utf8());
-                    let message = error.kind().to_string();
+                    let message = cut(&error.kind().to_string(), SYNTAX_CHARS_MAX);
                     self.problem(
                         format!("this is not valid YAML: {message}"),
                         self.span(at, end),
@@ -273,7 +304,8 @@ impl Composer<'_> {
                     break;
                 }
             }
-            if self.problems.len() >= PROBLEMS_MAX {
+            // Errors only: a file that is cut short for its warnings would pass for a smaller one.
+            if self.problems.iter().filter(|problem| !problem.warning).count() >= PROBLEMS_MAX {
                 break;
             }
         }
@@ -335,7 +367,9 @@ impl Composer<'_> {
                     let mut copy = node.clone();
                     let (nodes, bytes) = copy.weigh();
                     copy.span = span;
-                    self.weight = add(self.weight, (nodes.saturating_sub(1), bytes));
+                    // The value itself, without what it holds, is counted once it is added.
+                    let below = bytes - own_bytes(&copy);
+                    self.weight = add(self.weight, (nodes.saturating_sub(1), below));
                     return self.add(copy, 0, false);
                 }
                 None => {
@@ -344,7 +378,7 @@ impl Composer<'_> {
                 }
             },
             Event::UnresolvedAlias(name) => {
-                self.problem(format!("there is no anchor `&{name}` above this alias"), span, None);
+                self.problem(format!("there is no anchor `&{}` above this alias", shown(&name)), span, None);
                 return false;
             }
             Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) => {}
@@ -392,8 +426,11 @@ impl Composer<'_> {
         match resolve(text) {
             Plain::Value(value) => value,
             Plain::OddNumber => {
+                let key = self.stack.last().and_then(|frame| frame.key.as_ref());
+                let telling = key.is_some_and(|key| crate::model::secret::is_telling(&key.text));
+                let shown = if telling { "****".into() } else { shown(text) };
                 self.problem(
-                    format!("`{}` is a number to some YAML readers and text to others", shown(text)),
+                    format!("`{shown}` is a number to some YAML readers and text to others"),
                     span,
                     Some("write numbers as plain decimals such as 16 or 4.5, and text in quotes"),
                 );
@@ -413,7 +450,8 @@ impl Composer<'_> {
                         self.stack.last(),
                         Some(Frame { node: Node { value: Yaml::List(_), .. }, .. })
                     );
-                if in_value {
+                let warnings = self.problems.iter().filter(|problem| problem.warning).count();
+                if in_value && warnings < PROBLEMS_MAX {
                     self.problems.push(Problem {
                         message: format!("`{text}` is text here, but a truth value to YAML 1.1 readers"),
                         span,
@@ -429,11 +467,7 @@ impl Composer<'_> {
 
     /// Hangs a finished node where it belongs; false ends the file.
     fn add(&mut self, node: Node, anchor: usize, plain: bool) -> bool {
-        let bytes = match &node.value {
-            Yaml::Text(text) | Yaml::Number(text) => text.len(),
-            _ => 0,
-        };
-        self.weight = add(self.weight, (1, bytes));
+        self.weight = add(self.weight, (1, own_bytes(&node)));
         if self.weight.0 > NODES_MAX || self.weight.1 > EXPANDED_BYTES_MAX {
             self.problem(
                 format!("with its aliases expanded this file has over {NODES_MAX} values or {EXPANDED_BYTES_MAX} bytes of text"),
@@ -512,12 +546,17 @@ pub fn shown(text: &str) -> String {
     if crate::model::secret::resembles_secret(text) {
         return "****".into();
     }
+    cut(text, 60)
+}
+
+/// The beginning of a text, controls escaped.
+fn cut(text: &str, chars_max: usize) -> String {
     let mut out: String = text
         .chars()
-        .take(60)
+        .take(chars_max)
         .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
         .collect();
-    if text.chars().nth(60).is_some() {
+    if text.chars().nth(chars_max).is_some() {
         out.push('…');
     }
     out
@@ -558,7 +597,7 @@ fn resolve(text: &str) -> Plain {
     Plain::Value(Yaml::Text(text.into()))
 }
 
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, but not `-0`.
+/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, but not `-0` and not `-0.0`.
 fn is_plain_decimal(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match digits.split_once('.') {
@@ -569,7 +608,7 @@ fn is_plain_decimal(text: &str) -> bool {
     numeric(whole)
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(numeric)
-        && text != "-0"
+        && (text == digits || digits.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
 }
 
 /// What some YAML reader takes for a number although it is no plain decimal.

@@ -42,6 +42,19 @@ const TOKEN_PREFIXES: &[&str] = &[
     "AKIA",
 ];
 
+/// Keys whose value would be a secret, whatever it looks like.
+const TELLING_KEYS: &[&str] =
+    &["clientsecret", "secret", "password", "passwd", "token", "accesstoken", "apikey", "privatekey"];
+
+/// Whether a key says that its value is a secret: `clientSecret`, `api_key`.
+pub fn is_telling(key: &str) -> bool {
+    // The longest of them, with room for separators: a key of a megabyte is not folded to find out.
+    key.len() <= 40 && {
+        let bare: String = key.chars().filter(|c| c.is_alphanumeric()).collect();
+        TELLING_KEYS.contains(&bare.to_lowercase().as_str())
+    }
+}
+
 /// Whether a text looks like a secret: a private key, a token with a known prefix, a JSON web token, a
 /// password inside a URL, or one long run of digits and letters that no person would write.
 ///
@@ -79,8 +92,24 @@ fn is_key_material(word: &str) -> bool {
     longest.len() >= 32 && digits >= 4 && letters >= 4
 }
 
-/// Replaces every word of a line that resembles a secret by asterisks of the same length.
+/// Replaces what a line says after a telling key, and every word that resembles a secret, by asterisks of
+/// the same length. For lines that could not be read as a document, so that no rule has seen their values.
 pub fn mask_secrets(line: &str) -> String {
+    let told = line.match_indices(':').find(|(colon, _)| {
+        let before = line.get(..*colon).unwrap_or_default().trim_end_matches(['"', '\'', ' ', '\t']);
+        let key = before.rsplit(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).next();
+        key.is_some_and(is_telling)
+    });
+    match told.and_then(|(colon, _)| line.split_at_checked(colon + 1)) {
+        Some((head, value)) => {
+            let hide = |c: char| if c.is_whitespace() { vec![c] } else { vec!['*'; c.len_utf8()] };
+            mask_words(head).chars().chain(value.chars().flat_map(hide)).collect()
+        }
+        None => mask_words(line),
+    }
+}
+
+fn mask_words(line: &str) -> String {
     let breaks = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | '[' | ']' | '{' | '}');
     let mut out = String::with_capacity(line.len());
     let mut rest = line;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 
-use super::value::escape;
+use super::value::{escape, is_hidden};
 use crate::model::secret::mask_secrets;
 use crate::model::{Finding, Location, Severity};
 
@@ -23,19 +23,23 @@ pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
 pub fn text(findings: &[Finding], texts: &Texts, styled: bool) -> String {
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(120);
+    let secrets = secrets(findings);
     let mut out = String::new();
     for finding in findings {
-        let secrets = secrets_in(findings, &finding.location.file);
-        out.push_str(&one(finding, texts, &secrets, &renderer));
+        let hidden = secrets.get(&*finding.location.file).map(Vec::as_slice).unwrap_or_default();
+        out.push_str(&one(finding, texts, hidden, &renderer));
         out.push_str("\n\n");
     }
     out
 }
 
-/// Byte ranges of a file that a finding calls a secret: no finding of that file shows them.
-fn secrets_in(findings: &[Finding], file: &str) -> Vec<Range<usize>> {
-    let here = |finding: &&Finding| finding.rule == "secrets" && &*finding.location.file == file;
-    findings.iter().filter(here).map(|finding| range(&finding.location)).collect()
+/// Byte ranges of each file that a finding calls a secret: no finding of that file shows them.
+fn secrets(findings: &[Finding]) -> BTreeMap<&str, Vec<Range<usize>>> {
+    let mut by_file: BTreeMap<&str, Vec<Range<usize>>> = BTreeMap::new();
+    for finding in findings.iter().filter(|finding| finding.rule == "secrets") {
+        by_file.entry(&finding.location.file).or_default().push(range(&finding.location));
+    }
+    by_file
 }
 
 fn range(location: &Location) -> Range<usize> {
@@ -60,7 +64,7 @@ fn one(finding: &Finding, texts: &Texts, secrets: &[Range<usize>], renderer: &Re
         None => title.element(origin(&finding.location)),
     };
     for (location, text) in &finding.related {
-        let place = format!("{}:{}:{}", location.file, location.line, location.column);
+        let place = format!("{}:{}:{}", escape(&location.file), location.line, location.column);
         group = group.element(Level::NOTE.message(format!("{place}: {}", escape(text))));
     }
     if let Some(help) = &finding.help {
@@ -116,11 +120,7 @@ impl Excerpt {
             return None;
         }
         let mut shown = mask(cut, line_start, secrets);
-        // A byte order mark has no width, and a control character must not reach the terminal.
-        shown = shown
-            .chars()
-            .map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c })
-            .collect();
+        shown = shown.chars().fold(String::with_capacity(shown.len()), visible);
         let length = shown.trim_end_matches('\n').len();
         shown.truncate(length);
         let from = floor(&shown, (start - line_start).min(length));
@@ -131,6 +131,23 @@ impl Excerpt {
     fn snippet<'a>(&'a self, file: &str) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
         Snippet::source(self.text.as_str()).line_start(self.line).path(escape(file))
     }
+}
+
+/// Adds a character, or what stands in its place so that none moves the cursor or turns the line around: as
+/// many bytes, so that places in the line stay where they are.
+fn visible(mut line: String, c: char) -> String {
+    match c {
+        '\n' | '\t' => line.push(c),
+        '\r' => line.push(' '),
+        c if is_hidden(c) => line.push_str(match c.len_utf8() {
+            1 => "?",
+            2 => "¿",
+            3 => "\u{fffd}",
+            _ => "\u{fffd}?",
+        }),
+        c => line.push(c),
+    }
+    line
 }
 
 /// The largest character boundary that is not past a byte.

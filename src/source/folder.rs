@@ -70,7 +70,7 @@ fn walk(
         if !kind.is_dir() {
             add(listing, file(path, kind))?;
         } else if depth == 0 {
-            add(listing, FileEntry { path: Arc::from(path), blob: Arc::from(""), mode: FileMode::Other })?;
+            listing.too_deep(&path);
         } else {
             walk(root, &path, depth - 1, add, listing)?;
         }

@@ -1,5 +1,6 @@
 //! Commits, trees and blobs, read from the object database.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,27 +59,19 @@ pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot
             None => return Err(SourceError::NoTenants { place: format!("`{prefix}` at {place}") }),
         },
     };
+    refuse_malformed(&root, &place)?;
     let mut listing = Listing::default();
     for entry in &root {
         let (name, mode) = (entry.name_bytes(), mode(entry.filemode()));
         match (name, entry.kind()) {
             (b"genesync.yaml", _) => listing.project(file("genesync.yaml".into(), entry.id(), mode)),
             (b"bases", Some(ObjectType::Tree)) => {
-                if let Some(tree) = subtree(&repository, entry.id()) {
-                    walk(
-                        &repository,
-                        &tree,
-                        "bases",
-                        DEPTH_MAX,
-                        &mut |listing, entry| listing.base(entry),
-                        &mut listing,
-                    )?;
-                }
+                let tree = subtree(&repository, entry.id(), "bases")?;
+                let mut add = |listing: &mut Listing, entry| listing.base(entry);
+                walk(&repository, &tree, "bases", DEPTH_MAX, &mut add, &mut listing)?;
             }
             (b"tenants", Some(ObjectType::Tree)) => {
-                if let Some(tree) = subtree(&repository, entry.id()) {
-                    tenants(&repository, &tree, &mut listing)?;
-                }
+                tenants(&repository, &subtree(&repository, entry.id(), "tenants")?, &mut listing)?;
             }
             (b"bases" | b"tenants", _) => {
                 let name = String::from_utf8_lossy(name);
@@ -91,6 +84,7 @@ pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot
 }
 
 fn tenants(repository: &Repository, tree: &Tree<'_>, listing: &mut Listing) -> Result<(), SourceError> {
+    refuse_malformed(tree, "`tenants`")?;
     for entry in tree {
         let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
             listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
@@ -107,12 +101,7 @@ fn tenants(repository: &Repository, tree: &Tree<'_>, listing: &mut Listing) -> R
             continue;
         }
         let Some(tenant) = listing.tenant(name)? else { continue };
-        let Some(tree) = subtree(repository, entry.id()) else {
-            return Err(SourceError::Git {
-                what: format!("the tree `{path}`"),
-                source: git2::Error::from_str("it is missing"),
-            });
-        };
+        let Some(tree) = own_subtree(repository, entry.id(), &path, listing)? else { continue };
         let mut add = |listing: &mut Listing, entry: FileEntry| {
             listing.file(&tenant, entry);
             Ok(())
@@ -132,18 +121,20 @@ fn walk(
     add: &mut Add<'_>,
     listing: &mut Listing,
 ) -> Result<(), SourceError> {
+    if let Some(name) = misplaced(tree) {
+        listing.irregular(path, format!("git would not have written this folder: `{name}` stands in it twice, out of order, or as a path"));
+        return Ok(());
+    }
     for entry in tree {
-        // A name that is not UTF-8 is shown with its bytes replaced, and refused for what it holds.
+        // A name that is not UTF-8 is shown with its bytes replaced, and refused for that.
         let name = String::from_utf8_lossy(entry.name_bytes());
         let path = format!("{path}/{name}");
         if entry.kind() != Some(ObjectType::Tree) {
-            let valid = std::str::from_utf8(entry.name_bytes()).is_ok();
-            let mode = if valid { mode(entry.filemode()) } else { FileMode::Other };
-            add(listing, file(path, entry.id(), mode))?;
+            add(listing, file(path, entry.id(), mode(entry.filemode())))?;
         } else if depth == 0 {
-            add(listing, file(path, entry.id(), FileMode::Other))?;
+            listing.too_deep(&path);
         } else {
-            let tree = repository.find_tree(entry.id()).map_err(failed(format!("the tree `{path}`")))?;
+            let Some(tree) = own_subtree(repository, entry.id(), &path, listing)? else { continue };
             walk(repository, &tree, &path, depth - 1, add, listing)?;
         }
     }
@@ -152,11 +143,57 @@ fn walk(
 
 fn folder<'r>(repository: &'r Repository, root: &Tree<'_>, prefix: &str) -> Option<Tree<'r>> {
     let entry = root.get_path(Path::new(prefix)).ok()?;
-    subtree(repository, entry.id())
+    repository.find_tree(entry.id()).ok()
 }
 
-fn subtree(repository: &Repository, id: Oid) -> Option<Tree<'_>> {
-    repository.find_tree(id).ok()
+/// A tree that all tenants share must be one that git itself could have written.
+fn refuse_malformed(tree: &Tree<'_>, place: &str) -> Result<(), SourceError> {
+    match misplaced(tree) {
+        Some(name) => Err(SourceError::Malformed { place: place.to_owned(), name }),
+        None => Ok(()),
+    }
+}
+
+/// The first name of a tree that stands in it twice, out of git's order, or that is a path: trees made by
+/// hand can hold such names, and readers differ in which of two they see.
+fn misplaced(tree: &Tree<'_>) -> Option<String> {
+    let mut names = BTreeSet::new();
+    let mut last = Vec::new();
+    for entry in tree {
+        let name = entry.name_bytes();
+        let mut key = name.to_vec();
+        // git sorts a folder as if its name ended in a slash.
+        if entry.kind() == Some(ObjectType::Tree) {
+            key.push(b'/');
+        }
+        if name.contains(&b'/') || key < last || !names.insert(name.to_vec()) {
+            return Some(String::from_utf8_lossy(name).chars().take(80).collect());
+        }
+        last = key;
+    }
+    None
+}
+
+/// A tree that stands in another one. A missing one is an error: in a partial clone it is not here, but it is
+/// not empty either.
+fn subtree<'r>(repository: &'r Repository, id: Oid, path: &str) -> Result<Tree<'r>, SourceError> {
+    repository.find_tree(id).map_err(failed(format!("the tree `{path}`")))
+}
+
+/// A tree below a tenant's folder or `bases/`. One that git can't make sense of is a matter of that folder alone.
+fn own_subtree<'r>(
+    repository: &'r Repository,
+    id: Oid,
+    path: &str,
+    listing: &mut Listing,
+) -> Result<Option<Tree<'r>>, SourceError> {
+    match repository.find_tree(id) {
+        Err(error) if error.code() != ErrorCode::NotFound => {
+            listing.irregular(path, format!("git can't read this folder: {}", error.message()));
+            Ok(None)
+        }
+        found => found.map(Some).map_err(failed(format!("the tree `{path}`"))),
+    }
 }
 
 fn file(path: String, id: Oid, mode: FileMode) -> FileEntry {
@@ -224,10 +261,11 @@ fn resolve(repository: &Repository, revision: &str) -> Result<Oid, SourceError> 
 }
 
 fn find<'r>(repository: &'r Repository, name: &str) -> Option<git2::Commit<'r>> {
-    if name.len() >= 7 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        if let Ok(commit) = repository.find_commit_by_prefix(name) {
-            return Some(commit);
-        }
+    if name.len() >= 7
+        && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && let Ok(commit) = repository.find_commit_by_prefix(name)
+    {
+        return Some(commit);
     }
     let names = match name {
         "HEAD" => vec!["refs/genesync/head".to_owned(), "HEAD".to_owned()],

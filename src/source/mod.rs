@@ -48,6 +48,14 @@ pub enum SourceError {
         /// Where.
         place: String,
     },
+    /// A tree that all tenants share is none that git would have written.
+    #[error("the tree of {place} is malformed: `{name}` stands in it twice, out of order, or as a path")]
+    Malformed {
+        /// Which tree.
+        place: String,
+        /// The name that can't stand there.
+        name: String,
+    },
     /// The repository is larger than the limits.
     #[error("the repository is beyond a limit: {what}")]
     Limit {

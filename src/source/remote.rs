@@ -66,7 +66,10 @@ impl RemoteUrl {
         if user.is_some_and(|user| user.is_empty() || user.starts_with('-')) {
             return refuse("the user name could be taken for an option");
         }
-        let host_name = host.split(':').next().unwrap_or_default();
+        let (host_name, port) = host.split_once(':').unwrap_or((host, "443"));
+        if !(1..=5).contains(&port.len()) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
+            return refuse("the port is not a number");
+        }
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
         if host_name.is_empty() || host_name.starts_with('-') || !host_name.bytes().all(plain) {
             return refuse("the host name is not one");

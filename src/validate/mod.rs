@@ -11,8 +11,10 @@ pub mod waiver;
 use jiff::civil::Date;
 
 use crate::manifest::TenantManifest;
+use crate::manifest::files::Files;
 use crate::manifest::kinds::project::Rules;
 use crate::manifest::yaml::{Node, Span};
+use crate::model::secret::resembles_secret;
 use crate::model::{Finding, Fix, Severity};
 
 /// One rule.
@@ -112,6 +114,8 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
                 Some(Some(severity)) => finding.severity = finding.severity.min(severity),
                 None => {}
             }
+            // What would be written in a secret's place shows the secret.
+            finding.fix = finding.fix.filter(|fix| !resembles_secret(&fix.replacement));
             findings.push(finding);
         }
     }
@@ -126,6 +130,26 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
     });
     findings.dedup();
     findings
+}
+
+/// Secrets in what all tenants share: the project's document, and layers whether or not one extends them.
+pub fn check_shared<'a>(
+    documents: impl Iterator<Item = (&'a Node, &'static str)>,
+    files: &Files,
+) -> Vec<Finding> {
+    let places = documents.flat_map(|(document, pointer)| rules::secrets::places(document, pointer));
+    let finding = |(span, pointer): (Span, String)| Finding {
+        rule: rules::secrets::RULE.id,
+        severity: Severity::Error,
+        message: rules::secrets::MESSAGE.into(),
+        location: files.locate(span),
+        pointer,
+        tenant: None,
+        related: Vec::new(),
+        help: Some(rules::secrets::HELP.into()),
+        fix: None,
+    };
+    places.map(finding).collect()
 }
 
 /// Whether any finding stops writes.

@@ -1,5 +1,6 @@
 //! The integration tests: the real binary, real HTTP, real git.
 
+mod bad_input;
 mod docs;
 mod house;
 mod schemas;

@@ -85,7 +85,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     match args.format {
         Format::Json => {
             let document = document(&fleet, &applied, exit);
-            output.data(&format!("{:#}\n", serde_json::to_value(&document).unwrap_or_default()));
+            output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
         }
         Format::Text | Format::Markdown => output.data(&text(&fleet, &applied, output)),
     }

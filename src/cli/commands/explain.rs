@@ -11,7 +11,9 @@ use crate::config::Flags;
 use crate::controller::fleet;
 use crate::manifest::yaml::Node;
 use crate::model::TenantName;
-use crate::render::value::value;
+use crate::model::secret::is_telling;
+use crate::render::value::{document, value};
+use crate::validate::rules::secrets;
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -39,11 +41,17 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     if let Some(name) = missing {
         return Err(Failure::new(Exit::Usage, format!("there is no tenant `{name}`")));
     }
+    let told = args.field.rsplit('.').next().is_some_and(is_telling);
+    // What `validate` calls a secret is not printed here either.
+    let shown = |node: &Node| match told || !secrets::places(node, "").is_empty() {
+        true => Value::from("****"),
+        false => node.to_json(),
+    };
     let (mut documents, mut out) = (Vec::new(), String::new());
     for manifest in &manifests {
         let layers = manifest.web.as_ref().map(|web| web.layers.as_slice()).unwrap_or_default();
         let named: Vec<&Node> = layers.iter().rev().filter_map(|layer| layer.path(&args.field)).collect();
-        let merged = manifest.web.as_ref().and_then(|web| web.spec.path(&args.field)).map(Node::to_json);
+        let merged = manifest.web.as_ref().and_then(|web| web.spec.path(&args.field)).map(shown);
         let place = |node: &Node| {
             let location = manifest.files.locate(node.span);
             format!("{}:{}:{}", location.file, location.line, location.column)
@@ -60,7 +68,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
                     place(won)
                 );
                 for node in beaten {
-                    written = writeln!(out, "  beat  {}  {}", place(node), value(Some(&node.to_json())));
+                    written = writeln!(out, "  beat  {}  {}", place(node), value(Some(&shown(node))));
                 }
                 written
             }
@@ -75,11 +83,11 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
             "field": args.field,
             "managed": merged.is_some(),
             "value": merged.unwrap_or(Value::Null),
-            "layers": named.iter().map(|node| json!({"value": node.to_json(), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
+            "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
         }));
     }
     match args.format {
-        Format::Json => output.data(&format!("{:#}\n", json!({"explanations": documents, "exitCode": 0}))),
+        Format::Json => output.data(&document(&json!({"explanations": documents, "exitCode": 0}))),
         Format::Text | Format::Markdown => output.data(&out),
     }
     Ok(Exit::Done)

@@ -67,7 +67,7 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     let document = document(&fleet, &session, args.detailed_exitcode);
     let rendered = match args.format {
         Format::Text => text(&fleet, &session, &document, output),
-        Format::Json => format!("{:#}\n", serde_json::to_value(&document).unwrap_or_default()),
+        Format::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
         Format::Markdown => render::markdown::plan(&document),
     };
     match &args.out {

@@ -31,12 +31,12 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     let fleet = session::load(&place, &args.source)?;
     let exit = if blocks(&fleet.findings) { Exit::Findings } else { Exit::Done };
     if args.format == Format::Json {
-        output.data(&format!("{:#}\n", document(&fleet, exit)));
+        output.data(&render::value::document(&document(&fleet, exit)));
     } else {
         output.data(&text(&fleet, output));
     }
     for path in &fleet.ignored {
-        output.detail(&format!("passed over: {path}"));
+        output.detail(&format!("passed over: {}", render::value::escape(path)));
     }
     let tenants = fleet.tenants.len();
     output.talk(&format!(

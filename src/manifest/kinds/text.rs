@@ -313,11 +313,15 @@ pub struct Whole<const MIN: u32, const MAX: u32>(pub u32);
 impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Whole<MIN, MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // Through a JSON number, because 5.0 is a whole number to a schema but not to `u32`.
-        let number = serde_json::Number::deserialize(deserializer)?;
-        let whole = number.as_f64().filter(|value| value.fract() == 0.0);
-        let fits = whole.filter(|value| (f64::from(MIN)..=f64::from(MAX)).contains(value));
-        // In range and whole, so the conversion is exact.
-        fits.map(|value| Self(value as u32))
+        let number = serde_json::Number::deserialize(deserializer)?.to_string();
+        // By its digits: as a float 4.9999999999999999999 is 5.
+        let whole = match number.split_once('.') {
+            Some((whole, zeros)) if zeros.bytes().all(|byte| byte == b'0') => whole,
+            Some(_) => "",
+            None => number.as_str(),
+        };
+        let fits = whole.parse::<u32>().ok().filter(|value| (MIN..=MAX).contains(value));
+        fits.map(Self)
             .ok_or_else(|| D::Error::custom(format_args!("this must be a whole number from {MIN} to {MAX}")))
     }
 }

@@ -91,11 +91,12 @@ fn bombs_end_at_the_budget() {
         laughs.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
     }
     assert!(refusal(&laughs).contains("aliases expanded"));
-    let quadratic = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 10_000].join(","));
+    let quadratic = format!("a: &a {}\nb: [{}]", "x".repeat(60_000), vec!["*a"; 10_000].join(","));
     assert!(refusal(&quadratic).contains("aliases expanded"));
     for open in ["[", "{a: ", "- "] {
-        refusal(&open.repeat(20_000));
+        refusal(&open.repeat(15_000));
     }
+    assert!(refusal(&"x".repeat(LINE_BYTES_MAX + 1)).contains("in one line"));
     let keys: String = (0..30_000).map(|n| format!("k{n}: 1\n")).collect();
     assert!(refusal(&keys).contains("aliases expanded"));
 }

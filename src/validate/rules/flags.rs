@@ -33,7 +33,7 @@ fn check(context: &mut Context<'_>) {
         let finding = context.find(
             key.span,
             format!("/spec/features/flags/{}", key.text),
-            format!("the platform has no flag `{}`", key.text),
+            format!("the platform has no flag `{}`", crate::manifest::yaml::shown(&key.text)),
         );
         match near {
             Some(near) => {

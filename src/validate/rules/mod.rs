@@ -7,7 +7,7 @@ mod contrast;
 mod flags;
 mod greeting;
 mod identity;
-mod secrets;
+pub mod secrets;
 mod typography;
 
 use super::Rule;

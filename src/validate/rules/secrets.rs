@@ -1,8 +1,8 @@
 //! Secrets have no place in a repository; a finding says where one stands and never shows it.
 
-use crate::manifest::yaml::{Node, Yaml};
+use crate::manifest::yaml::{Node, Span, Yaml};
 use crate::model::Severity;
-use crate::model::secret::resembles_secret;
+use crate::model::secret::{is_telling, resembles_secret};
 use crate::validate::{Context, Rule};
 
 /// The rule.
@@ -14,38 +14,47 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Keys whose value would be a secret, whatever it looks like.
-const TELLING_KEYS: &[&str] =
-    &["clientsecret", "secret", "password", "passwd", "token", "accesstoken", "apikey", "privatekey"];
+/// What a finding says; never what the value is.
+pub const MESSAGE: &str = "this looks like a secret";
+/// What to do about it.
+pub const HELP: &str = "name credentials under `credentials:` and keep the secret in the operator's settings; if this one is real, revoke it: it is in the history now";
 
 fn check(context: &mut Context<'_>) {
-    for document in &context.manifest.documents {
-        walk(context, document, &mut String::new(), false);
+    let mut found: Vec<(Span, String)> =
+        context.manifest.documents.iter().flat_map(|document| places(document, "")).collect();
+    // A layer's secret is a matter of every tenant that extends it. The last layer is the document's own.
+    let layers = context.manifest.web.as_ref().map(|web| web.layers.as_slice()).unwrap_or_default();
+    found.extend(layers.iter().rev().skip(1).flat_map(|layer| places(layer, "/spec")));
+    for (span, pointer) in found {
+        context.find(span, pointer, MESSAGE).help(HELP);
     }
 }
 
-fn walk(context: &mut Context<'_>, node: &Node, pointer: &mut String, telling: bool) {
+/// Where secrets stand in a document whose root has this pointer.
+pub fn places(document: &Node, pointer: &str) -> Vec<(Span, String)> {
+    let mut found = Vec::new();
+    walk(&mut found, document, &mut pointer.to_owned(), false);
+    found
+}
+
+fn walk(found: &mut Vec<(Span, String)>, node: &Node, pointer: &mut String, telling: bool) {
     let length = pointer.len();
     match &node.value {
-        Yaml::Text(text) if !text.is_empty() && (telling || resembles_secret(text)) => {
-            context
-                .find(node.span, pointer.clone(), "this looks like a secret")
-                .help("name credentials under `credentials:` and keep the secret in the operator's settings; if this one is real, revoke it: it is in the history now");
+        Yaml::Text(text) | Yaml::Number(text) if !text.is_empty() && (telling || resembles_secret(text)) => {
+            found.push((node.span, pointer.clone()));
         }
         Yaml::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 pointer.push_str(&format!("/{index}"));
-                walk(context, item, pointer, telling);
+                walk(found, item, pointer, telling);
                 pointer.truncate(length);
             }
         }
         Yaml::Map(entries) => {
             for (key, value) in entries {
-                let bare: String =
-                    key.text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
                 pointer.push('/');
                 pointer.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
-                walk(context, value, pointer, TELLING_KEYS.contains(&bare.as_str()));
+                walk(found, value, pointer, telling || is_telling(&key.text));
                 pointer.truncate(length);
             }
         }
