@@ -1,7 +1,7 @@
 //! The terminal: what can be typed, what is printed, which exit code comes out.
 //!
 //! In: arguments. Out: text on stdout and stderr, an exit code. Never: holds logic of a stage. One file a
-//! command; [`failure`] alone decides message, hints and exit code; [`output`] alone prints.
+//! command; `failure.rs` alone decides message, hints and exit code; `output.rs` alone prints.
 //! Start reading at [`main`], then any file under `commands/`.
 
 pub mod commands;
@@ -45,16 +45,16 @@ pub struct Cli {
 /// Options that every command takes.
 #[derive(Debug, Args)]
 struct Global {
-    /// Settings file, outside of any configuration repository [env: GENESYNC_SETTINGS]
+    /// Settings file, outside of any configuration repository (env: `GENESYNC_SETTINGS`)
     #[arg(long, global = true, value_name = "FILE", help_heading = "Operator's settings")]
     settings: Option<PathBuf>,
-    /// URL that stands in for a region's API host, such as an emulator; repeatable [env: GENESYNC_ENDPOINT_<REGION>]
+    /// URL that stands in for a region's API host, such as an emulator; repeatable (env: `GENESYNC_ENDPOINT_<REGION>`)
     #[arg(long = "endpoint", global = true, value_name = "REGION=URL", help_heading = "Operator's settings")]
     endpoints: Vec<String>,
-    /// Directory of mounted credentials: <name>/client-id and <name>/client-secret [env: GENESYNC_CREDENTIALS_DIR]
+    /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret` (env: `GENESYNC_CREDENTIALS_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     credentials_dir: Option<PathBuf>,
-    /// Directory of the journal [env: GENESYNC_STATE_DIR]
+    /// Directory of the journal (env: `GENESYNC_STATE_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     state_dir: Option<PathBuf>,
     /// Say nothing but results and errors

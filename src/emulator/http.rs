@@ -12,7 +12,6 @@ use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::serve::{IncomingStream, Listener};
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
@@ -69,7 +68,7 @@ async fn answer(
         // A world is consistent between calls, and no call panics; poison says nothing worth stopping for.
         let mut world = world.lock().unwrap_or_else(PoisonError::into_inner);
         // Read under the lock, so that the world sees times in order.
-        let now = Timestamp::now();
+        let now = crate::clock::now();
         match body {
             Ok(body) => {
                 request.body = body.into();

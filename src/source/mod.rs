@@ -2,7 +2,7 @@
 //!
 //! In: a path or URL, a revision. Out: a [`Snapshot`] (names and blob ids), and file contents on request.
 //! Never: checks anything out, runs a hook or filter, follows a link or submodule, or takes a URL, path or
-//! option from the repository. Start reading at [`Source::open`], then `git.rs`.
+//! option from the repository. Start reading at [`Source`], then `git.rs`.
 
 mod folder;
 mod git;

@@ -11,6 +11,7 @@ fn manifest(text: &str) -> TenantManifest {
     read_tenant(&TenantName::new("acme"), &[input], &Bases::default())
 }
 
+#[expect(clippy::disallowed_methods, reason = "fixtures are files")]
 fn fixture(rule: &Rule, name: &str) -> String {
     let path = format!("{}/tests/fixtures/rules/{}/{name}.yaml", env!("CARGO_MANIFEST_DIR"), rule.id);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))

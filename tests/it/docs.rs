@@ -1,1 +1,247 @@
+//! The README: its commands run, its tables are what the program says, its links lead somewhere.
 
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use genesync::cli::Exit;
+use genesync::cli::commands::demo::files::FILES;
+use serde_json::Value;
+
+use crate::support::{Stage, commit_all, ran};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Lines of the README's `console` blocks that a reader would type.
+fn typed() -> Vec<String> {
+    let readme = read("README.md");
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in readme.lines() {
+        match line {
+            "```console" => inside = true,
+            "```" => inside = false,
+            line if inside => lines.extend(line.strip_prefix("$ ").map(str::to_owned)),
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// Runs every command of the README in its order, in a copy of the example repository, as its reader would:
+/// with the real emulator in a process of its own. Only its port is another one, and `make`, which is what
+/// runs this test, is looked up in the Makefile instead.
+#[test]
+fn every_command_in_the_readme_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = folder.path().join("fleet");
+    for (path, text) in FILES {
+        let path = fleet.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    commit_all(&fleet);
+    let mut emulator = None;
+    let mut environment: Vec<(String, String)> = [
+        ("HOME", folder.path().to_str().unwrap()),
+        ("GIT_AUTHOR_NAME", "A"),
+        ("GIT_AUTHOR_EMAIL", "a@example.com"),
+    ]
+    .into_iter()
+    .chain([("GIT_COMMITTER_NAME", "A"), ("GIT_COMMITTER_EMAIL", "a@example.com"), ("PATH", env!("PATH"))])
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect();
+    let mut commands = 0;
+    for line in typed() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["make", target] => {
+                assert!(read("Makefile").contains(&format!("\n{target}:")), "there is no `{line}`")
+            }
+            ["genesync", "emulate"] => emulator = Some(Emulator::start()),
+            ["export", pairs @ ..] => {
+                let url = emulator.as_ref().map(|emulator| emulator.url.clone()).unwrap();
+                let pairs = pairs.iter().map(|pair| pair.split_once('=').unwrap());
+                environment
+                    .extend(pairs.map(|(name, value)| {
+                        (name.to_owned(), value.replace("http://127.0.0.1:8480", &url))
+                    }));
+            }
+            _ => {
+                // The shell reads the quotes as the reader's would.
+                let script = line.replacen(
+                    "genesync ",
+                    &format!("{} ", env!("CARGO_BIN_EXE_genesync")),
+                    usize::from(words[0] == "genesync"),
+                );
+                let mut shell = Command::new("sh");
+                shell.env_clear().envs(environment.clone()).current_dir(&fleet).args(["-c", &script]);
+                let ran = ran(shell.output().unwrap());
+                assert_eq!(ran.code, 0, "{line}\n{}{}", ran.stdout, ran.stderr);
+                commands += 1;
+            }
+        }
+    }
+    assert!(commands >= 8, "the README shows only {commands} commands");
+}
+
+/// The emulator as `genesync emulate` runs it, ended with the test.
+struct Emulator {
+    child: Child,
+    url: String,
+}
+
+impl Emulator {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+        let mut child =
+            command.args(["emulate", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            ready.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["url", "clientId", "clientSecret"]
+        );
+        Self { child, url: ready["url"].as_str().unwrap().to_owned() }
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).unwrap();
+    }
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let readme = read("README.md");
+    let stage = Stage::new();
+    let help = stage.genesync(&["--help"]).expect(0).stdout;
+    for exit in [
+        Exit::Done,
+        Exit::Findings,
+        Exit::Usage,
+        Exit::Changes,
+        Exit::Held,
+        Exit::Refused,
+        Exit::Partial,
+        Exit::Outside,
+        Exit::Bug,
+    ] {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| {} |", exit.code())));
+        let meaning = row
+            .unwrap_or_else(|| panic!("no row for {}", exit.code()))
+            .split('|')
+            .nth(2)
+            .unwrap()
+            .trim()
+            .replace('`', "");
+        let in_help = help.lines().any(|line| {
+            line.trim_start().starts_with(&exit.code().to_string())
+                && line.contains(meaning.split(':').next().unwrap())
+        });
+        assert!(in_help, "--help has no line for {}: {meaning}", exit.code());
+    }
+}
+
+#[test]
+fn usage_errors_exit_with_2_and_say_so_on_stderr() {
+    let stage = Stage::new();
+    for arguments in [
+        &["plan", "--nonsense"][..],
+        &["frobnicate"],
+        &["plan", "--allow", "nothing", "--reason", "x"],
+        &["validate", "no-such-folder"],
+    ] {
+        let ran = stage.genesync(arguments).expect(2);
+        assert!(ran.stdout.is_empty() && ran.stderr.contains("error"), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    for folder in ["docs", "docs/decisions"] {
+        let entries = std::fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        documents.extend(entries.filter(|name| name.ends_with(".md")).map(|name| format!("{folder}/{name}")));
+    }
+    for document in documents {
+        let text = read(&document);
+        let folder = root().join(&document).parent().unwrap().to_owned();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap();
+            if target.contains("://") || target.starts_with('#') {
+                continue;
+            }
+            let path = target.split('#').next().unwrap();
+            assert!(folder.join(path).exists(), "{document} links to {target}, which is not there");
+        }
+    }
+}
+
+#[test]
+fn init_makes_a_repository_that_is_valid_and_is_kept_on_a_second_call() {
+    let stage = Stage::new();
+    stage.genesync(&["init", "--tenant", "northwind"]).expect(0);
+    let checked = stage.genesync(&["validate", "--format", "json"]).expect(0).json();
+    assert_eq!(
+        (&checked["summary"]["tenants"], &checked["findings"]),
+        (&Value::from(1), &Value::from(Vec::<Value>::new()))
+    );
+    std::fs::write(stage.repository().join("genesync.yaml"), "mine").unwrap();
+    stage.genesync(&["init", "--tenant", "northwind"]).expect(0);
+    assert_eq!(std::fs::read_to_string(stage.repository().join("genesync.yaml")).unwrap(), "mine");
+}
+
+#[test]
+fn explain_names_the_line_that_won_and_those_that_it_beat() {
+    let stage = Stage::new();
+    for (path, text) in FILES {
+        let path = stage.repository().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let ran = stage
+        .genesync(&["explain", "widget.theme.typography.fontSize", "--tenant", "sundale-clinic"])
+        .expect(0);
+    assert!(
+        ran.stdout.contains("won   tenants/sundale-clinic/web.yaml:")
+            && ran.stdout.contains("beat  bases/public-service.yaml:"),
+        "{}",
+        ran.stdout
+    );
+    let unmanaged = stage.genesync(&["explain", "greetings.delayMs", "--tenant", "kyoto-gakuin"]).expect(0);
+    assert!(unmanaged.stdout.contains("not managed"), "{}", unmanaged.stdout);
+}
+
+#[test]
+fn completions_come_for_every_shell() {
+    let stage = Stage::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(stage.genesync(&["completions", shell]).expect(0).stdout.contains("genesync"));
+    }
+}
+
+/// A reader that has seen enough closes the pipe: no panic, no message.
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let stage = Stage::new();
+    let mut child = stage
+        .command(&["schema", "web-messaging"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}

@@ -1,1 +1,187 @@
+//! The house rules that a compiler does not keep: who imports whom, where rules have their fixtures and
+//! their documentation, how long files are.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use genesync::cli::commands::demo;
+use genesync::validate::rules;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn files_under(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_under(&path, ending));
+        } else if path.to_str().is_some_and(|path| path.ends_with(ending)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+const STAGES: &[&str] = &["manifest", "validate", "plan", "apply", "replicate", "confirm"];
+const PORTS: &[&str] = &["source", "api", "store", "config", "clock", "telemetry"];
+
+/// Who may import whom, besides itself.
+fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
+    let set = |groups: &[&[&'static str]]| Some(groups.concat().into_iter().collect());
+    match module {
+        "model" => set(&[]),
+        "manifest" | "plan" | "apply" | "replicate" | "confirm" => set(&[&["model"]]),
+        "validate" => set(&[&["model", "manifest"]]),
+        "reconcile" => set(&[&["model"], STAGES]),
+        "source" | "api" | "store" | "config" | "clock" | "telemetry" | "emulator" => {
+            set(&[&["model", "clock"]])
+        }
+        "controller" => set(&[&["model", "reconcile"], STAGES, PORTS]),
+        "render" => set(&[&["model", "reconcile"]]),
+        "cli" | "main" | "lib" => None,
+        other => panic!("src/{other} is new: say here whom it may import"),
+    }
+}
+
+/// The modules that a source text names behind `crate::`, its tests left out.
+fn imported(text: &str) -> BTreeSet<String> {
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for line in product.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            let word: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if word.is_empty() {
+                let inside = rest.trim_start_matches('{').split('}').next().unwrap_or_default();
+                names.extend(
+                    inside
+                        .split(',')
+                        .map(|part| part.trim().split("::").next().unwrap_or_default().to_owned()),
+                );
+            } else {
+                names.insert(word);
+            }
+        }
+    }
+    names
+}
+
+#[test]
+fn the_arrows_between_modules_hold() {
+    let src = root().join("src");
+    let mut wrong = Vec::new();
+    for file in files_under(&src, ".rs") {
+        let inside = file.strip_prefix(&src).unwrap();
+        let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = first.trim_end_matches(".rs");
+        let is_test = inside.ends_with("tests.rs")
+            || inside.to_str().unwrap().contains("/tests/")
+            || inside.ends_with("fixture.rs");
+        let Some(allowed) = allowed(module).filter(|_| !is_test) else { continue };
+        for name in imported(&std::fs::read_to_string(&file).unwrap()) {
+            if name != module && !allowed.contains(name.as_str()) {
+                wrong.push(format!("{} imports crate::{name}", inside.display()));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn the_arrow_test_sees_every_way_to_write_an_import() {
+    let text = "use crate::model::x;\nfn f() { crate::api::g() }\nuse crate::{plan, store::y};\n// crate::cli\n#[cfg(test)]\nuse crate::emulator;";
+    assert_eq!(imported(text).into_iter().collect::<Vec<_>>(), ["api", "model", "plan", "store"]);
+}
+
+#[test]
+fn every_rule_has_its_file_its_fixtures_and_its_section() {
+    let docs = read("docs/rules.md");
+    let mut fixtures: BTreeSet<String> = std::fs::read_dir(root().join("tests/fixtures/rules"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    for rule in rules::ALL {
+        assert!(
+            root().join(format!("src/validate/rules/{}.rs", rule.id.replace('-', "_"))).exists(),
+            "{} has no file",
+            rule.id
+        );
+        for name in ["ok", "bad"] {
+            assert!(
+                root().join(format!("tests/fixtures/rules/{}/{name}.yaml", rule.id)).exists(),
+                "{} has no {name} fixture",
+                rule.id
+            );
+        }
+        let section = format!("\n## {}\n\n{}.", rule.id, rule.summary);
+        assert!(docs.contains(&section), "docs/rules.md has no section that begins with:{section}");
+        fixtures.remove(rule.id);
+    }
+    assert_eq!(fixtures, BTreeSet::new(), "fixtures of no rule");
+    // Ids that the reader and the loader use, which are no rules that can be tuned.
+    for id in ["yaml", "schema", "layers", "repository", "waiver"] {
+        assert!(docs.contains(&format!("\n## {id}\n")), "docs/rules.md has no section for `{id}`");
+    }
+}
+
+#[test]
+fn the_demo_carries_every_example_file() {
+    let mut expected = vec!["genesync.yaml".to_owned()];
+    for folder in ["bases", "tenants"] {
+        let files = files_under(&root().join(folder), ".yaml");
+        expected
+            .extend(files.iter().map(|file| file.strip_prefix(root()).unwrap().to_str().unwrap().to_owned()));
+    }
+    expected.sort();
+    let mut embedded: Vec<String> = demo::files::FILES.iter().map(|(path, _)| (*path).to_owned()).collect();
+    embedded.sort();
+    assert_eq!(embedded, expected);
+}
+
+#[test]
+fn files_stay_short_enough_to_be_read() {
+    // Room for tables of test cases; a file of the product that nears its limit wants to be two.
+    let limits = [("src", 560), ("tests", 900)];
+    for (folder, lines_max) in limits {
+        for file in files_under(&root().join(folder), ".rs") {
+            let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+            assert!(lines <= lines_max, "{} has {lines} lines, {lines_max} are the limit", file.display());
+        }
+    }
+}
+
+#[test]
+fn every_module_says_what_comes_in_and_what_never_happens() {
+    for module in [
+        &["model", "reconcile", "controller", "render", "emulator", "cli"][..],
+        STAGES,
+        &["source", "api", "store", "config"],
+    ]
+    .concat()
+    {
+        let head: String = read(&format!("src/{module}/mod.rs"))
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .collect();
+        for label in ["In:", "Out:", "Never:"] {
+            assert!(head.contains(label), "src/{module}/mod.rs does not say `{label}`");
+        }
+    }
+}
+
+#[test]
+fn every_environment_variable_is_documented() {
+    let docs = read("docs/settings.md");
+    let source = read("src/config/env.rs");
+    for line in source.lines().filter(|line| line.starts_with("pub const")) {
+        let name = line.split('"').nth(1).unwrap();
+        assert!(docs.contains(name), "docs/settings.md does not name {name}");
+    }
+}

@@ -1,5 +1,17 @@
 //! The integration tests: the real binary, real HTTP, real git.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unreachable,
+    clippy::use_debug,
+    missing_docs,
+    reason = "a test ends with a panic, and sets the stage itself"
+)]
+
 mod bad_input;
 mod docs;
 mod house;

@@ -116,7 +116,7 @@ pub struct Universe {
 fn desired(value: u64) -> Desired {
     let body = json!({
         "greetings": {"enabled": true, "messages": [format!("hello {value}")], "delayMs": value * 10},
-        "features": {"flags": {"enableRichText": value % 2 == 0}, "audiences": ["b", "a"]},
+        "features": {"flags": {"enableRichText": value.is_multiple_of(2)}, "audiences": ["b", "a"]},
     });
     Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false }
 }
