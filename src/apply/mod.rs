@@ -1,7 +1,7 @@
 //! Stage 5 of 7: what the answer to a write means for what comes next.
 //!
 //! In: an [`crate::model::Outcome`]. Out: a [`Verdict`]. Never: sends anything, or says *send it again*: after every
-//! answer but an acceptance the live configuration is read first. Start reading at [`verdict`].
+//! answer but an acceptance the live configuration is read first. Start reading at [`verdict()`].
 
 pub mod verdict;
 
