@@ -20,35 +20,53 @@ const TELLING_KEYS: &[&str] =
 
 fn check(context: &mut Context<'_>) {
     for document in &context.manifest.documents {
-        walk(context, document, &mut String::new(), false);
+        walk(context, document, &mut Vec::new(), false);
     }
 }
 
-fn walk(context: &mut Context<'_>, node: &Node, pointer: &mut String, telling: bool) {
-    let length = pointer.len();
+/// A step from a map or a list to one of its values.
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+fn walk<'a>(context: &mut Context<'_>, node: &'a Node, path: &mut Vec<Step<'a>>, telling: bool) {
     match &node.value {
         Yaml::Text(text) if !text.is_empty() && (telling || resembles_secret(text)) => {
             context
-                .find(node.span, pointer.clone(), "this looks like a secret")
+                .find(node.span, pointer(path), "this looks like a secret")
                 .help("name credentials under `credentials:` and keep the secret in the operator's settings; if this one is real, revoke it: it is in the history now");
         }
         Yaml::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                pointer.push_str(&format!("/{index}"));
-                walk(context, item, pointer, telling);
-                pointer.truncate(length);
+                path.push(Step::Index(index));
+                walk(context, item, path, telling);
+                path.pop();
             }
         }
         Yaml::Map(entries) => {
             for (key, value) in entries {
-                let bare: String =
-                    key.text.chars().filter(|c| c.is_alphanumeric()).collect::<String>().to_lowercase();
-                pointer.push('/');
-                pointer.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
-                walk(context, value, pointer, TELLING_KEYS.contains(&bare.as_str()));
-                pointer.truncate(length);
+                path.push(Step::Key(&key.text));
+                walk(context, value, path, is_telling(&key.text));
+                path.pop();
             }
         }
         _ => {}
     }
+}
+
+/// Whether a key is one of [`TELLING_KEYS`], however it is spelled.
+fn is_telling(key: &str) -> bool {
+    let bare = || key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
+    TELLING_KEYS.iter().any(|telling| bare().eq(telling.chars()))
+}
+
+/// The JSON pointer of a path. Built for a finding alone: every value of every file is walked.
+fn pointer(path: &[Step<'_>]) -> String {
+    path.iter()
+        .map(|step| match step {
+            Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Step::Index(index) => format!("/{index}"),
+        })
+        .collect()
 }
