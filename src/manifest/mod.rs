@@ -5,6 +5,7 @@
 //! or looks at another tenant. Start reading at [`read_tenant`], then `yaml.rs` and `kinds/`.
 
 pub mod files;
+mod in_place;
 pub mod kinds;
 pub mod layers;
 pub mod schema;
@@ -13,8 +14,8 @@ pub mod yaml;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::model::{Desired, Finding, Fix, Location, Severity, Tenant, TenantName};
 use files::{Files, SourceFile};
@@ -44,7 +45,7 @@ pub struct Bases {
     /// Their texts.
     pub files: Arc<[SourceFile]>,
     /// Their specs by name.
-    pub layers: BTreeMap<String, Node>,
+    pub layers: BTreeMap<String, Arc<Node>>,
     /// What is wrong with them. An error here stops the tenants that extend the layer.
     pub findings: Vec<Finding>,
 }
@@ -54,8 +55,8 @@ pub struct Bases {
 pub struct Web {
     /// The merged spec, every value with its place.
     pub spec: Node,
-    /// The specs that it was made of, lowest first.
-    pub layers: Vec<Node>,
+    /// The layers that lie below the document's own spec, lowest first.
+    pub below: Vec<Arc<Node>>,
     /// What it asks for; none where the document or a layer breaks its schema.
     pub desired: Option<Desired>,
 }
@@ -67,16 +68,31 @@ pub struct TenantManifest {
     pub name: TenantName,
     /// The tenant, where `tenant.yaml` could be read.
     pub tenant: Option<Tenant>,
-    /// `spec` of the Tenant document with its places.
-    pub tenant_spec: Option<Node>,
     /// The web messaging configuration, where there is one.
     pub web: Option<Web>,
-    /// Every document, in order, for rules that look at all values.
+    /// Every document, in order.
     pub documents: Vec<Node>,
+    /// Which of them is the Tenant document.
+    tenant_document: Option<usize>,
+    /// Which of them is the WebMessaging document.
+    web_document: Option<usize>,
     /// The texts.
     pub files: Files,
     /// What is wrong so far.
     pub findings: Vec<Finding>,
+}
+
+impl TenantManifest {
+    /// `spec` of the Tenant document with its places.
+    pub fn tenant_spec(&self) -> Option<&Node> {
+        self.documents.get(self.tenant_document?)?.get("spec")
+    }
+
+    /// The specs that the web messaging configuration was made of, lowest first, the document's own last.
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = &Node> {
+        let own = self.web_document.and_then(|index| self.documents.get(index)?.get("spec"));
+        self.web.iter().flat_map(|web| web.below.iter().map(|layer| &**layer)).chain(own)
+    }
 }
 
 /// `genesync.yaml`.
@@ -115,7 +131,7 @@ pub fn read_project(input: &Input) -> ProjectManifest {
 /// Reads the shared layers under `bases/`.
 pub fn read_bases(inputs: &[Input]) -> Bases {
     let mut reader = Reader::new(Files::default(), None);
-    let mut layers: BTreeMap<String, Node> = BTreeMap::new();
+    let mut layers: BTreeMap<String, Arc<Node>> = BTreeMap::new();
     for input in inputs {
         for document in reader.read(input) {
             match reader.kind(&document) {
@@ -146,7 +162,7 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
                 }
                 continue;
             }
-            layers.insert(text, spec.clone());
+            layers.insert(text, Arc::new(spec.clone()));
         }
     }
     let cyclic: Vec<LayerProblem> = layers
@@ -165,9 +181,9 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     let mut reader = Reader::new(Files::with_shared(Arc::clone(&bases.files)), Some(name.clone()));
     let total: usize = inputs.iter().map(|input| input.bytes.len()).sum();
     let mut tenant = None;
-    let mut tenant_spec = None;
-    let mut web: Option<(Node, Web)> = None;
-    let mut documents = Vec::new();
+    let (mut tenant_document, mut web_document) = (None, None);
+    let mut web = None;
+    let mut documents: Vec<Node> = Vec::new();
     if total > TENANT_BYTES_MAX {
         let path = inputs
             .first()
@@ -181,14 +197,15 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
         for input in inputs {
             for document in reader.read(input) {
                 match reader.kind(&document) {
-                    Some(Kind::Tenant) if tenant_spec.is_some() => reader.second(&document, Kind::Tenant),
+                    Some(Kind::Tenant) if tenant_document.is_some() => reader.second(&document, Kind::Tenant),
                     Some(Kind::Tenant) => {
                         tenant = reader.tenant(&document, name);
-                        tenant_spec = document.get("spec").cloned();
+                        tenant_document = document.get("spec").map(|_| documents.len());
                     }
                     Some(Kind::WebMessaging) if web.is_some() => reader.second(&document, Kind::WebMessaging),
                     Some(Kind::WebMessaging) => {
-                        web = reader.web(&document, bases).map(|web| (document.clone(), web))
+                        web = reader.web(&document, bases);
+                        web_document = web.as_ref().map(|_| documents.len());
                     }
                     Some(other) => {
                         reader.misplaced(&document, other, "a Project stands in `genesync.yaml` at the root")
@@ -198,7 +215,8 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
                 documents.push(document);
             }
         }
-        if tenant_spec.is_none() && reader.findings.iter().all(|finding| finding.severity != Severity::Error)
+        if tenant_document.is_none()
+            && reader.findings.iter().all(|finding| finding.severity != Severity::Error)
         {
             reader.whole_file(
                 "identity",
@@ -213,9 +231,10 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     TenantManifest {
         name: name.clone(),
         tenant,
-        tenant_spec,
-        web: web.map(|(_, web)| web),
+        web,
         documents,
+        tenant_document,
+        web_document,
         files: reader.files,
         findings: reader.findings,
     }
@@ -356,14 +375,17 @@ impl Reader {
 
     /// Checks a document against its schema and reads it into its type.
     fn typed<T: DeserializeOwned>(&mut self, kind: Kind, document: &Node) -> Option<T> {
-        let json = document.to_json();
-        if !schema::accepts(kind, &json) {
-            for violation in schema::check(kind, &json) {
+        if !schema::accepts(kind, document) {
+            for violation in schema::check(kind, document) {
                 self.violation(document, violation);
             }
             return None;
         }
-        match serde_path_to_error::deserialize::<_, T>(&json) {
+        // Keeping the path is for errors alone; what the schema accepts seldom has one.
+        if let Ok(value) = T::deserialize(document) {
+            return Some(value);
+        }
+        match serde_path_to_error::deserialize::<_, T>(document) {
             Ok(value) => Some(value),
             Err(error) => {
                 let pointer = pointer_of(error.path());
@@ -444,19 +466,16 @@ impl Reader {
                 return None;
             }
         };
-        let spec = layers::flatten(&stack)?;
-        let layers: Vec<Node> = stack.into_iter().cloned().collect();
-        let mut json = spec.to_json();
-        if let Value::Object(map) = &mut json {
-            // Wishes of the document itself, not of a layer below it.
-            map.remove("extends");
-            if own.get("exclusive").is_none() {
-                map.remove("exclusive");
-            }
-        }
+        let spec = layers::flatten(&stack, own);
+        let below = stack.into_iter().cloned().collect();
+        // Wishes of the document itself, not of a layer below it.
+        let left_out: &[&str] =
+            if own.get("exclusive").is_none() { &["extends", "exclusive"] } else { &["extends"] };
         // A layer that breaks its schema has its own findings; merging can't mend it.
-        let desired =
-            serde_json::from_value::<WebMessagingSpec>(json).ok().filter(|_| sound).map(|spec| spec.lower());
+        let desired = WebMessagingSpec::deserialize(in_place::without(&spec, left_out))
+            .ok()
+            .filter(|_| sound)
+            .map(|spec| spec.lower());
         if desired.is_none() && sound {
             self.finding(
                 "layers",
@@ -466,10 +485,10 @@ impl Reader {
                 None,
             );
         }
-        Some(Web { spec, layers, desired })
+        Some(Web { spec, below, desired })
     }
 
-    fn layer_problem(&mut self, problem: LayerProblem, known: &BTreeMap<String, Node>) {
+    fn layer_problem(&mut self, problem: LayerProblem, known: &BTreeMap<String, Arc<Node>>) {
         match problem {
             LayerProblem::Missing(span, name) => {
                 let help = match schema::nearest(&name, known.keys().map(String::as_str)) {

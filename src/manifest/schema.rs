@@ -1,21 +1,22 @@
 //! The JSON Schemas of the kinds, and what they have to say of a document.
 //!
-//! In: the Rust types; a document as JSON. Out: the committed schema files; findings without a place yet.
+//! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
 //! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
 
 use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use super::in_place::Tree;
 use super::kinds::Kind;
 use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
 use super::kinds::web_messaging::WebMessaging;
-use super::yaml::shown;
+use super::yaml::{Node, shown};
 
 /// The schema of a kind, as committed under `schemas/`.
 pub fn schema(kind: Kind) -> Value {
@@ -39,10 +40,11 @@ fn generate<T: JsonSchema>(kind: Kind) -> Value {
     schema.to_value()
 }
 
-fn validator(kind: Kind) -> Option<&'static Validator> {
-    static COMPILED: LazyLock<Vec<Option<Validator>>> = LazyLock::new(|| {
+fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
+    static COMPILED: LazyLock<Vec<Option<Validator<Tree>>>> = LazyLock::new(|| {
         let compile = |kind: &Kind| {
-            jsonschema::draft202012::options()
+            ValidationOptions::<'_, _, Tree>::default()
+                .with_draft(Draft::Draft202012)
                 .with_pattern_options(PatternOptions::regex())
                 .build(&schema(*kind))
                 .ok()
@@ -68,12 +70,12 @@ pub struct Violation {
 }
 
 /// Whether the schema of a kind accepts a document: cheaper than [`check`].
-pub fn accepts(kind: Kind, document: &Value) -> bool {
+pub fn accepts(kind: Kind, document: &Node) -> bool {
     validator(kind).is_some_and(|validator| validator.is_valid(document))
 }
 
 /// Everything that the schema of a kind has to say against a document.
-pub fn check(kind: Kind, document: &Value) -> Vec<Violation> {
+pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
     validator.iter_errors(document).flat_map(|error| explain(kind, &error)).collect()
 }
@@ -110,7 +112,10 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
         }
         ValidationErrorKind::Pattern { .. } => {
             let text = value.as_str().unwrap_or_default();
-            one(format!("`{}` does not have the form that is asked for here", shown(text)), described(document, error))
+            one(
+                format!("`{}` does not have the form that is asked for here", shown(text)),
+                described(document, error),
+            )
         }
         ValidationErrorKind::PropertyNames { error: inner } => {
             let key = inner.instance().as_str().unwrap_or_default().to_owned();

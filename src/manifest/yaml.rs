@@ -137,7 +137,7 @@ impl Node {
         match &self.value {
             Yaml::Null => Value::Null,
             Yaml::Bool(value) => Value::Bool(*value),
-            Yaml::Number(text) => number(text),
+            Yaml::Number(text) => number(text).map_or_else(|| Value::String(text.to_string()), Value::Number),
             Yaml::Text(text) => Value::String(text.to_string()),
             Yaml::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Yaml::Map(entries) => Value::Object(
@@ -166,11 +166,12 @@ fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)
 }
 
-fn number(text: &str) -> Value {
-    if let Ok(small) = text.parse::<i64>() {
-        return Value::Number(Number::from(small));
+/// A plain decimal as a JSON number; there is none that is not one.
+pub(super) fn number(text: &str) -> Option<Number> {
+    match text.parse::<i64>() {
+        Ok(small) => Some(Number::from(small)),
+        Err(_) => text.parse().ok(),
     }
-    text.parse::<Number>().map_or_else(|_| Value::String(text.to_owned()), Value::Number)
 }
 
 /// Something wrong with the text itself.
