@@ -117,7 +117,7 @@ mod tests {
             ("1000000000000000000000", Some(RETRY_AFTER_MAX_MS)),
             ("Fri, 20 Nov 2026 12:00:05 GMT", Some(5_000)),
             ("Fri, 20 Nov 2026 11:00:00 GMT", Some(0)),
-            ("Fri, 20 Nov 9999 11:00:00 GMT", Some(RETRY_AFTER_MAX_MS)),
+            ("Sat, 20 Nov 9999 11:00:00 GMT", Some(RETRY_AFTER_MAX_MS)),
             ("-1", None),
             ("abc", None),
             ("", None),

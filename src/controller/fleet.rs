@@ -232,7 +232,7 @@ fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) 
     ));
     findings.extend(shared.bases.findings.iter().cloned());
     findings.extend(validate::check_shared(
-        shared.bases.layers.values().map(|layer| (layer, "/spec")),
+        shared.bases.layers.values().map(|layer| (&**layer, "/spec")),
         &Files::with_shared(Arc::clone(&shared.bases.files)),
     ));
     let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));

@@ -1,8 +1,9 @@
 //! How layers become one tree: maps merge, lists and values are replaced, later ones win.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::yaml::{Node, Span, Yaml};
+use super::yaml::{Key, Node, Span, Yaml};
 
 /// Longest chain of layers that extend layers.
 pub const CHAIN_MAX: usize = 16;
@@ -18,34 +19,50 @@ pub enum LayerProblem {
     TooLong(Span),
 }
 
-/// Lays `over` on `under` and keeps the place of every value.
-pub fn merge(under: &Node, over: &Node) -> Node {
-    let (Yaml::Map(below), Yaml::Map(above)) = (&under.value, &over.value) else { return over.clone() };
-    let mut entries = below.clone();
-    for (key, node) in above {
-        match entries.iter_mut().find(|(existing, _)| existing.text == key.text) {
-            Some(slot) => *slot = (key.clone(), merge(&slot.1, node)),
-            None => entries.push((key.clone(), node.clone())),
+/// Lays nodes on each other, lowest first, and keeps the place of every value. Copies only what wins.
+fn merge(top: &Node, stack: &[&Node]) -> Node {
+    // What stands below a list or a single value is replaced by it.
+    let maps =
+        stack.iter().rposition(|node| !matches!(node.value, Yaml::Map(_))).map_or(0, |below| below + 1);
+    let maps = match stack.get(maps..) {
+        Some(maps) if maps.len() > 1 => maps,
+        _ => return top.clone(),
+    };
+    let mut merged: Vec<(&Key, Vec<&Node>)> = Vec::new();
+    for (key, node) in maps.iter().flat_map(|map| map.entries()) {
+        match merged.iter_mut().find(|(existing, _)| existing.text == key.text) {
+            Some((last, nodes)) => {
+                *last = key;
+                nodes.push(node);
+            }
+            None => merged.push((key, vec![node])),
         }
     }
-    Node { value: Yaml::Map(entries), span: over.span }
+    let entries = merged
+        .into_iter()
+        .filter_map(|(key, nodes)| Some((key.clone(), merge(nodes.last()?, &nodes))))
+        .collect();
+    Node { value: Yaml::Map(entries), span: top.span }
 }
 
-/// The specs that a spec is made of, lowest first, itself last.
+/// The layers that lie below a spec, lowest first.
 ///
 /// # Errors
 /// A layer that is missing, or that extends itself.
-pub fn stack<'a>(spec: &'a Node, bases: &'a BTreeMap<String, Node>) -> Result<Vec<&'a Node>, LayerProblem> {
+pub fn stack<'a>(
+    spec: &Node,
+    bases: &'a BTreeMap<String, Arc<Node>>,
+) -> Result<Vec<&'a Arc<Node>>, LayerProblem> {
     let mut order = Vec::new();
     collect(spec, bases, &mut Vec::new(), &mut order)?;
     Ok(order)
 }
 
 fn collect<'a>(
-    spec: &'a Node,
-    bases: &'a BTreeMap<String, Node>,
+    spec: &Node,
+    bases: &'a BTreeMap<String, Arc<Node>>,
     open: &mut Vec<String>,
-    order: &mut Vec<&'a Node>,
+    order: &mut Vec<&'a Arc<Node>>,
 ) -> Result<(), LayerProblem> {
     for reference in spec.get("extends").map(Node::items).unwrap_or_default() {
         let name = reference.text().unwrap_or_default().to_owned();
@@ -60,16 +77,16 @@ fn collect<'a>(
         }
         open.push(name);
         collect(layer, bases, open, order)?;
+        order.push(layer);
         open.pop();
     }
-    order.push(spec);
     Ok(())
 }
 
-/// One tree out of a stack, lowest first. None for an empty stack.
-pub fn flatten(stack: &[&Node]) -> Option<Node> {
-    let (first, rest) = stack.split_first()?;
-    Some(rest.iter().fold((*first).clone(), |merged, layer| merge(&merged, layer)))
+/// One tree out of a spec and the layers below it, lowest first.
+pub fn flatten(layers: &[&Arc<Node>], spec: &Node) -> Node {
+    let stack: Vec<&Node> = layers.iter().map(|layer| &***layer).chain([spec]).collect();
+    merge(spec, &stack)
 }
 
 #[cfg(test)]
@@ -81,15 +98,15 @@ mod tests {
         compose(text, 0).documents.remove(0)
     }
 
-    fn bases(list: &[(&str, &str)]) -> BTreeMap<String, Node> {
-        list.iter().map(|(name, text)| ((*name).to_owned(), node(text))).collect()
+    fn bases(list: &[(&str, &str)]) -> BTreeMap<String, Arc<Node>> {
+        list.iter().map(|(name, text)| ((*name).to_owned(), Arc::new(node(text)))).collect()
     }
 
     #[test]
     fn maps_merge_lists_and_values_are_replaced_and_the_last_wins() {
         let bases = bases(&[("a", "x: {p: 1, q: 1}\nl: [1, 2]"), ("b", "extends: [a]\nx: {q: 2}\nn: 5")]);
         let top = node("extends: [b]\nx: {r: 3}\nl: []\nn: null");
-        let merged = flatten(&stack(&top, &bases).unwrap()).unwrap().to_json();
+        let merged = flatten(&stack(&top, &bases).unwrap(), &top).to_json();
         assert_eq!(
             merged,
             serde_json::json!({"x": {"p": 1, "q": 2, "r": 3}, "l": [], "extends": ["b"], "n": null})
@@ -109,7 +126,7 @@ mod tests {
             .map(|n| (format!("l{n}"), format!("extends: [l{}, l{}]", n + 1, n + 1)))
             .chain([("l14".into(), "x: 1".into())])
             .collect();
-        let diamonds = diamonds.iter().map(|(name, text)| (name.clone(), node(text))).collect();
+        let diamonds = diamonds.iter().map(|(name, text)| (name.clone(), Arc::new(node(text)))).collect();
         assert!(matches!(stack(&node("extends: [l0]"), &diamonds), Err(LayerProblem::TooLong(_))));
     }
 }

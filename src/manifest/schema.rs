@@ -1,21 +1,23 @@
 //! The JSON Schemas of the kinds, and what they have to say of a document.
 //!
-//! In: the Rust types; a document as JSON. Out: the committed schema files; findings without a place yet.
+//! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
 //! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
 
 use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::in_place::Tree;
 use super::kinds::Kind;
 use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
 use super::kinds::web_messaging::WebMessaging;
-use super::yaml::shown;
+use super::yaml::{Node, shown};
 use crate::model::secret::is_telling;
 
 /// Most violations of one document that are explained; a document seldom has more to say.
@@ -45,10 +47,11 @@ fn generate<T: JsonSchema>(kind: Kind) -> Value {
     schema.to_value()
 }
 
-fn validator(kind: Kind) -> Option<&'static Validator> {
-    static COMPILED: LazyLock<Vec<Option<Validator>>> = LazyLock::new(|| {
+pub(super) fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
+    static COMPILED: LazyLock<Vec<Option<Validator<Tree>>>> = LazyLock::new(|| {
         let compile = |kind: &Kind| {
-            jsonschema::draft202012::options()
+            ValidationOptions::<'_, _, Tree>::default()
+                .with_draft(Draft::Draft202012)
                 .with_pattern_options(PatternOptions::regex())
                 .build(&schema(*kind))
                 .ok()
@@ -74,12 +77,22 @@ pub struct Violation {
 }
 
 /// Whether the schema of a kind accepts a document: cheaper than [`check`].
-pub fn accepts(kind: Kind, document: &Value) -> bool {
+pub fn accepts(kind: Kind, document: &Node) -> bool {
     validator(kind).is_some_and(|validator| validator.is_valid(document))
 }
 
+/// Whether the Rust type of a kind takes a document. It takes what the schema accepts and nothing else; a
+/// test mutates documents and holds the two against each other.
+pub fn reads(kind: Kind, document: &Node) -> bool {
+    match kind {
+        Kind::Project => Project::deserialize(document).is_ok(),
+        Kind::Tenant => TenantDocument::deserialize(document).is_ok(),
+        Kind::WebMessaging => WebMessaging::deserialize(document).is_ok(),
+    }
+}
+
 /// Everything that the schema of a kind has to say against a document.
-pub fn check(kind: Kind, document: &Value) -> Vec<Violation> {
+pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
     let errors = validator.iter_errors(document);
     errors.flat_map(|error| explain(kind, &error)).take(VIOLATIONS_MAX).collect()

@@ -6,9 +6,9 @@
 //!
 //! The parser underneath is behind [`compose`] alone, so that it can be changed in one place.
 
-use std::collections::{HashMap, HashSet};
+mod composer;
+mod scalar;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle};
 use serde_json::{Map, Number, Value};
 
 /// Largest file that is read, in bytes.
@@ -23,10 +23,6 @@ pub const DOCUMENTS_MAX: usize = 64;
 pub const EXPANDED_BYTES_MAX: usize = 1024 * 1024;
 /// Longest line, in bytes: a longer one is no text that anybody reviews.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Errors, and warnings, reported for one file; a broken file seldom has more to say.
-const PROBLEMS_MAX: usize = 50;
-/// Most characters of what the parser says: it repeats names out of the file.
-const SYNTAX_CHARS_MAX: usize = 160;
 
 /// A byte range in one of the files of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,7 +137,7 @@ impl Node {
         match &self.value {
             Yaml::Null => Value::Null,
             Yaml::Bool(value) => Value::Bool(*value),
-            Yaml::Number(text) => number(text),
+            Yaml::Number(text) => number(text).map_or_else(|| Value::String(text.to_string()), Value::Number),
             Yaml::Text(text) => Value::String(text.to_string()),
             Yaml::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Yaml::Map(entries) => Value::Object(
@@ -178,11 +174,12 @@ fn add(a: (usize, usize), b: (usize, usize)) -> (usize, usize) {
     (a.0 + b.0, a.1 + b.1)
 }
 
-fn number(text: &str) -> Value {
-    if let Ok(small) = text.parse::<i64>() {
-        return Value::Number(Number::from(small));
+/// A plain decimal as a JSON number; there is none that is not one.
+pub(super) fn number(text: &str) -> Option<Number> {
+    match text.parse::<i64>() {
+        Ok(small) => Some(Number::from(small)),
+        Err(_) => text.parse().ok(),
     }
-    text.parse::<Number>().map_or_else(|_| Value::String(text.to_owned()), Value::Number)
 }
 
 /// Something wrong with the text itself.
@@ -218,327 +215,7 @@ pub fn compose(text: &str, file: u32) -> Composed {
         Some(rest) => (rest, 3),
         None => (text, 0),
     };
-    let mut composer = Composer { text, file, shift, ..Composer::new() };
-    if !composer.refuse_long_line() {
-        composer.run();
-    }
-    Composed { documents: composer.documents, problems: composer.problems, nodes: composer.weight.0 }
-}
-
-struct Frame {
-    node: Node,
-    anchor: usize,
-    key: Option<Key>,
-    // Filled only once a map is large: a set for every small map costs more than it saves.
-    seen: Option<HashSet<Box<str>>>,
-}
-
-struct Composer<'t> {
-    text: &'t str,
-    file: u32,
-    shift: usize,
-    stack: Vec<Frame>,
-    anchors: HashMap<usize, Node>,
-    documents: Vec<Node>,
-    problems: Vec<Problem>,
-    weight: (usize, usize),
-}
-
-impl Composer<'_> {
-    fn new() -> Self {
-        Composer {
-            text: "",
-            file: 0,
-            shift: 0,
-            stack: Vec::new(),
-            anchors: HashMap::new(),
-            documents: Vec::new(),
-            problems: Vec::new(),
-            weight: (0, 0),
-        }
-    }
-
-    /// Whether a line is too long to be read.
-    fn refuse_long_line(&mut self) -> bool {
-        let mut start = 0;
-        for line in self.text.split(['\n', '\r']) {
-            if line.len() > LINE_BYTES_MAX {
-                let message =
-                    format!("there are {} bytes in one line, {LINE_BYTES_MAX} are allowed", line.len());
-                self.problem(message, self.span(start, start), None);
-                return true;
-            }
-            start += line.len() + 1;
-        }
-        false
-    }
-
-    fn run(&mut self) {
-        let mut options = Options::default();
-        options.disallow_directives = true;
-        options.emit_comments = false;
-        options.flow_nesting_limit = DEPTH_MAX;
-        options.block_nesting_limit = DEPTH_MAX;
-        for next in Parser::new_from_str_with_options(self.text, options) {
-            match next {
-                Ok((event, span)) => {
-                    let range = span.byte_range().unwrap_or_default();
-                    let span = self.span(range.start, range.end);
-                    if !self.take(event, span) {
-                        break;
-                    }
-                }
-                Err(error) => {
-                    let at = error.marker().byte_offset().unwrap_or_default();
-                    let end = self
-                        .text
-                        .get(at..)
-                        .and_then(|rest| rest.chars().next())
-                        .map_or(at, |c| at + c.len_utf8());
-                    let message = cut(&error.kind().to_string(), SYNTAX_CHARS_MAX);
-                    self.problem(
-                        format!("this is not valid YAML: {message}"),
-                        self.span(at, end),
-                        syntax_help(&message),
-                    );
-                    break;
-                }
-            }
-            // Errors only: a file that is cut short for its warnings would pass for a smaller one.
-            if self.problems.iter().filter(|problem| !problem.warning).count() >= PROBLEMS_MAX {
-                break;
-            }
-        }
-    }
-
-    fn span(&self, start: usize, end: usize) -> Span {
-        let clamp = |byte: usize| u32::try_from(byte + self.shift).unwrap_or(u32::MAX);
-        Span { file: self.file, start: clamp(start), end: clamp(end.max(start)) }
-    }
-
-    fn problem(&mut self, message: impl Into<String>, span: Span, help: Option<&str>) {
-        self.problems.push(Problem {
-            message: message.into(),
-            span,
-            related: None,
-            help: help.map(str::to_owned),
-            warning: false,
-        });
-    }
-
-    /// Takes one event in; false ends the file.
-    fn take(&mut self, event: Event<'_>, span: Span) -> bool {
-        match event {
-            Event::DocumentStart(explicit, _) => {
-                self.anchors.clear();
-                if self.documents.len() >= DOCUMENTS_MAX {
-                    self.problem(format!("a file may hold {DOCUMENTS_MAX} documents at most"), span, None);
-                    return false;
-                }
-                if !explicit && !self.documents.is_empty() {
-                    self.problem(
-                        "there is more text after the document's end",
-                        span,
-                        Some("start a further document with `---`"),
-                    );
-                    return false;
-                }
-            }
-            Event::Scalar(text, style, anchor, tag) => {
-                if tag.is_some() {
-                    self.refuse_tag(span);
-                }
-                let value = self.scalar(&text, style, span);
-                return self.add(Node { value, span }, anchor, style == ScalarStyle::Plain);
-            }
-            Event::SequenceStart(_, anchor, tag) => {
-                return self.open(Yaml::List(Vec::new()), anchor, tag.is_some(), span);
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                return self.open(Yaml::Map(Vec::new()), anchor, tag.is_some(), span);
-            }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Some(mut frame) = self.stack.pop() else { return false };
-                frame.node.span.end = frame.node.span.end.max(span.end);
-                return self.add(frame.node, frame.anchor, false);
-            }
-            Event::Alias(id) => match self.anchors.get(&id) {
-                Some(node) => {
-                    let mut copy = node.clone();
-                    let (nodes, bytes) = copy.weigh();
-                    copy.span = span;
-                    // The value itself, without what it holds, is counted once it is added.
-                    let below = bytes - own_bytes(&copy);
-                    self.weight = add(self.weight, (nodes.saturating_sub(1), below));
-                    return self.add(copy, 0, false);
-                }
-                None => {
-                    self.problem("this alias stands inside the value that it names", span, None);
-                    return false;
-                }
-            },
-            Event::UnresolvedAlias(name) => {
-                self.problem(format!("there is no anchor `&{}` above this alias", shown(&name)), span, None);
-                return false;
-            }
-            Event::StreamStart | Event::StreamEnd | Event::DocumentEnd | Event::Anchor(..) => {}
-            #[allow(
-                unreachable_patterns,
-                reason = "comment events exist only with the parser's default feature"
-            )]
-            _ => {}
-        }
-        true
-    }
-
-    fn refuse_tag(&mut self, span: Span) {
-        self.problem("tags are not allowed", span, Some("write the value without `!…`"));
-    }
-
-    fn open(&mut self, value: Yaml, anchor: usize, tagged: bool, span: Span) -> bool {
-        if tagged {
-            self.refuse_tag(span);
-        }
-        if let Some(Frame { node: Node { value: Yaml::Map(_), .. }, key: None, .. }) = self.stack.last() {
-            self.problem("a key must be plain text", span, None);
-            return false;
-        }
-        if self.stack.len() >= DEPTH_MAX {
-            self.problem(format!("this is nested deeper than {DEPTH_MAX} levels"), span, None);
-            return false;
-        }
-        self.stack.push(Frame { node: Node { value, span }, anchor, key: None, seen: None });
-        true
-    }
-
-    fn scalar(&mut self, text: &str, style: ScalarStyle, span: Span) -> Yaml {
-        if let Some(bad) = text.chars().find(|&c| is_control(c)) {
-            let code = u32::from(bad);
-            self.problem(
-                format!("the control character U+{code:04X} is not allowed in a value"),
-                span,
-                Some("remove it; only line breaks and tabs may stand in text"),
-            );
-        }
-        if style != ScalarStyle::Plain {
-            return Yaml::Text(text.into());
-        }
-        match resolve(text) {
-            Plain::Value(value) => value,
-            Plain::OddNumber => {
-                let key = self.stack.last().and_then(|frame| frame.key.as_ref());
-                let telling = key.is_some_and(|key| crate::model::secret::is_telling(&key.text));
-                let shown = if telling { "****".into() } else { shown(text) };
-                self.problem(
-                    format!("`{shown}` is a number to some YAML readers and text to others"),
-                    span,
-                    Some("write numbers as plain decimals such as 16 or 4.5, and text in quotes"),
-                );
-                Yaml::Text(text.into())
-            }
-            Plain::OddBoolean => {
-                self.problem(
-                    format!("`{text}` is not how this file spells a truth value"),
-                    span,
-                    Some("write `true` or `false`, or put text in quotes"),
-                );
-                Yaml::Text(text.into())
-            }
-            Plain::LooksBoolean => {
-                let in_value = matches!(self.stack.last(), Some(Frame { key: Some(_), .. }))
-                    || matches!(
-                        self.stack.last(),
-                        Some(Frame { node: Node { value: Yaml::List(_), .. }, .. })
-                    );
-                let warnings = self.problems.iter().filter(|problem| problem.warning).count();
-                if in_value && warnings < PROBLEMS_MAX {
-                    self.problems.push(Problem {
-                        message: format!("`{text}` is text here, but a truth value to YAML 1.1 readers"),
-                        span,
-                        related: None,
-                        help: Some(format!("put it in quotes: \"{text}\"")),
-                        warning: true,
-                    });
-                }
-                Yaml::Text(text.into())
-            }
-        }
-    }
-
-    /// Hangs a finished node where it belongs; false ends the file.
-    fn add(&mut self, node: Node, anchor: usize, plain: bool) -> bool {
-        self.weight = add(self.weight, (1, own_bytes(&node)));
-        if self.weight.0 > NODES_MAX || self.weight.1 > EXPANDED_BYTES_MAX {
-            self.problem(
-                format!("with its aliases expanded this file has over {NODES_MAX} values or {EXPANDED_BYTES_MAX} bytes of text"),
-                node.span,
-                None,
-            );
-            return false;
-        }
-        if anchor != 0 {
-            self.anchors.insert(anchor, node.clone());
-        }
-        let Some(frame) = self.stack.last_mut() else {
-            self.documents.push(node);
-            return true;
-        };
-        match &mut frame.node.value {
-            Yaml::List(items) => items.push(node),
-            Yaml::Map(entries) => match frame.key.take() {
-                Some(key) => entries.push((key, node)),
-                None => return self.key(node, plain),
-            },
-            _ => return false,
-        }
-        true
-    }
-
-    fn key(&mut self, node: Node, plain: bool) -> bool {
-        let span = node.span;
-        let text: Box<str> = match node.value {
-            Yaml::Text(text) | Yaml::Number(text) => text,
-            Yaml::Bool(value) => value.to_string().into(),
-            _ => {
-                self.problem("a key must be plain text", span, None);
-                return false;
-            }
-        };
-        if plain && &*text == "<<" {
-            self.problem(
-                "merge keys are not allowed",
-                span,
-                Some("name a shared layer under `extends`, or repeat the fields"),
-            );
-        }
-        let Some(frame) = self.stack.last_mut() else { return false };
-        let Yaml::Map(entries) = &frame.node.value else { return false };
-        if entries.len() >= 16 && frame.seen.is_none() {
-            frame.seen = Some(entries.iter().map(|(key, _)| key.text.clone()).collect());
-        }
-        let duplicate = match &mut frame.seen {
-            Some(seen) => !seen.insert(text.clone()),
-            None => entries.iter().any(|(key, _)| key.text == text),
-        };
-        if duplicate {
-            let first = entries.iter().find(|(key, _)| key.text == text).map(|(key, _)| key.span);
-            self.problems.push(Problem {
-                message: format!("the key `{}` stands here twice", shown(&text)),
-                span,
-                related: first.map(|span| (span, "it stands here first")),
-                help: Some("keep one of the two".into()),
-                warning: false,
-            });
-        }
-        if let Some(frame) = self.stack.last_mut() {
-            frame.key = Some(Key { text, span });
-        }
-        true
-    }
-}
-
-fn syntax_help(message: &str) -> Option<&'static str> {
-    message.contains("tab").then_some("indent with spaces")
+    composer::run(text, file, shift)
 }
 
 /// At most 60 characters of a text, controls escaped, secrets masked: what an error may show of a file.
@@ -560,80 +237,6 @@ fn cut(text: &str, chars_max: usize) -> String {
         out.push('…');
     }
     out
-}
-
-fn is_control(c: char) -> bool {
-    c.is_control() && !matches!(c, '\n' | '\t' | '\r')
-}
-
-enum Plain {
-    Value(Yaml),
-    OddNumber,
-    OddBoolean,
-    LooksBoolean,
-}
-
-fn resolve(text: &str) -> Plain {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Plain::Value(Yaml::Null),
-        "true" => return Plain::Value(Yaml::Bool(true)),
-        "false" => return Plain::Value(Yaml::Bool(false)),
-        "True" | "TRUE" | "False" | "FALSE" => return Plain::OddBoolean,
-        "yes" | "Yes" | "YES" | "no" | "No" | "NO" | "on" | "On" | "ON" | "off" | "Off" | "OFF" => {
-            return Plain::LooksBoolean;
-        }
-        _ => {}
-    }
-    let first = text.as_bytes().first().copied().unwrap_or_default();
-    if !(first.is_ascii_digit() || matches!(first, b'-' | b'+' | b'.')) {
-        return Plain::Value(Yaml::Text(text.into()));
-    }
-    if is_plain_decimal(text) {
-        return Plain::Value(Yaml::Number(text.into()));
-    }
-    if is_odd_number(text) {
-        return Plain::OddNumber;
-    }
-    Plain::Value(Yaml::Text(text.into()))
-}
-
-/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, but not `-0` and not `-0.0`.
-fn is_plain_decimal(text: &str) -> bool {
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let (whole, fraction) = match digits.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (digits, None),
-    };
-    let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    numeric(whole)
-        && (whole == "0" || !whole.starts_with('0'))
-        && fraction.is_none_or(numeric)
-        && (text == digits || digits.bytes().any(|byte| matches!(byte, b'1'..=b'9')))
-}
-
-/// What some YAML reader takes for a number although it is no plain decimal.
-fn is_odd_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let lower = unsigned.to_ascii_lowercase();
-    if matches!(lower.as_str(), ".inf" | ".nan") {
-        return true;
-    }
-    for (prefix, radix) in [("0o", 8), ("0x", 16), ("0b", 2)] {
-        if let Some(digits) = lower.strip_prefix(prefix) {
-            return !digits.is_empty() && digits.chars().all(|c| c == '_' || c.is_digit(radix));
-        }
-    }
-    let mut parts = lower.splitn(2, 'e');
-    let mantissa = parts.next().unwrap_or_default();
-    let exponent = parts.next();
-    let mantissa_ok = mantissa.bytes().any(|byte| byte.is_ascii_digit())
-        && mantissa.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'_'))
-        && mantissa.matches('.').count() <= 1;
-    let exponent_ok = exponent.is_none_or(|exponent| {
-        let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    });
-    mantissa_ok && exponent_ok
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub struct Claim {
 
 /// The organizations that one tenant's manifest claims.
 pub fn claims(manifest: &crate::manifest::TenantManifest) -> Vec<Claim> {
-    let Some(spec) = &manifest.tenant_spec else { return Vec::new() };
+    let Some(spec) = manifest.tenant_spec() else { return Vec::new() };
     let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
     let named = std::iter::once((spec.get("organizationId"), "/spec/organizationId".to_owned())).chain(
         replicas.iter().enumerate().map(|(index, node)| {

@@ -49,8 +49,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     };
     let (mut documents, mut out) = (Vec::new(), String::new());
     for manifest in &manifests {
-        let layers = manifest.web.as_ref().map(|web| web.layers.as_slice()).unwrap_or_default();
-        let named: Vec<&Node> = layers.iter().rev().filter_map(|layer| layer.path(&args.field)).collect();
+        let named: Vec<&Node> = manifest.layers().rev().filter_map(|layer| layer.path(&args.field)).collect();
         let merged = manifest.web.as_ref().and_then(|web| web.spec.path(&args.field)).map(shown);
         let place = |node: &Node| {
             let location = manifest.files.locate(node.span);

@@ -153,7 +153,7 @@ form!(
     Greeting,
     "a greeting of 1 to 150 characters",
     "One greeting message, 150 characters at most.",
-    r"(?s)^.*$",
+    r"^[\s\S]*$",
     150,
     ["Hello! How can we help you today?"]
 );

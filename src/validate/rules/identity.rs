@@ -15,7 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(context: &mut Context<'_>) {
-    let Some(spec) = context.manifest.tenant_spec.as_ref() else { return };
+    let Some(spec) = context.manifest.tenant_spec() else { return };
     let primary = spec.get("region").and_then(|node| node.text());
     let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
     let mut regions: BTreeMap<&str, usize> = primary.into_iter().map(|region| (region, 0)).collect();

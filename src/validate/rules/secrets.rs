@@ -23,8 +23,7 @@ fn check(context: &mut Context<'_>) {
     let mut found: Vec<(Span, String)> =
         context.manifest.documents.iter().flat_map(|document| places(document, "")).collect();
     // A layer's secret is a matter of every tenant that extends it. The last layer is the document's own.
-    let layers = context.manifest.web.as_ref().map(|web| web.layers.as_slice()).unwrap_or_default();
-    found.extend(layers.iter().rev().skip(1).flat_map(|layer| places(layer, "/spec")));
+    found.extend(context.manifest.layers().rev().skip(1).flat_map(|layer| places(layer, "/spec")));
     for (span, pointer) in found {
         context.find(span, pointer, MESSAGE).help(HELP);
     }
@@ -33,31 +32,51 @@ fn check(context: &mut Context<'_>) {
 /// Where secrets stand in a document whose root has this pointer.
 pub fn places(document: &Node, pointer: &str) -> Vec<(Span, String)> {
     let mut found = Vec::new();
-    walk(&mut found, document, &mut pointer.to_owned(), false);
+    walk(&mut found, document, pointer, &mut Vec::new(), false);
     found
 }
 
-fn walk(found: &mut Vec<(Span, String)>, node: &Node, pointer: &mut String, telling: bool) {
-    let length = pointer.len();
+/// A step from a map or a list to one of its values.
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+fn walk<'a>(
+    found: &mut Vec<(Span, String)>,
+    node: &'a Node,
+    root: &str,
+    path: &mut Vec<Step<'a>>,
+    telling: bool,
+) {
     match &node.value {
         Yaml::Text(text) | Yaml::Number(text) if !text.is_empty() && (telling || resembles_secret(text)) => {
-            found.push((node.span, pointer.clone()));
+            found.push((node.span, format!("{root}{}", pointer(path))));
         }
         Yaml::List(items) => {
             for (index, item) in items.iter().enumerate() {
-                pointer.push_str(&format!("/{index}"));
-                walk(found, item, pointer, telling);
-                pointer.truncate(length);
+                path.push(Step::Index(index));
+                walk(found, item, root, path, telling);
+                path.pop();
             }
         }
         Yaml::Map(entries) => {
             for (key, value) in entries {
-                pointer.push('/');
-                pointer.push_str(&key.text.replace('~', "~0").replace('/', "~1"));
-                walk(found, value, pointer, telling || is_telling(&key.text));
-                pointer.truncate(length);
+                path.push(Step::Key(&key.text));
+                walk(found, value, root, path, telling || is_telling(&key.text));
+                path.pop();
             }
         }
         _ => {}
     }
+}
+
+/// The JSON pointer of a path. Built for a finding alone: every value of every file is walked.
+fn pointer(path: &[Step<'_>]) -> String {
+    path.iter()
+        .map(|step| match step {
+            Step::Key(key) => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Step::Index(index) => format!("/{index}"),
+        })
+        .collect()
 }
