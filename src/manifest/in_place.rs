@@ -242,3 +242,82 @@ impl<'de> Deserializer<'de> for &'de Node {
         bytes byte_buf unit unit_struct seq tuple tuple_struct map struct identifier
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonschema::{Draft, PatternOptions, Validator};
+    use proptest::prelude::*;
+    use serde::Deserialize as _;
+
+    use super::super::kinds::Kind;
+    use super::super::schema::{schema, validator};
+    use super::super::yaml::compose;
+    use super::*;
+
+    fn at_no_place(value: Yaml) -> Node {
+        Node { value, span: Span { file: 0, start: 0, end: 0 } }
+    }
+
+    /// Trees of the words that the kinds know, in places where they belong and where they don't.
+    fn any_tree() -> impl Strategy<Value = Node> {
+        let words =
+            ["spec", "widget", "theme", "colors", "primary", "extends", "flags", "rules", "name", "zz"];
+        let values = ["#0B3D91", "WebMessaging", "always", "genesync/v1alpha1", "retail", "", "ü"];
+        let leaf = prop_oneof![
+            Just(Yaml::Null),
+            any::<bool>().prop_map(Yaml::Bool),
+            any::<i32>().prop_map(|value| Yaml::Number(value.to_string().into())),
+            Just(Yaml::Number("5.0".into())),
+            Just(Yaml::Number("123456789012345678901234567890.5".into())),
+            prop::sample::select(values.to_vec()).prop_map(|text| Yaml::Text(text.into())),
+        ]
+        .prop_map(at_no_place);
+        let key = prop::sample::select(words.to_vec())
+            .prop_map(|text| Key { text: text.into(), span: Span { file: 0, start: 0, end: 0 } });
+        leaf.prop_recursive(5, 40, 6, move |inner| {
+            let entries =
+                prop::collection::vec((key.clone(), inner.clone()), 0..6).prop_map(|mut entries| {
+                    let mut seen = std::collections::BTreeSet::new();
+                    entries.retain(|(key, _)| seen.insert(key.text.clone()));
+                    Yaml::Map(entries)
+                });
+            prop_oneof![entries, prop::collection::vec(inner, 0..4).prop_map(Yaml::List)]
+                .prop_map(at_no_place)
+        })
+    }
+
+    /// What a validator of JSON says, to hold the validator of trees against.
+    fn same_as_json(node: &Node) {
+        let json = node.to_json();
+        assert_eq!(Value::deserialize(node).unwrap(), json);
+        for kind in Kind::ALL {
+            let options = jsonschema::options()
+                .with_draft(Draft::Draft202012)
+                .with_pattern_options(PatternOptions::regex());
+            let of_json: Validator = options.build(&schema(*kind)).unwrap();
+            let said = |error: jsonschema::ValidationError<'_>| {
+                (error.instance_path().to_string(), error.schema_path().to_string(), error.to_string())
+            };
+            let expected: Vec<_> = of_json.iter_errors(&json).map(said).collect();
+            let of_tree = validator(*kind).unwrap();
+            assert_eq!(of_tree.iter_errors(node).map(said).collect::<Vec<_>>(), expected);
+            assert_eq!(of_tree.is_valid(node), expected.is_empty());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_tree_reads_like_its_json(spec in any_tree()) {
+            same_as_json(&spec);
+            let head = compose("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: web}", 0);
+            let mut document = head.documents.into_iter().next().unwrap();
+            if let Yaml::Map(entries) = &mut document.value {
+                let key = Key { text: "spec".into(), span: spec.span };
+                entries.push((key, spec));
+            }
+            same_as_json(&document);
+        }
+    }
+}

@@ -40,7 +40,7 @@ fn generate<T: JsonSchema>(kind: Kind) -> Value {
     schema.to_value()
 }
 
-fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
+pub(super) fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
     static COMPILED: LazyLock<Vec<Option<Validator<Tree>>>> = LazyLock::new(|| {
         let compile = |kind: &Kind| {
             ValidationOptions::<'_, _, Tree>::default()
