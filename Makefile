@@ -11,8 +11,7 @@ demo: tools
 
 # Everything that has to hold before a change lands.
 test: tools format lint docs
-	$(CARGO) test --locked --all-targets
-	$(CARGO) test --locked --doc
+	$(CARGO) test --locked
 	./scripts/deny.sh
 
 # What the build and the tests need beyond the toolchain: a C compiler, make and perl for the git library's TLS, git itself.
@@ -28,9 +27,23 @@ lint:
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
 
-# Figures, written to docs/benchmarks.md. Takes a while and wants a quiet machine.
-bench: tools
-	./scripts/bench.sh
+# Measures the release build and writes docs/benchmarks.md; never part of a test. Takes a while and wants a quiet machine.
+BENCH_TOOLS := target/bench-tools
+
+bench: tools $(BENCH_TOOLS)/bin/oha $(BENCH_TOOLS)/peer/node_modules
+	@command -v wrk >/dev/null || apt-get install -y wrk || echo "wrk is not installed: its figure will be missing"
+	$(CARGO) build --locked --release
+	$(CARGO) bench --locked --bench fleet
+
+$(BENCH_TOOLS)/bin/oha:
+	$(CARGO) install oha --version 1.16.0 --locked --root $(BENCH_TOOLS)
+
+$(BENCH_TOOLS)/peer/node_modules: benches/peer/package.json benches/peer/package-lock.json benches/peer/validate.mjs
+	@command -v npm >/dev/null || apt-get install -y nodejs npm
+	mkdir -p $(BENCH_TOOLS)/peer
+	cp $^ $(BENCH_TOOLS)/peer/
+	npm ci --prefix $(BENCH_TOOLS)/peer --no-audit --no-fund
+	touch $@
 
 # Generated files: a test says when they are out of date.
 schemas:

@@ -2,8 +2,10 @@
 //! budget of retries for all.
 
 use std::num::NonZeroU32;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use governor::clock::DefaultClock;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// Refusals in a row that open the breaker.
@@ -44,12 +46,7 @@ pub enum Gate {
 impl Pacer {
     /// A pacer with a full bucket.
     pub fn new(pace: Pace) -> Self {
-        Self {
-            bucket: std::sync::Arc::new(RateLimiter::direct(quota(pace))),
-            pace,
-            not_before: None,
-            breaker: Breaker::default(),
-        }
+        Self { bucket: full_bucket(pace), pace, not_before: None, breaker: Breaker::default() }
     }
 
     /// The bucket, to wait at.
@@ -80,7 +77,7 @@ impl Pacer {
             let per_minute = (limit.saturating_mul(LIMIT_SHARE_PERCENT) / 100).max(1);
             let pace = Pace { per_minute, burst: self.pace.burst.min(per_minute / 10).max(1) };
             if pace != self.pace {
-                self.bucket = std::sync::Arc::new(RateLimiter::direct(quota(pace)));
+                self.bucket = full_bucket(pace);
                 self.pace = pace;
             }
         }
@@ -92,6 +89,12 @@ impl Pacer {
             self.breaker.answered();
         }
     }
+}
+
+fn full_bucket(pace: Pace) -> std::sync::Arc<DefaultDirectRateLimiter> {
+    // A new clock asks the processor what it can do, which a virtual machine answers slowly; one serves all.
+    static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
+    std::sync::Arc::new(RateLimiter::direct_with_clock(quota(pace), CLOCK.clone()))
 }
 
 fn quota(pace: Pace) -> Quota {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
 use super::progress::Progress;
 use super::{Exit, Failure, GuardArgs, SourceArgs};
@@ -237,14 +237,22 @@ impl Session {
     }
 
     /// Drives every run until it has a plan.
-    pub async fn plan(&mut self, concurrency: usize, progress: &Progress) {
-        let api = &self.api;
+    pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>) {
         let runs = std::mem::take(&mut self.runs);
         let mut planned: Vec<Run> = futures::stream::iter(runs)
-            .map(|run| async {
-                let run = drive::plan(run, api, progress).await;
-                progress.step();
-                run
+            .map(|run| {
+                // A task each: comparing costs more than asking, and is spread over all cores.
+                let (api, progress) = (self.api.clone(), Arc::clone(progress));
+                let task = tokio::spawn(async move {
+                    let run = drive::plan(run, &api, progress.as_ref()).await;
+                    progress.step();
+                    run
+                });
+                // A tenant that is lost must not pass for a smaller fleet: a panic goes on here.
+                task.map(|done| match done {
+                    Ok(run) => run,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                })
             })
             .buffer_unordered(concurrency.max(1))
             .collect()

@@ -1,5 +1,6 @@
 //! Operations on JSON values that several stages need: paths, overlays, digests.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -24,8 +25,13 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) {
             out.push(b']');
         }
         // Scalars have one spelling in serde_json; numbers keep their digits.
-        scalar => out.extend_from_slice(scalar.to_string().as_bytes()),
+        scalar => write_scalar(scalar, out),
     }
+}
+
+fn write_scalar(scalar: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    // Writing to a Vec can't fail, and neither can a text, a number, a truth value or null.
+    let _ = serde_json::to_writer(out, scalar);
 }
 
 fn write_object(map: &Map<String, Value>, out: &mut Vec<u8>) {
@@ -36,7 +42,7 @@ fn write_object(map: &Map<String, Value>, out: &mut Vec<u8>) {
         if index > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(Value::from(key.as_str()).to_string().as_bytes());
+        write_scalar(key.as_str(), out);
         out.push(b':');
         if let Some(value) = map.get(key) {
             write_canonical(value, out);

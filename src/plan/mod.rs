@@ -43,13 +43,14 @@ pub fn plan(
     evidence: &BTreeMap<OrganizationId, Evidence<'_>>,
 ) -> Plan {
     let nothing = Evidence::default();
-    let source = observed.first().map(|primary| diff::target_body(desired, &primary.body()));
+    let bodies: Vec<Arc<_>> =
+        observed.iter().map(|observed| Arc::new(diff::target_body(desired, &observed.body()))).collect();
+    let source = bodies.first();
     let targets = tenant
         .targets()
-        .zip(observed)
-        .map(|(target, observed)| {
+        .zip(observed.iter().zip(&bodies))
+        .map(|(target, (observed, body))| {
             let evidence = evidence.get(&target.organization).unwrap_or(&nothing);
-            let body = diff::target_body(desired, &observed.body());
             let (changes, already_done) = diff::changes(desired, observed, evidence);
             TargetPlan {
                 target: target.clone(),
@@ -58,8 +59,8 @@ pub fn plan(
                 changes,
                 already_done,
                 // Copying the primary over this target is harmless where both would end up the same.
-                ours_to_overwrite: source.as_ref().is_some_and(|source| canonical::same(source, &body)),
-                body: Arc::new(body),
+                ours_to_overwrite: source.is_some_and(|source| canonical::same(source, body)),
+                body: Arc::clone(body),
             }
         })
         .collect();

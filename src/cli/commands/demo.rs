@@ -307,7 +307,7 @@ async fn plan(
     output: &Output,
 ) -> Result<Session, Failure> {
     let mut session = apply::session_for(fleet, settings, store).await?;
-    let progress = Progress::silent(output, "planning", session.runs.len());
+    let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(session::CONCURRENCY, &progress).await;
     progress.finish();
     Ok(session)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -60,7 +61,7 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     let mut session =
         Session::start(&fleet, Wishes { settings: &settings, allowed, desired_before, store: &store })
             .await?;
-    let progress = Progress::silent(output, "planning", session.runs.len());
+    let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(args.concurrency, &progress).await;
     progress.finish();
 

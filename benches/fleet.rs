@@ -1,0 +1,290 @@
+//! `make bench`: measures genesync from outside, as whole processes, and writes `docs/benchmarks.md`.
+//!
+//! Nothing here is a test: no figure can fail a build. Start reading at [`measure_all`].
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    clippy::use_debug,
+    missing_docs,
+    reason = "a benchmark talks to whoever started it, and sets its own stage"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark keeps files and reads the clock and the environment"
+)]
+
+#[path = "fleet/corpus.rs"]
+mod corpus;
+#[path = "fleet/emulator.rs"]
+mod emulator;
+#[path = "fleet/measure.rs"]
+mod measure;
+#[path = "fleet/report.rs"]
+mod report;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use emulator::{Emulator, Stretch};
+use measure::{Figures, RUNS};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const GENESYNC: &str = env!("CARGO_BIN_EXE_genesync");
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Tenants whose manifests are validated.
+const VALIDATED: usize = 10_000;
+/// Tenants that are planned.
+const PLANNED: usize = 1_000;
+/// Requests at once, for everybody.
+const CONCURRENCY: usize = 32;
+/// How many more requests a load generator sends than a plan: short runs of it would measure its start.
+const LOAD_FACTOR: usize = 20;
+/// The tenant that changes.
+const CHANGED: usize = 417;
+
+/// Reading manifests.
+pub struct Validation {
+    /// The corpus.
+    pub size: corpus::Size,
+    /// genesync, MB/s.
+    pub ours: Figures,
+    /// genesync, peak memory in MB.
+    pub ours_peak_mb: Figures,
+    /// genesync held to one core, MB/s.
+    pub ours_one_core: Figures,
+    /// ajv and js-yaml, MB/s.
+    pub peer: Figures,
+    /// Their peak memory in MB.
+    pub peer_peak_mb: Figures,
+}
+
+/// Planning a fleet that is in sync.
+pub struct Planning {
+    /// Reads of one plan.
+    pub reads: usize,
+    /// Other requests of one plan.
+    pub others: usize,
+    /// Reads a second while a plan asks.
+    pub ours: Figures,
+    /// Reads a second over the whole process.
+    pub ours_whole: Figures,
+    /// The process's wall time in milliseconds.
+    pub ours_wall_ms: Figures,
+    /// oha, reads a second.
+    pub oha: Figures,
+    /// wrk, reads a second.
+    pub wrk: Figures,
+}
+
+/// Planning one change.
+pub struct Since {
+    /// The organization of the tenant that changed.
+    pub expected: String,
+    /// What was asked.
+    pub asked: Stretch,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --all-targets` starts every target; only `cargo bench` says so.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        println!("run `make bench`");
+        return ExitCode::SUCCESS;
+    }
+    let corpus_only: Vec<&String> = arguments.iter().skip_while(|word| *word != "corpus").skip(1).collect();
+    let done = match corpus_only.as_slice() {
+        [folder, tenants, ..] => write_corpus(Path::new(folder), tenants),
+        _ => measure_all(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the benchmark could not be run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `cargo bench --bench fleet -- corpus FOLDER TENANTS`: only writes a repository, for profiling.
+fn write_corpus(folder: &Path, tenants: &str) -> Outcome<()> {
+    println!("{:?}", corpus::write(folder, tenants.parse()?)?);
+    Ok(())
+}
+
+fn measure_all() -> Outcome<()> {
+    let machine = report::Machine::look();
+    let scratch = tempfile::tempdir()?;
+    let validation = validation(scratch.path())?;
+    let (planning, since) = planning(scratch.path())?;
+    let text = report::render(&machine, &validation, &planning, &since);
+    std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
+    println!("{text}");
+    Ok(())
+}
+
+fn tools() -> PathBuf {
+    Path::new(ROOT).join("target/bench-tools")
+}
+
+fn validation(scratch: &Path) -> Outcome<Validation> {
+    let repository = scratch.join("manifests");
+    let size = corpus::write(&repository, VALIDATED)?;
+    let megabytes = size.bytes as f64 / 1e6;
+    let state = scratch.join("state-validate");
+    let validate = |command: &mut Command| {
+        command
+            .args(["validate", "--quiet", "--rev", "HEAD"])
+            .arg(&repository)
+            .arg("--state-dir")
+            .arg(&state);
+    };
+    let mut result = Validation {
+        size,
+        ours: Figures::default(),
+        ours_peak_mb: Figures::default(),
+        ours_one_core: Figures::default(),
+        peer: Figures::default(),
+        peer_peak_mb: Figures::default(),
+    };
+    for round in 0..=RUNS {
+        // In turn, so that whatever else the machine does meets all of them.
+        let mut ours = Command::new(GENESYNC);
+        validate(&mut ours);
+        let ours = measure::run(&mut ours, scratch)?;
+        let mut one_core = Command::new("taskset");
+        one_core.args(["-c", "0", GENESYNC]);
+        validate(&mut one_core);
+        let one_core = measure::run(&mut one_core, scratch);
+        let mut peer = Command::new("node");
+        peer.arg(tools().join("peer/validate.mjs")).arg(&repository).arg(Path::new(ROOT).join("schemas"));
+        let peer = measure::run(&mut peer, scratch);
+        report::progress("validate", round);
+        if round == 0 {
+            continue;
+        }
+        result.ours.0.push(megabytes / ours.wall.as_secs_f64());
+        result.ours_peak_mb.0.push(ours.peak_kib as f64 * 1024.0 / 1e6);
+        if let Ok(run) = one_core {
+            result.ours_one_core.0.push(megabytes / run.wall.as_secs_f64());
+        }
+        match peer {
+            Ok(run) => {
+                result.peer.0.push(megabytes / run.wall.as_secs_f64());
+                result.peer_peak_mb.0.push(run.peak_kib as f64 * 1024.0 / 1e6);
+            }
+            Err(error) => eprintln!("ajv + js-yaml: {error}"),
+        }
+    }
+    Ok(result)
+}
+
+fn planning(scratch: &Path) -> Outcome<(Planning, Since)> {
+    let repository = scratch.join("fleet");
+    corpus::write(&repository, PLANNED)?;
+    let emulator = Emulator::start(GENESYNC)?;
+    let settings = scratch.join("settings.toml");
+    // Pacing stays as it is: it is a limit for each organization, and a plan asks each once.
+    let mut text = format!("state-dir = {:?}\n[endpoints]\n", scratch.join("state-fleet"));
+    for region in corpus::regions() {
+        writeln!(text, "{region} = {:?}", emulator.url)?;
+    }
+    std::fs::write(&settings, text)?;
+    let genesync = |arguments: &[&str]| {
+        let mut command = Command::new(GENESYNC);
+        command.args(arguments).arg(&repository).arg("--quiet").arg("--settings").arg(&settings);
+        command.env("GENESYNC_CREDENTIALS_FLEET_CLIENT_ID", &emulator.client.0);
+        command.env("GENESYNC_CREDENTIALS_FLEET_CLIENT_SECRET", &emulator.client.1);
+        command
+    };
+    let concurrency = CONCURRENCY.to_string();
+    let mut apply = genesync(&["apply", "--concurrency", &concurrency]);
+    apply.args([
+        "--allow",
+        "run-tenants",
+        "--allow",
+        "tenant-changes",
+        "--reason",
+        "the first apply of a benchmark",
+    ]);
+    let run = measure::run(&mut apply, scratch)?;
+    println!("applied {PLANNED} tenants in {:.1} s", run.wall.as_secs_f64());
+
+    let urls: Vec<String> = (0..PLANNED)
+        .map(|number| {
+            let organization = corpus::organization(number);
+            format!("{}/api/v2/webchat/organizations/{organization}/configurations", emulator.url)
+        })
+        .collect();
+    let list = scratch.join("urls.txt");
+    std::fs::write(&list, urls.join("\n") + "\n")?;
+    let bearer = format!("Authorization: Bearer {}", emulator.token()?);
+    let mut planning = Planning {
+        reads: 0,
+        others: 0,
+        ours: Figures::default(),
+        ours_whole: Figures::default(),
+        ours_wall_ms: Figures::default(),
+        oha: Figures::default(),
+        wrk: Figures::default(),
+    };
+    for round in 0..=RUNS {
+        let mark = emulator.mark()?;
+        let mut plan =
+            genesync(&["plan", "--rev", "HEAD", "--detailed-exitcode", "--concurrency", &concurrency]);
+        let ours = measure::run(&mut plan, scratch)?;
+        let asked = emulator.since(mark)?;
+        let oha = load(&emulator, scratch, &mut oha(&list, &bearer));
+        let wrk = load(&emulator, scratch, &mut wrk(&list, &bearer, &emulator.url));
+        report::progress("plan", round);
+        if round == 0 {
+            continue;
+        }
+        (planning.reads, planning.others) = (asked.reads, asked.others);
+        planning.ours.0.push(asked.per_second);
+        planning.ours_whole.0.push(asked.reads as f64 / ours.wall.as_secs_f64());
+        planning.ours_wall_ms.0.push(ours.wall.as_secs_f64() * 1e3);
+        planning.oha.0.extend(oha);
+        planning.wrk.0.extend(wrk);
+    }
+
+    corpus::change(&repository, CHANGED)?;
+    let mark = emulator.mark()?;
+    measure::run(&mut genesync(&["plan", "--since", "HEAD~1", "--concurrency", &concurrency]), scratch)?;
+    let since = Since { expected: corpus::organization(CHANGED), asked: emulator.since(mark)? };
+    Ok((planning, since))
+}
+
+fn oha(list: &Path, bearer: &str) -> Command {
+    let mut command = Command::new(tools().join("bin/oha"));
+    command.args(["--no-tui", "-n", &(PLANNED * LOAD_FACTOR).to_string(), "-c", &CONCURRENCY.to_string()]);
+    command.args(["-H", bearer, "--urls-from-file"]).arg(list);
+    command
+}
+
+fn wrk(list: &Path, bearer: &str, url: &str) -> Command {
+    let mut command = Command::new("wrk");
+    command.args(["-t", "1", "-c", &CONCURRENCY.to_string(), "-d", "2s", "-H", bearer, "-s"]);
+    command.arg(Path::new(ROOT).join("benches/peer/urls.lua")).arg(url).env("URLS", list);
+    command
+}
+
+/// Reads a second of a load generator, by the emulator's log as for a plan. None where it is not installed.
+fn load(emulator: &Emulator, scratch: &Path, command: &mut Command) -> Option<f64> {
+    let measured = || -> Outcome<f64> {
+        let mark = emulator.mark()?;
+        measure::run(command, scratch)?;
+        let asked = emulator.since(mark)?;
+        if asked.others > 0 {
+            return Err(format!("{} of its requests were not answered with 200", asked.others).into());
+        }
+        Ok(asked.per_second)
+    };
+    let mut measured = measured;
+    measured().map_err(|error| eprintln!("load generator: {error}")).ok()
+}

@@ -1,0 +1,201 @@
+//! `docs/benchmarks.md`: every number comes from the run that writes it.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use crate::measure::{self, Figures, RUNS};
+use crate::{CHANGED, CONCURRENCY, LOAD_FACTOR, PLANNED, Planning, Since, VALIDATED, Validation, corpus};
+
+/// What requirement 1 asks for, in MB/s and MB.
+const VALIDATE_MB_S: f64 = 60.0;
+const PEAK_MB: f64 = 200.0;
+/// What requirement 2 asks for.
+const PLAN_SHARE: f64 = 0.6;
+
+/// What was measured on.
+pub struct Machine {
+    lines: Vec<(&'static str, String)>,
+    busy: f64,
+}
+
+impl Machine {
+    /// Looks at this machine, and at what else it is doing right now.
+    pub fn look() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let cpu = read("/proc/cpuinfo");
+        let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+        let model = model.map_or("unknown", |(_, name)| name.trim()).to_owned();
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let memory = measure::field_kib(&read("/proc/meminfo"), "MemTotal:") as f64 * 1024.0 / 1e9;
+        let first = |program: &str, argument: &str| {
+            let output = Command::new(program).arg(argument).output();
+            let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+            text.ok().and_then(|text| text.lines().next().map(str::to_owned)).unwrap_or("not found".into())
+        };
+        let commit =
+            Command::new("git").args(["-C", crate::ROOT, "rev-parse", "--short=12", "HEAD"]).output();
+        let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        let busy = measure::busy(3_000);
+        let lines = vec![
+            ("date", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string()),
+            ("genesync", commit.unwrap_or_default()),
+            ("processor", format!("{cores} cores, {model}")),
+            ("memory", format!("{memory:.1} GB")),
+            ("kernel", read("/proc/sys/kernel/osrelease").trim().to_owned()),
+            ("rustc", first("rustc", "--version")),
+            ("node", first("node", "--version")),
+            ("busy with something else before the run", format!("{:.0} % of all cores", busy * 100.0)),
+        ];
+        Self { lines, busy }
+    }
+}
+
+/// Says how far a measurement is.
+pub fn progress(what: &str, round: usize) {
+    match round {
+        0 => println!("{what}: warmed up"),
+        round => println!("{what}: run {round} of {RUNS}"),
+    }
+}
+
+fn verdict(met: bool) -> &'static str {
+    if met { "**met**" } else { "**not met**" }
+}
+
+/// The whole page.
+pub fn render(machine: &Machine, validation: &Validation, planning: &Planning, since: &Since) -> String {
+    let mut out = String::from(
+        "# Benchmarks\n\n\
+         Written by `make bench` from what it measured; do not edit. Whole processes of the release build are measured\n\
+         from outside. Every figure is the median of 5 runs after one that does not count, with the smallest and the\n\
+         largest beside it; the programs that are compared take turns. MB is 1,000,000 bytes.\n\n| machine | |\n| --- | --- |\n",
+    );
+    // Writing to a String can't fail; the results are dropped throughout.
+    for (what, value) in &machine.lines {
+        let _ = writeln!(out, "| {what} | {value} |");
+    }
+    if machine.busy > 0.1 {
+        out.push_str(
+            "\n**The machine was not idle when this run began: read the figures as lower bounds.**\n",
+        );
+    }
+    let bare = planning.oha.median().max(planning.wrk.median());
+    let share = planning.ours.median() / bare;
+    let exact = since.asked.organizations == [since.expected.clone()];
+    let (rate, peak) = (validation.ours.median(), validation.ours_peak_mb.median());
+    let _ = write!(
+        out,
+        "\n## Verdicts\n\n| requirement | target | measured | verdict |\n| --- | --- | --- | --- |\n\
+         | 1. parse, schema and rules over {} manifests from a git commit | at least {VALIDATE_MB_S:.0} MB/s | {} MB/s | {} |\n\
+         | 1. its peak memory | under {PEAK_MB:.0} MB | {} MB | {} |\n\
+         | 2. a plan without changes over {} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
+         | 3. one tenant of {} changed, `--since` given | requests for that tenant alone | {} organization{} asked | {} |\n",
+        thousands(VALIDATED),
+        validation.ours.shown(1),
+        verdict(rate >= VALIDATE_MB_S),
+        validation.ours_peak_mb.shown(0),
+        verdict(peak < PEAK_MB),
+        thousands(PLANNED),
+        PLAN_SHARE * 100.0,
+        share * 100.0,
+        verdict(share >= PLAN_SHARE),
+        thousands(PLANNED),
+        since.asked.organizations.len(),
+        if since.asked.organizations.len() == 1 { "" } else { "s" },
+        verdict(exact),
+    );
+    reading(&mut out, validation);
+    plans(&mut out, planning, bare);
+    changed(&mut out, since, exact);
+    out.push_str(
+        "\n## Reproduce\n\n```sh\nmake bench\n```\n\nIt builds the release, installs the programs to compare with (ajv and js-yaml at the versions of\n\
+         `benches/peer/package.json`, oha, wrk), runs everything once on this machine and writes this page. No figure can\n\
+         fail a build, and none is a test.\n",
+    );
+    out
+}
+
+fn reading(out: &mut String, validation: &Validation) {
+    let size = validation.size;
+    let _ = write!(
+        out,
+        "\n## 1. Manifests\n\n`genesync validate --rev HEAD` on a packed repository of {} tenants: {} files, {:.1} MB. Every tenant has a\n\
+         `web.yaml` ({:.2} KB on average) and a `tenant.yaml` ({:.2} KB) and extends one or two of {} layers; {:.0} % of all bytes\n\
+         are comments. Everything is valid. The time runs from the start of the process to its end and holds reading git, parsing,\n\
+         the schemas, merging the layers and all rules. ajv and js-yaml read the same files from the folder and check them\n\
+         against the same schemas, on one core as node does; they know no layers and no rules.\n\n\
+         | | MB/s | peak memory, MB |\n| --- | --- | --- |\n| genesync | {} | {} |\n",
+        thousands(VALIDATED),
+        thousands(size.files),
+        size.bytes as f64 / 1e6,
+        size.web_bytes as f64 / 1e3 / VALIDATED as f64,
+        (size.bytes - size.web_bytes) as f64 / 1e3 / VALIDATED as f64,
+        corpus::LAYERS,
+        size.comment_bytes as f64 / size.bytes as f64 * 100.0,
+        validation.ours.shown(1),
+        validation.ours_peak_mb.shown(0),
+    );
+    row(out, "genesync on one core (`taskset -c 0`)", &validation.ours_one_core, None);
+    row(out, "ajv + js-yaml", &validation.peer, Some(&validation.peer_peak_mb));
+}
+
+fn row(out: &mut String, name: &str, rate: &Figures, peak: Option<&Figures>) {
+    let peak = peak.map_or("-".to_owned(), |peak| peak.shown(0));
+    let _ = writeln!(out, "| {name} | {} | {peak} |", rate.shown(1));
+}
+
+fn plans(out: &mut String, planning: &Planning, bare: f64) {
+    let _ = write!(
+        out,
+        "\n## 2. A plan without changes\n\nThe emulator runs as a process of its own on the same machine. All {} tenants are applied first; then\n\
+         `genesync plan --rev HEAD --concurrency {CONCURRENCY}` finds nothing to do and sends {} reads and {} other requests. Requests a second\n\
+         are counted alike for everybody: from the emulator's own log, reads over the time from the first to the last. The\n\
+         verdict uses that figure. The load generators ask the same URLs with a token of the same client at {CONCURRENCY} connections, oha\n\
+         {} requests, wrk for two seconds. Client and emulator share the cores, so what a client costs slows the answers, too.\n\n\
+         | | requests a second | share of the faster bare one |\n| --- | --- | --- |\n",
+        thousands(PLANNED),
+        thousands(planning.reads),
+        planning.others,
+        thousands(PLANNED * LOAD_FACTOR),
+    );
+    let rows = [("genesync plan", &planning.ours), ("oha", &planning.oha), ("wrk", &planning.wrk)];
+    for (name, figures) in rows {
+        let _ = writeln!(out, "| {name} | {} | {:.0} % |", figures.shown(0), figures.median() / bare * 100.0);
+    }
+    let _ = write!(
+        out,
+        "\nOver the whole process, with reading git, the schemas and the journal before the first request, a plan takes\n\
+         {} ms: {} reads a second, {:.0} % of the faster bare one.\n",
+        planning.ours_wall_ms.shown(0),
+        planning.ours_whole.shown(0),
+        planning.ours_whole.median() / bare * 100.0,
+    );
+}
+
+fn changed(out: &mut String, since: &Since, exact: bool) {
+    let _ = write!(
+        out,
+        "\n## 3. One tenant changed\n\nOne commit changes one field of tenant `{}` (organization `{}`). `genesync plan --since HEAD~1` sent {} read{} and\n\
+         {} other requests. Organizations in the emulator's request log since the commit: {}. {}\n",
+        corpus::tenant_name(CHANGED),
+        since.expected,
+        since.asked.reads,
+        if since.asked.reads == 1 { "" } else { "s" },
+        since.asked.others,
+        since.asked.organizations.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "),
+        if exact { "That is the tenant's own and no other." } else { "That is not the tenant's own alone." },
+    );
+}
+
+/// `10000` as `10,000`.
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
