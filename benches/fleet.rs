@@ -8,13 +8,8 @@
     clippy::disallowed_methods,
     clippy::use_debug,
     missing_docs,
-    reason = "a benchmark talks to whoever started it, and sets its own stage"
+    reason = "a benchmark talks to whoever started it, keeps files, and reads the clock and the environment"
 )]
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a benchmark keeps files and reads the clock and the environment"
-)]
-
 #[path = "fleet/corpus.rs"]
 mod corpus;
 #[path = "fleet/emulator.rs"]

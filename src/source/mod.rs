@@ -174,6 +174,3 @@ impl Reader {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
