@@ -5,7 +5,7 @@ BENCH_TOOLS := target/bench-tools
 
 bench: $(BENCH_TOOLS)/bin/oha $(BENCH_TOOLS)/peer/node_modules
 	@command -v wrk >/dev/null || apt-get install -y wrk || echo "wrk is not installed: its figure will be missing"
-	cargo build --release
+	# Builds the program like a release, too.
 	cargo bench --bench fleet
 
 $(BENCH_TOOLS)/bin/oha:
