@@ -264,7 +264,7 @@ fn oha(list: &Path, bearer: &str) -> Command {
 
 fn wrk(list: &Path, bearer: &str, url: &str) -> Command {
     let mut command = Command::new("wrk");
-    command.args(["-t", "1", "-c", &CONCURRENCY.to_string(), "-d", "2s", "-H", bearer, "-s"]);
+    command.args(["-t", "1", "-c", &CONCURRENCY.to_string(), "-d", "1s", "-H", bearer, "-s"]);
     command.arg(Path::new(ROOT).join("benches/peer/urls.lua")).arg(url).env("URLS", list);
     command
 }

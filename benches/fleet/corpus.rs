@@ -378,6 +378,8 @@ fn commit(root: &Path, message: &str) -> io::Result<()> {
 fn git(root: &Path, arguments: &[&str]) -> io::Result<()> {
     let date = "2026-01-01T00:00:00Z";
     let mut command = Command::new("git");
+    // Nothing may go on behind a measurement.
+    command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
     command.arg("-C").arg(root).args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date);
     let status = command.status()?;

@@ -151,7 +151,7 @@ fn plans(out: &mut String, planning: &Planning, bare: f64) {
          `genesync plan --rev HEAD --concurrency {CONCURRENCY}` finds nothing to do and sends {} reads and {} other requests. Requests a second\n\
          are counted alike for everybody: from the emulator's own log, reads over the time from the first to the last. The\n\
          verdict uses that figure. The load generators ask the same URLs with a token of the same client at {CONCURRENCY} connections, oha\n\
-         {} requests, wrk for two seconds. Client and emulator share the cores, so what a client costs slows the answers, too.\n\n\
+         {} requests, wrk for one second. Client and emulator share the cores, so what a client costs slows the answers, too.\n\n\
          | | requests a second | share of the faster bare one |\n| --- | --- | --- |\n",
         thousands(PLANNED),
         thousands(planning.reads),
