@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Reading manifests is making many small nodes and dropping them again.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     genesync::cli::main()
 }

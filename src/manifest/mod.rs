@@ -145,7 +145,7 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
                 None => continue,
             }
             // Read for what is wrong with it; each tenant reads the merged spec again.
-            let _ = reader.typed::<kinds::web_messaging::WebMessaging>(Kind::WebMessaging, &document);
+            let _ = reader.sound(Kind::WebMessaging, &document);
             let (Some(name), Some(spec)) = (document.path("metadata.name"), document.get("spec")) else {
                 continue;
             };

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::files::Files;
 use super::kinds::Kind;
 use super::kinds::tenant::TenantDocument;
-use super::kinds::web_messaging::{WebMessaging, WebMessagingSpec};
+use super::kinds::web_messaging::WebMessagingSpec;
 use super::layers::{self, LayerProblem};
 use super::schema::{self, Violation};
 use super::yaml::{self, Node, Span, Yaml};
@@ -160,12 +160,20 @@ impl Reader {
         kind
     }
 
+    /// Checks a document against its schema.
+    pub(super) fn sound(&mut self, kind: Kind, document: &Node) -> bool {
+        if schema::accepts(kind, document) {
+            return true;
+        }
+        for violation in schema::check(kind, document) {
+            self.violation(document, violation);
+        }
+        false
+    }
+
     /// Checks a document against its schema and reads it into its type.
     pub(super) fn typed<T: DeserializeOwned>(&mut self, kind: Kind, document: &Node) -> Option<T> {
-        if !schema::accepts(kind, document) {
-            for violation in schema::check(kind, document) {
-                self.violation(document, violation);
-            }
+        if !self.sound(kind, document) {
             return None;
         }
         // Keeping the path is for errors alone; what the schema accepts seldom has one.
@@ -244,7 +252,7 @@ impl Reader {
     }
 
     pub(super) fn web(&mut self, document: &Node, bases: &Bases) -> Option<Web> {
-        let sound = self.typed::<WebMessaging>(Kind::WebMessaging, document).is_some();
+        let sound = self.sound(Kind::WebMessaging, document);
         let own = document.get("spec")?;
         let stack = match layers::stack(own, &bases.layers) {
             Ok(stack) => stack,

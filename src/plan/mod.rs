@@ -13,8 +13,6 @@ pub mod guard;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use crate::model::plan::TargetPlan;
 use crate::model::{Base, Desired, Entry, Observed, OrganizationId, Plan, Revision, Tenant, json};
 
@@ -43,27 +41,27 @@ pub fn plan(
     evidence: &BTreeMap<OrganizationId, Evidence<'_>>,
 ) -> Plan {
     let nothing = Evidence::default();
-    let bodies: Vec<Arc<_>> =
-        observed.iter().map(|observed| Arc::new(diff::target_body(desired, &observed.body()))).collect();
-    let source = bodies.first();
-    let targets = tenant
-        .targets()
-        .zip(observed.iter().zip(&bodies))
-        .map(|(target, (observed, body))| {
-            let evidence = evidence.get(&target.organization).unwrap_or(&nothing);
-            let (changes, already_done) = diff::changes(desired, observed, evidence);
-            TargetPlan {
-                target: target.clone(),
-                version: observed.version(),
-                observed_digest: json::digest(&observed.body()),
-                changes,
-                already_done,
-                // Copying the primary over this target is harmless where both would end up the same.
-                ours_to_overwrite: source.is_some_and(|source| canonical::same(source, body)),
-                body: Arc::clone(body),
-            }
-        })
-        .collect();
+    let mut targets: Vec<TargetPlan> = Vec::with_capacity(observed.len());
+    for (target, observed) in tenant.targets().zip(observed) {
+        let evidence = evidence.get(&target.organization).unwrap_or(&nothing);
+        let (changes, already_done) = diff::changes(desired, observed, evidence);
+        let live = observed.body();
+        let observed_digest = json::digest(&live);
+        // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
+        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, &live)) };
+        // Copying the primary over this target is harmless where both would end up the same.
+        let ours_to_overwrite =
+            changes.is_empty() || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
+        targets.push(TargetPlan {
+            target: target.clone(),
+            version: observed.version(),
+            observed_digest,
+            changes,
+            already_done,
+            body,
+            ours_to_overwrite,
+        });
+    }
     let mut plan = Plan {
         tenant: tenant.name.clone(),
         revision: revision.clone(),
@@ -77,21 +75,35 @@ pub fn plan(
 
 /// The digest of everything that a plan would do and was based on. The attribution is left out: who did
 /// it does not change what is done.
+///
+/// Every part ends in a NUL, which none of them can hold: names, ids and digests are printable, and JSON
+/// escapes it.
 fn digest(plan: &Plan) -> String {
-    let mut value = serde_json::to_value(plan).unwrap_or(Value::Null);
-    if let Some(targets) = value.get_mut("targets").and_then(Value::as_array_mut) {
-        for (target, planned) in targets.iter_mut().zip(&plan.targets) {
-            for change in target.get_mut("changes").and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(change) = change.as_object_mut() {
-                    change.remove("by");
-                }
-            }
-            if let Some(target) = target.as_object_mut() {
-                target.insert("body".into(), Value::Object(planned.body.as_ref().clone()));
-            }
+    let mut bytes = Vec::with_capacity(256);
+    let mut part = |text: &[u8]| {
+        bytes.extend_from_slice(text);
+        bytes.push(0);
+    };
+    part(plan.tenant.as_str().as_bytes());
+    part(plan.revision.as_str().as_bytes());
+    part(plan.mode.name().as_bytes());
+    for target in &plan.targets {
+        part(target.target.organization.as_str().as_bytes());
+        part(target.target.region.key().as_bytes());
+        part(target.version.map_or("none".into(), |version| version.to_string()).as_bytes());
+        part(target.observed_digest.as_bytes());
+        for change in &target.changes {
+            let values =
+                [&change.observed, &change.desired].map(|value| value.as_ref().map(json::canonical_bytes));
+            part(change.path.as_bytes());
+            part(change.kind.name().as_bytes());
+            values.iter().for_each(|value| part(value.as_deref().unwrap_or(b"absent")));
+        }
+        if !target.changes.is_empty() {
+            part(json::digest(&target.body).as_bytes());
         }
     }
-    json::digest_bytes(&json::canonical_bytes(&value))
+    json::digest_bytes(&bytes)
 }
 
 #[cfg(test)]

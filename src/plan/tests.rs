@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::model::audit::PropertyChange;
@@ -354,5 +354,25 @@ proptest! {
         let desired = Desired { body: git, exclusive: false };
         let make = |observed: &[Observed]| plan(&tenant(0), &Revision::new("r"), &desired, observed, &BTreeMap::new());
         prop_assert_eq!(make(&observe(found)).digest, make(&observe(Arc::new(reversed))).digest);
+    }
+}
+
+#[test]
+fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
+    let make = |git: Value, found: Value, version: u64, revision: &str| {
+        let observed = [live(version, found, None)];
+        plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new()).digest
+    };
+    let one = make(json!({"x": 1}), json!({"x": 2, "y": 1}), 3, "r1");
+    assert_eq!(one, make(json!({"x": 1}), json!({"y": 1, "x": 2}), 3, "r1"));
+    for other in [
+        make(json!({"x": 4}), json!({"x": 2, "y": 1}), 3, "r1"),
+        make(json!({"x": 1}), json!({"x": 4, "y": 1}), 3, "r1"),
+        make(json!({"x": 1}), json!({"x": 2, "y": 4}), 3, "r1"),
+        make(json!({"x": 1}), json!({"x": 2, "y": 1}), 4, "r1"),
+        make(json!({"x": 1}), json!({"x": 2, "y": 1}), 3, "r2"),
+        make(json!({"x": 1}), json!({"x": 1, "y": 1}), 3, "r1"),
+    ] {
+        assert_ne!(one, other);
     }
 }
