@@ -19,7 +19,7 @@ use crate::model::{
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Status, Timing};
-use crate::source::{RemoteUrl, Source};
+use crate::source::{REMOTE_HEAD, RemoteUrl, Source};
 use crate::store::Store;
 
 /// Runs that are driven at once unless the operator says otherwise.
@@ -49,11 +49,13 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
     if RemoteUrl::looks_like(&args.path) {
         let url = RemoteUrl::parse(&args.path)?;
         let source = Source::remote(&url, &settings.cache_dir, settings.git_token.as_ref())?;
-        return Ok(Place {
-            source,
-            revision: args.rev.clone().unwrap_or_else(|| "HEAD".into()),
-            identity: url.to_string(),
-        });
+        let revision = args.rev.as_deref().unwrap_or("HEAD");
+        // The cache has a `HEAD` of its own, which means nothing.
+        let revision = match revision.strip_prefix("HEAD") {
+            Some(steps) => format!("{REMOTE_HEAD}{steps}"),
+            None => revision.to_owned(),
+        };
+        return Ok(Place { source, revision, identity: url.to_string() });
     }
     let path = Path::new(&args.path);
     if !path.is_dir() {

@@ -56,9 +56,9 @@ pub struct Fleet {
 impl Fleet {
     /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
     pub fn project_is_broken(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error && &*finding.location.file == "genesync.yaml")
+        self.findings.iter().any(|finding| {
+            finding.severity == Severity::Error && finding.location.file.starts_with("genesync.y")
+        })
     }
 }
 

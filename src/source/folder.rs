@@ -22,6 +22,7 @@ pub fn snapshot(root: &Path) -> Result<Snapshot, SourceError> {
     let mut listing = Listing::default();
     for (name, kind) in entries(root)? {
         match name.as_str() {
+            "genesync.yml" => listing.misnamed_project(&name),
             "genesync.yaml" => listing.project(file(name, kind)),
             "bases" | "tenants" if !kind.is_dir() => {
                 let mode = mode(kind);

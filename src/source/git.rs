@@ -64,6 +64,7 @@ pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot
     for entry in &root {
         let (name, mode) = (entry.name_bytes(), mode(entry.filemode()));
         match (name, entry.kind()) {
+            (b"genesync.yml", _) => listing.misnamed_project("genesync.yml"),
             (b"genesync.yaml", _) => listing.project(file("genesync.yaml".into(), entry.id(), mode)),
             (b"bases", Some(ObjectType::Tree)) => {
                 let tree = subtree(&repository, entry.id(), "bases")?;
@@ -268,7 +269,7 @@ fn find<'r>(repository: &'r Repository, name: &str) -> Option<git2::Commit<'r>> 
         return Some(commit);
     }
     let names = match name {
-        "HEAD" => vec!["refs/genesync/head".to_owned(), "HEAD".to_owned()],
+        "HEAD" => vec!["HEAD".to_owned()],
         name => ["refs/heads/", "refs/tags/", "refs/remotes/origin/", ""]
             .iter()
             .map(|prefix| format!("{prefix}{name}"))

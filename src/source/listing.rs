@@ -57,6 +57,11 @@ impl Listing {
         }
     }
 
+    /// Refuses a project under a name that is not read: its guards would silently not hold.
+    pub fn misnamed_project(&mut self, name: &str) {
+        self.irregular(name, "the project's settings are read from `genesync.yaml`; rename this file");
+    }
+
     /// Opens a folder under `tenants/`; none (with a finding) where its name can't be a tenant's.
     pub fn tenant(&mut self, name: &str) -> Result<Option<TenantName>, SourceError> {
         let path = format!("tenants/{name}");

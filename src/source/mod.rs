@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::model::snapshot::{FileEntry, Snapshot};
 use crate::model::{Revision, Secret};
 
-pub use remote::RemoteUrl;
+pub use remote::{REMOTE_HEAD, RemoteUrl};
 
 /// Why a source can't be read.
 #[derive(Debug, thiserror::Error)]

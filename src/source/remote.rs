@@ -100,6 +100,9 @@ fn without_password(text: &str) -> String {
     format!("{scheme}://{rest}").chars().take(120).collect()
 }
 
+/// The branch that the remote calls its `HEAD`, as the cache keeps it.
+pub const REMOTE_HEAD: &str = "refs/genesync/head";
+
 /// Fetches all branches into a bare repository of the URL's own.
 pub fn fetch(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
     let name = json::digest_bytes(url.0.as_bytes())
@@ -133,7 +136,7 @@ pub fn fetch(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<So
     options.follow_redirects(RemoteRedirect::None);
     options.download_tags(AutotagOption::None);
     options.prune(FetchPrune::On);
-    let refspecs = ["+refs/heads/*:refs/heads/*", "+HEAD:refs/genesync/head"];
+    let refspecs = ["+refs/heads/*:refs/heads/*", &format!("+HEAD:{REMOTE_HEAD}")];
     let fetched = remote.fetch(&refspecs, Some(&mut options), None);
     drop(options);
     if over_limit.get() {

@@ -485,3 +485,14 @@ fn a_remote_repository_is_fetched_over_a_file_url() {
     apply(&stage, &first[..12]).expect(5);
     assert_eq!(stage.audit()[&(organization(1), format!("{CLIENT_ID} webchat:configuration:update"))], 1);
 }
+
+#[test]
+fn a_project_under_a_wrong_name_stops_everything_rather_than_leave_its_guards_unread() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\n";
+    stage.commit(&[tenant("acme", &[1], &delay(2)), vec![("genesync.yml".into(), project.into())]].concat());
+    let mark = stage.mark();
+    let ran = stage.genesync(&["apply"]).expect(1);
+    assert!(ran.stdout.contains("read from `genesync.yaml`"), "{}", ran.stdout);
+    assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
+}

@@ -17,6 +17,7 @@ use crate::model::{ChangeKind, json};
 use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
+use crate::render::value::escape;
 use crate::store::Store;
 use crate::validate::blocks;
 
@@ -179,7 +180,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     // Writing to a String can't fail; the results are dropped throughout.
     for tenant in &document.tenants {
         let _ = match (&tenant.error, tenant.state) {
-            (Some(error), _) => writeln!(out, "{}  failed: {error}\n", tenant.tenant),
+            (Some(error), _) => writeln!(out, "{}  failed: {}\n", tenant.tenant, escape(error)),
             (None, "invalid") => writeln!(out, "{}  not valid: nothing will be written\n", tenant.tenant),
             (None, _) => Ok(()),
         };
