@@ -25,11 +25,33 @@ pub struct Token {
     refresh_at: Instant,
 }
 
+/// The answer to a token request.
+pub struct TokenAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// `Retry-After`, clamped.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// How long a failed token request speaks for all who wait: a revoked client with a thousand tenants is
+/// refused once in this time, and not a thousand times.
+const FAILURE_KEPT: Duration = Duration::from_secs(2);
+
+/// What is known of one client's token.
+#[derive(Default)]
+struct Known {
+    token: Option<Token>,
+    generation: u64,
+    failed: Option<(Instant, Fault)>,
+}
+
 /// The token of one client at one base URL.
 pub struct TokenCell {
     credentials: ClientCredentials,
     // The lock is held while a token is fetched: whoever comes meanwhile waits for that one fetch.
-    current: Mutex<(Option<Token>, u64)>,
+    current: Mutex<Known>,
 }
 
 #[derive(Deserialize)]
@@ -42,32 +64,44 @@ struct TokenBody {
 impl TokenCell {
     /// A cell without a token.
     pub fn new(credentials: ClientCredentials) -> Self {
-        Self { credentials, current: Mutex::new((None, 0)) }
+        Self { credentials, current: Mutex::default() }
     }
 
-    /// A token that is good for now; `fetch` sends the form and returns status and body.
+    /// A token that is good for now; `fetch` sends the form.
     pub async fn token<F>(&self, fetch: F) -> Result<Token, Fault>
     where
-        F: AsyncFnOnce(&ClientCredentials) -> Result<(u16, Vec<u8>), Fault>,
+        F: AsyncFnOnce(&ClientCredentials) -> Result<TokenAnswer, Fault>,
     {
-        let mut current = self.current.lock().await;
-        if let Some(token) = current.0.as_ref().filter(|token| clock::monotonic() < token.refresh_at) {
+        let mut known = self.current.lock().await;
+        let now = clock::monotonic();
+        if let Some(token) = known.token.as_ref().filter(|token| now < token.refresh_at) {
             return Ok(token.clone());
         }
-        let asked_at = clock::monotonic();
-        let (status, body) = fetch(&self.credentials).await?;
-        let (bearer, life) = read(status, &body, &self.credentials.id)?;
-        let generation = current.1 + 1;
-        let token = Token { bearer: Arc::new(bearer), generation, refresh_at: asked_at + usable(life) };
-        *current = (Some(token.clone()), generation);
+        if let Some((_, fault)) =
+            known.failed.as_ref().filter(|(at, _)| now.duration_since(*at) < FAILURE_KEPT)
+        {
+            return Err(fault.clone());
+        }
+        let read = fetch(&self.credentials).await.and_then(|answer| read(&answer, &self.credentials.id));
+        let (bearer, life) = match read {
+            Ok(read) => read,
+            Err(fault) => {
+                known.failed = Some((clock::monotonic(), fault.clone()));
+                return Err(fault);
+            }
+        };
+        known.generation += 1;
+        let token =
+            Token { bearer: Arc::new(bearer), generation: known.generation, refresh_at: now + usable(life) };
+        (known.token, known.failed) = (Some(token.clone()), None);
         Ok(token)
     }
 
     /// Drops a token that the server refused, unless a newer one is there already.
     pub async fn refused(&self, generation: u64) {
-        let mut current = self.current.lock().await;
-        if current.0.as_ref().is_some_and(|token| token.generation == generation) {
-            current.0 = None;
+        let mut known = self.current.lock().await;
+        if known.token.as_ref().is_some_and(|token| token.generation == generation) {
+            known.token = None;
         }
     }
 }
@@ -77,7 +111,9 @@ fn usable(life: Duration) -> Duration {
     life.checked_sub(REFRESH_AHEAD).unwrap_or(Duration::ZERO).max(life / 2)
 }
 
-fn read(status: u16, body: &[u8], client_id: &str) -> Result<(Secret, Duration), Fault> {
+fn read(answer: &TokenAnswer, client_id: &str) -> Result<(Secret, Duration), Fault> {
+    let TokenAnswer { status, body, retry_after_ms } = answer;
+    let status = *status;
     let fault =
         |kind, what: &str| Fault::new(kind, format!("the token request of client `{client_id}` {what}"));
     match status {
@@ -88,7 +124,10 @@ fn read(status: u16, body: &[u8], client_id: &str) -> Result<(Secret, Duration),
                 &format!("was refused with {status}: the client's id or secret is wrong, or it was revoked"),
             ));
         }
-        429 => return Err(fault(FaultKind::Throttled, "was answered with 429")),
+        429 => {
+            let fault = fault(FaultKind::Throttled, "was answered with 429");
+            return Err(Fault { retry_after_ms: *retry_after_ms, ..fault });
+        }
         500..=599 => return Err(fault(FaultKind::Transient, &format!("was answered with {status}"))),
         _ => return Err(fault(FaultKind::Rejected, &format!("was answered with {status}"))),
     }
@@ -116,6 +155,10 @@ mod tests {
 
     use super::*;
 
+    fn answer(status: u16, body: &str) -> TokenAnswer {
+        TokenAnswer { status, body: body.as_bytes().to_vec(), retry_after_ms: None }
+    }
+
     fn cell() -> TokenCell {
         TokenCell::new(ClientCredentials { id: "client".into(), secret: Secret::new("canary-secret".into()) })
     }
@@ -123,7 +166,7 @@ mod tests {
     #[test]
     fn odd_lives_are_clamped_and_never_loop() {
         let life = |expires: &str| {
-            read(200, format!("{{\"access_token\":\"t\"{expires}}}").as_bytes(), "c")
+            read(&answer(200, &format!("{{\"access_token\":\"t\"{expires}}}")), "c")
                 .map(|(_, life)| life.as_secs())
         };
         let table = [
@@ -150,7 +193,7 @@ mod tests {
             (500, "canary"),
             (302, ""),
         ] {
-            let fault = read(status, body.as_bytes(), "client").err().unwrap();
+            let fault = read(&answer(status, body), "client").err().unwrap();
             assert!(!fault.message.contains("canary"), "{fault}");
         }
     }
@@ -161,7 +204,7 @@ mod tests {
         let fetch = async |_: &ClientCredentials| {
             let n = fetches.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
-            Ok((200, format!("{{\"access_token\":\"t{n}\",\"expires_in\":3600}}").into_bytes()))
+            Ok(answer(200, &format!("{{\"access_token\":\"t{n}\",\"expires_in\":3600}}")))
         };
         let tokens = futures::future::join_all((0..50).map(|_| cell.token(fetch))).await;
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
@@ -173,5 +216,19 @@ mod tests {
         cell.refused(generation).await;
         cell.token(fetch).await.map(|token| assert_eq!(token.generation, 2)).unwrap();
         assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_refused_client_is_refused_once_for_all_who_wait() {
+        let (cell, fetches) = (cell(), AtomicU32::new(0));
+        let fetch = async |_: &ClientCredentials| {
+            fetches.fetch_add(1, Ordering::SeqCst);
+            Ok(answer(401, "{}"))
+        };
+        let tokens = futures::future::join_all((0..50).map(|_| cell.token(fetch))).await;
+        assert!(
+            tokens.iter().all(|token| token.as_ref().is_err_and(|fault| fault.kind == FaultKind::Denied))
+        );
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
     }
 }

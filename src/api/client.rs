@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MA
 use reqwest::{Method, redirect};
 use url::Url;
 
-use super::auth::TokenCell;
+use super::auth::{TokenAnswer, TokenCell};
 use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
 use super::pace::{Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
@@ -55,7 +55,7 @@ pub struct Client {
     credentials: BTreeMap<CredentialsName, ClientCredentials>,
     tokens: Mutex<HashMap<(Region, CredentialsName), Arc<TokenCell>>>,
     pacers: Mutex<HashMap<OrganizationId, Pacer>>,
-    budget: Mutex<RetryBudget>,
+    budgets: Mutex<HashMap<Region, RetryBudget>>,
     options: Options,
 }
 
@@ -80,7 +80,7 @@ impl Client {
             credentials,
             tokens: Mutex::default(),
             pacers: Mutex::default(),
-            budget: Mutex::new(RetryBudget::full()),
+            budgets: Mutex::default(),
             options,
         })
     }
@@ -112,7 +112,7 @@ impl Client {
         let sent = sent.unwrap_or_else(|fault| {
             if left.load(Ordering::SeqCst) { Sent::Lost(fault) } else { Sent::Never(fault) }
         });
-        self.account(operation, sent)
+        self.account(target.region, operation, sent)
     }
 
     async fn attempt(&self, target: &Target, operation: &Operation, left: &AtomicBool) -> Sent {
@@ -182,7 +182,20 @@ impl Client {
                     bucket.until_ready().await;
                     return Ok(());
                 }
-                Gate::Until(moment) => tokio::time::sleep_until(moment.into()).await,
+                Gate::Until(moment) => {
+                    let wait = moment.saturating_duration_since(clock::monotonic());
+                    // Longer than a request may take is for the core to wait, which can be stopped.
+                    if wait > self.options.read_timeout {
+                        let message = format!(
+                            "organization {} asked to be left alone for {} s",
+                            target.organization,
+                            wait.as_secs() + 1
+                        );
+                        let retry_after_ms = u64::try_from(wait.as_millis()).ok();
+                        return Err(Fault { retry_after_ms, ..Fault::new(FaultKind::Throttled, message) });
+                    }
+                    tokio::time::sleep_until(moment.into()).await;
+                }
                 Gate::Broken(moment) => {
                     let wait = moment.saturating_duration_since(clock::monotonic());
                     return Err(local(format!(
@@ -195,11 +208,7 @@ impl Client {
         }
     }
 
-    async fn fetch_token(
-        &self,
-        base: &Url,
-        credentials: &ClientCredentials,
-    ) -> Result<(u16, Vec<u8>), Fault> {
+    async fn fetch_token(&self, base: &Url, credentials: &ClientCredentials) -> Result<TokenAnswer, Fault> {
         let subject = format!("the token request of client `{}`", credentials.id);
         let url = base.join("oauth/token").map_err(|_| local("the endpoint is no base URL"))?;
         let form = [
@@ -212,10 +221,12 @@ impl Client {
             Fault::new(FaultKind::Transient, format!("{subject} failed: {}", cause(&error)))
         })?;
         let status = answer.status().as_u16();
+        let retry_after_ms =
+            header(&answer, RETRY_AFTER.as_str()).and_then(|value| retry_after_ms(value, clock::now()));
         let body = read_body(answer)
             .await
             .map_err(|why| Fault::new(FaultKind::Transient, format!("{subject}: {why}")))?;
-        Ok((status, body))
+        Ok(TokenAnswer { status, body, retry_after_ms })
     }
 
     async fn request(&self, target: &Target, base: &Url, operation: &Operation, token: &str) -> Sent {
@@ -279,28 +290,34 @@ impl Client {
         }
     }
 
-    /// Keeps the retry budget: a passing failure is worth retrying only while there is budget for it.
-    fn account(&self, operation: &Operation, sent: Sent) -> Sent {
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = match &sent {
-            Sent::Answered(response) => {
-                matches!(response.status, 408 | 429 | 500..=599).then_some(response.status == 429)
+    /// Keeps the retry budget of a region: a passing failure is worth retrying only while there is budget
+    /// for it. A region that is down can't use up what the others have.
+    fn account(&self, region: Region, operation: &Operation, sent: Sent) -> Sent {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(region).or_insert_with(RetryBudget::full);
+        let throttled = match &sent {
+            Sent::Answered(response) if matches!(response.status, 408 | 429 | 500..=599) => {
+                response.status == 429
             }
-            Sent::Lost(fault) | Sent::Never(fault) => {
-                (fault.kind != FaultKind::Local).then_some(fault.kind == FaultKind::Throttled)
-            }
-        };
-        match failed {
-            None => {
+            Sent::Answered(_) => {
                 budget.refund();
-                sent
+                return sent;
             }
-            Some(throttled) if operation.verb.mutates() || budget.pay(throttled) => sent,
-            Some(_) => Sent::Never(local(format!(
-                "{} failed, and too much else did for it to be retried",
-                operation.subject
-            ))),
+            // Nobody was asked: that is neither a success nor a failure of the server.
+            Sent::Lost(fault) | Sent::Never(fault) if fault.kind == FaultKind::Local => return sent,
+            Sent::Lost(fault) | Sent::Never(fault) => fault.kind == FaultKind::Throttled,
+        };
+        if operation.verb.mutates() || budget.pay(throttled) {
+            return sent;
         }
+        let cause = match &sent {
+            Sent::Answered(response) => format!("it was answered with {}", response.status),
+            Sent::Lost(fault) | Sent::Never(fault) => fault.message.clone(),
+        };
+        Sent::Never(local(format!(
+            "{}: {cause}; too much else in {region} failed for it to be retried",
+            operation.subject
+        )))
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Pace {
 
 /// The pacer of one organization.
 pub struct Pacer {
+    configured: Pace,
     pace: Pace,
     bucket: std::sync::Arc<DefaultDirectRateLimiter>,
     not_before: Option<Instant>,
@@ -46,7 +47,13 @@ pub enum Gate {
 impl Pacer {
     /// A pacer with a full bucket.
     pub fn new(pace: Pace) -> Self {
-        Self { bucket: full_bucket(pace), pace, not_before: None, breaker: Breaker::default() }
+        Self {
+            configured: pace,
+            bucket: full_bucket(pace),
+            pace,
+            not_before: None,
+            breaker: Breaker::default(),
+        }
     }
 
     /// The bucket, to wait at.
@@ -75,7 +82,7 @@ impl Pacer {
     ) {
         if let Some(limit) = limit_per_minute.filter(|limit| *limit > 0) {
             let per_minute = (limit.saturating_mul(LIMIT_SHARE_PERCENT) / 100).max(1);
-            let pace = Pace { per_minute, burst: self.pace.burst.min(per_minute / 10).max(1) };
+            let pace = Pace { per_minute, burst: self.configured.burst.min(per_minute / 10).max(1) };
             if pace != self.pace {
                 self.bucket = full_bucket(pace);
                 self.pace = pace;

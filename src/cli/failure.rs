@@ -50,7 +50,7 @@ impl Exit {
 }
 
 /// A command that could not do what it was asked to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Failure {
     /// The exit code.
     pub exit: Exit,
@@ -78,11 +78,17 @@ impl Failure {
         self
     }
 
+    /// It as one JSON document.
+    pub fn document(&self) -> String {
+        let document =
+            json!({"error": {"message": self.message, "hints": self.hints}, "exitCode": self.exit.code()});
+        crate::render::value::document(&document)
+    }
+
     /// Prints it: on stderr for people, and as the one JSON document on stdout for programs.
     pub fn print(&self, output: &Output, json: bool) {
         if json {
-            let document = json!({"error": {"message": self.message, "hints": self.hints}, "exitCode": self.exit.code()});
-            output.data(&render::value::document(&document));
+            output.data(&self.document());
         }
         // Names out of a repository end up in messages. Line breaks stay: some causes have several lines.
         let plain = |text: &str| text.split('\n').map(render::value::escape).collect::<Vec<_>>().join("\n");

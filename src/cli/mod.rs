@@ -10,6 +10,7 @@ mod output;
 mod progress;
 mod session;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -85,8 +86,8 @@ pub struct GuardArgs {
     /// Open a guard for this run; repeatable: tenant-changes, run-tenants, protected, recreate, window, rewind
     #[arg(long = "allow", value_name = "GUARD", requires = "reason")]
     pub allow: Vec<String>,
-    /// Why the guards are opened; printed with the result
-    #[arg(long, value_name = "TEXT")]
+    /// Why the guards are opened; stands in the result
+    #[arg(long, value_name = "TEXT", requires = "allow", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub reason: Option<String>,
 }
 
@@ -145,23 +146,42 @@ impl Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are results and go to stdout; the rest is talk.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { 0 });
-        }
+        Err(error) => return usage(&error),
     };
     let Cli { global, command } = cli;
     telemetry::start(env::log().as_deref().or((global.verbose > 1).then_some("genesync=debug")));
     let output = Output::new(global.quiet, global.verbose > 0);
     let json = command.wants_json();
-    match run(global, command, &output) {
-        Ok(exit) => ExitCode::from(exit.code()),
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(global, command, &output)));
+    let result =
+        result.unwrap_or_else(|_| Err(Failure::bug("it ended unexpectedly; the lines above say where")));
+    let exit = match result {
+        Ok(_) if output.lost_a_result() => Exit::Outside,
+        Ok(exit) => exit,
         Err(failure) => {
             failure.print(&output, json);
-            ExitCode::from(failure.exit.code())
+            failure.exit
         }
+    };
+    ExitCode::from(exit.code())
+}
+
+/// Help and version are results and go to stdout; the rest is talk, and a document for a program.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nobody to tell is as good as told.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::from(Exit::Done.code());
     }
+    let typed: Vec<String> = std::env::args().collect();
+    let json = typed.iter().any(|word| word == "--format=json")
+        || typed.windows(2).any(|pair| pair == ["--format", "json"]);
+    if json {
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Output::new(true, false).data(&Failure::new(Exit::Usage, first).document());
+    }
+    ExitCode::from(Exit::Usage.code())
 }
 
 fn run(global: Global, command: Command, output: &Output) -> Result<Exit, Failure> {

@@ -1,8 +1,12 @@
 //! The only printer: data on stdout, talk on stderr, and a reader that goes away is no error.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstyle::{AnsiColor, Style};
+
+/// Whether anything meant for stdout was lost. One for the process, as stdout is.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
 /// Where a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +23,19 @@ impl Output {
 
     /// Prints a result. Styles are dropped where nobody could see them.
     pub fn data(&self, text: &str) {
-        // `| head` closes the pipe: whoever reads has enough.
         let mut stdout = anstream::stdout().lock();
-        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+            // `| head` closes the pipe: whoever reads has enough. A full disk is another matter.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                UNWRITTEN.store(true, Ordering::SeqCst);
+                self.error(&format!("the result can't be written: {error}"));
+            }
+        }
+    }
+
+    /// Whether a result could not be written: then the exit code must not say that all is well.
+    pub fn lost_a_result(&self) -> bool {
+        UNWRITTEN.load(Ordering::SeqCst)
     }
 
     /// Says what is going on.

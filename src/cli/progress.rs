@@ -10,6 +10,7 @@ use crate::clock;
 use crate::controller::drive::Watcher;
 use crate::model::TenantName;
 use crate::reconcile::Note;
+use crate::render::value::escape;
 
 /// What is shorter than this needs no bar.
 const QUIET_FOR: Duration = Duration::from_secs(1);
@@ -75,7 +76,7 @@ impl Progress {
 
 impl Watcher for Progress {
     fn note(&self, tenant: &TenantName, note: &Note) {
-        let line = format!("{tenant}: {note}");
+        let line = escape(&format!("{tenant}: {note}"));
         self.bar.suspend(|| match note {
             // The course of things; the result says it again.
             Note::Wrote { .. }

@@ -189,7 +189,7 @@ impl Session {
         let limits = Limits { allowed, ..fleet.limits.clone() };
         let timing = timing(settings);
         let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut hints = Vec::new();
+        let mut first_failure: Option<Failure> = None;
         for loaded in sound() {
             let (Some(tenant), Some(desired)) = (&loaded.tenant, &loaded.desired) else {
                 unmanaged.push(loaded.name.clone());
@@ -197,14 +197,15 @@ impl Session {
             };
             if let Some(failure) = tenant.targets().find_map(|target| unknown.get(&target.credentials)) {
                 failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
-                hints.extend(failure.hints.iter().cloned());
+                first_failure.get_or_insert_with(|| failure.clone());
                 continue;
             }
             let journal = match store.journal(&loaded.name) {
                 Ok(journal) => journal,
                 Err(error) => {
                     let failure = Failure::from(error);
-                    failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message)));
+                    failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
+                    first_failure.get_or_insert(failure);
                     continue;
                 }
             };
@@ -225,9 +226,8 @@ impl Session {
             };
             runs.push(Run::new(Arc::new(spec), journal));
         }
-        if let (true, Some((_, fault))) = (runs.is_empty() && !failed.is_empty(), failed.first()) {
-            let mut failure = Failure::new(Exit::Usage, fault.message.clone());
-            failure.hints = hints.into_iter().take(1).collect();
+        // Where no tenant is left, the command as a whole has failed, for the first one's reason.
+        if let (true, Some(failure)) = (runs.is_empty(), first_failure) {
             return Err(failure);
         }
         let base_urls =
@@ -238,15 +238,19 @@ impl Session {
         Ok(Self { api, runs, unmanaged, failed, limits })
     }
 
-    /// Drives every run until it has a plan.
-    pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>) {
+    /// Drives every run until it has a plan. With a store, for an apply: then what became of earlier writes
+    /// is written down on the way.
+    pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>, store: Option<&Store>) {
         let runs = std::mem::take(&mut self.runs);
         let mut planned: Vec<Run> = futures::stream::iter(runs)
             .map(|run| {
                 // A task each: comparing costs more than asking, and is spread over all cores.
-                let (api, progress) = (self.api.clone(), Arc::clone(progress));
+                let (api, progress, store) = (self.api.clone(), Arc::clone(progress), store.cloned());
                 let task = tokio::spawn(async move {
-                    let run = drive::plan(run, &api, progress.as_ref()).await;
+                    let run = match store {
+                        None => drive::plan(run, &api, progress.as_ref()).await,
+                        Some(store) => drive::prepare(run, &api, &store, progress.as_ref()).await,
+                    };
                     progress.step();
                     run
                 });

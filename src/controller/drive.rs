@@ -1,5 +1,7 @@
 //! Drives one run: performs each effect, feeds its event back, until the run stops.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::api::{Api, ReadApi};
@@ -23,6 +25,12 @@ pub async fn plan(run: Run, api: &ReadApi, watcher: &dyn Watcher) -> Run {
     drive(run, Event::Begin, &Hands::Tied(api), watcher).await
 }
 
+/// Drives a run until it has a plan that will be applied: with a client that can't write either, but with
+/// the journal, in which what became of earlier writes is written down for good.
+pub async fn prepare(run: Run, api: &ReadApi, store: &Store, watcher: &dyn Watcher) -> Run {
+    drive(run, Event::Begin, &Hands::Preparing(api, store), watcher).await
+}
+
 /// Drives a planned run to its end.
 pub async fn apply(run: Run, api: &Api, store: &Store, watcher: &dyn Watcher) -> Run {
     drive(run, Event::Proceed, &Hands::Free(api, store), watcher).await
@@ -32,6 +40,8 @@ pub async fn apply(run: Run, api: &Api, store: &Store, watcher: &dyn Watcher) ->
 enum Hands<'a> {
     /// Read only. There is no way from here to a write: the client has none.
     Tied(&'a ReadApi),
+    /// Read, and keep the journal.
+    Preparing(&'a ReadApi, &'a Store),
     /// Read, write, and keep the journal.
     Free(&'a Api, &'a Store),
 }
@@ -52,8 +62,9 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
         let event = if watcher.cancelled() && interruptible(&run) {
             Event::Cancelled
         } else {
-            perform(effect, hands, &tenant).await
+            perform(effect, hands, &tenant, watcher).await
         };
+        let event = if watcher.cancelled() && event == Event::Woke { Event::Cancelled } else { event };
         next = step(run, event, clock::now());
     }
 }
@@ -63,9 +74,9 @@ fn interruptible(run: &Run) -> bool {
     !matches!(run.phase, Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping)
 }
 
-async fn perform(effect: Effect, hands: &Hands<'_>, tenant: &TenantName) -> Event {
+async fn perform(effect: Effect, hands: &Hands<'_>, tenant: &TenantName, watcher: &dyn Watcher) -> Event {
     let read = match hands {
-        Hands::Tied(api) => api,
+        Hands::Tied(api) | Hands::Preparing(api, _) => api,
         Hands::Free(api, _) => api.read(),
     };
     match (effect, hands) {
@@ -80,16 +91,22 @@ async fn perform(effect: Effect, hands: &Hands<'_>, tenant: &TenantName) -> Even
             read.job(&source, &id).await.map_or_else(Event::Failed, Event::Job)
         }
         (Effect::WakeAt(until), _) => {
-            wait(until).await;
+            wait(until, watcher).await;
             Event::Woke
         }
         // A plan keeps nothing: what it resolved, the next apply resolves again.
         (Effect::Save(_), Hands::Tied(_)) => Event::Saved,
-        (Effect::Save(records), Hands::Free(_, store)) => save(store, tenant, records).await,
+        (Effect::Save(records), Hands::Preparing(_, store) | Hands::Free(_, store)) => {
+            save(store, tenant, records).await
+        }
         (Effect::Write(write), Hands::Free(api, _)) => Event::Answered(api.write(&write).await),
         (Effect::StartJob(start), Hands::Free(api, _)) => Event::JobAnswered(api.start_job(&start).await),
-        (Effect::Write(_), Hands::Tied(_)) => Event::Answered(Outcome::Unsent(planner_cannot_write())),
-        (Effect::StartJob(_), Hands::Tied(_)) => Event::JobAnswered(Outcome::Unsent(planner_cannot_write())),
+        (Effect::Write(_), Hands::Tied(_) | Hands::Preparing(..)) => {
+            Event::Answered(Outcome::Unsent(planner_cannot_write()))
+        }
+        (Effect::StartJob(_), Hands::Tied(_) | Hands::Preparing(..)) => {
+            Event::JobAnswered(Outcome::Unsent(planner_cannot_write()))
+        }
         (Effect::Report(_), _) => Event::Woke,
     }
 }
@@ -98,11 +115,17 @@ fn planner_cannot_write() -> Fault {
     Fault::new(FaultKind::Local, "a planner can't write")
 }
 
-/// Waits by the monotonic clock: a wall clock that is set back meanwhile does not stretch it.
-async fn wait(until: Timestamp) {
-    let wait = until.duration_since(clock::now());
-    if let Ok(wait) = std::time::Duration::try_from(wait) {
-        tokio::time::sleep(wait).await;
+/// How often a wait looks up to see whether it is still wanted.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// Waits by the monotonic clock: a wall clock that is set back meanwhile does not stretch it. Ends early
+/// where the operator wants the run to end.
+async fn wait(until: Timestamp, watcher: &dyn Watcher) {
+    let Ok(mut left) = Duration::try_from(until.duration_since(clock::now())) else { return };
+    while !left.is_zero() && !watcher.cancelled() {
+        let slice = left.min(LOOK_UP);
+        tokio::time::sleep(slice).await;
+        left -= slice;
     }
 }
 

@@ -57,7 +57,9 @@ impl Fleet {
     /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
     pub fn project_is_broken(&self) -> bool {
         self.findings.iter().any(|finding| {
-            finding.severity == Severity::Error && finding.location.file.starts_with("genesync.y")
+            finding.severity == Severity::Error
+                && finding.tenant.is_none()
+                && finding.location.file.starts_with("genesync.y")
         })
     }
 }
@@ -253,8 +255,9 @@ fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) 
     let rivals = validate::fleet::check(&claims);
     let layout = snapshot.irregular.iter().map(|(path, message)| irregular(path, message));
     let layout: Vec<Finding> = layout.collect();
-    let refused: BTreeSet<TenantName> =
-        rivals.iter().chain(&layout).filter_map(|finding| finding.tenant.clone()).collect();
+    let errors =
+        rivals.iter().chain(&layout).chain(&findings).filter(|finding| finding.severity == Severity::Error);
+    let refused: BTreeSet<TenantName> = errors.filter_map(|finding| finding.tenant.clone()).collect();
     for tenant in tenants.iter_mut().filter(|tenant| refused.contains(&tenant.name)) {
         tenant.blocked = true;
     }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::canonical;
 use crate::model::Class;
 
 /// Field prefixes and what changing them does.
@@ -19,7 +20,8 @@ const SWITCHES: &[&str] = &["greetings.enabled", "features.flags.", "features.dy
 /// The class of one field's change.
 pub fn class_of(path: &str, observed: Option<&Value>, desired: Option<&Value>) -> Class {
     let switch = SWITCHES.iter().any(|prefix| path.starts_with(prefix));
-    let on = |value: Option<&Value>| value.is_some_and(|value| value == &Value::Bool(true));
+    // An absent switch stands as the platform's default.
+    let on = |value: Option<&Value>| canonical::value(path, value) == Value::Bool(true);
     let emptied = |value: Option<&Value>| {
         matches!(value, None | Some(Value::Null))
             || value.and_then(Value::as_array).is_some_and(Vec::is_empty)

@@ -209,6 +209,8 @@ fn classes_say_what_visitors_notice() {
     for (path, from, to, expected) in table {
         assert_eq!(class::class_of(path, Some(&from), Some(&to)), expected, "{path} {from} -> {to}");
     }
+    // The platform routes dynamically unless it is told not to.
+    assert_eq!(class::class_of("features.dynamicRouting", None, Some(&json!(false))), Class::Off);
 }
 
 #[test]

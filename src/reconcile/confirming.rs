@@ -43,7 +43,7 @@ impl Run {
 
     fn finish(self, now: Timestamp) -> Step {
         if self.receipts.is_empty() {
-            return self.settle(Status::Synced);
+            return self.settle_in_sync();
         }
         let deadline = later(now, self.spec.timing.confirm_ms.into());
         self.query(0, deadline, now)
@@ -71,7 +71,7 @@ impl Run {
         let missing = confirmation.missing();
         self.confirmation = Some(confirmation);
         if missing == 0 {
-            return self.settle(Status::Synced);
+            return self.settle_in_sync();
         }
         self.await_entries(attempt, deadline, missing, None, now)
     }

@@ -164,10 +164,14 @@ pub enum Status {
 pub struct Tally {
     /// Writes refused because somebody else wrote.
     pub conflicts: u32,
-    /// Requests that failed, in a row.
+    /// Reads that failed, in a row.
     pub faults: u32,
-    /// Requests refused by the rate limit, in a row.
+    /// Reads refused by the rate limit, in a row.
     pub throttles: u32,
+    /// Writes that were not answered or not executed, in a row: reading well does not make up for them.
+    pub write_faults: u32,
+    /// Writes refused by the rate limit, in a row.
+    pub write_throttles: u32,
     /// Writes accepted.
     pub writes: u32,
     /// Waits so far: each gets its own jitter.
@@ -203,6 +207,14 @@ pub struct Run {
     pub started_from: BTreeMap<OrganizationId, u64>,
     /// Whether a replication job was tried.
     pub job_tried: bool,
+    /// When the plan of this round was made.
+    pub planned_at: Option<Timestamp>,
+    /// The newest intent of earlier runs: what they wrote was meant for what git said then.
+    pub earlier_intents: IntentId,
+    /// Versions that this run wrote itself, so as to hold exactly what it wants.
+    pub own_versions: BTreeSet<(OrganizationId, u64)>,
+    /// Organizations where a job went over somebody's change.
+    pub overwrote: BTreeSet<OrganizationId>,
     /// What the audit log said.
     pub confirmation: Option<Confirmation>,
     /// How often things went other than planned.
@@ -254,7 +266,6 @@ impl Run {
         Self {
             spec,
             phase: Phase::Fresh,
-            journal: JournalState(journal),
             observed: Vec::new(),
             entries: Vec::new(),
             attributed: false,
@@ -265,8 +276,13 @@ impl Run {
             served_ms: BTreeMap::new(),
             started_from: BTreeMap::new(),
             job_tried: false,
+            planned_at: None,
+            earlier_intents: journal.last_intent,
+            own_versions: BTreeSet::new(),
+            overwrote: BTreeSet::new(),
             confirmation: None,
             tally: Tally::default(),
+            journal: JournalState(journal),
         }
     }
 
@@ -292,6 +308,19 @@ impl Run {
         Step::stop(self)
     }
 
+    /// Ends a run that is in sync: well, unless a copy went over somebody's change, which a person has to see.
+    fn settle_in_sync(self) -> Step {
+        if self.overwrote.is_empty() {
+            return self.settle(Status::Synced);
+        }
+        let organizations: Vec<&str> = self.overwrote.iter().map(OrganizationId::as_str).collect();
+        let reason = format!(
+            "in sync, but replication went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
+            organizations.join(", ")
+        );
+        self.settle(Status::Held(reason))
+    }
+
     /// Ends the run on a fault, and says so.
     fn degrade(self, fault: Fault) -> Step {
         self.settle(Status::Degraded(fault.clone())).noting(Note::Gave { up: fault })
@@ -313,7 +342,7 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Attributing, Event::Failed(fault)) => {
             run.attributed(Vec::new(), now).noting(Note::NoAudit { fault })
         }
-        (Phase::Planned, Event::Proceed) => run.proceed(now),
+        (Phase::Planned, Event::Proceed) => run.proceed_if_fresh(now),
         (Phase::Intending(pending), Event::Saved) => run.send(pending),
         (Phase::Sending(Pending::Put(write), intent), Event::Answered(outcome)) => {
             run.answered(write, intent, outcome, now)

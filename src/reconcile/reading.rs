@@ -162,6 +162,14 @@ impl Run {
                     self.receipts.push(receipt.clone());
                 }
             }
+            if intent.id > self.earlier_intents && matches!(intent.action, IntentAction::Put { .. }) {
+                let own =
+                    receipts.iter().map(|receipt| (receipt.target.organization.clone(), receipt.version));
+                self.own_versions.extend(own);
+            }
+            let over =
+                receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
+            self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
             records.push(Record::Resolved { intent: intent.id, receipts });
         }
         let step = if records.is_empty() {
@@ -251,6 +259,7 @@ impl Run {
             self.started_from = versions.collect();
         }
         self.plan = Some(plan);
+        self.planned_at = Some(now);
         self.phase = Phase::Planned;
         let step = if first { Step::stop(self) } else { self.proceed(now) };
         step.noting_all(notes)

@@ -29,6 +29,8 @@ pub struct Timing {
     pub throttles_max: u32,
     /// Writes after which a run that still differs gives up.
     pub writes_max: u32,
+    /// A plan older than this is made anew before anything is written from it.
+    pub plan_ms: u32,
     /// How far the server's clock may be from ours.
     pub skew_ms: u32,
 }
@@ -48,6 +50,7 @@ impl Default for Timing {
             faults_max: 5,
             throttles_max: 10,
             writes_max: 50,
+            plan_ms: 5_000,
             skew_ms: 300_000,
         }
     }

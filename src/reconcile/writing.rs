@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::timing::later;
+use super::timing::{elapsed_ms, later};
 use super::{After, Copying, Effect, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::TargetPlan;
@@ -14,6 +14,17 @@ use crate::model::{Fault, FaultKind, Observed, Outcome, Receipt, Receiver, Recor
 use crate::replicate::{self, Work};
 
 impl Run {
+    /// Goes on from a plan that waited for the word: for an apply of many waves that may have been long.
+    /// What is older than some seconds is read and planned anew, with its guards.
+    pub(super) fn proceed_if_fresh(self, now: Timestamp) -> Step {
+        let age_ms = self.planned_at.map_or(0, |made| elapsed_ms(made, now));
+        let writes = self.may_write() && self.plan.as_ref().is_some_and(|plan| !plan.is_empty());
+        if writes && age_ms > u64::from(self.spec.timing.plan_ms) {
+            return self.read_all();
+        }
+        self.proceed(now)
+    }
+
     /// Does the next thing that the plan asks for.
     pub(super) fn proceed(self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
@@ -26,6 +37,15 @@ impl Run {
         if !self.refusals.is_empty() {
             let refusals = self.refusals.clone();
             return self.settle(Status::Refused(refusals));
+        }
+        let timing = self.spec.timing;
+        if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
+        {
+            let failed = self.tally.write_faults + self.tally.write_throttles;
+            return self.degrade(Fault::new(
+                FaultKind::Transient,
+                format!("{failed} writes in a row came to nothing, although reading works"),
+            ));
         }
         if let Some(reason) = self.stuck(&plan.targets) {
             return self.settle(Status::Held(reason));
@@ -42,10 +62,8 @@ impl Run {
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
     fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
         for target in targets.iter().filter(|target| !target.changes.is_empty()) {
-            let ours = self.receipts.iter().any(|receipt| {
-                receipt.target == target.target
-                    && Some(receipt.version) == target.version
-                    && receipt.by != Receiver::Job
+            let ours = target.version.is_some_and(|version| {
+                self.own_versions.contains(&(target.target.organization.clone(), version))
             });
             if ours {
                 let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
@@ -149,6 +167,8 @@ impl Run {
         match verdict(outcome) {
             Verdict::Done(stored) => {
                 self.tally.writes += 1;
+                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
+                self.own_versions.insert((organization.clone(), stored.version));
                 let receipt = Receipt {
                     target: write.target,
                     from_version: write.if_match,
@@ -183,15 +203,15 @@ impl Run {
         now: Timestamp,
     ) -> Step {
         let timing = self.spec.timing;
-        let attempt = if fault.is_some() { self.tally.faults } else { self.tally.throttles };
+        let attempt = if fault.is_some() { self.tally.write_faults } else { self.tally.write_throttles };
         let spent = match &fault {
             Some(_) => {
-                self.tally.faults += 1;
-                self.tally.faults >= timing.faults_max
+                self.tally.write_faults += 1;
+                self.tally.write_faults >= timing.faults_max
             }
             None => {
-                self.tally.throttles += 1;
-                self.tally.throttles >= timing.throttles_max
+                self.tally.write_throttles += 1;
+                self.tally.write_throttles >= timing.throttles_max
             }
         };
         let wait_ms = self.wait_ms(attempt, retry_after_ms);
@@ -216,7 +236,7 @@ impl Run {
 
     /// It may still take effect: the intent stays open, and nothing is read before it no longer can.
     fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
-        self.tally.faults += 1;
+        self.tally.write_faults += 1;
         let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
         let Some(deadline) = open.map(|open| open.deadline) else { return self.read_all().noting(note) };
         let settled = later(now, self.spec.timing.settle_ms.into());
@@ -235,6 +255,7 @@ impl Run {
         match verdict(outcome) {
             Verdict::Done(job) => {
                 self.job_tried = true;
+                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
                 let note = Note::JobStarted { id: job.id.clone(), targets: start.targets.len() };
                 let asked_at = self.sent_at(intent);
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
@@ -286,6 +307,7 @@ impl Run {
             if !known {
                 let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
                 if replicate::overwrote(*seen, version) {
+                    self.overwrote.insert(target.organization.clone());
                     notes.push(Note::Overwrote {
                         organization: target.organization.clone(),
                         seen: *seen,

@@ -165,6 +165,9 @@ pub struct ApplyDocument {
     pub revision: String,
     /// Every tenant, by name.
     pub tenants: Vec<TenantResult>,
+    /// Guards that were opened for the run, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// What the run as a whole may not do.
     pub refusals: Vec<RefusalDocument>,
     /// What is wrong with manifests.
@@ -172,6 +175,15 @@ pub struct ApplyDocument {
     pub findings: Vec<Finding>,
     /// The exit code of the command.
     pub exit_code: u8,
+}
+
+/// Guards that were opened for one run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Allowed {
+    /// Their names.
+    pub guards: Vec<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// What became of one tenant.

@@ -60,12 +60,17 @@ pub struct Store {
 }
 
 impl Store {
+    /// Looks at a folder without making or changing anything in it: enough for a plan.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// Uses a folder, and makes it where it is missing.
     ///
     /// # Errors
     /// It can't be made.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self { root: root.to_owned() };
+        let store = Self::at(root);
         let tenants = store.root.join("tenants");
         fs::create_dir_all(&tenants).map_err(failed(&tenants))?;
         Ok(store)
@@ -96,7 +101,6 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(journal),
             Err(source) => return Err(StoreError::Io { path, source }),
         };
-        let size = file.metadata().map_or(0, |metadata| metadata.len());
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         for number in 1.. {
@@ -109,9 +113,6 @@ impl Store {
                 Err(_) if line.last() != Some(&b'\n') => break,
                 Err(source) => return Err(StoreError::Corrupt { path, line: number, source }),
             }
-        }
-        if size > COMPACT_AT_BYTES {
-            self.compact(tenant, &journal)?;
         }
         Ok(journal)
     }
@@ -134,6 +135,11 @@ impl Store {
         file.sync_all().map_err(failed(&path))?;
         if !existed {
             self.sync_folder()?;
+        }
+        // Only who appends rewrites: it holds the lock, and nobody appends meanwhile.
+        if file.metadata().is_ok_and(|metadata| metadata.len() > COMPACT_AT_BYTES) {
+            let journal = self.journal(tenant)?;
+            self.compact(tenant, &journal)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::rules;
 use crate::manifest::ProjectManifest;
 use crate::manifest::kinds::project::{Rules, Waiver};
 use crate::manifest::schema::nearest;
-use crate::model::{Finding, Severity};
+use crate::model::{Finding, Severity, TenantName};
 
 fn expires(waiver: &Waiver) -> Option<Date> {
     waiver.expires.0.parse().ok()
@@ -36,7 +36,7 @@ pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
 pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
     let Some(document) = &project.document else { return Vec::new() };
     let mut findings = Vec::new();
-    let mut find = |pointer: String, message: String, help: Option<String>| {
+    let mut find = |pointer: String, message: String, tenant: Option<&str>, help: Option<String>| {
         let span = document.pointer(&pointer).map_or(document.span, |node| node.span);
         findings.push(Finding {
             rule: "waiver",
@@ -44,7 +44,7 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
             message,
             location: project.files.locate(span),
             pointer,
-            tenant: None,
+            tenant: tenant.map(TenantName::new),
             related: Vec::new(),
             help,
             fix: None,
@@ -52,29 +52,31 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
     };
     for (index, waiver) in project.spec.rules.waivers.0.iter().enumerate() {
         let at = format!("/spec/rules/waivers/{index}");
+        // What is wrong with a waiver stops the tenant that it is for, and no other.
+        let tenant = Some(waiver.tenant.0.as_str());
         match expires(waiver) {
-            None => find(
-                format!("{at}/expires"),
-                format!("`{}` is not a day of the calendar", waiver.expires.0),
-                None,
-            ),
-            Some(last) if last < today => find(
-                format!("{at}/expires"),
-                format!("this waiver of `{}` for `{}` expired on {last}", waiver.rule.0, waiver.tenant.0),
-                Some(format!(
+            None => {
+                let message = format!("`{}` is not a day of the calendar", waiver.expires.0);
+                find(format!("{at}/expires"), message, tenant, None);
+            }
+            Some(last) if last < today => {
+                let message =
+                    format!("this waiver of `{}` for `{}` expired on {last}", waiver.rule.0, waiver.tenant.0);
+                let help = format!(
                     "mend the finding and delete the waiver, or agree on a new date with {}",
                     waiver.owner.0
-                )),
-            ),
+                );
+                find(format!("{at}/expires"), message, tenant, Some(help));
+            }
             Some(_) => {}
         }
         if let Some((message, help)) = untunable(&waiver.rule.0) {
-            find(format!("{at}/rule"), message, help);
+            find(format!("{at}/rule"), message, tenant, help);
         }
     }
     for id in project.spec.rules.severity.0.keys() {
         if let Some((message, help)) = untunable(id) {
-            find(format!("/spec/rules/severity/{id}"), message, help);
+            find(format!("/spec/rules/severity/{id}"), message, None, help);
         }
     }
     findings

@@ -436,6 +436,172 @@ fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() 
     assert_eq!(stage.writes(mark).len(), 1);
     let receipts = &ran.json()["tenants"][0]["receipts"];
     assert_eq!((&receipts[0]["version"], receipts[0]["auditEntry"].is_string()), (&json!(2), true));
+    // What was found out is written down: it is not found out again, and the next commit goes through.
+    stage.control("DELETE", "faults", &Value::Null);
+    let again = stage.genesync(&["apply", "-v"]).expect(0);
+    assert!(
+        !again.stderr.contains("unknown outcome") && !again.stderr.contains("is in force"),
+        "{}",
+        again.stderr
+    );
+    stage.commit(&tenant("acme", &[1], &delay(3)));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.live(1).0, 3);
+}
+
+#[test]
+fn a_write_that_landed_before_a_crash_does_not_hold_the_next_commit() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
+    let mut child = stage.command(&["apply"]).spawn().unwrap();
+    while stage.live(1).0 < 2 {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stage.control("DELETE", "faults", &Value::Null);
+    stage.commit(&tenant("acme", &[1], &delay(3)));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!((stage.live(1).0, &stage.live(1).1["greetings"]["delayMs"]), (3, &json!(3)));
+}
+
+#[test]
+fn writes_that_keep_failing_while_reads_work_end_the_run() {
+    for (action, writes) in [(json!({"status": 500}), 5), (json!({"status": 429}), 10)] {
+        let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+        stage.commit(&tenant("acme", &[1], &delay(2)));
+        let mark = stage.mark();
+        let fault = json!({"match": {"method": "PUT"}, "times": 0, "do": action});
+        stage.control("POST", "faults", &json!({"faults": [fault]}));
+        stage.genesync(&["apply"]).expect(7);
+        assert_eq!(stage.writes(mark).len(), writes, "{action}");
+    }
+}
+
+#[test]
+fn a_version_that_is_no_count_is_refused_for_its_tenant_alone() {
+    let stage = Stage::new();
+    let world = json!({
+        "clients": [{"id": CLIENT_ID, "secret": crate::support::SECRET, "name": "genesync"}],
+        "organizations": [
+            {"id": organization(1), "configuration": {}, "version": u64::MAX},
+            {"id": organization(2)},
+        ],
+    });
+    let seed = genesync::emulator::seed_from_json(world.to_string().as_bytes()).unwrap();
+    *stage.world.lock().unwrap() = genesync::emulator::World::new(&seed);
+    stage.commit(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))].concat());
+    stage.genesync(&["apply"]).expect(6);
+    assert_eq!(stage.live(2).0, 1);
+}
+
+#[test]
+fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
+    let late: Vec<_> = tenant("zeta", &[2, 3], &delay(1))
+        .into_iter()
+        .map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1")))
+        .collect();
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), late]);
+    stage.edit(3, &json!({"greetings": {"delayMs": 7}}));
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    // Wave 0 takes 6 s, as long as its answer is held back; meanwhile a person adds what nobody manages.
+    std::fs::write(
+        stage.repository().join("../settings.toml"),
+        "[timing]\nwrite-ms = 20000\nsettle-ms = 50\npoll-ms = 20\nconfirm-ms = 3000\n",
+    )
+    .unwrap();
+    stage.fault(1, "PUT", &json!({"delayMs": 6_000}));
+    let child = stage.command(&["apply"]).spawn().unwrap();
+    while stage.live(1).0 < 2 {
+        std::thread::yield_now();
+    }
+    stage.edit(3, &json!({"legal": {"notice": "kept"}}));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let (_, body) = stage.live(3);
+    assert_eq!((&body["legal"]["notice"], &body["greetings"]["delayMs"]), (&json!("kept"), &json!(1)));
+}
+
+#[test]
+fn a_copy_over_somebodys_edit_is_told_and_left_to_a_person() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
+    stage.commit(&tenant("acme", &[1, 2], &delay(2)));
+    stage.control("POST", "settings", &json!({"replicationDelayMs": 400}));
+    let child = stage.command(&["apply"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    while stage.live(1).0 < 2 || !stage.requests(0).0.iter().any(|request| request["status"] == 202) {
+        std::thread::yield_now();
+    }
+    // The first job was the first apply's: wait for the second.
+    while stage.requests(0).0.iter().filter(|request| request["status"] == 202).count() < 2 {
+        std::thread::yield_now();
+    }
+    stage.edit(2, &json!({"banner": "sale"}));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("replication went over a change"));
+}
+
+#[test]
+fn tenants_applied_one_by_one_are_guarded_against_a_rewind_too() {
+    let stage = Stage::new();
+    let first = stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.genesync(&["apply", "--tenant", "acme"]).expect(0);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.genesync(&["apply", "--tenant", "acme"]).expect(0);
+    stage.genesync(&["apply", "--rev", &first]).expect(5);
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 2);
+}
+
+#[test]
+fn a_run_that_waits_ends_on_a_signal() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let mark = stage.mark();
+    let fault = json!({"match": {"path": "**/query"}, "times": 0, "do": {"status": 429, "retryAfter": 3600}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    std::fs::write(stage.repository().join("../settings.toml"), "[timing]\nconfirm-ms = 60000\n").unwrap();
+    let mut child = stage.command(&["apply"]).spawn().unwrap();
+    while !stage.requests(mark).0.iter().any(|request| request["status"] == 429) {
+        std::thread::yield_now();
+    }
+    let killed =
+        std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert_eq!(stage.live(1).0, 2);
+}
+
+#[test]
+fn a_persons_name_can_not_drive_the_terminal() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let actor = json!({"organizationId": organization(1), "actor": "ev\u{1b}]0;pwned\u{7}il", "patch": {"greetings": {"delayMs": 9}}});
+    stage.control("POST", "edit", &actor);
+    for command in ["plan", "apply"] {
+        let ran = stage.genesync(&[command]).expect(0);
+        assert!(
+            !ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'),
+            "{} {}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn an_expired_waiver_stops_its_own_tenant() {
+    let stage = Stage::new();
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  rules:\n    waivers: [{rule: contrast, tenant: acme, owner: a@example.com, reason: Old., expires: 2020-01-01}]\n";
+    stage.commit(
+        &[
+            tenant("acme", &[1], &delay(1)),
+            tenant("zeta", &[2], &delay(1)),
+            vec![("genesync.yaml".into(), project.into())],
+        ]
+        .concat(),
+    );
+    stage.genesync(&["apply"]).expect(6);
+    assert_eq!((stage.live(1).0, stage.live(2).0), (0, 1));
 }
 
 #[test]
@@ -459,6 +625,7 @@ fn a_json_document_comes_out_on_failure_too() {
         &["plan", "--format", "json"][..],
         &["apply", "--format", "json"],
         &["validate", "--format", "json", "nowhere"],
+        &["plan", "--format", "json", "--nonsense"],
     ] {
         let ran = stage.genesync(arguments);
         assert_ne!(ran.code, 0);

@@ -108,6 +108,8 @@ pub struct Universe {
     /// Organizations of which the core said, after a stale read, that it can't tell.
     doubtful: BTreeSet<String>,
     overwrote: BTreeSet<String>,
+    /// Organizations where a job of ours removed or changed what nobody manages.
+    copied_over: BTreeSet<String>,
     audited: usize,
     counts: Counts,
     trace: Vec<String>,
@@ -177,6 +179,7 @@ impl Universe {
             stale_ever: false,
             doubtful: BTreeSet::new(),
             overwrote: BTreeSet::new(),
+            copied_over: BTreeSet::new(),
             audited: 0,
             counts: Counts::default(),
             trace: Vec::new(),
@@ -228,6 +231,7 @@ impl Universe {
                 ));
             }
         }
+        self.demand_told()?;
         self.demand_accounted()?;
         Ok(self.counts.clone())
     }
@@ -639,6 +643,11 @@ impl Universe {
         let fresh: Vec<_> = self.world.audit()[self.audited..].to_vec();
         self.audited += fresh.len();
         for record in fresh.iter().filter(|record| record.actor.id == CLIENT) {
+            if record.action.name().ends_with("replicate")
+                && record.changes.iter().any(|change| !managed(&change.property))
+            {
+                self.copied_over.insert(record.organization_id.clone());
+            }
             let stray = record.changes.iter().find(|change| !managed(&change.property));
             let Some(change) = stray else { continue };
             // A job has no precondition; what it overwrites has to be told. It may be told a little later.
@@ -670,6 +679,21 @@ impl Universe {
             }
         }
         Ok(())
+    }
+
+    /// A job has no precondition. Where one went over somebody's change, the core has said so, or has said
+    /// that it can't tell what became of the job.
+    fn demand_told(&self) -> Result<(), String> {
+        let told = |organization: &&String| {
+            self.overwrote.contains(*organization)
+                || self.unclear.iter().any(|(unclear, _)| unclear == *organization)
+        };
+        match self.copied_over.iter().find(|organization| !told(organization)) {
+            Some(organization) if !self.stale_ever => {
+                self.fail(format!("a job went over a change in {organization}, and nobody was told"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Every version that we made has a durable receipt, and every receipt a version; save those that the

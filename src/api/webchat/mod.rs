@@ -17,6 +17,9 @@ use crate::model::{Actor, Entry, Fault, FaultKind, Observed, OrganizationId, Out
 /// Entries on one page of the audit log.
 const AUDIT_PAGE_SIZE: u32 = 100;
 
+/// Largest version that is believed: versions are counted up from, and a number beyond this is no count.
+const VERSION_MAX: u64 = i64::MAX as u64;
+
 /// Fields that the server adds to a configuration.
 const SERVER_FIELDS: [&str; 3] = ["version", "dateModified", "modifiedBy"];
 
@@ -130,7 +133,7 @@ fn stored(response: &Response) -> Result<Stored, Fault> {
     let version = body
         .get("version")
         .and_then(Value::as_u64)
-        .filter(|version| *version >= 1)
+        .filter(|version| (1..=VERSION_MAX).contains(version))
         .ok_or_else(|| missing("a version"))?;
     let modified_at = body.get("dateModified").and_then(Value::as_str).and_then(|text| text.parse().ok());
     let modified_by =
@@ -158,7 +161,7 @@ pub fn job(response: &Response) -> Result<Job, Fault> {
             "FAILED" => JobTargetStatus::Failed,
             _ => JobTargetStatus::Pending,
         },
-        version: target.version,
+        version: target.version.filter(|version| (1..=VERSION_MAX).contains(version)),
         error: target.error.map(|error| wire::reason(&error)),
     };
     Ok(Job {
@@ -173,13 +176,17 @@ pub fn job(response: &Response) -> Result<Job, Fault> {
 pub struct Page {
     /// Its entries.
     pub entries: Vec<Entry>,
+    /// How many records it had, readable or not.
+    records: usize,
+    /// How many the server puts on a page: it may be fewer than were asked for.
+    page_size: u64,
     total: u64,
 }
 
 impl Page {
     /// Whether this page, counted from 1, is the last.
     pub fn is_last(&self, page: u32) -> bool {
-        self.entries.is_empty() || u64::from(page) * u64::from(AUDIT_PAGE_SIZE) >= self.total
+        self.records == 0 || u64::from(page).saturating_mul(self.page_size.max(1)) >= self.total
     }
 }
 
@@ -193,13 +200,14 @@ pub fn entries(response: &Response) -> Result<Page, Fault> {
         return Err(refusal(response));
     }
     let page: wire::AuditPage = wire::parse(response)?;
-    let total = page.total;
+    let (total, records) = (page.total, page.records.len());
+    let page_size = page.page_size.unwrap_or(u64::from(AUDIT_PAGE_SIZE));
     let entries = page
         .records
         .into_iter()
         .filter_map(|record| serde_json::from_value::<wire::AuditRecord>(record).ok())
         .map(entry);
-    Ok(Page { entries: entries.collect(), total })
+    Ok(Page { entries: entries.collect(), records, page_size, total })
 }
 
 fn entry(record: wire::AuditRecord) -> Entry {
@@ -237,6 +245,8 @@ pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault
         429 => Outcome::Throttled { retry_after_ms: response.retry_after_ms },
         404 => Outcome::NotFound(refusal(response)),
         401 | 403 => Outcome::Denied(refusal(response)),
+        // A gateway's words: what stands behind it may still be at work.
+        502 | 504 => Outcome::Unknown(refusal(response)),
         500..=599 => Outcome::Failed(refusal(response)),
         _ => Outcome::Rejected(refusal(response)),
     }

@@ -82,6 +82,9 @@ fn answers_to_a_write_are_sorted_once() {
         (403, "", "denied"),
         (500, "", "failed"),
         (503, "", "failed"),
+        (502, "", "unknown"),
+        (504, "", "unknown"),
+        (200, r#"{"version":18446744073709551615}"#, "unknown"),
         (307, "", "rejected"),
     ];
     for (status, body, expected) in table {
@@ -124,6 +127,9 @@ fn pages_end_at_the_total_or_when_they_are_empty() {
     assert!(!page(record, 101).is_last(1));
     assert!(page(record, 101).is_last(2));
     assert!(page("", 500).is_last(1));
+    let capped = format!(r#"{{"records":[{record}],"total":60,"pageSize":25}}"#);
+    let capped = entries(&response(200, &capped)).unwrap();
+    assert!(!capped.is_last(2) && capped.is_last(3), "the server puts 25 on a page");
     assert_eq!(page(r#"{"id":1},null"#, 2).entries, []);
 }
 

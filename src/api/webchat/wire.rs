@@ -44,8 +44,11 @@ pub struct JobTarget {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AuditPage {
     pub records: Vec<Value>,
+    #[serde(default)]
+    pub page_size: Option<u64>,
     #[serde(default)]
     pub total: u64,
 }

@@ -15,10 +15,10 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
-use crate::model::{ChangeKind, Fault, FaultKind, Guard, Refusal, TenantName};
-use crate::reconcile::{Run, Status};
+use crate::model::{ChangeKind, Fault, FaultKind, Guard, Refusal, Revision, TenantName};
+use crate::reconcile::{Phase, Run, Status};
 use crate::render;
-use crate::render::document::{ApplyDocument, RefusalDocument, TenantResult};
+use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
 use crate::render::value::escape;
 use crate::store::Store;
 use crate::validate::blocks;
@@ -67,29 +67,44 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let store = Store::open(&settings.state_dir)?;
     let _lock = store.lock()?;
     if fleet.project_is_broken() {
-        output.data(&super::validate::text(&fleet, output));
-        return Err(Failure::new(
-            Exit::Findings,
-            "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written",
-        ));
+        let message = "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
+        return broken_project(&fleet, args.format, message, output);
     }
-    check_rewind(&place, &fleet, &store, allowed.contains(&Guard::Rewind))?;
+    let allow_rewind = allowed.contains(&Guard::Rewind);
+    check_rewind(&place, &fleet, &store, allow_rewind)?;
     let wishes = Wishes { settings: &settings, allowed, desired_before: BTreeMap::new(), store: &store };
-    let session = Session::start(&fleet, wishes).await?;
+    let mut session = Session::start(&fleet, wishes).await?;
+    if !allow_rewind {
+        refuse_rewound(&place, &fleet, &mut session)?;
+    }
     let whole = args.source.tenants.is_empty();
     let applied = apply(session, &store, args.concurrency, output).await;
-    if whole && applied.refusal.is_none() {
-        store.keep_applied_head(&place.identity, &fleet.revision)?;
-    }
     let exit = exit(&fleet, &applied);
     match args.format {
         Format::Json => {
-            let document = document(&fleet, &applied, exit);
+            let document = document(&fleet, &applied, exit, opened(&args.guards));
             output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
         }
         Format::Text | Format::Markdown => output.data(&text(&fleet, &applied, output)),
     }
+    // Last, so that a full disk can't hide what was done.
+    if whole && applied.refusal.is_none() {
+        store.keep_applied_head(&place.identity, &fleet.revision)?;
+    }
     Ok(exit)
+}
+
+/// A project that is not valid, with its findings, and nothing else done.
+fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output) -> Result<Exit, Failure> {
+    if format == Format::Json {
+        let nothing = Applied { runs: Vec::new(), failed: Vec::new(), refusal: None };
+        let document = document(fleet, &nothing, Exit::Findings, None);
+        output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
+    } else {
+        output.data(&super::validate::text(fleet, output));
+    }
+    output.error(message);
+    Ok(Exit::Findings)
 }
 
 /// A branch that no longer holds what was applied last was rewound or replaced: a person has to say so.
@@ -108,10 +123,37 @@ fn check_rewind(place: &Place, fleet: &Fleet, store: &Store, allowed: bool) -> R
     .hint("if history was meant to be rewritten, run again with --allow rewind --reason …"))
 }
 
+/// The same for each tenant by its journal: whoever applies tenants one by one never applies the whole.
+fn refuse_rewound(place: &Place, fleet: &Fleet, session: &mut Session) -> Result<(), Failure> {
+    let mut held: BTreeMap<Revision, bool> = BTreeMap::new();
+    for run in &mut session.runs {
+        for base in run.journal.0.bases.values() {
+            let known = match held.get(&base.revision) {
+                Some(known) => *known,
+                None => {
+                    let known = place.source.holds(&fleet.revision, &base.revision)?;
+                    held.insert(base.revision.clone(), known);
+                    known
+                }
+            };
+            if !known {
+                let message =
+                    format!("{} does not hold {}, which was applied last", fleet.revision, base.revision);
+                let refusal = Refusal { guard: Guard::Rewind, message };
+                run.phase = Phase::Settled(Status::Refused(vec![refusal]));
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Plans every run, holds the whole against the run's limits, then applies wave after wave.
 pub async fn apply(mut session: Session, store: &Store, concurrency: usize, output: &Output) -> Applied {
     let progress = Arc::new(Progress::new(output, "planning", session.runs.len()));
-    session.plan(concurrency, &progress).await;
+    let stopping = tokio::spawn(stop_on_signal(Arc::clone(&progress)));
+    session.plan(concurrency, &progress, Some(store)).await;
+    stopping.abort();
     progress.finish();
     let refusal = session.run_refusal();
     let failed = session.failed.clone();
@@ -160,19 +202,16 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
 /// A tenant of a later wave is left alone once an earlier one had trouble, unless it has nothing to do.
 fn held_back(mut run: Run, wave: u32) -> Run {
     if run.status().is_none() && run.plan.as_ref().is_some_and(|plan| !plan.is_empty()) {
-        run.phase = crate::reconcile::Phase::Settled(Status::Held(format!(
-            "waits for wave {wave}, which had trouble"
-        )));
+        run.phase = Phase::Settled(Status::Held(format!("waits for wave {wave}, which had trouble")));
     } else if run.status().is_none() {
-        run.phase = crate::reconcile::Phase::Settled(Status::Synced);
+        run.phase = Phase::Settled(Status::Synced);
     }
     run
 }
 
 async fn stop_on_signal(progress: Arc<Progress>) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        progress.cancel();
-    }
+    super::emulate::stopped().await;
+    progress.cancel();
 }
 
 fn is_fine(run: &Run) -> bool {
@@ -212,7 +251,13 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
     }
 }
 
-fn document(fleet: &Fleet, applied: &Applied, exit: Exit) -> ApplyDocument {
+/// The guards that the operator opened, and why.
+fn opened(guards: &GuardArgs) -> Option<Allowed> {
+    let reason = guards.reason.clone()?;
+    Some(Allowed { guards: guards.allow.clone(), reason })
+}
+
+fn document(fleet: &Fleet, applied: &Applied, exit: Exit, allowed: Option<Allowed>) -> ApplyDocument {
     let mut tenants: Vec<TenantResult> = applied.runs.iter().map(render::document::result).collect();
     let stub = |name: &str, status: &'static str, reason: String| TenantResult {
         tenant: name.to_owned(),
@@ -236,6 +281,7 @@ fn document(fleet: &Fleet, applied: &Applied, exit: Exit) -> ApplyDocument {
     ApplyDocument {
         revision: fleet.revision.to_string(),
         tenants,
+        allowed,
         refusals: applied.refusal.iter().map(RefusalDocument::from).collect(),
         findings: fleet.findings.clone(),
         exit_code: exit.code(),
@@ -311,7 +357,7 @@ pub fn table(runs: &[Run]) -> String {
                 target.region.key().to_owned(),
                 version,
                 served.unwrap_or_else(|| "-".into()),
-                if entries.is_empty() { "-".into() } else { entries.join(", ") },
+                if entries.is_empty() { "-".into() } else { escape(&entries.join(", ")) },
             ]);
         }
     }

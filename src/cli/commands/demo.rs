@@ -308,7 +308,7 @@ async fn plan(
 ) -> Result<Session, Failure> {
     let mut session = apply::session_for(fleet, settings, store).await?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
-    session.plan(session::CONCURRENCY, &progress).await;
+    session.plan(session::CONCURRENCY, &progress, None).await;
     progress.finish();
     Ok(session)
 }

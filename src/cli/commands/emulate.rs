@@ -57,7 +57,7 @@ fn read_world(path: &std::path::Path) -> Result<Seed, Failure> {
 }
 
 /// Comes to an end with SIGINT or SIGTERM.
-async fn stopped() {
+pub async fn stopped() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

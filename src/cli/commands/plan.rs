@@ -58,12 +58,12 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
         session::narrow(&mut fleet, &moved);
         desired_before = before;
     }
-    let store = Store::open(&settings.state_dir)?;
+    let store = Store::at(&settings.state_dir);
     let mut session =
         Session::start(&fleet, Wishes { settings: &settings, allowed, desired_before, store: &store })
             .await?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
-    session.plan(args.concurrency, &progress).await;
+    session.plan(args.concurrency, &progress, None).await;
     progress.finish();
 
     let document = document(&fleet, &session, args.detailed_exitcode);
@@ -190,6 +190,10 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     }
     let summary = &document.summary;
     let revision = &fleet.revision;
+    if summary.tenants == 0 {
+        out.push_str("No tenant moved: nothing was asked\n");
+        return out;
+    }
     let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 {
         writeln!(out, "No changes: {} tenants are in sync with {revision}", summary.tenants)
     } else {

@@ -15,6 +15,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(context: &mut Context<'_>) {
+    check_protected(context);
     let Some(spec) = context.manifest.tenant_spec() else { return };
     let primary = spec.get("region").and_then(|node| node.text());
     let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
@@ -31,6 +32,24 @@ fn check(context: &mut Context<'_>) {
                 )
                 .help("a replica serves another region than the primary and the other replicas")
                 .weigh(Severity::Warning);
+        }
+    }
+}
+
+/// A label that is meant to protect and does not would be found out too late.
+fn check_protected(context: &mut Context<'_>) {
+    for document in &context.manifest.documents {
+        let Some(node) = document.path("metadata.labels").and_then(|labels| labels.get("protected")) else {
+            continue;
+        };
+        if node.text().is_some_and(|text| !matches!(text, "true" | "false")) {
+            context
+                .find(
+                    node.span,
+                    "/metadata/labels/protected",
+                    "the label `protected` is \"true\" or \"false\"",
+                )
+                .help("write protected: \"true\" to be asked before anything is switched off");
         }
     }
 }
