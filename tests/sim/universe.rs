@@ -108,6 +108,8 @@ pub struct Universe {
     /// Organizations of which the core said, after a stale read, that it can't tell.
     doubtful: BTreeSet<String>,
     overwrote: BTreeSet<String>,
+    /// The version of each organization that the core read last.
+    known: BTreeMap<String, u64>,
     /// Organizations where a job of ours removed or changed what nobody manages.
     copied_over: BTreeSet<String>,
     audited: usize,
@@ -179,6 +181,7 @@ impl Universe {
             stale_ever: false,
             doubtful: BTreeSet::new(),
             overwrote: BTreeSet::new(),
+            known: BTreeMap::new(),
             copied_over: BTreeSet::new(),
             audited: 0,
             counts: Counts::default(),
@@ -406,6 +409,10 @@ impl Universe {
     }
 
     fn perform(&mut self, effect: Effect) -> Result<Event, String> {
+        let read = match &effect {
+            Effect::Observe(target) => Some(target.organization.to_string()),
+            _ => None,
+        };
         let pause = 1 + self.dice.below(120);
         self.advance(pause);
         let event = match effect {
@@ -487,6 +494,10 @@ impl Universe {
             }
         };
         self.demand_no_blind_write()?;
+        // Only now: a copy that was made while this was read is judged by what was known before.
+        if let (Some(organization), Event::Observed(observed)) = (read, &event) {
+            self.known.insert(organization, observed.version().unwrap_or(0));
+        }
         Ok(event)
     }
 
@@ -643,9 +654,7 @@ impl Universe {
         let fresh: Vec<_> = self.world.audit()[self.audited..].to_vec();
         self.audited += fresh.len();
         for record in fresh.iter().filter(|record| record.actor.id == CLIENT) {
-            if record.action.name().ends_with("replicate")
-                && record.changes.iter().any(|change| !managed(&change.property))
-            {
+            if record.action.name().ends_with("replicate") && self.hides_an_edit(record) {
                 self.copied_over.insert(record.organization_id.clone());
             }
             let stray = record.changes.iter().find(|change| !managed(&change.property));
@@ -679,6 +688,23 @@ impl Universe {
             }
         }
         Ok(())
+    }
+
+    /// Whether a copy changed, in a field that nobody manages, what a person had set in the version before.
+    fn hides_an_edit(&self, copy: &emulator::AuditRecord) -> bool {
+        let before = self.world.audit().iter().find(|record| {
+            record.organization_id == copy.organization_id
+                && record.version + 1 == copy.version
+                && record.actor.id != CLIENT
+        });
+        // Made from what was read, it hides nothing that the core did not know of.
+        if self.known.get(&copy.organization_id).is_some_and(|known| copy.version <= known + 1) {
+            return false;
+        }
+        let touched = |property: &str| copy.changes.iter().any(|change| change.property == property);
+        before.is_some_and(|edit| {
+            edit.changes.iter().any(|change| !managed(&change.property) && touched(&change.property))
+        })
     }
 
     /// A job has no precondition. Where one went over somebody's change, the core has said so, or has said
