@@ -54,6 +54,12 @@ impl Progress {
         self.appear();
     }
 
+    /// One piece is done, of as many as are known by now.
+    pub fn step_of(&self, length: usize) {
+        self.bar.set_length(length as u64);
+        self.step();
+    }
+
     fn appear(&self) {
         if self.output.shows_progress()
             && self.started.elapsed() > QUIET_FOR
@@ -78,6 +84,8 @@ impl Watcher for Progress {
     fn note(&self, tenant: &TenantName, note: &Note) {
         let line = escape(&format!("{tenant}: {note}"));
         self.bar.suspend(|| match note {
+            // Long work says what it waits for.
+            Note::AwaitingAudit { polls, .. } if *polls > 0 => self.output.talk(&line),
             // The course of things; the result says it again.
             Note::Wrote { .. }
             | Note::Served { .. }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::progress::Progress;
-use super::{Exit, Failure, GuardArgs, SourceArgs};
+use super::{Exit, Failure, GuardArgs, Output, SourceArgs};
 use crate::api::{ClientCredentials, Options, Pace, ReadApi};
 use crate::clock;
 use crate::config::{Flags, Settings};
@@ -74,11 +74,15 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
 }
 
 /// Loads the tenants that the arguments name; a name that is not there is an error.
-pub fn load(place: &Place, args: &SourceArgs) -> Result<Fleet, Failure> {
+pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, Failure> {
     let only: Option<BTreeSet<TenantName>> = (!args.tenants.is_empty())
         .then(|| args.tenants.iter().map(|name| TenantName::new(name.as_str())).collect());
     // Claims on one organization show only when all tenants are seen: everything is loaded, then narrowed.
-    let mut fleet = fleet::load(&place.source, &place.revision, None, clock::today())?;
+    let progress = Progress::new(output, "reading", 0);
+    let on_tenant = |all: usize| progress.step_of(all);
+    let loaded = fleet::load_watched(&place.source, &place.revision, None, clock::today(), &on_tenant);
+    progress.finish();
+    let mut fleet = loaded?;
     if let Some(only) = only {
         let missing: Vec<&str> = only
             .iter()

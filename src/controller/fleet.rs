@@ -74,12 +74,29 @@ pub fn load(
     only: Option<&BTreeSet<TenantName>>,
     today: Date,
 ) -> Result<Fleet, SourceError> {
+    load_watched(source, revision, only, today, &|_| {})
+}
+
+/// The same, telling after each tenant how many there are in all.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_watched(
+    source: &Source,
+    revision: &str,
+    only: Option<&BTreeSet<TenantName>>,
+    today: Date,
+    on_tenant: &(dyn Fn(usize) + Sync),
+) -> Result<Fleet, SourceError> {
     let snapshot = source.snapshot(revision)?;
     let shared = Shared::read(source, &snapshot)?;
     let names: Vec<&TenantName> =
         snapshot.tenants.keys().filter(|name| only.is_none_or(|only| only.contains(*name))).collect();
-    let parts =
-        in_parallel(source, &names, |reader, name| read_one(reader, &snapshot, name, &shared, today))?;
+    let parts = in_parallel(source, &names, |reader, name| {
+        let part = read_one(reader, &snapshot, name, &shared, today);
+        on_tenant(names.len());
+        part
+    })?;
     Ok(assemble(snapshot, &shared, parts, today))
 }
 

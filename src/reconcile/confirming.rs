@@ -8,6 +8,9 @@ use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::confirm;
 use crate::model::{Base, Fault, FaultKind, Observed, Record, Target};
 
+/// Polls at which whoever watches is told: the first, and one after about two seconds.
+const NOTED_POLLS: [u32; 2] = [0, 6];
+
 impl Run {
     /// Nothing differs. Writes down what is in force, where that is news.
     pub(super) fn keep(mut self, now: Timestamp) -> Step {
@@ -109,6 +112,10 @@ impl Run {
         // The last query is made at the deadline itself, not short of it.
         let effect = Effect::WakeAt(until.min(deadline));
         let step = self.go(Phase::Confirming { attempt: attempt + 1, deadline }, effect);
-        if attempt == 0 { step.noting(Note::AwaitingAudit { missing }) } else { step }
+        if NOTED_POLLS.contains(&attempt) {
+            step.noting(Note::AwaitingAudit { missing, polls: attempt })
+        } else {
+            step
+        }
     }
 }

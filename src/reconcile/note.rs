@@ -132,6 +132,8 @@ pub enum Note {
     AwaitingAudit {
         /// How many receipts have none yet.
         missing: usize,
+        /// How often the log was asked before.
+        polls: u32,
     },
     /// The run ended on a fault.
     Gave {
@@ -209,7 +211,7 @@ impl fmt::Display for Note {
             Note::NoAudit { fault } => {
                 write!(f, "the audit log could not be asked who made the changes: {fault}")
             }
-            Note::AwaitingAudit { missing } => {
+            Note::AwaitingAudit { missing, polls: _ } => {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
             }
             Note::Gave { up } => write!(f, "{up}"),

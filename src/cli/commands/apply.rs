@@ -15,7 +15,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
-use crate::model::{ChangeKind, Fault, FaultKind, Guard, Refusal, Revision, TenantName};
+use crate::model::{ChangeKind, Fault, FaultKind, Guard, Mode, Refusal, Revision, TenantName};
 use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
@@ -56,7 +56,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let settings = session::settings(flags)?;
     let allowed = session::allowed(&args.guards)?;
     let place = session::place(&args.source, Reads::Commit, &settings)?;
-    let fleet = session::load(&place, &args.source)?;
+    let fleet = session::load(&place, &args.source, output)?;
     if let Some(reason) = &args.guards.reason {
         output.talk(&format!(
             "guards opened for this run: {} ({})",
@@ -170,17 +170,13 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
     let mut runs = Vec::new();
     let mut trouble: Option<u32> = None;
     for (wave, members) in waves {
-        if let Some(earlier) = trouble {
-            runs.extend(members.into_iter().map(|run| held_back(run, earlier)));
-            continue;
-        }
         let done: Vec<Run> = futures::stream::iter(members)
             .map(|run| async {
-                // What is settled already, such as a tenant that could not be read, stays so.
-                let run = if run.status().is_some() {
-                    run
-                } else {
-                    drive::apply(run, &api, store, progress.as_ref()).await
+                let run = match (run.status(), trouble) {
+                    // What is settled already, such as a tenant that could not be read, stays so.
+                    (Some(_), _) => run,
+                    (None, Some(earlier)) if would_write(&run) => held_back(run, earlier),
+                    (None, _) => drive::apply(run, &api, store, progress.as_ref()).await,
                 };
                 progress.step();
                 run
@@ -188,7 +184,7 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
             .buffer_unordered(concurrency.max(1))
             .collect()
             .await;
-        if done.iter().any(|run| !is_fine(run)) {
+        if trouble.is_none() && done.iter().any(|run| !is_fine(run)) {
             trouble = Some(wave);
         }
         runs.extend(done);
@@ -199,13 +195,14 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
     Applied { runs, failed, refusal: None }
 }
 
-/// A tenant of a later wave is left alone once an earlier one had trouble, unless it has nothing to do.
+/// Whether applying a run's plan means to write.
+fn would_write(run: &Run) -> bool {
+    run.spec.tenant.mode == Mode::Enforce && run.plan.as_ref().is_some_and(|plan| !plan.is_empty())
+}
+
+/// A tenant of a later wave is left alone once an earlier one had trouble.
 fn held_back(mut run: Run, wave: u32) -> Run {
-    if run.status().is_none() && run.plan.as_ref().is_some_and(|plan| !plan.is_empty()) {
-        run.phase = Phase::Settled(Status::Held(format!("waits for wave {wave}, which had trouble")));
-    } else if run.status().is_none() {
-        run.phase = Phase::Settled(Status::Synced);
-    }
+    run.phase = Phase::Settled(Status::Held(format!("waits for wave {wave}, which had trouble")));
     run
 }
 

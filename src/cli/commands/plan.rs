@@ -51,7 +51,7 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     let allowed = session::allowed(&args.guards)?;
     let reads = if args.since.is_some() { Reads::Commit } else { Reads::Files };
     let place = session::place(&args.source, reads, &settings)?;
-    let mut fleet = session::load(&place, &args.source)?;
+    let mut fleet = session::load(&place, &args.source, output)?;
     let mut desired_before = BTreeMap::new();
     if let Some(since) = &args.since {
         let (moved, before) = fleet::moved(&place.source, since, &place.revision, clock::today())?;

@@ -28,7 +28,7 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     }
     let settings = session::settings(flags)?;
     let place = session::place(&args.source, Reads::Files, &settings)?;
-    let fleet = session::load(&place, &args.source)?;
+    let fleet = session::load(&place, &args.source, output)?;
     let exit = if blocks(&fleet.findings) { Exit::Findings } else { Exit::Done };
     if args.format == Format::Json {
         output.data(&render::value::document(&document(&fleet, exit)));
