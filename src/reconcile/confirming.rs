@@ -6,7 +6,7 @@ use super::event::{AuditQuery, Entries};
 use super::timing::{earlier, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::confirm;
-use crate::model::{Base, Fault, FaultKind, Observed, Record, Target};
+use crate::model::{Base, Fault, FaultKind, Guard, Observed, Record, Target};
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
 const NOTED_POLLS: [u32; 2] = [0, 6];
@@ -21,7 +21,14 @@ impl Run {
         for (target, observed) in self.spec.tenant.targets().zip(&self.observed) {
             let Observed::Present(stored) = observed else { continue };
             let known = self.journal.0.bases.get(&target.organization);
-            if known.is_some_and(|base| base.version == stored.version && base.body == stored.body) {
+            // After a rewind that somebody asked for, what is in force counts as applied from here.
+            let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
+            let news = known.is_none_or(|base| {
+                base.version != stored.version
+                    || base.body != stored.body
+                    || (rewound && base.revision != self.spec.revision)
+            });
+            if !news {
                 continue;
             }
             let base = Base {

@@ -663,3 +663,21 @@ fn a_project_under_a_wrong_name_stops_everything_rather_than_leave_its_guards_un
     assert!(ran.stdout.contains("read from `genesync.yaml`"), "{}", ran.stdout);
     assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
 }
+
+#[test]
+fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
+    let stage = Stage::new();
+    let tenants = |ms: u32| [tenant("acme", &[1], &delay(ms)), tenant("zeta", &[2], &delay(1))].concat();
+    let first = stage.commit(&tenants(1));
+    stage.genesync(&["apply"]).expect(0);
+    // What nobody manages moves, so that zeta too is written down anew at the second commit.
+    stage.edit(2, &json!({"banner": 1}));
+    stage.commit(&tenants(2));
+    stage.genesync(&["apply"]).expect(0);
+    stage.genesync(&["apply", "--rev", &first]).expect(5);
+    stage.genesync(&["apply", "--rev", &first, "--allow", "rewind", "--reason", "bad release"]).expect(0);
+    stage.genesync(&["apply", "--rev", &first]).expect(0);
+    for name in ["acme", "zeta"] {
+        stage.genesync(&["apply", "--rev", &first, "--tenant", name]).expect(0);
+    }
+}
