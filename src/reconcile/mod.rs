@@ -323,7 +323,7 @@ impl Run {
 
     /// Ends the run on a fault, and says so.
     fn degrade(self, fault: Fault) -> Step {
-        self.settle(Status::Degraded(fault.clone())).noting(Note::Gave { up: fault })
+        self.settle(Status::Degraded(fault.clone())).noting(Note::GaveUp { fault })
     }
 }
 

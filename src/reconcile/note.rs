@@ -136,9 +136,9 @@ pub enum Note {
         polls: u32,
     },
     /// The run ended on a fault.
-    Gave {
+    GaveUp {
         /// The fault.
-        up: Fault,
+        fault: Fault,
     },
     /// An event came that this phase does not wait for: a defect of whoever drives the run.
     OutOfPlace {
@@ -214,7 +214,7 @@ impl fmt::Display for Note {
             Note::AwaitingAudit { missing, polls: _ } => {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
             }
-            Note::Gave { up } => write!(f, "{up}"),
+            Note::GaveUp { fault } => write!(f, "{fault}"),
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
         }
     }

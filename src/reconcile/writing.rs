@@ -190,7 +190,7 @@ impl Run {
             }
             Verdict::Stop(fault) => self
                 .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
-                .noting(Note::Gave { up: fault }),
+                .noting(Note::GaveUp { fault }),
         }
     }
 
@@ -225,7 +225,7 @@ impl Run {
             });
             return self
                 .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
-                .noting(Note::Gave { up: fault });
+                .noting(Note::GaveUp { fault });
         }
         let note = match fault {
             Some(fault) => Note::Retrying { fault, wait_ms },

@@ -413,19 +413,24 @@ fn a_hundred_quiet_runs_send_no_write() {
     assert_eq!(stage.requests(mark).0.len(), 200);
 }
 
+/// Executed, and its answer held back: then the client dies.
+fn kill_an_apply_in_the_middle_of_its_write(stage: &Stage) {
+    let before = stage.live(1).0;
+    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
+    let mut child = stage.command(&["apply"]).spawn().unwrap();
+    while stage.live(1).0 == before {
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
     let mark = stage.mark();
-    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
-    let mut child = stage.command(&["apply"]).spawn().unwrap();
-    // Executed, and its answer held back: now the client dies.
-    while stage.live(1).0 < 2 {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_an_apply_in_the_middle_of_its_write(&stage);
     let ran = stage.genesync(&["apply", "-v", "--format", "json"]).expect(0);
     assert!(
         ran.stderr.contains("of unknown outcome") && ran.stderr.contains("is in force as version 2"),
@@ -452,13 +457,7 @@ fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() 
 fn a_write_that_landed_before_a_crash_does_not_hold_the_next_commit() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.commit(&tenant("acme", &[1], &delay(2)));
-    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
-    let mut child = stage.command(&["apply"]).spawn().unwrap();
-    while stage.live(1).0 < 2 {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_an_apply_in_the_middle_of_its_write(&stage);
     stage.control("DELETE", "faults", &Value::Null);
     stage.commit(&tenant("acme", &[1], &delay(3)));
     stage.genesync(&["apply"]).expect(0);

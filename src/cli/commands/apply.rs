@@ -256,7 +256,7 @@ fn opened(guards: &GuardArgs) -> Option<Allowed> {
 
 fn document(fleet: &Fleet, applied: &Applied, exit: Exit, allowed: Option<Allowed>) -> ApplyDocument {
     let mut tenants: Vec<TenantResult> = applied.runs.iter().map(render::document::result).collect();
-    let stub = |name: &str, status: &'static str, reason: String| TenantResult {
+    let without_run = |name: &str, status: &'static str, reason: String| TenantResult {
         tenant: name.to_owned(),
         status,
         reason: Some(reason),
@@ -265,14 +265,14 @@ fn document(fleet: &Fleet, applied: &Applied, exit: Exit, allowed: Option<Allowe
         foreign: Vec::new(),
     };
     tenants.extend(
-        applied.failed.iter().map(|(name, fault)| stub(name.as_str(), "Degraded", fault.to_string())),
+        applied.failed.iter().map(|(name, fault)| without_run(name.as_str(), "Degraded", fault.to_string())),
     );
     tenants.extend(
         fleet
             .tenants
             .iter()
             .filter(|loaded| loaded.blocked)
-            .map(|loaded| stub(loaded.name.as_str(), "Held", "its manifests are not valid".into())),
+            .map(|loaded| without_run(loaded.name.as_str(), "Held", "its manifests are not valid".into())),
     );
     tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     ApplyDocument {

@@ -96,7 +96,7 @@ fn exit_of(code: u8) -> Exit {
 
 fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
     let mut tenants: Vec<TenantPlan> = session.runs.iter().map(planned).collect();
-    let stub = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
+    let without_plan = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
         tenant: name.to_owned(),
         state,
         mode: None,
@@ -110,11 +110,14 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
             .tenants
             .iter()
             .filter(|loaded| loaded.blocked)
-            .map(|loaded| stub(loaded.name.as_str(), "invalid", None)),
+            .map(|loaded| without_plan(loaded.name.as_str(), "invalid", None)),
     );
-    tenants.extend(session.unmanaged.iter().map(|name| stub(name.as_str(), "unmanaged", None)));
+    tenants.extend(session.unmanaged.iter().map(|name| without_plan(name.as_str(), "unmanaged", None)));
     tenants.extend(
-        session.failed.iter().map(|(name, fault)| stub(name.as_str(), "failed", Some(fault.to_string()))),
+        session
+            .failed
+            .iter()
+            .map(|(name, fault)| without_plan(name.as_str(), "failed", Some(fault.to_string()))),
     );
     tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     let plans = || session.runs.iter().filter_map(|run| run.plan.as_deref());

@@ -60,3 +60,13 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
         schema
     }
 }
+
+/// Reads what may be left out but may not be `null`.
+///
+/// # Errors
+/// The value is not one of its type.
+pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::choice::choice;
+use super::field::present;
 use super::text::{Date, Email, Items, Labels, Name, Reason, RuleId, Whole};
 use super::{ApiVersion, Metadata};
 use crate::model::Severity;
@@ -137,12 +138,6 @@ pub struct RunGuards {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100>")]
     pub tenants_max_percent: Option<Whole<0, 100>>,
-}
-
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 impl Guards {

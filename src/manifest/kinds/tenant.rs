@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::choice::choice;
+use super::field::present;
 use super::text::{Email, Items, Name, TimeOfDay, TimeZoneName, Uuid, Whole};
 use super::web_messaging::Day;
 use super::{ApiVersion, Metadata};
@@ -102,12 +103,6 @@ pub struct Replica {
     #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Name")]
     pub credentials: Option<Name>,
-}
-
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 choice! {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::choice::choice;
-use super::field::Field;
+use super::field::{Field, present};
 use super::text::{
     Audience, FontFamily, FontSize, Greeting, HexColour, Items, Labels, Name, TimeOfDay, TimeZoneName, Whole,
 };
@@ -70,13 +70,6 @@ pub struct WebMessagingSpec {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schemars(with = "Features")]
     pub features: Option<Features>,
-}
-
-/// Reads a section that may be left out but may not be `null`.
-fn present<'de, T: Deserialize<'de>, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
 }
 
 macro_rules! section {
