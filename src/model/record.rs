@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Base, OrganizationId, Receipt, Revision, Target};
+use super::{Actor, Base, OrganizationId, Receipt, Revision, Target};
 
 /// Identifies an intent within its tenant's journal.
 pub type IntentId = u64;
@@ -31,6 +31,15 @@ pub enum Record {
         /// Its configuration then.
         base: Base,
     },
+    /// The audit log holds an entry for a receipt: it is proved, and no longer asked about.
+    Confirmed {
+        /// The organization.
+        organization: OrganizationId,
+        /// The version that the receipt speaks of.
+        version: u64,
+        /// The entry's id.
+        entry: String,
+    },
 }
 
 /// A write that is about to leave, or may have left.
@@ -47,6 +56,23 @@ pub struct Intent {
     pub sent_at: Timestamp,
     /// When it can no longer take effect.
     pub deadline: Timestamp,
+    /// Fields that somebody else moved and that this write sets back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverts: Vec<Revert>,
+}
+
+/// A field that somebody else moved and that we set back: too many of the same one are a fight.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Revert {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The field, as plans write it: `greetings.delayMs`.
+    pub path: String,
+    /// Who had moved it, where that is known.
+    pub by: Option<Actor>,
+    /// When it was set back, by our clock.
+    pub at: Timestamp,
 }
 
 /// What an intent would do.
@@ -78,6 +104,11 @@ pub struct Journal {
     pub bases: std::collections::BTreeMap<OrganizationId, Base>,
     /// The largest intent number so far.
     pub last_intent: IntentId,
+    /// Receipts that no audit entry proves yet, oldest first. A store loads only those that are younger
+    /// than the audit log's memory.
+    pub owed: Vec<Receipt>,
+    /// What was set back lately, oldest first.
+    pub reverts: Vec<Revert>,
 }
 
 impl Journal {
@@ -88,19 +119,21 @@ impl Journal {
                 self.last_intent = self.last_intent.max(intent.id);
                 self.unresolved.push(intent);
             }
-            Record::Resolved { intent, .. } => self.unresolved.retain(|open| open.id != intent),
+            Record::Resolved { intent, receipts } => {
+                if let Some(at) = self.unresolved.iter().position(|open| open.id == intent) {
+                    let ended = self.unresolved.remove(at);
+                    if !receipts.is_empty() {
+                        self.reverts.extend(ended.reverts);
+                    }
+                }
+                self.owed.extend(receipts);
+            }
+            Record::Confirmed { organization, version, .. } => {
+                self.owed.retain(|owed| owed.target.organization != organization || owed.version != version)
+            }
             Record::Applied { organization, base } => {
                 self.bases.insert(organization, base);
             }
         }
-    }
-
-    /// The fewest lines that amount to the same journal.
-    pub fn compacted(&self) -> Vec<Record> {
-        let bases = self.bases.iter().map(|(organization, base)| Record::Applied {
-            organization: organization.clone(),
-            base: base.clone(),
-        });
-        bases.chain(self.unresolved.iter().cloned().map(Record::Intent)).collect()
     }
 }

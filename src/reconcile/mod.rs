@@ -230,6 +230,8 @@ impl std::hash::Hash for JournalState {
         self.0.unresolved.hash(state);
         self.0.bases.hash(state);
         self.0.last_intent.hash(state);
+        self.0.owed.hash(state);
+        self.0.reverts.hash(state);
     }
 }
 

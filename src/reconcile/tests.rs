@@ -97,6 +97,7 @@ fn name(record: &Record) -> &'static str {
         Record::Intent(_) => "intent",
         Record::Resolved { .. } => "resolved",
         Record::Applied { .. } => "applied",
+        Record::Confirmed { .. } => "confirmed",
     }
 }
 
@@ -176,6 +177,7 @@ fn an_open_intent_of_an_earlier_run_is_waited_out_before_anything_is_read() {
             action: IntentAction::Put { target: target(0), if_match: Some(3), body: stored(4, 5, "us").body },
             sent_at: now(),
             deadline,
+            reverts: Vec::new(),
         }));
         journal
     };

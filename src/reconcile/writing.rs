@@ -120,6 +120,7 @@ impl Run {
             action,
             sent_at: now,
             deadline: later(now, window_ms),
+            reverts: Vec::new(),
         };
         let mut run = self;
         run.journal.0.absorb(Record::Intent(intent.clone()));

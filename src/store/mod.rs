@@ -17,9 +17,6 @@ use crate::model::{Record, Revision, TenantName};
 
 pub use lock::Lock;
 
-/// A journal is rewritten once it has grown past this.
-const COMPACT_AT_BYTES: u64 = 4 * 1024 * 1024;
-
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -136,28 +133,12 @@ impl Store {
         if !existed {
             self.sync_folder()?;
         }
-        // Only who appends rewrites: it holds the lock, and nobody appends meanwhile.
-        if file.metadata().is_ok_and(|metadata| metadata.len() > COMPACT_AT_BYTES) {
-            let journal = self.journal(tenant)?;
-            self.compact(tenant, &journal)?;
-        }
         Ok(())
     }
 
     fn sync_folder(&self) -> Result<(), StoreError> {
         let folder = self.root.join("tenants");
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed(&folder))
-    }
-
-    /// Writes a journal anew with the fewest lines. The old file stays whole until the new one is.
-    fn compact(&self, tenant: &TenantName, journal: &Journal) -> Result<(), StoreError> {
-        let path = self.file(tenant);
-        let fresh = path.with_extension("jsonl.new");
-        let bytes = lines(&journal.compacted(), &path)?;
-        let mut file = File::create(&fresh).map_err(failed(&fresh))?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed(&fresh))?;
-        fs::rename(&fresh, &path).map_err(failed(&path))?;
-        self.sync_folder()
     }
 
     /// The revision of a repository that was applied last.
