@@ -145,9 +145,10 @@ impl From<ConfigError> for Failure {
                     "set GENESYNC_CREDENTIALS_{variable}_CLIENT_ID and GENESYNC_CREDENTIALS_{variable}_CLIENT_SECRET, or mount {name}/client-id and {name}/client-secret under --credentials-dir, or name a command in the settings file"
                 ))
             }
-            ConfigError::Unreadable { .. } | ConfigError::Invalid { .. } | ConfigError::Endpoint { .. } => {
-                Failure::new(Exit::Usage, message)
-            }
+            ConfigError::Unreadable { .. }
+            | ConfigError::Invalid { .. }
+            | ConfigError::Endpoint { .. }
+            | ConfigError::Store => Failure::new(Exit::Usage, message),
             ConfigError::Credentials { .. } => Failure::new(Exit::Outside, message),
         }
     }
@@ -157,14 +158,16 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = chain(&error);
         match &error {
-            StoreError::Busy { .. } => {
-                Failure::new(Exit::Outside, message).hint("wait until it is done; two must not apply at once")
-            }
-            StoreError::Corrupt { path, .. } => Failure::new(Exit::Outside, message).hint(format!(
-                "move `{}` away: without it nothing is lost but who changed what since the last run",
-                path.display()
-            )),
-            StoreError::Io { .. } => Failure::new(Exit::Outside, message),
+            StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
+                "a later genesync made it; use that one, or give this one a store of its own",
+            ),
+            StoreError::Corrupt { .. } => Failure::new(Exit::Outside, message).hint(
+                "without the store nothing is lost but who changed what since the last run: give genesync an empty one",
+            ),
+            StoreError::Fenced { .. }
+            | StoreError::Superseded { .. }
+            | StoreError::Folder { .. }
+            | StoreError::Database { .. } => Failure::new(Exit::Outside, message),
         }
     }
 }

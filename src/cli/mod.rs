@@ -55,9 +55,12 @@ struct Global {
     /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret` (env: `GENESYNC_CREDENTIALS_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     credentials_dir: Option<PathBuf>,
-    /// Directory of the journal (env: `GENESYNC_STATE_DIR`)
+    /// Directory of the state (env: `GENESYNC_STATE_DIR`)
     #[arg(long, global = true, value_name = "DIR", help_heading = "Operator's settings")]
     state_dir: Option<PathBuf>,
+    /// PostgreSQL database that keeps the state in the directory's stead, for several replicas (env: `GENESYNC_STORE`)
+    #[arg(long, global = true, value_name = "URL", help_heading = "Operator's settings")]
+    store: Option<String>,
     /// Say nothing but results and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     quiet: bool,
@@ -185,8 +188,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn run(global: Global, command: Command, output: &Output) -> Result<Exit, Failure> {
-    let Global { settings, endpoints, credentials_dir, state_dir, quiet: _, verbose: _ } = global;
-    let flags = Flags { settings, endpoints, credentials_dir, state_dir };
+    let Global { settings, endpoints, credentials_dir, state_dir, store, quiet: _, verbose: _ } = global;
+    let flags = Flags { settings, endpoints, credentials_dir, state_dir, store };
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Validate(args) => validate::run(&args, flags, output),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 use super::Output;
 use crate::clock;
@@ -22,7 +23,7 @@ pub struct Progress {
     output: Output,
     visible: AtomicBool,
     silent: bool,
-    cancelled: AtomicBool,
+    stop: CancellationToken,
 }
 
 impl Progress {
@@ -39,7 +40,7 @@ impl Progress {
             output: *output,
             visible: AtomicBool::new(false),
             silent: false,
-            cancelled: AtomicBool::new(false),
+            stop: CancellationToken::new(),
         }
     }
 
@@ -76,7 +77,7 @@ impl Progress {
 
     /// The operator wants the runs to end.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::SeqCst);
+        self.stop.cancel();
     }
 }
 
@@ -99,7 +100,7 @@ impl Watcher for Progress {
         self.appear();
     }
 
-    fn cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst)
+    fn stop(&self) -> &CancellationToken {
+        &self.stop
     }
 }

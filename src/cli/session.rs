@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 
@@ -13,6 +14,7 @@ use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
+use crate::controller::leases::{Held, Leases};
 use crate::model::plan::Limits;
 use crate::model::{
     CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, json,
@@ -24,6 +26,15 @@ use crate::store::Store;
 
 /// Runs that are driven at once unless the operator says otherwise.
 pub const CONCURRENCY: usize = 16;
+
+/// How long a tenant is leased unless the operator says otherwise: whoever takes over from a process that
+/// died waits for it.
+const LEASE_MS: u32 = 30_000;
+
+/// How long a tenant is leased.
+pub fn lease_length(settings: &Settings) -> Duration {
+    Duration::from_millis(settings.timing.lease_ms.unwrap_or(LEASE_MS).max(300).into())
+}
 
 /// Whether a local path without `--rev` means its files or its last commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +159,11 @@ pub struct Session {
     pub failed: Vec<(TenantName, Fault)>,
     /// Limits of this run.
     pub limits: Limits,
+    /// Leases on the runs' tenants, where they are to be applied.
+    pub held: BTreeMap<TenantName, Arc<Held>>,
+    /// Who renews them.
+    leases: Option<Leases>,
+    lease_length: Duration,
 }
 
 /// What a session is made of, besides the fleet.
@@ -158,8 +174,8 @@ pub struct Wishes<'a> {
     pub allowed: BTreeSet<Guard>,
     /// What git said before, for tenants without a base.
     pub desired_before: BTreeMap<TenantName, Desired>,
-    /// The journal.
-    pub store: &'a Store,
+    /// The journal, where there is one yet.
+    pub store: Option<&'a Store>,
 }
 
 impl Session {
@@ -194,6 +210,10 @@ impl Session {
         let timing = timing(settings);
         let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let mut first_failure: Option<Failure> = None;
+        let mut journals = match store {
+            Some(store) => store.journals(sound().map(|loaded| &loaded.name)).await?,
+            None => BTreeMap::new(),
+        };
         for loaded in sound() {
             let (Some(tenant), Some(desired)) = (&loaded.tenant, &loaded.desired) else {
                 unmanaged.push(loaded.name.clone());
@@ -204,15 +224,7 @@ impl Session {
                 first_failure.get_or_insert_with(|| failure.clone());
                 continue;
             }
-            let journal = match store.journal(&loaded.name) {
-                Ok(journal) => journal,
-                Err(error) => {
-                    let failure = Failure::from(error);
-                    failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
-                    first_failure.get_or_insert(failure);
-                    continue;
-                }
-            };
+            let journal = journals.remove(&loaded.name).unwrap_or_default();
             let own_clients = tenant
                 .targets()
                 .filter_map(|target| credentials.get(&target.credentials))
@@ -239,21 +251,80 @@ impl Session {
         let pacing = settings.pacing;
         let pace = Pace { per_minute: pacing.requests_per_minute, burst: pacing.burst };
         let api = ReadApi::new(base_urls, credentials, Options { pace, ..Options::default() })?;
-        Ok(Self { api, runs, unmanaged, failed, limits })
+        Ok(Self {
+            api,
+            runs,
+            unmanaged,
+            failed,
+            limits,
+            held: BTreeMap::new(),
+            leases: None,
+            lease_length: lease_length(settings),
+        })
     }
 
-    /// Drives every run until it has a plan. With a store, for an apply: then what became of earlier writes
-    /// is written down on the way.
-    pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>, store: Option<&Store>) {
+    /// Takes the lease of every tenant that has a run: from here on nobody else works on them, and their
+    /// journals are read again. Who died with a lease is waited for; tenants that somebody else goes on
+    /// working on are left out, as failed.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn lease(&mut self, store: &Store, output: &Output) -> Result<(), Failure> {
+        let leases = Leases::start(store, self.lease_length, Box::new(|_| {}));
+        let patience = clock::monotonic() + self.lease_length * 3 / 2;
+        let mut missing: BTreeSet<TenantName> =
+            self.runs.iter().map(|run| run.spec.tenant.name.clone()).collect();
+        let mut told = false;
+        loop {
+            let asked_at = clock::monotonic();
+            for lease in store.take(&missing, self.lease_length).await? {
+                missing.remove(&lease.tenant);
+                self.held.insert(lease.tenant.clone(), Arc::new(leases.hold(lease, asked_at)));
+            }
+            let Some(one) = missing.first() else { break };
+            if asked_at >= patience {
+                break;
+            }
+            if !std::mem::replace(&mut told, true) {
+                let holder = store.holder_of(one).await?.unwrap_or_default();
+                output.talk(&format!(
+                    "{} tenants, such as {one}, are leased by {holder}; waiting for them",
+                    missing.len()
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        self.leases = Some(leases);
+        for tenant in &missing {
+            let holder = store.holder_of(tenant).await?.unwrap_or_else(|| "another genesync".into());
+            let message = format!(
+                "{holder} works on it; where that is the controller, ask it with `genesync sync {tenant}`"
+            );
+            self.failed.push((tenant.clone(), Fault::new(FaultKind::Local, message)));
+        }
+        // What the journal said before the lease was ours may have changed since.
+        let mut journals = store.journals(self.held.keys()).await?;
+        self.runs.retain(|run| !missing.contains(&run.spec.tenant.name));
+        for run in &mut self.runs {
+            let journal = journals.remove(&run.spec.tenant.name).unwrap_or_default();
+            *run = Run::new(Arc::clone(&run.spec), journal);
+        }
+        Ok(())
+    }
+
+    /// Drives every run until it has a plan. Under a lease, for an apply, what became of earlier writes is
+    /// written down on the way.
+    pub async fn plan(&mut self, concurrency: usize, progress: &Arc<Progress>) {
         let runs = std::mem::take(&mut self.runs);
         let mut planned: Vec<Run> = futures::stream::iter(runs)
             .map(|run| {
                 // A task each: comparing costs more than asking, and is spread over all cores.
-                let (api, progress, store) = (self.api.clone(), Arc::clone(progress), store.cloned());
+                let held = self.held.get(&run.spec.tenant.name).cloned();
+                let (api, progress) = (self.api.clone(), Arc::clone(progress));
                 let task = tokio::spawn(async move {
-                    let run = match store {
+                    let run = match held {
                         None => drive::plan(run, &api, progress.as_ref()).await,
-                        Some(store) => drive::prepare(run, &api, &store, progress.as_ref()).await,
+                        Some(held) => drive::prepare(run, &api, &held, progress.as_ref()).await,
                     };
                     progress.step();
                     run
@@ -297,6 +368,11 @@ fn seed(name: &TenantName, now: i128) -> u64 {
     let digest = json::digest_bytes(name.as_str().as_bytes());
     let spread = digest.get(7..23).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
     spread ^ now as u64
+}
+
+/// Opens the store that the settings name.
+pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+    Ok(Store::open(&settings.store, &settings.replica).await?)
 }
 
 /// Settings from flags.

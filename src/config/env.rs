@@ -19,6 +19,14 @@ pub const CREDENTIALS_DIR: &str = "GENESYNC_CREDENTIALS_DIR";
 pub const CREDENTIALS_PREFIX: &str = "GENESYNC_CREDENTIALS_";
 /// Prefix of the variables that stand in for a region's API host: `GENESYNC_ENDPOINT_<REGION>`.
 pub const ENDPOINT_PREFIX: &str = "GENESYNC_ENDPOINT_";
+/// URL of a PostgreSQL database that keeps the state.
+pub const STORE: &str = "GENESYNC_STORE";
+/// Name of this process among its replicas; by default host and process id.
+pub const REPLICA: &str = "GENESYNC_REPLICA";
+/// Secrets of git webhooks, separated by commas: the old and the new one while they rotate.
+pub const HOOK_SECRETS: &str = "GENESYNC_HOOK_SECRETS";
+/// URL that notifications are sent to.
+pub const NOTIFY_URL: &str = "GENESYNC_NOTIFY_URL";
 /// Token for fetching a repository over https.
 pub const GIT_TOKEN: &str = "GENESYNC_GIT_TOKEN";
 /// What is logged, such as `debug` or `genesync::api=debug`.
@@ -74,6 +82,35 @@ pub fn credentials(name: &str) -> Option<(String, Secret)> {
 /// [`GIT_TOKEN`].
 pub fn git_token() -> Option<Secret> {
     text(GIT_TOKEN).map(Secret::new)
+}
+
+/// [`STORE`].
+pub fn store() -> Option<Secret> {
+    text(STORE).map(Secret::new)
+}
+
+/// [`REPLICA`], or host and process id.
+pub fn replica() -> String {
+    text(REPLICA).unwrap_or_else(|| {
+        let host = text("HOSTNAME").unwrap_or_else(|| "localhost".into());
+        format!("{host}/{}", std::process::id())
+    })
+}
+
+/// [`HOOK_SECRETS`].
+pub fn hook_secrets() -> Vec<Secret> {
+    let secrets = text(HOOK_SECRETS).unwrap_or_default();
+    secrets
+        .split(',')
+        .map(str::trim)
+        .filter(|secret| !secret.is_empty())
+        .map(|secret| Secret::new(secret.to_owned()))
+        .collect()
+}
+
+/// [`NOTIFY_URL`].
+pub fn notify_url() -> Option<Secret> {
+    text(NOTIFY_URL).map(Secret::new)
 }
 
 /// [`LOG`].

@@ -27,6 +27,60 @@ pub struct SettingsFile {
     pub state_dir: Option<PathBuf>,
     /// Where fetched repositories are kept.
     pub cache_dir: Option<PathBuf>,
+    /// A PostgreSQL database in the state directory's stead.
+    pub store: Option<String>,
+    /// The controller.
+    pub controller: ControllerFile,
+}
+
+/// How the controller works; what is left out keeps its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ControllerFile {
+    /// Address of the health, metrics and hook server.
+    pub listen: Option<String>,
+    /// A remote repository is asked for news this often, in milliseconds.
+    pub git_poll_ms: Option<u64>,
+    /// Every tenant is looked at this often, in milliseconds.
+    pub resync_ms: Option<u64>,
+    /// Runs with a request under way, or about to have one.
+    pub runs_max: Option<usize>,
+    /// The same for one name of credentials.
+    pub runs_per_credential_max: Option<usize>,
+    /// How long a process that is told to stop may take, in milliseconds.
+    pub shutdown_ms: Option<u64>,
+    /// `--once` waits for a full pass this long, in milliseconds.
+    pub once_ms: Option<u64>,
+    /// What is logged, such as `info` or `genesync::api=debug`; read again on SIGHUP.
+    pub log: Option<String>,
+    /// How it is logged.
+    pub log_format: Option<LogFormat>,
+    /// Where traces go: the base URL of an OTLP collector that takes HTTP.
+    pub otlp_endpoint: Option<String>,
+    /// How notifications are written.
+    pub notify_format: Option<NotifyFormat>,
+    /// Lines of history, runs and ended intents are kept this many days.
+    pub keep_days: Option<u32>,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How notifications are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NotifyFormat {
+    /// Our own JSON.
+    Json,
+    /// What Slack's incoming webhooks take.
+    Slack,
 }
 
 /// How one name's credentials are found.
@@ -57,6 +111,8 @@ pub struct TimingFile {
     pub poll_ms: Option<u32>,
     /// Longest wait between polls.
     pub poll_max_ms: Option<u32>,
+    /// A tenant is leased for this long; whoever takes over from a process that died waits for it.
+    pub lease_ms: Option<u32>,
 }
 
 /// How fast one organization is asked.

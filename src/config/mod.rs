@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use url::{Host, Url};
 
-use crate::model::{Region, Secret};
-use file::{CredentialsEntry, Pacing, SettingsFile, TimingFile};
+use crate::model::{Region, Secret, StorePlace};
+use file::{ControllerFile, CredentialsEntry, Pacing, SettingsFile, TimingFile};
 
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The store's URL is none.
+    #[error("the store is no URL of a PostgreSQL database: write postgres://USER@HOST/DATABASE")]
+    Store,
     /// No credentials are known under a name.
     #[error("there are no credentials named `{name}`")]
     NoCredentials {
@@ -73,8 +76,16 @@ pub struct Settings {
     pub timing: TimingFile,
     /// Requests a minute.
     pub pacing: Pacing,
-    /// Where the journal is kept.
-    pub state_dir: PathBuf,
+    /// Where the state is kept.
+    pub store: StorePlace,
+    /// A name of this process that no other has: who holds its leases.
+    pub replica: String,
+    /// How the controller works.
+    pub controller: ControllerFile,
+    /// Secrets of git webhooks.
+    pub hook_secrets: Vec<Secret>,
+    /// Where notifications go; whoever knows the URL may post there.
+    pub notify_url: Option<Secret>,
     /// Where fetched repositories are kept.
     pub cache_dir: PathBuf,
     /// Token for fetching over https.
@@ -92,6 +103,8 @@ pub struct Flags {
     pub credentials_dir: Option<PathBuf>,
     /// `--state-dir`.
     pub state_dir: Option<PathBuf>,
+    /// `--store`.
+    pub store: Option<String>,
 }
 
 impl Settings {
@@ -100,7 +113,7 @@ impl Settings {
     /// # Errors
     /// The file is unreadable or not valid, or an endpoint is not one.
     pub fn resolve(flags: Flags) -> Result<Self, ConfigError> {
-        let Flags { settings, endpoints: typed, credentials_dir, state_dir } = flags;
+        let Flags { settings, endpoints: typed, credentials_dir, state_dir, store } = flags;
         let SettingsFile {
             endpoints: filed,
             credentials_dir: filed_dir,
@@ -109,6 +122,8 @@ impl Settings {
             pacing,
             state_dir: filed_state,
             cache_dir,
+            store: filed_store,
+            controller,
         } = file::read(settings.or_else(env::settings))?;
         let mut endpoints = BTreeMap::new();
         for (key, url) in &filed {
@@ -131,10 +146,16 @@ impl Settings {
             credentials,
             timing,
             pacing,
-            state_dir: state_dir
-                .or_else(env::state_dir)
-                .or(filed_state)
-                .unwrap_or_else(env::default_state_dir),
+            store: match store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)) {
+                Some(url) => database(url)?,
+                None => StorePlace::Folder(
+                    state_dir.or_else(env::state_dir).or(filed_state).unwrap_or_else(env::default_state_dir),
+                ),
+            },
+            replica: env::replica(),
+            controller,
+            hook_secrets: env::hook_secrets(),
+            notify_url: env::notify_url(),
             cache_dir: env::cache_dir().or(cache_dir).unwrap_or_else(env::default_cache_dir),
             git_token: env::git_token(),
         })
@@ -147,6 +168,15 @@ impl Settings {
             None => Url::parse(&format!("https://api.{}/", region.domain())).ok(),
         }
     }
+}
+
+/// A store's URL. What is wrong with it is said without its password.
+fn database(url: Secret) -> Result<StorePlace, ConfigError> {
+    let known = ["postgres://", "postgresql://"].iter().any(|scheme| url.expose().starts_with(scheme));
+    if known && Url::parse(url.expose()).is_ok() {
+        return Ok(StorePlace::Postgres(url));
+    }
+    Err(ConfigError::Store)
 }
 
 fn region(key: &str) -> Result<Region, ConfigError> {

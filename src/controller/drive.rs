@@ -2,21 +2,31 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
+use super::leases::Held;
 use crate::api::{Api, ReadApi};
 use crate::clock;
 use crate::model::{Fault, FaultKind, Outcome, Record, TenantName};
 use crate::reconcile::{Effect, Entries, Event, Note, Phase, Run, Step, step};
-use crate::store::Store;
+use crate::store::StoreError;
 
-/// Whoever wants to know what a run does.
+/// Whoever wants to know what a run does, and may want it to end.
 pub trait Watcher: Send + Sync {
     /// Hears a note.
     fn note(&self, tenant: &TenantName, note: &Note);
-    /// Whether the operator wants the run to end.
-    fn cancelled(&self) -> bool {
-        false
+    /// Cancelled when the operator wants runs to end.
+    fn stop(&self) -> &CancellationToken;
+    /// Cancelled when git says something new for the tenant, or it was paused.
+    fn superseded(&self) -> Option<&CancellationToken> {
+        None
+    }
+    /// The run waits: somebody else may have its place. The future ends when it has a place again.
+    fn wait<'a>(&'a self, sleep: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
+        sleep
     }
 }
 
@@ -27,13 +37,23 @@ pub async fn plan(run: Run, api: &ReadApi, watcher: &dyn Watcher) -> Run {
 
 /// Drives a run until it has a plan that will be applied: with a client that can't write either, but with
 /// the journal, in which what became of earlier writes is written down for good.
-pub async fn prepare(run: Run, api: &ReadApi, store: &Store, watcher: &dyn Watcher) -> Run {
-    drive(run, Event::Begin, &Hands::Preparing(api, store), watcher).await
+pub async fn prepare(run: Run, api: &ReadApi, held: &Held, watcher: &dyn Watcher) -> Run {
+    drive(run, Event::Begin, &Hands::Preparing(api, held), watcher).await
 }
 
 /// Drives a planned run to its end.
-pub async fn apply(run: Run, api: &Api, store: &Store, watcher: &dyn Watcher) -> Run {
-    drive(run, Event::Proceed, &Hands::Free(api, store), watcher).await
+pub async fn apply(run: Run, api: &Api, held: &Held, watcher: &dyn Watcher) -> Run {
+    drive(run, Event::Proceed, &Hands::Free(api, held), watcher).await
+}
+
+/// Drives a run from its beginning to its end.
+pub async fn whole(run: Run, api: &Api, held: &Held, watcher: &dyn Watcher) -> Run {
+    let hands = Hands::Free(api, held);
+    let run = drive(run, Event::Begin, &hands, watcher).await;
+    match run.phase {
+        Phase::Planned => drive(run, Event::Proceed, &hands, watcher).await,
+        _ => run,
+    }
 }
 
 /// What a driver may do.
@@ -41,9 +61,19 @@ enum Hands<'a> {
     /// Read only. There is no way from here to a write: the client has none.
     Tied(&'a ReadApi),
     /// Read, and keep the journal.
-    Preparing(&'a ReadApi, &'a Store),
+    Preparing(&'a ReadApi, &'a Held),
     /// Read, write, and keep the journal.
-    Free(&'a Api, &'a Store),
+    Free(&'a Api, &'a Held),
+}
+
+impl Hands<'_> {
+    /// Whether the lease is still ours; without one there is none to lose.
+    fn may_go_on(&self) -> bool {
+        match self {
+            Hands::Tied(_) => true,
+            Hands::Preparing(_, held) | Hands::Free(_, held) => held.is_ours(),
+        }
+    }
 }
 
 async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher) -> Run {
@@ -59,12 +89,23 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
             }
         }
         let Some(effect) = asked else { return run };
-        let event = if watcher.cancelled() && interruptible(&run) {
+        let superseded = || watcher.superseded().is_some_and(CancellationToken::is_cancelled);
+        let event = if !hands.may_go_on() {
+            Event::LeaseLost
+        } else if watcher.stop().is_cancelled() && interruptible(&run) {
             Event::Cancelled
+        } else if superseded() && run.may_be_superseded() {
+            Event::Superseded
         } else {
-            perform(effect, hands, &tenant, watcher).await
+            perform(effect, hands, watcher).await
         };
-        let event = if watcher.cancelled() && event == Event::Woke { Event::Cancelled } else { event };
+        // A wait ends early where the run is to end.
+        let event = match event {
+            Event::Woke if !hands.may_go_on() => Event::LeaseLost,
+            Event::Woke if watcher.stop().is_cancelled() => Event::Cancelled,
+            Event::Woke if superseded() && run.may_be_superseded() => Event::Superseded,
+            event => event,
+        };
         next = step(run, event, clock::now());
     }
 }
@@ -74,7 +115,7 @@ fn interruptible(run: &Run) -> bool {
     !matches!(run.phase, Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping)
 }
 
-async fn perform(effect: Effect, hands: &Hands<'_>, tenant: &TenantName, watcher: &dyn Watcher) -> Event {
+async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Event {
     let read = match hands {
         Hands::Tied(api) | Hands::Preparing(api, _) => api,
         Hands::Free(api, _) => api.read(),
@@ -96,8 +137,8 @@ async fn perform(effect: Effect, hands: &Hands<'_>, tenant: &TenantName, watcher
         }
         // A plan keeps nothing: what it resolved, the next apply resolves again.
         (Effect::Save(_), Hands::Tied(_)) => Event::Saved,
-        (Effect::Save(records), Hands::Preparing(_, store) | Hands::Free(_, store)) => {
-            save(store, tenant, records).await
+        (Effect::Save(records), Hands::Preparing(_, held) | Hands::Free(_, held)) => {
+            save(held, &records).await
         }
         (Effect::Write(write), Hands::Free(api, _)) => Event::Answered(api.write(&write).await),
         (Effect::StartJob(start), Hands::Free(api, _)) => Event::JobAnswered(api.start_job(&start).await),
@@ -115,29 +156,35 @@ fn planner_cannot_write() -> Fault {
     Fault::new(FaultKind::Local, "a planner can't write")
 }
 
-/// How often a wait looks up to see whether it is still wanted.
-const LOOK_UP: Duration = Duration::from_millis(100);
-
 /// Waits by the monotonic clock: a wall clock that is set back meanwhile does not stretch it. Ends early
-/// where the operator wants the run to end.
+/// where the run is to end.
 async fn wait(until: Timestamp, watcher: &dyn Watcher) {
-    let Ok(mut left) = Duration::try_from(until.duration_since(clock::now())) else { return };
-    while !left.is_zero() && !watcher.cancelled() {
-        let slice = left.min(LOOK_UP);
-        tokio::time::sleep(slice).await;
-        left -= slice;
-    }
+    let Ok(left) = Duration::try_from(until.duration_since(clock::now())) else { return };
+    let superseded = async {
+        match watcher.superseded() {
+            Some(token) => token.cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    let sleep = async {
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            () = watcher.stop().cancelled() => {}
+            () = superseded => {}
+        }
+    };
+    watcher.wait(sleep.boxed()).await;
 }
 
-async fn save(store: &Store, tenant: &TenantName, records: Vec<Record>) -> Event {
-    let (store, tenant) = (store.clone(), tenant.clone());
-    // `fsync` blocks; it must not hold up the other tenants.
-    let saved = tokio::task::spawn_blocking(move || store.append(&tenant, &records)).await;
-    let fault = |message: String| Event::Failed(Fault::new(FaultKind::Local, message));
-    match saved {
-        Ok(Ok(())) => Event::Saved,
-        Ok(Err(error)) => fault(format!("the journal can't be written: {}", chain(&error))),
-        Err(error) => fault(format!("the journal can't be written: {error}")),
+async fn save(held: &Held, records: &[Record]) -> Event {
+    match held.append(records).await {
+        Ok(()) => Event::Saved,
+        Err(StoreError::Fenced { .. }) => Event::LeaseLost,
+        Err(StoreError::Superseded { .. }) => Event::Superseded,
+        Err(error) => {
+            let message = format!("the journal can't be written: {}", chain(&error));
+            Event::Failed(Fault::new(FaultKind::Local, message))
+        }
     }
 }
 

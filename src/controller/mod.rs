@@ -5,3 +5,4 @@
 
 pub mod drive;
 pub mod fleet;
+pub mod leases;

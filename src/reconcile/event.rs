@@ -32,6 +32,10 @@ pub enum Event {
     Proceed,
     /// The operator wants it to end.
     Cancelled,
+    /// Another replica works on the tenant now.
+    LeaseLost,
+    /// Git says something new for the tenant, or it was paused.
+    Superseded,
 }
 
 impl Event {
@@ -49,6 +53,8 @@ impl Event {
             Event::Woke => "woke",
             Event::Proceed => "proceed",
             Event::Cancelled => "cancelled",
+            Event::LeaseLost => "lease-lost",
+            Event::Superseded => "superseded",
         }
     }
 }

@@ -157,6 +157,10 @@ pub enum Status {
     Degraded(Fault),
     /// The operator stopped it.
     Cancelled,
+    /// Another replica works on the tenant now.
+    LeaseLost,
+    /// Git moved on.
+    Superseded,
 }
 
 /// How often things went other than planned.
@@ -335,6 +339,8 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
     match (phase, event) {
         (Phase::Settled(status), _) => run.settle(status),
         (_, Event::Cancelled) => run.settle(Status::Cancelled),
+        (_, Event::LeaseLost) => run.settle(Status::LeaseLost),
+        (_, Event::Superseded) => run.settle(Status::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_all(),
         (Phase::Reading(index), Event::Observed(observed)) => run.observed(index, observed, now),
@@ -383,6 +389,11 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
 }
 
 impl Run {
+    /// Whether the run may end because git moved on.
+    pub fn may_be_superseded(&self) -> bool {
+        matches!(self.phase, Phase::Intending(_) | Phase::Waiting | Phase::Planned)
+    }
+
     /// Whether genesync may write for this tenant.
     fn may_write(&self) -> bool {
         self.spec.tenant.mode == Mode::Enforce

@@ -237,7 +237,7 @@ pub fn status_name(status: &Status) -> &'static str {
         Status::Unconfirmed(_) => "Unconfirmed",
         Status::Refused(_) | Status::Held(_) => "Held",
         Status::Degraded(_) => "Degraded",
-        Status::Cancelled => "Paused",
+        Status::Cancelled | Status::LeaseLost | Status::Superseded => "Paused",
     }
 }
 
@@ -261,6 +261,8 @@ pub fn status_reason(status: &Status) -> Option<String> {
         Status::Held(reason) => Some(reason.clone()),
         Status::Degraded(fault) => Some(fault.to_string()),
         Status::Cancelled => Some("stopped by the operator".into()),
+        Status::LeaseLost => Some("another genesync works on it now".into()),
+        Status::Superseded => Some("git moved on".into()),
     }
 }
 

@@ -1,215 +1,205 @@
-//! A port: the journal, and what a run has to remember.
+//! A port: what has to outlive a process. Journal, bases, receipts, leases, what is due, history, pauses.
 //!
-//! In: [`Record`]s. Out: a [`Journal`]. Never: loses a record that it said was durable, or decides anything.
-//! One file a tenant, one JSON line a record, `fsync` before the next step. Deleting it loses history,
-//! never safety: the live API and git are the truth. Start reading at [`Store`].
+//! In: [`crate::model::Record`]s and what runs ended with. Out: [`crate::model::record::Journal`]s and
+//! leases. Never: loses a record that it said was durable, takes one from a holder whose lease is gone, keeps
+//! a session's state or lock in the database (a pooler may stand before it), or decides anything.
+//! Two engines behind one set of queries: SQLite, a file, and PostgreSQL where replicas share the work.
+//! Deleting it loses history, never safety: the live API and git are the truth. Start reading at [`Store`];
+//! `engine.rs` says how the two differ.
 
-#![expect(clippy::disallowed_methods, reason = "this module keeps files")]
+#![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
-mod lock;
+mod engine;
+mod journal;
+mod lease;
+mod notes;
+mod overview;
+mod tenants;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::model::record::Journal;
-use crate::model::{Record, Revision, TenantName};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
-pub use lock::Lock;
+use crate::model::{StorePlace, TenantName};
+use engine::Engine;
+
+pub use lease::{Claim, Claimed, Lease};
+pub use notes::{HistoryLine, Pause, PauseKind, RunLine};
+pub use overview::{Summary, TenantRow};
+pub use tenants::{Advance, Cause, Finished, RunRow, Wanted};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The file system said no.
+    /// The folder of the store's file can't be made.
     #[error("the state under `{path}` can't be used")]
-    Io {
-        /// The file or folder.
+    Folder {
+        /// The folder.
         path: PathBuf,
         /// What the system said.
         #[source]
-        source: io::Error,
+        source: std::io::Error,
     },
-    /// A journal holds a line that is none.
-    #[error("`{path}`, line {line}, is no journal record")]
+    /// The database said no.
+    #[error("the store failed while {doing}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// What the database said.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database was made by a later genesync.
+    #[error("the store's schema ({found}) is newer than this genesync knows ({known})")]
+    Newer {
+        /// The schema's version.
+        found: i64,
+        /// The newest that this build knows.
+        known: i64,
+    },
+    /// A row holds what genesync never wrote.
+    #[error("the store holds a row that can't be read, in {what}")]
     Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
+        /// Which table, and whose row.
+        what: String,
         /// Why.
         #[source]
         source: serde_json::Error,
     },
-    /// Another genesync works with the same state.
-    #[error("another genesync (process {holder}) uses the state under `{path}`")]
-    Busy {
-        /// The folder.
-        path: PathBuf,
-        /// Its process id, or `?`.
-        holder: String,
+    /// The lease has gone to somebody else, or ran out.
+    #[error("the lease on tenant `{tenant}` is gone: another genesync may work on it")]
+    Fenced {
+        /// The tenant.
+        tenant: TenantName,
+    },
+    /// What the run was planned from is no longer what git says, or the tenant was paused.
+    #[error("tenant `{tenant}` was paused, or git moved on")]
+    Superseded {
+        /// The tenant.
+        tenant: TenantName,
     },
 }
 
-/// The state folder.
+/// The state. Cloning shares the connections.
 #[derive(Debug, Clone)]
 pub struct Store {
-    root: PathBuf,
+    engine: Engine,
+    /// Who holds the leases that this handle takes: different for every process.
+    holder: std::sync::Arc<str>,
 }
 
 impl Store {
-    /// Looks at a folder without making or changing anything in it: enough for a plan.
-    pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
-    }
-
-    /// Uses a folder, and makes it where it is missing.
+    /// Opens the store, and makes or migrates its tables where they are missing or older.
     ///
     /// # Errors
-    /// It can't be made.
-    pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let store = Self::at(root);
-        let tenants = store.root.join("tenants");
-        fs::create_dir_all(&tenants).map_err(failed(&tenants))?;
-        Ok(store)
-    }
-
-    /// Keeps other processes out until the lock is dropped.
-    ///
-    /// # Errors
-    /// Somebody else holds it.
-    pub fn lock(&self) -> Result<Lock, StoreError> {
-        lock::acquire(&self.root)
-    }
-
-    fn file(&self, tenant: &TenantName) -> PathBuf {
-        // A tenant's name is a DNS label: it can't leave the folder.
-        self.root.join("tenants").join(format!("{tenant}.jsonl"))
-    }
-
-    /// Reads a tenant's journal. A last line that a crash cut short was never acknowledged and is passed over.
-    ///
-    /// # Errors
-    /// The file can't be read, or holds a broken line elsewhere.
-    pub fn journal(&self, tenant: &TenantName) -> Result<Journal, StoreError> {
-        let path = self.file(tenant);
-        let mut journal = Journal::default();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(journal),
-            Err(source) => return Err(StoreError::Io { path, source }),
-        };
-        let mut reader = BufReader::new(file);
-        let mut line = Vec::new();
-        for number in 1.. {
-            line.clear();
-            if reader.read_until(b'\n', &mut line).map_err(failed(&path))? == 0 {
-                break;
-            }
-            match serde_json::from_slice::<Record>(&line) {
-                Ok(record) => journal.absorb(record),
-                Err(_) if line.last() != Some(&b'\n') => break,
-                Err(source) => return Err(StoreError::Corrupt { path, line: number, source }),
-            }
+    /// It can't be reached, or its schema is newer than this build.
+    pub async fn open(place: &StorePlace, holder: &str) -> Result<Self, StoreError> {
+        if let StorePlace::Folder(path) = place {
+            std::fs::create_dir_all(path)
+                .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
         }
-        Ok(journal)
+        let engine = Engine::connect(place).await?;
+        engine.migrate().await?;
+        Ok(Self { engine, holder: holder.into() })
     }
 
-    /// Makes records durable, in this order. Returns once they are on the disk.
+    /// Looks at a store without making or migrating it: none where there is none yet. Enough for a plan.
     ///
     /// # Errors
-    /// They may not be durable; whoever asked must not go on.
-    pub fn append(&self, tenant: &TenantName, records: &[Record]) -> Result<(), StoreError> {
-        let path = self.file(tenant);
-        let bytes = lines(records, &path)?;
-        let existed = path.exists();
-        let mut file =
-            OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(failed(&path))?;
-        if ends_within_a_line(&path)? {
-            // The cut line was never acknowledged; dropped, it can't be read as a broken one.
-            truncate_to_last_line(&mut file, &path)?;
+    /// It can't be reached, or its schema is not this build's.
+    pub async fn look(place: &StorePlace) -> Result<Option<Self>, StoreError> {
+        if let StorePlace::Folder(path) = place
+            && !database_file(path).exists()
+        {
+            return Ok(None);
         }
-        file.write_all(&bytes).map_err(failed(&path))?;
-        file.sync_all().map_err(failed(&path))?;
-        if !existed {
-            self.sync_folder()?;
+        let engine = Engine::connect(place).await?;
+        let found = engine.schema().await?;
+        if found == 0 {
+            return Ok(None);
         }
+        engine::check_schema(found)?;
+        Ok(Some(Self { engine, holder: "".into() }))
+    }
+
+    /// Who holds the leases that this handle takes.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.engine.query("SELECT 1").fetch_one(self.engine.pool()).await.map_err(failed("asking it"))?;
         Ok(())
     }
 
-    fn sync_folder(&self) -> Result<(), StoreError> {
-        let folder = self.root.join("tenants");
-        File::open(&folder).and_then(|folder| folder.sync_all()).map_err(failed(&folder))
+    /// Closes every connection, after what is under way.
+    pub async fn close(&self) {
+        self.engine.pool().close().await;
     }
 
-    /// The revision of a repository that was applied last.
+    /// Forgets what is past its use: ended intents, runs and history older than `days`.
     ///
     /// # Errors
-    /// The file can't be read.
-    pub fn applied_head(&self, repository: &str) -> Result<Option<Revision>, StoreError> {
-        let path = self.head_file(repository);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text.trim()).filter(|text| !text.is_empty()).map(Revision::new)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::Io { path, source }),
+    /// The database failed.
+    pub async fn prune(&self, days: i64) -> Result<(), StoreError> {
+        let age_ms = days.saturating_mul(24 * 3_600_000);
+        // The newest intent of a tenant stays: its number is where the next one's comes from.
+        let texts = [
+            "DELETE FROM intents WHERE resolved_at < {now} - $1
+               AND id < (SELECT MAX(last.id) FROM intents last WHERE last.tenant = intents.tenant)",
+            "DELETE FROM runs WHERE ended_at < {now} - $1",
+            "DELETE FROM history WHERE at < {now} - $1",
+            "DELETE FROM receipts WHERE sent_at < {now} - $1",
+            "DELETE FROM confirmations WHERE confirmed_at < {now} - $1",
+        ];
+        for text in texts {
+            let deleted = self.engine.query(text).bind(age_ms).execute(self.engine.pool()).await;
+            deleted.map_err(failed("forgetting what is old"))?;
         }
-    }
-
-    /// Remembers the revision of a repository that was applied.
-    ///
-    /// # Errors
-    /// The file can't be written.
-    pub fn keep_applied_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
-        let path = self.head_file(repository);
-        let fresh = path.with_extension("new");
-        let write = |path: &Path| {
-            let mut file = File::create(path)?;
-            file.write_all(revision.as_str().as_bytes())?;
-            file.sync_all()
-        };
-        write(&fresh).map_err(failed(&fresh))?;
-        fs::rename(&fresh, &path).map_err(failed(&path))
-    }
-
-    fn head_file(&self, repository: &str) -> PathBuf {
-        let digest = crate::model::json::digest_bytes(repository.as_bytes());
-        let name: String = digest.trim_start_matches("sha256:").chars().take(24).collect();
-        self.root.join(format!("head-{name}"))
+        Ok(())
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let path = path.to_owned();
-    move |source| StoreError::Io { path, source }
+/// The file that a folder's state is in.
+pub fn database_file(folder: &Path) -> PathBuf {
+    folder.join("genesync.db")
 }
 
-fn lines(records: &[Record], path: &Path) -> Result<Vec<u8>, StoreError> {
-    let mut bytes = Vec::new();
-    for record in records {
-        serde_json::to_writer(&mut bytes, record)
-            .map_err(|error| StoreError::Io { path: path.to_owned(), source: error.into() })?;
-        bytes.push(b'\n');
-    }
-    Ok(bytes)
+fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    move |source| StoreError::Database { doing, source }
 }
 
-fn ends_within_a_line(path: &Path) -> Result<bool, StoreError> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = File::open(path).map_err(failed(path))?;
-    let length = file.seek(SeekFrom::End(0)).map_err(failed(path))?;
-    if length == 0 {
-        return Ok(false);
-    }
-    file.seek(SeekFrom::End(-1)).map_err(failed(path))?;
-    let mut last = [0_u8];
-    file.read_exact(&mut last).map_err(failed(path))?;
-    Ok(last != *b"\n")
+fn corrupt(what: impl Into<String>) -> impl FnOnce(serde_json::Error) -> StoreError {
+    let what = what.into();
+    move |source| StoreError::Corrupt { what, source }
 }
 
-fn truncate_to_last_line(file: &mut File, path: &Path) -> Result<(), StoreError> {
-    let text = fs::read(path).map_err(failed(path))?;
-    let keep = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    file.set_len(keep as u64).map_err(failed(path))
+/// A column of a row that our own query named.
+fn text(row: &AnyRow, column: &str) -> Result<String, StoreError> {
+    row.try_get(column).map_err(failed("reading a row"))
 }
 
-#[cfg(test)]
-mod tests;
+fn number(row: &AnyRow, column: &str) -> Result<i64, StoreError> {
+    row.try_get(column).map_err(failed("reading a row"))
+}
+
+fn optional(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError> {
+    row.try_get(column).map_err(failed("reading a row"))
+}
+
+/// A value as the text that a query takes apart again.
+fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(corrupt("what was to be written"))
+}
+
+/// Names as rows for a query to join with.
+fn names<'a>(tenants: impl IntoIterator<Item = &'a TenantName>) -> Result<String, StoreError> {
+    let rows: Vec<serde_json::Value> =
+        tenants.into_iter().map(|tenant| serde_json::json!({"name": tenant.as_str()})).collect();
+    json(&rows)
+}

@@ -15,6 +15,8 @@
 mod bad_input;
 mod docs;
 mod house;
+mod postgres;
 mod schemas;
+mod store;
 mod story;
 mod support;

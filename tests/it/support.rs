@@ -82,7 +82,7 @@ impl Stage {
         runtime.spawn(serve(listener, Arc::clone(&world), std::future::pending()));
         let stage = Self { runtime, url, world, folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(stage.repository()).unwrap();
-        let timing = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\n";
+        let timing = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\nlease-ms = 900\n";
         std::fs::write(stage.path("settings.toml"), timing).unwrap();
         stage.control("POST", "settings", &json!({"auditDelayMs": 20, "replicationDelayMs": 40}));
         stage

@@ -20,7 +20,7 @@ use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
 use crate::render::value::escape;
-use crate::store::Store;
+use crate::store::{Lease, Store};
 use crate::validate::blocks;
 
 /// What `apply` takes.
@@ -46,6 +46,8 @@ pub struct Applied {
     pub failed: Vec<(TenantName, Fault)>,
     /// Why nothing at all was applied.
     pub refusal: Option<Refusal>,
+    /// Leases to give back.
+    pub leases: Vec<Lease>,
 }
 
 /// Makes the live configurations equal to a commit.
@@ -64,21 +66,23 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
             escape(reason)
         ));
     }
-    let store = Store::open(&settings.state_dir)?;
-    let _lock = store.lock()?;
+    let store = session::open_store(&settings).await?;
     if fleet.project_is_broken() {
         let message = "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
         return broken_project(&fleet, args.format, message, output);
     }
     let allow_rewind = allowed.contains(&Guard::Rewind);
-    check_rewind(&place, &fleet, &store, allow_rewind)?;
-    let wishes = Wishes { settings: &settings, allowed, desired_before: BTreeMap::new(), store: &store };
+    check_rewind(&place, &fleet, &store, allow_rewind).await?;
+    let wishes =
+        Wishes { settings: &settings, allowed, desired_before: BTreeMap::new(), store: Some(&store) };
     let mut session = Session::start(&fleet, wishes).await?;
+    session.lease(&store, output).await?;
     if !allow_rewind {
         refuse_rewound(&place, &fleet, &mut session)?;
     }
     let whole = args.source.tenants.is_empty();
-    let applied = apply(session, &store, args.concurrency, output).await;
+    let applied = apply(session, args.concurrency, output).await;
+    store.release(&applied.leases).await?;
     let exit = exit(&fleet, &applied);
     match args.format {
         Format::Json => {
@@ -89,7 +93,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     }
     // Last, so that a full disk can't hide what was done.
     if whole && applied.refusal.is_none() {
-        store.keep_applied_head(&place.identity, &fleet.revision)?;
+        store.keep_head(&place.identity, &fleet.revision).await?;
     }
     Ok(exit)
 }
@@ -97,7 +101,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
 /// A project that is not valid, with its findings, and nothing else done.
 fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output) -> Result<Exit, Failure> {
     if format == Format::Json {
-        let nothing = Applied { runs: Vec::new(), failed: Vec::new(), refusal: None };
+        let nothing = Applied { runs: Vec::new(), failed: Vec::new(), refusal: None, leases: Vec::new() };
         let document = document(fleet, &nothing, Exit::Findings, None);
         output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
     } else {
@@ -108,8 +112,8 @@ fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output)
 }
 
 /// A branch that no longer holds what was applied last was rewound or replaced: a person has to say so.
-fn check_rewind(place: &Place, fleet: &Fleet, store: &Store, allowed: bool) -> Result<(), Failure> {
-    let Some(last) = store.applied_head(&place.identity)? else { return Ok(()) };
+async fn check_rewind(place: &Place, fleet: &Fleet, store: &Store, allowed: bool) -> Result<(), Failure> {
+    let Some(last) = store.head(&place.identity).await? else { return Ok(()) };
     if allowed || place.source.holds(&fleet.revision, &last)? {
         return Ok(());
     }
@@ -149,16 +153,18 @@ fn refuse_rewound(place: &Place, fleet: &Fleet, session: &mut Session) -> Result
 }
 
 /// Plans every run, holds the whole against the run's limits, then applies wave after wave.
-pub async fn apply(mut session: Session, store: &Store, concurrency: usize, output: &Output) -> Applied {
+pub async fn apply(mut session: Session, concurrency: usize, output: &Output) -> Applied {
     let progress = Arc::new(Progress::new(output, "planning", session.runs.len()));
     let stopping = tokio::spawn(stop_on_signal(Arc::clone(&progress)));
-    session.plan(concurrency, &progress, Some(store)).await;
+    session.plan(concurrency, &progress).await;
     stopping.abort();
     progress.finish();
     let refusal = session.run_refusal();
     let failed = session.failed.clone();
+    let held = session.held.clone();
+    let leases = held.values().map(|held| held.lease().clone()).collect();
     if refusal.is_some() {
-        return Applied { runs: session.runs, failed, refusal };
+        return Applied { runs: session.runs, failed, refusal, leases };
     }
     let progress = Arc::new(Progress::new(output, "applying", session.runs.len()));
     let stopping = tokio::spawn(stop_on_signal(Arc::clone(&progress)));
@@ -176,7 +182,11 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
                     // What is settled already, such as a tenant that could not be read, stays so.
                     (Some(_), _) => run,
                     (None, Some(earlier)) if would_write(&run) => held_back(run, earlier),
-                    (None, _) => drive::apply(run, &api, store, progress.as_ref()).await,
+                    (None, _) => match held.get(&run.spec.tenant.name) {
+                        Some(held) => drive::apply(run, &api, held, progress.as_ref()).await,
+                        // No run is made without one; and without one nothing is written.
+                        None => run,
+                    },
                 };
                 progress.step();
                 run
@@ -192,7 +202,7 @@ pub async fn apply(mut session: Session, store: &Store, concurrency: usize, outp
     stopping.abort();
     progress.finish();
     runs.sort_by(|a, b| a.spec.tenant.name.cmp(&b.spec.tenant.name));
-    Applied { runs, failed, refusal: None }
+    Applied { runs, failed, refusal: None, leases }
 }
 
 /// Whether applying a run's plan means to write.
@@ -224,7 +234,7 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
         Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
-        Some(Status::Held(_) | Status::Cancelled) => Exit::Held,
+        Some(Status::Held(_) | Status::Cancelled | Status::LeaseLost | Status::Superseded) => Exit::Held,
         Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
         Some(Status::Degraded(_)) => Exit::Outside,
         None => Exit::Bug,
@@ -376,6 +386,7 @@ fn in_words(target: &render::document::TargetDocument) -> String {
 
 /// Settings and store for a caller that has both already.
 pub async fn session_for(fleet: &Fleet, settings: &Settings, store: &Store) -> Result<Session, Failure> {
-    let wishes = Wishes { settings, allowed: Default::default(), desired_before: BTreeMap::new(), store };
+    let wishes =
+        Wishes { settings, allowed: Default::default(), desired_before: BTreeMap::new(), store: Some(store) };
     Session::start(fleet, wishes).await
 }

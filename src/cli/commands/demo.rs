@@ -22,10 +22,10 @@ use crate::cli::session::{self, Session};
 use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::Settings;
-use crate::config::file::{Pacing, TimingFile};
+use crate::config::file::{ControllerFile, Pacing, TimingFile};
 use crate::controller::fleet::{self, Fleet};
 use crate::emulator::{self, World, seed_from_json};
-use crate::model::{Region, TenantName};
+use crate::model::{Region, StorePlace, TenantName};
 use crate::reconcile::Status;
 use crate::render;
 use crate::source::Source;
@@ -69,7 +69,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
          pixelforge   the first write will be executed, and its answer lost\n",
     );
     let settings = settings(&folder.path, &emulator.url, &fleet)?;
-    let store = Store::open(&settings.state_dir)?;
+    let store = session::open_store(&settings).await?;
 
     chapter(output, "4. The plan");
     let planned = plan(&fleet, &settings, &store, output).await?;
@@ -81,8 +81,10 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
 
     chapter(output, "5. Apply, replicate, confirm");
     let telling = Output::new(false, true);
-    let session = apply::session_for(&fleet, &settings, &store).await?;
-    let applied = apply::apply(session, &store, session::CONCURRENCY, &telling).await;
+    let mut session = apply::session_for(&fleet, &settings, &store).await?;
+    session.lease(&store, &telling).await?;
+    let applied = apply::apply(session, session::CONCURRENCY, &telling).await;
+    store.release(&applied.leases).await?;
     output.data("\n");
     output.data(&apply::table(&applied.runs));
 
@@ -294,7 +296,11 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         // A lost answer is waited out for as long as its write may take: shorter here than in earnest.
         timing: TimingFile { write_ms: Some(2_000), settle_ms: Some(300), ..TimingFile::default() },
         pacing: Pacing::default(),
-        state_dir: folder.join("state"),
+        store: StorePlace::Folder(folder.join("state")),
+        replica: "demo".into(),
+        controller: ControllerFile::default(),
+        hook_secrets: Vec::new(),
+        notify_url: None,
         cache_dir: folder.join("cache"),
         git_token: None,
     })
@@ -308,7 +314,7 @@ async fn plan(
 ) -> Result<Session, Failure> {
     let mut session = apply::session_for(fleet, settings, store).await?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
-    session.plan(session::CONCURRENCY, &progress, None).await;
+    session.plan(session::CONCURRENCY, &progress).await;
     progress.finish();
     Ok(session)
 }

@@ -58,12 +58,14 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
         session::narrow(&mut fleet, &moved);
         desired_before = before;
     }
-    let store = Store::at(&settings.state_dir);
-    let mut session =
-        Session::start(&fleet, Wishes { settings: &settings, allowed, desired_before, store: &store })
-            .await?;
+    let store = Store::look(&settings.store).await?;
+    let mut session = Session::start(
+        &fleet,
+        Wishes { settings: &settings, allowed, desired_before, store: store.as_ref() },
+    )
+    .await?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
-    session.plan(args.concurrency, &progress, None).await;
+    session.plan(args.concurrency, &progress).await;
     progress.finish();
 
     let document = document(&fleet, &session, args.detailed_exitcode);

@@ -1,0 +1,266 @@
+//! The journal: intents before their writes, what became of them, what is in force, what is proved.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Any, Transaction};
+
+use super::lease::Lease;
+use super::{Store, StoreError, corrupt, failed, json, names, number, text};
+use crate::model::record::{Intent, Journal};
+use crate::model::{Base, OrganizationId, Receipt, Record, Revision, TenantName};
+
+/// The platform's real-time audit view goes back this far: what is older can't be proved any more.
+const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
+/// How far back it is known which fields were set back.
+const REVERTS_MEMORY_MS: i64 = 24 * 3_600_000;
+
+impl Store {
+    /// One tenant's journal.
+    ///
+    /// # Errors
+    /// The database failed, or a row can't be read.
+    pub async fn journal(&self, tenant: &TenantName) -> Result<Journal, StoreError> {
+        Ok(self.journals([tenant]).await?.remove(tenant).unwrap_or_default())
+    }
+
+    /// The journals of some tenants; a tenant without one is left out.
+    ///
+    /// # Errors
+    /// As [`Store::journal`].
+    pub async fn journals<'a>(
+        &self,
+        tenants: impl IntoIterator<Item = &'a TenantName>,
+    ) -> Result<BTreeMap<TenantName, Journal>, StoreError> {
+        let rows = names(tenants)?;
+        let mut journals: BTreeMap<TenantName, Journal> = BTreeMap::new();
+        let doing = "reading the journal";
+        let pool = self.engine.pool();
+        let intents = self
+            .engine
+            .query(
+                "SELECT tenant, intent, resolved_at FROM intents
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND (resolved_at IS NULL OR (reverting > 0 AND accepted > 0 AND sent_at > {now} - $2))
+                 ORDER BY tenant, id",
+            )
+            .bind(rows.clone())
+            .bind(REVERTS_MEMORY_MS)
+            .fetch_all(pool);
+        for row in intents.await.map_err(failed(doing))? {
+            let tenant = text(&row, "tenant")?;
+            let intent: Intent = serde_json::from_str(&text(&row, "intent")?)
+                .map_err(corrupt(format!("the intents of `{tenant}`")))?;
+            let journal = journals.entry(TenantName::new(tenant)).or_default();
+            match super::optional(&row, "resolved_at")? {
+                None => journal.unresolved.push(intent),
+                Some(_) => journal.reverts.extend(intent.reverts),
+            }
+        }
+        let last = self
+            .engine
+            .query(
+                "SELECT tenant, CAST(MAX(id) AS BIGINT) AS id FROM intents
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1}) GROUP BY tenant",
+            )
+            .bind(rows.clone())
+            .fetch_all(pool);
+        for row in last.await.map_err(failed(doing))? {
+            let journal = journals.entry(TenantName::new(text(&row, "tenant")?)).or_default();
+            journal.last_intent = number(&row, "id")?.unsigned_abs();
+        }
+        let bases = self
+            .engine
+            .query(
+                "SELECT tenant, organization, version, revision, body FROM bases
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
+            )
+            .bind(rows.clone())
+            .fetch_all(pool);
+        for row in bases.await.map_err(failed(doing))? {
+            let tenant = text(&row, "tenant")?;
+            let body = serde_json::from_str(&text(&row, "body")?)
+                .map_err(corrupt(format!("the bases of `{tenant}`")))?;
+            let base = Base {
+                version: number(&row, "version")?.unsigned_abs(),
+                body,
+                revision: Revision::new(text(&row, "revision")?),
+            };
+            let journal = journals.entry(TenantName::new(tenant)).or_default();
+            journal.bases.insert(OrganizationId::new(text(&row, "organization")?), base);
+        }
+        let owed = self
+            .engine
+            .query(
+                "SELECT p.tenant, p.receipt FROM receipts p
+                 LEFT JOIN confirmations c ON c.tenant = p.tenant AND c.organization = p.organization
+                   AND c.version = p.version AND c.confirmed_at + 600000 >= p.sent_at
+                 WHERE p.tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND c.tenant IS NULL AND p.sent_at > {now} - $2
+                 ORDER BY p.tenant, p.sent_at",
+            )
+            .bind(rows)
+            .bind(AUDIT_MEMORY_MS)
+            .fetch_all(pool);
+        for row in owed.await.map_err(failed(doing))? {
+            let tenant = text(&row, "tenant")?;
+            let receipt = serde_json::from_str(&text(&row, "receipt")?)
+                .map_err(corrupt(format!("the receipts of `{tenant}`")))?;
+            journals.entry(TenantName::new(tenant)).or_default().owed.push(receipt);
+        }
+        Ok(journals)
+    }
+
+    /// Makes records durable, all or none. Returns once they are on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`]: the lease is gone, and nothing was written down. [`StoreError::Superseded`]:
+    /// an intent was to be written for what git no longer says, or for a tenant that was paused. Else they
+    /// may or may not be durable, and whoever asked must not go on.
+    pub async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
+        let doing = "writing the journal";
+        let mut transaction = self.engine.begin(doing).await?;
+        // Holds the row until the end: a claim by somebody else waits, and then this one was before it.
+        let held = self
+            .engine
+            .query(
+                "UPDATE leases SET expires_at = expires_at
+                 WHERE name = $1 AND token = $2 AND holder = $3 AND expires_at > {now}",
+            )
+            .bind(lease.tenant.to_string())
+            .bind(lease.token)
+            .bind(self.holder().to_owned())
+            .execute(&mut *transaction);
+        if held.await.map_err(failed(doing))?.rows_affected() != 1 {
+            return Err(StoreError::Fenced { tenant: lease.tenant.clone() });
+        }
+        if records.iter().any(|record| matches!(record, Record::Intent(_))) {
+            self.check_still_wanted(&mut transaction, lease).await?;
+        }
+        for record in records {
+            self.write(&mut transaction, lease, record).await?;
+        }
+        transaction.commit().await.map_err(failed(doing))
+    }
+
+    async fn check_still_wanted(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        let Some(wanted) = &lease.wanted else { return Ok(()) };
+        let row = self
+            .engine
+            .query(
+                "SELECT t.wanted FROM tenants t WHERE t.name = $1 AND t.wanted = $2 AND t.removed = 0
+                   AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = t.name
+                                   AND (p.until IS NULL OR p.until > {now})) {share}",
+            )
+            .bind(lease.tenant.to_string())
+            .bind(wanted.to_string())
+            .fetch_optional(&mut **transaction);
+        match row.await.map_err(failed("writing the journal"))? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Superseded { tenant: lease.tenant.clone() }),
+        }
+    }
+
+    async fn write(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        lease: &Lease,
+        record: &Record,
+    ) -> Result<(), StoreError> {
+        let tenant = lease.tenant.to_string();
+        let doing = "writing the journal";
+        let written = match record {
+            Record::Intent(intent) => {
+                let query = self.engine.query(
+                    "INSERT INTO intents (tenant, id, token, sent_at, intent, reverting, accepted)
+                     VALUES ($1, $2, $3, $4, $5, $6, 0)",
+                );
+                query
+                    .bind(tenant)
+                    .bind(signed(intent.id))
+                    .bind(lease.token)
+                    .bind(intent.sent_at.as_millisecond())
+                    .bind(json(intent)?)
+                    .bind(signed(intent.reverts.len() as u64))
+                    .execute(&mut **transaction)
+                    .await
+            }
+            Record::Resolved { intent, receipts } => {
+                for receipt in receipts {
+                    self.write_receipt(transaction, &tenant, *intent, receipt).await?;
+                }
+                let query = self.engine.query(
+                    "UPDATE intents SET resolved_at = {now}, accepted = $3 WHERE tenant = $1 AND id = $2",
+                );
+                query
+                    .bind(tenant)
+                    .bind(signed(*intent))
+                    .bind(signed(receipts.len() as u64))
+                    .execute(&mut **transaction)
+                    .await
+            }
+            Record::Applied { organization, base } => {
+                let query = self.engine.query(
+                    "INSERT INTO bases (tenant, organization, version, revision, body)
+                     VALUES ($1, $2, $3, $4, $5)
+                     ON CONFLICT (tenant, organization) DO UPDATE SET
+                       version = excluded.version, revision = excluded.revision, body = excluded.body",
+                );
+                query
+                    .bind(tenant)
+                    .bind(organization.to_string())
+                    .bind(signed(base.version))
+                    .bind(base.revision.to_string())
+                    .bind(json(&base.body)?)
+                    .execute(&mut **transaction)
+                    .await
+            }
+            Record::Confirmed { organization, version, entry } => {
+                let query = self.engine.query(
+                    "INSERT INTO confirmations (tenant, organization, version, entry, confirmed_at)
+                     VALUES ($1, $2, $3, $4, {now})
+                     ON CONFLICT (tenant, organization, version) DO UPDATE SET
+                       entry = excluded.entry, confirmed_at = excluded.confirmed_at",
+                );
+                query
+                    .bind(tenant)
+                    .bind(organization.to_string())
+                    .bind(signed(*version))
+                    .bind(entry.clone())
+                    .execute(&mut **transaction)
+                    .await
+            }
+        };
+        written.map(drop).map_err(failed(doing))
+    }
+
+    async fn write_receipt(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        tenant: &str,
+        intent: u64,
+        receipt: &Receipt,
+    ) -> Result<(), StoreError> {
+        let query = self.engine.query(
+            "INSERT INTO receipts (tenant, organization, version, sent_at, intent, receipt)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, organization, version, sent_at) DO NOTHING",
+        );
+        let written = query
+            .bind(tenant.to_owned())
+            .bind(receipt.target.organization.to_string())
+            .bind(signed(receipt.version))
+            .bind(receipt.sent_at.as_millisecond())
+            .bind(signed(intent))
+            .bind(json(receipt)?)
+            .execute(&mut **transaction);
+        written.await.map(drop).map_err(failed("writing the journal"))
+    }
+}
+
+/// A number as databases know them. Versions and intents never come near the limit.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,253 @@
+//! Pauses, history, and small things that the replicas share.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::any::AnyRow;
+
+use super::{Store, StoreError, failed, number, optional, text};
+use crate::model::TenantName;
+
+/// Why a tenant is watched and not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PauseKind {
+    /// A person asked for it; only a person ends it, or its date.
+    Pause,
+    /// genesync waits for a person: until it is resumed, or git says something new for the tenant.
+    Hold,
+}
+
+/// A tenant that is watched and not written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// Why.
+    pub kind: PauseKind,
+    /// Who asked for it.
+    pub by: String,
+    /// In their words.
+    pub reason: String,
+    /// From when.
+    pub since: Timestamp,
+    /// Until when; none: until it is resumed.
+    pub until: Option<Timestamp>,
+}
+
+/// One line of a tenant's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryLine {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// When.
+    pub at: Timestamp,
+    /// What kind of thing: `status`, `write`, `drift`, `refused`, `paused`, `resumed`.
+    pub kind: String,
+    /// In words.
+    pub detail: String,
+}
+
+/// One run that did or found something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunLine {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// At which commit.
+    pub revision: String,
+    /// Why it ran.
+    pub cause: String,
+    /// How it ended.
+    pub status: String,
+    /// Why it ended so.
+    pub reason: String,
+    /// Writes accepted.
+    pub writes: u64,
+    /// Writes refused because somebody else wrote first.
+    pub conflicts: u64,
+    /// Which process ran it.
+    pub replica: String,
+}
+
+/// A moment as the store keeps it.
+pub fn moment(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The pause that a query joined with, where there is one.
+pub fn pause(row: &AnyRow) -> Result<Option<Pause>, StoreError> {
+    use sqlx::Row as _;
+    let kind: Option<String> = row.try_get("kind").map_err(failed("reading a row"))?;
+    let Some(kind) = kind else { return Ok(None) };
+    Ok(Some(Pause {
+        kind: if kind == "hold" { PauseKind::Hold } else { PauseKind::Pause },
+        by: text(row, "paused_by")?,
+        reason: text(row, "pause_reason")?,
+        since: moment(number(row, "pause_since")?),
+        until: optional(row, "until")?.map(moment),
+    }))
+}
+
+impl PauseKind {
+    /// The word in the store.
+    fn name(self) -> &'static str {
+        match self {
+            PauseKind::Pause => "pause",
+            PauseKind::Hold => "hold",
+        }
+    }
+}
+
+impl Store {
+    /// Pauses a tenant, or holds it. A person's pause is never replaced by a hold.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn pause(&self, tenant: &TenantName, pause: &Pause) -> Result<(), StoreError> {
+        let paused = self
+            .engine
+            .query(
+                "INSERT INTO pauses (tenant, kind, paused_by, reason, since, until)
+                 VALUES ($1, $2, $3, $4, {now}, $5)
+                 ON CONFLICT (tenant) DO UPDATE SET
+                   kind = excluded.kind, paused_by = excluded.paused_by, reason = excluded.reason,
+                   since = excluded.since, until = excluded.until
+                 WHERE pauses.kind = 'hold' OR excluded.kind = 'pause' OR pauses.until <= {now}",
+            )
+            .bind(tenant.to_string())
+            .bind(pause.kind.name())
+            .bind(pause.by.clone())
+            .bind(pause.reason.clone())
+            .bind(pause.until.map(Timestamp::as_millisecond))
+            .execute(self.engine.pool());
+        paused.await.map(drop).map_err(failed("pausing a tenant"))
+    }
+
+    /// Ends a pause or hold. False where there was none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn resume(&self, tenant: &TenantName) -> Result<bool, StoreError> {
+        let resumed = self
+            .engine
+            .query("DELETE FROM pauses WHERE tenant = $1")
+            .bind(tenant.to_string())
+            .execute(self.engine.pool());
+        let resumed = resumed.await.map_err(failed("resuming a tenant"))?.rows_affected() > 0;
+        // What was fought over before is settled now: it does not count towards the next fight.
+        let forgiven = self
+            .engine
+            .query("UPDATE intents SET reverting = 0 WHERE tenant = $1 AND reverting > 0")
+            .bind(tenant.to_string())
+            .execute(self.engine.pool());
+        forgiven.await.map_err(failed("resuming a tenant"))?;
+        Ok(resumed)
+    }
+
+    /// Adds a line to a tenant's history.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tell(&self, tenant: &TenantName, kind: &str, detail: &str) -> Result<(), StoreError> {
+        let told = self
+            .engine
+            .query("INSERT INTO history (tenant, at, kind, detail) VALUES ($1, {now}, $2, $3)")
+            .bind(tenant.to_string())
+            .bind(kind.to_owned())
+            .bind(detail.to_owned())
+            .execute(self.engine.pool());
+        told.await.map(drop).map_err(failed("writing the history"))
+    }
+
+    /// A tenant's history, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn history(&self, tenant: &TenantName, limit: u32) -> Result<Vec<HistoryLine>, StoreError> {
+        let doing = "reading the history";
+        let rows = self
+            .engine
+            .query("SELECT at, kind, detail FROM history WHERE tenant = $1 ORDER BY at DESC LIMIT $2")
+            .bind(tenant.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(self.engine.pool());
+        let rows = rows.await.map_err(failed(doing))?;
+        rows.iter()
+            .map(|row| {
+                Ok(HistoryLine {
+                    tenant: tenant.clone(),
+                    at: moment(number(row, "at")?),
+                    kind: text(row, "kind")?,
+                    detail: text(row, "detail")?,
+                })
+            })
+            .collect()
+    }
+
+    /// A tenant's runs that did or found something, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn runs(&self, tenant: &TenantName, limit: u32) -> Result<Vec<RunLine>, StoreError> {
+        let rows = self
+            .engine
+            .query(
+                "SELECT started_at, ended_at, revision, cause, status, reason, writes, conflicts, replica
+                 FROM runs WHERE tenant = $1 ORDER BY started_at DESC LIMIT $2",
+            )
+            .bind(tenant.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(self.engine.pool());
+        let rows = rows.await.map_err(failed("reading the runs"))?;
+        rows.iter()
+            .map(|row| {
+                Ok(RunLine {
+                    tenant: tenant.clone(),
+                    started_at: moment(number(row, "started_at")?),
+                    ended_at: moment(number(row, "ended_at")?),
+                    revision: text(row, "revision")?,
+                    cause: text(row, "cause")?,
+                    status: text(row, "status")?,
+                    reason: text(row, "reason")?,
+                    writes: number(row, "writes")?.unsigned_abs(),
+                    conflicts: number(row, "conflicts")?.unsigned_abs(),
+                    replica: text(row, "replica")?,
+                })
+            })
+            .collect()
+    }
+
+    /// A small thing by its name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row = self
+            .engine
+            .query("SELECT value FROM notes WHERE name = $1")
+            .bind(name.to_owned())
+            .fetch_optional(self.engine.pool());
+        row.await.map_err(failed("reading a note"))?.map(|row| text(&row, "value")).transpose()
+    }
+
+    /// Keeps a small thing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn keep_note(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let kept = self
+            .engine
+            .query(
+                "INSERT INTO notes (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )
+            .bind(name.to_owned())
+            .bind(value.to_owned())
+            .execute(self.engine.pool());
+        kept.await.map(drop).map_err(failed("keeping a note"))
+    }
+}

@@ -1,0 +1,438 @@
+//! What each tenant should be at, when it is due, and how it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::{Any, Transaction};
+
+use super::lease::{Lease, RELEASE, tokens};
+use super::{Store, StoreError, failed, json, number, optional, text};
+use crate::model::{CredentialsName, Revision, TenantName};
+
+/// Due never, until something happens.
+pub const NEVER: i64 = i64::MAX / 4;
+
+/// Why a tenant is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Git says something new for it.
+    Commit,
+    /// It was not looked at for the length of the resync interval.
+    Resync,
+    /// A run of it did not end well.
+    Retry,
+    /// Somebody asked.
+    Operator,
+    /// Whoever worked on it is gone.
+    Takeover,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: &'static [Cause] =
+        &[Cause::Commit, Cause::Resync, Cause::Retry, Cause::Operator, Cause::Takeover];
+
+    /// The word in store, output and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Commit => "commit",
+            Cause::Resync => "resync",
+            Cause::Retry => "retry",
+            Cause::Operator => "operator",
+            Cause::Takeover => "takeover",
+        }
+    }
+
+    /// The cause with this word; a run that was under way was taken over.
+    pub fn from_name(name: &str) -> Self {
+        Cause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(Cause::Takeover)
+    }
+}
+
+/// What git says of a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// Digest of its rendered configuration and settings; none where they are not valid.
+    pub digest: Option<Arc<str>>,
+    /// Whether genesync may write.
+    pub enforced: bool,
+    /// The credentials of its primary organization.
+    pub credentials: CredentialsName,
+    /// Its wave.
+    pub wave: u32,
+    /// Where it is not valid, why.
+    pub invalid: Option<String>,
+}
+
+/// How taking a new head ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Advance {
+    /// The tenants that are due because of it.
+    Taken(usize),
+    /// Another replica has taken this one since: look again.
+    Moved(Revision),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Its lease.
+    pub lease: Lease,
+    /// The word for its status.
+    pub status: &'static str,
+    /// Why; empty where there is nothing to say.
+    pub reason: String,
+    /// Whether live equals git now.
+    pub in_sync: bool,
+    /// Whether somebody else's change is in force.
+    pub drifted: bool,
+    /// Whether its organizations were looked at at all.
+    pub looked: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When to look again, and why then.
+    pub again: (Duration, Cause),
+    /// The run, where it did or found something.
+    pub run: Option<RunRow>,
+    /// Lines for the history: kind and text.
+    pub history: Vec<(&'static str, String)>,
+}
+
+/// A run as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// At which commit.
+    pub revision: Revision,
+    /// Why it ran.
+    pub cause: Cause,
+    /// Writes accepted.
+    pub writes: usize,
+    /// Writes refused because somebody else wrote first.
+    pub conflicts: u32,
+}
+
+impl Store {
+    /// The head of a repository that the replicas agree on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn head(&self, repository: &str) -> Result<Option<Revision>, StoreError> {
+        let row = self
+            .engine
+            .query("SELECT revision FROM heads WHERE repository = $1")
+            .bind(repository.to_owned())
+            .fetch_optional(self.engine.pool());
+        let row = row.await.map_err(failed("reading the head"))?;
+        row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
+    }
+
+    /// Makes a revision the head whatever it was before: an operator applied it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
+        let doing = "keeping the head";
+        let mut transaction = self.engine.begin(doing).await?;
+        self.write_head(&mut transaction, repository, revision, doing).await?;
+        transaction.commit().await.map_err(failed(doing))
+    }
+
+    async fn write_head(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        repository: &str,
+        revision: &Revision,
+        doing: &'static str,
+    ) -> Result<(), StoreError> {
+        let kept = self
+            .engine
+            .query(
+                "INSERT INTO heads (repository, revision, seq, seen_at) VALUES ($1, $2, 1, {now})
+                 ON CONFLICT (repository) DO UPDATE SET
+                   revision = excluded.revision, seq = heads.seq + 1, seen_at = excluded.seen_at
+                 WHERE heads.revision <> excluded.revision",
+            )
+            .bind(repository.to_owned())
+            .bind(revision.to_string())
+            .execute(&mut **transaction);
+        kept.await.map(drop).map_err(failed(doing))
+    }
+
+    /// Takes a new head: the tenants for which it says something else are due. `known` is the head that
+    /// this replica saw last, and that the new one was checked against. `complete` says that `rows` are all
+    /// tenants there are, so that the others are gone; else `gone` names those that are.
+    ///
+    /// # Errors
+    /// The database failed; nothing was taken.
+    pub async fn advance(
+        &self,
+        repository: &str,
+        known: Option<&Revision>,
+        revision: &Revision,
+        rows: &[Wanted],
+        gone: Option<&[TenantName]>,
+    ) -> Result<Advance, StoreError> {
+        let doing = "taking a new head";
+        let mut transaction = self.engine.begin(doing).await?;
+        // Written first, so that the row is locked: two replicas that take heads do so one after the other.
+        let held = self
+            .engine
+            .query(
+                "INSERT INTO heads (repository, revision, seq, seen_at) VALUES ($1, $2, 0, 0)
+                 ON CONFLICT (repository) DO UPDATE SET seq = heads.seq RETURNING revision, seq",
+            )
+            .bind(repository.to_owned())
+            .bind(revision.to_string())
+            .fetch_one(&mut *transaction);
+        let held = held.await.map_err(failed(doing))?;
+        let current = Revision::new(text(&held, "revision")?);
+        let first = number(&held, "seq")? == 0;
+        if !first && current != *revision && Some(&current) != known {
+            return Ok(Advance::Moved(current));
+        }
+        self.write_head(&mut transaction, repository, revision, doing).await?;
+        if first {
+            let begun = self
+                .engine
+                .query("UPDATE heads SET seq = 1, seen_at = {now} WHERE repository = $1")
+                .bind(repository.to_owned())
+                .execute(&mut *transaction);
+            begun.await.map_err(failed(doing))?;
+        }
+        let due = self.write_wanted(&mut transaction, revision, rows).await?;
+        let gone = match gone {
+            None => (
+                "UPDATE tenants SET removed = 1 WHERE removed = 0 AND name NOT IN (SELECT r.value->>'name' FROM {each:1})",
+                super::names(rows.iter().map(|row| &row.tenant))?,
+            ),
+            Some(gone) => (
+                "UPDATE tenants SET removed = 1 WHERE removed = 0 AND name IN (SELECT r.value->>'name' FROM {each:1})",
+                super::names(gone)?,
+            ),
+        };
+        let removed = self.engine.query(gone.0).bind(gone.1).execute(&mut *transaction);
+        removed.await.map_err(failed(doing))?;
+        transaction.commit().await.map_err(failed(doing))?;
+        Ok(Advance::Taken(due))
+    }
+
+    async fn write_wanted(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        revision: &Revision,
+        rows: &[Wanted],
+    ) -> Result<usize, StoreError> {
+        let doing = "taking a new head";
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                serde_json::json!({
+                    "name": row.tenant.as_str(),
+                    "wanted": row.digest.as_deref().unwrap_or_default(),
+                    "enforced": i64::from(row.enforced),
+                    "credentials": row.credentials.as_str(),
+                    "wave": i64::from(row.wave),
+                    "status": if row.digest.is_some() { "OutOfSync" } else { "Held" },
+                    "reason": row.invalid.as_deref().unwrap_or_default(),
+                })
+            })
+            .collect();
+        let rows = json(&rows)?;
+        // What a hold waited for may have come: git says something else.
+        let released = self
+            .engine
+            .query(
+                "DELETE FROM pauses WHERE kind = 'hold' AND tenant IN (
+                   SELECT t.name FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                   WHERE t.wanted <> r.value->>'wanted')",
+            )
+            .bind(rows.clone())
+            .execute(&mut **transaction);
+        released.await.map_err(failed(doing))?;
+        let written = self
+            .engine
+            .query(
+                "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
+                   due_at, cause, failures, status, reason, since, checked_at, synced_at, drifted_at)
+                 SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
+                   r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), 0,
+                   CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
+                   r.value->>'status', r.value->>'reason', {now}, 0, 0, 0
+                 FROM {each:1} WHERE true ORDER BY 1
+                 ON CONFLICT (name) DO UPDATE SET
+                   wanted = excluded.wanted, revision = excluded.revision, enforced = excluded.enforced,
+                   credentials = excluded.credentials, wave = excluded.wave, removed = 0,
+                   due_at = excluded.due_at, cause = 'commit', failures = 0,
+                   status = excluded.status, reason = excluded.reason,
+                   since = CASE WHEN tenants.status = excluded.status THEN tenants.since ELSE {now} END
+                 WHERE tenants.wanted <> excluded.wanted OR tenants.removed = 1
+                   OR tenants.reason <> excluded.reason AND excluded.wanted = ''",
+            )
+            .bind(rows)
+            .bind(revision.to_string())
+            .bind(NEVER)
+            .execute(&mut **transaction);
+        let written = written.await.map_err(failed(doing))?.rows_affected();
+        Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+
+    /// Makes tenants due now: the named ones, or all. Returns how many there are.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn poke(&self, tenants: Option<&[TenantName]>, cause: Cause) -> Result<u64, StoreError> {
+        let poked = match tenants {
+            None => self
+                .engine
+                .query("UPDATE tenants SET due_at = {now}, cause = $1, failures = 0 WHERE removed = 0 AND wanted <> ''")
+                .bind(cause.name().to_owned()),
+            Some(tenants) => self
+                .engine
+                .query(
+                    "UPDATE tenants SET due_at = {now}, cause = $1, failures = 0
+                     WHERE removed = 0 AND wanted <> '' AND name IN (SELECT r.value->>'name' FROM {each:2})",
+                )
+                .bind(cause.name().to_owned())
+                .bind(super::names(tenants)?),
+        };
+        let poked = poked.execute(self.engine.pool()).await;
+        Ok(poked.map_err(failed("making tenants due"))?.rows_affected())
+    }
+
+    /// Writes down how runs ended, when their tenants are due again, and gives their leases back. What
+    /// became due meanwhile stays due.
+    ///
+    /// # Errors
+    /// The database failed; the leases run out and the tenants are due then.
+    pub async fn finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
+        let doing = "writing down how runs ended";
+        let rows: Vec<_> = finished.iter().map(row_of).collect();
+        let runs: Vec<_> = finished.iter().filter_map(run_of).collect();
+        let history: Vec<_> = finished
+            .iter()
+            .flat_map(|done| {
+                let tenant = &done.lease.tenant;
+                done.history.iter().map(
+                    move |(kind, detail)| serde_json::json!({"name": tenant.as_str(), "kind": kind, "detail": detail}),
+                )
+            })
+            .collect();
+        let mut transaction = self.engine.begin(doing).await?;
+        // Only whose lease is still ours: another holder's view is newer.
+        let updated = self
+            .engine
+            .query(
+                "UPDATE tenants SET
+                   status = f.status, reason = f.reason, failures = f.failures,
+                   since = CASE WHEN tenants.status = f.status THEN tenants.since ELSE {now} END,
+                   applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
+                   checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
+                   synced_at = CASE WHEN f.in_sync = 1 THEN {now} ELSE tenants.synced_at END,
+                   drifted_at = CASE WHEN f.drifted = 0 THEN 0 WHEN tenants.drifted_at > 0 THEN tenants.drifted_at
+                                     ELSE {now} END,
+                   due_at = CASE WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
+                   cause = CASE WHEN tenants.cause = 'running' THEN f.cause ELSE tenants.cause END
+                 FROM (SELECT r.value->>'name' AS name, r.value->>'status' AS status, r.value->>'reason' AS reason,
+                         r.value->>'wanted' AS wanted, r.value->>'cause' AS cause,
+                         CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
+                         CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
+                         CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
+                       FROM {each:1}) AS f
+                 WHERE tenants.name = f.name AND EXISTS (
+                   SELECT 1 FROM leases l WHERE l.name = f.name AND l.token = f.token AND l.holder = $2)",
+            )
+            .bind(json(&rows)?)
+            .bind(self.holder().to_owned())
+            .execute(&mut *transaction);
+        updated.await.map_err(failed(doing))?;
+        if !runs.is_empty() {
+            let written = self
+                .engine
+                .query(
+                    "INSERT INTO runs (tenant, token, started_at, ended_at, revision, cause, status, reason,
+                       writes, conflicts, replica)
+                     SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT),
+                       CAST(r.value->>'startedAt' AS BIGINT), {now}, r.value->>'revision', r.value->>'cause',
+                       r.value->>'status', r.value->>'reason', CAST(r.value->>'writes' AS BIGINT),
+                       CAST(r.value->>'conflicts' AS BIGINT), $2
+                     FROM {each:1} WHERE true ON CONFLICT (tenant, started_at, token) DO NOTHING",
+                )
+                .bind(json(&runs)?)
+                .bind(self.holder().to_owned())
+                .execute(&mut *transaction);
+            written.await.map_err(failed(doing))?;
+        }
+        if !history.is_empty() {
+            let written = self
+                .engine
+                .query(
+                    "INSERT INTO history (tenant, at, kind, detail)
+                     SELECT r.value->>'name', {now}, r.value->>'kind', r.value->>'detail' FROM {each:1}",
+                )
+                .bind(json(&history)?)
+                .execute(&mut *transaction);
+            written.await.map_err(failed(doing))?;
+        }
+        let released = self
+            .engine
+            .query(RELEASE)
+            .bind(self.holder().to_owned())
+            .bind(tokens(finished.iter().map(|done| &done.lease))?)
+            .execute(&mut *transaction);
+        released.await.map_err(failed(doing))?;
+        transaction.commit().await.map_err(failed(doing))
+    }
+
+    /// How long until the next tenant is due; none where none ever is. Leased ones count: their holder may die.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
+        let row = self
+            .engine
+            .query("SELECT MIN(t.due_at) - {now} AS left_ms FROM tenants t WHERE t.removed = 0 AND t.due_at < $1")
+            .bind(NEVER)
+            .fetch_one(self.engine.pool());
+        let row = row.await.map_err(failed("asking what is due"))?;
+        Ok(optional(&row, "left_ms")?.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())))
+    }
+}
+
+fn row_of(done: &Finished) -> serde_json::Value {
+    let (again, cause) = done.again;
+    serde_json::json!({
+        "name": done.lease.tenant.as_str(),
+        "token": done.lease.token,
+        "wanted": done.lease.wanted.as_deref().unwrap_or_default(),
+        "status": done.status,
+        "reason": done.reason,
+        "failures": i64::from(done.failures),
+        "inSync": i64::from(done.in_sync),
+        "drifted": i64::from(done.drifted),
+        "looked": i64::from(done.looked),
+        "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),
+        "cause": cause.name(),
+    })
+}
+
+fn run_of(done: &Finished) -> Option<serde_json::Value> {
+    let run = done.run.as_ref()?;
+    Some(serde_json::json!({
+        "name": done.lease.tenant.as_str(),
+        "token": done.lease.token,
+        "startedAt": run.started_at.as_millisecond(),
+        "revision": run.revision.as_str(),
+        "cause": run.cause.name(),
+        "status": done.status,
+        "reason": done.reason,
+        "writes": i64::try_from(run.writes).unwrap_or(i64::MAX),
+        "conflicts": i64::from(run.conflicts),
+    }))
+}

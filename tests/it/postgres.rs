@@ -1,0 +1,153 @@
+//! A private PostgreSQL for one test: on loopback, in a folder of its own, gone with the test.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Where Debian keeps the servers' programs, which are not on the path.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.unwrap().path().join("bin").join(name))
+        .filter(|path| path.exists())
+        .collect();
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}
+
+/// A cluster that is stopped when this is dropped, and also when this process dies.
+pub struct Postgres {
+    folder: tempfile::TempDir,
+    port: u16,
+    guard: Option<Child>,
+}
+
+impl Postgres {
+    /// Makes and starts a cluster.
+    pub fn start() -> Self {
+        let folder = tempfile::Builder::new().prefix("genesync-pg").tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        if is_root() {
+            // PostgreSQL refuses to run as root: it runs as nobody, in a folder of nobody's.
+            for path in [folder.path(), &data] {
+                run(Command::new("chown").arg("nobody").arg(path));
+            }
+        }
+        run(as_nobody(&program("initdb"))
+            .args([
+                "--auth=trust",
+                "--username=genesync",
+                "--encoding=UTF8",
+                "--no-locale",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(&data));
+        let port = free_port();
+        let mut cluster = Self { folder, port, guard: None };
+        cluster.launch();
+        cluster
+    }
+
+    /// Starts the server. A shell stands between: it stops the server when its standard input ends, which
+    /// it also does when this process is killed.
+    pub fn launch(&mut self) {
+        let server = program("postgres");
+        let script = "\"$@\" & server=$!; cat >/dev/null; kill -INT $server; wait $server";
+        let mut command = as_nobody(Path::new("sh"));
+        command
+            .args(["-c", script, "sh"])
+            .arg(server)
+            .arg("-D")
+            .arg(self.data())
+            .args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"])
+            .args(["-c", "unix_socket_directories=", "-c", "max_connections=200"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(self.folder.path().join("log")).unwrap());
+        self.guard = Some(command.spawn().unwrap());
+        let asked = || {
+            Command::new(program("pg_isready"))
+                .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+                .status()
+                .is_ok_and(|status| status.success())
+        };
+        for _ in 0..600 {
+            if asked() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        panic!("PostgreSQL did not start:\n{log}");
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Stops the server: connections are cut, nothing is finished.
+    pub fn stop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            guard.wait().unwrap();
+        }
+    }
+
+    /// A new, empty database.
+    pub fn database(&self, name: &str) -> String {
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(name)
+    }
+
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://genesync@127.0.0.1:{}/{name}", self.port)
+    }
+
+    /// Runs a statement, and returns what it printed.
+    pub fn sql(&self, database: &str, statement: &str) -> String {
+        let mut psql = Command::new(program("psql"))
+            .args(["-qtAX", "-v", "ON_ERROR_STOP=1", "-d", &self.url(database)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        psql.stdin.take().unwrap().write_all(statement.as_bytes()).unwrap();
+        let output = psql.wait_with_output().unwrap();
+        assert!(output.status.success(), "{statement}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
+}
+
+/// A program, run as nobody where we are root.
+pub fn as_nobody(program: &Path) -> Command {
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
+    command
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| {
+        panic!("{command:?}: {error}; ./scripts/install-tools.sh installs what the tests need")
+    });
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}

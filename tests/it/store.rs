@@ -1,0 +1,462 @@
+//! One suite for both engines of the store: each case runs on SQLite and on a private PostgreSQL.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use genesync::model::record::{Intent, IntentAction, Revert};
+use genesync::model::{
+    Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret, StorePlace,
+    Target, TenantName,
+};
+use genesync::store::{
+    Advance, Cause, Claim, Claimed, Finished, Lease, Pause, PauseKind, RunRow, Store, StoreError, Wanted,
+};
+use jiff::Timestamp;
+
+use crate::postgres::Postgres;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn tenant(name: &str) -> TenantName {
+    TenantName::new(name)
+}
+
+fn target() -> Target {
+    Target {
+        organization: OrganizationId::new("o"),
+        region: Region::EuWest1,
+        credentials: CredentialsName::new("c"),
+    }
+}
+
+fn intent(id: u64, reverts: Vec<Revert>) -> Record {
+    Record::Intent(Intent {
+        id,
+        revision: Revision::new("r"),
+        action: IntentAction::Put { target: target(), if_match: Some(3), body: Arc::default() },
+        sent_at: now(),
+        deadline: now(),
+        reverts,
+    })
+}
+
+/// To the millisecond, as the store keeps it.
+fn now() -> Timestamp {
+    Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap()
+}
+
+fn receipt(version: u64) -> Receipt {
+    Receipt { target: target(), from_version: Some(3), version, sent_at: now(), by: Receiver::Put }
+}
+
+fn revert() -> Revert {
+    Revert { organization: OrganizationId::new("o"), path: "greetings.delayMs".into(), by: None, at: now() }
+}
+
+fn wanted(name: &str, digest: &str) -> Wanted {
+    Wanted {
+        tenant: tenant(name),
+        digest: (!digest.is_empty()).then(|| digest.into()),
+        enforced: true,
+        credentials: CredentialsName::new("c"),
+        wave: 0,
+        invalid: digest.is_empty().then(|| "not valid".into()),
+    }
+}
+
+fn done(claimed: &Claimed, in_sync: bool) -> Finished {
+    Finished {
+        lease: claimed.lease.clone(),
+        status: if in_sync { "Synced" } else { "Degraded" },
+        reason: String::new(),
+        in_sync,
+        drifted: false,
+        looked: true,
+        failures: u32::from(!in_sync),
+        again: (Duration::from_secs(600), Cause::Resync),
+        run: None,
+        history: Vec::new(),
+    }
+}
+
+async fn claim(store: &Store, limit: usize) -> Vec<Claimed> {
+    claim_for(store, limit, LONG, &[]).await
+}
+
+async fn claim_for(store: &Store, limit: usize, lease: Duration, saturated: &[&str]) -> Vec<Claimed> {
+    let saturated: BTreeSet<CredentialsName> =
+        saturated.iter().map(|name| CredentialsName::new(*name)).collect();
+    store.claim(&Claim { limit, lease, saturated: &saturated }).await.unwrap()
+}
+
+fn named(claimed: &[Claimed]) -> Vec<&str> {
+    claimed.iter().map(|one| one.lease.tenant.as_str()).collect()
+}
+
+async fn take(store: &Store, name: &str, length: Duration) -> Option<Lease> {
+    store.take(&[tenant(name)], length).await.unwrap().pop()
+}
+
+async fn advance(store: &Store, known: Option<&str>, revision: &str, rows: &[Wanted]) -> Advance {
+    let known = known.map(Revision::new);
+    store.advance("repo", known.as_ref(), &Revision::new(revision), rows, None).await.unwrap()
+}
+
+/// Waits until a condition of the store holds; its clock is its own.
+async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    for _ in 0..1_000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not come to pass within 10 s");
+}
+
+/// Two handles on one store, as two processes have them.
+struct Pair {
+    a: Store,
+    b: Store,
+}
+
+async fn journal_is_read_back(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let acme = tenant("acme");
+    assert_eq!(a.journal(&acme).await.unwrap(), Default::default());
+    let lease = take(a, "acme", LONG).await.unwrap();
+    a.append(&lease, &[intent(1, vec![revert()]), intent(2, Vec::new())]).await.unwrap();
+    let open = a.journal(&acme).await.unwrap();
+    assert_eq!(open.unresolved.iter().map(|intent| intent.id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((open.last_intent, open.reverts.len(), open.owed.len()), (2, 0, 0));
+
+    let base = Base { version: 4, body: Arc::default(), revision: Revision::new("r") };
+    let receipts = vec![receipt(4)];
+    let organization = OrganizationId::new("o");
+    a.append(
+        &lease,
+        &[
+            Record::Resolved { intent: 1, receipts: receipts.clone() },
+            Record::Applied { organization: organization.clone(), base: base.clone() },
+            Record::Resolved { intent: 2, receipts: Vec::new() },
+        ],
+    )
+    .await
+    .unwrap();
+    let ended = a.journal(&acme).await.unwrap();
+    assert_eq!((ended.unresolved.len(), ended.reverts.len()), (0, 1));
+    assert_eq!((&ended.owed, &ended.bases[&organization]), (&receipts, &base));
+    a.append(&lease, &[Record::Confirmed { organization, version: 4, entry: "e-1".into() }]).await.unwrap();
+    assert_eq!(a.journal(&acme).await.unwrap().owed, Vec::new());
+    // An intent that is there twice is one that a crash made us number again: it must not pass for a new one.
+    assert!(a.append(&lease, &[intent(2, Vec::new())]).await.is_err());
+    a.prune(0).await.unwrap();
+    assert_eq!(a.journal(&acme).await.unwrap().last_intent, 2, "numbers go on after forgetting");
+}
+
+async fn a_lease_has_one_holder_and_its_token_grows(pair: &Pair) {
+    let Pair { a, b } = pair;
+    let first = take(a, "acme", Duration::from_millis(400)).await.unwrap();
+    assert_eq!(take(b, "acme", LONG).await, None);
+    assert_eq!(a.holder_of(&first.tenant).await.unwrap().as_deref(), Some("a"));
+    a.append(&first, &[intent(1, Vec::new())]).await.unwrap();
+    eventually(|| async { a.holder_of(&first.tenant).await.unwrap().is_none() }).await;
+    assert!(
+        matches!(a.append(&first, &[intent(2, Vec::new())]).await, Err(StoreError::Fenced { .. })),
+        "run out"
+    );
+    let second = take(b, "acme", LONG).await.unwrap();
+    assert!(second.token > first.token);
+    assert!(matches!(a.append(&first, &[intent(2, Vec::new())]).await, Err(StoreError::Fenced { .. })));
+    assert_eq!(a.renew(std::slice::from_ref(&first), LONG).await.unwrap(), BTreeSet::new());
+    a.release(std::slice::from_ref(&first)).await.unwrap();
+    assert_eq!(
+        b.renew(std::slice::from_ref(&second), LONG).await.unwrap().len(),
+        1,
+        "not given back by another"
+    );
+    let journal = b.journal(&second.tenant).await.unwrap();
+    assert_eq!((journal.unresolved.len(), journal.last_intent), (1, 1), "a fenced append leaves nothing");
+    b.release(&[second]).await.unwrap();
+    assert!(take(a, "acme", LONG).await.is_some());
+}
+
+async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
+    let Pair { a, b } = pair;
+    let rows = [wanted("acme", "1"), wanted("beta", "1"), wanted("broken", "")];
+    assert_eq!(advance(a, None, "c1", &rows).await, Advance::Taken(3));
+    assert_eq!(advance(b, None, "c1", &rows).await, Advance::Taken(0), "the other replica has taken it");
+    let claimed = claim(a, 10).await;
+    assert_eq!(named(&claimed), ["acme", "beta"], "what is not valid is not due");
+    assert!(claimed.iter().all(|one| one.cause == Cause::Commit && !one.applied));
+    a.finish(&[done(&claimed[0], true), done(&claimed[1], true)]).await.unwrap();
+    assert_eq!(claim(b, 10).await.len(), 0);
+    let rows = [wanted("acme", "2"), wanted("beta", "1")];
+    assert_eq!(
+        advance(b, Some("c0"), "c2", &rows).await,
+        Advance::Moved(Revision::new("c1")),
+        "taken against a head that is no longer the last"
+    );
+    assert_eq!(advance(b, Some("c1"), "c2", &rows).await, Advance::Taken(1));
+    assert_eq!(a.head("repo").await.unwrap(), Some(Revision::new("c2")));
+    assert_eq!(named(&claim(a, 10).await), ["acme"]);
+    let status = a.tenants(&[]).await.unwrap();
+    assert_eq!(
+        status.iter().map(|row| row.tenant.as_str()).collect::<Vec<_>>(),
+        ["acme", "beta"],
+        "broken is gone"
+    );
+    a.keep_head("repo", &Revision::new("c9")).await.unwrap();
+    assert_eq!(b.head("repo").await.unwrap(), Some(Revision::new("c9")));
+}
+
+async fn what_becomes_due_during_a_run_stays_due(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    let claimed = claim(a, 1).await;
+    assert_eq!(claim(a, 1).await.len(), 0, "one run a tenant");
+    advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
+    assert_eq!(claim(a, 1).await.len(), 0, "due, but leased");
+    a.finish(&[done(&claimed[0], true)]).await.unwrap();
+    let again = claim(a, 1).await;
+    assert_eq!((named(&again), again[0].cause, again[0].applied), (vec!["acme"], Cause::Commit, false));
+    a.finish(&[done(&again[0], true)]).await.unwrap();
+    assert_eq!(claim(a, 1).await.len(), 0);
+    assert_eq!(a.poke(Some(&[tenant("acme"), tenant("nobody")]), Cause::Operator).await.unwrap(), 1);
+    assert_eq!(claim(a, 1).await[0].cause, Cause::Operator);
+}
+
+async fn who_dies_is_followed(pair: &Pair) {
+    let Pair { a, b } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    let lost = claim_for(a, 1, Duration::from_millis(200), &[]).await;
+    let mut taken = Vec::new();
+    for _ in 0..1_000 {
+        taken = claim(b, 1).await;
+        if !taken.is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!((named(&taken), taken[0].cause), (vec!["acme"], Cause::Takeover));
+    a.finish(&[done(&lost[0], true)]).await.unwrap();
+    assert_eq!(b.tenants(&[]).await.unwrap()[0].status, "OutOfSync", "a holder of old says nothing");
+    b.finish(&[done(&taken[0], true)]).await.unwrap();
+    assert_eq!(b.tenants(&[]).await.unwrap()[0].status, "Synced");
+}
+
+async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    let claimed = claim(a, 1).await;
+    let lease = &claimed[0].lease;
+    a.append(lease, &[intent(1, Vec::new())]).await.unwrap();
+    let pause = Pause {
+        kind: PauseKind::Pause,
+        by: "mara".into(),
+        reason: "campaign".into(),
+        since: now(),
+        until: None,
+    };
+    a.pause(&lease.tenant, &pause).await.unwrap();
+    let refused = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Superseded { .. }));
+    assert!(refused(a.append(lease, &[intent(2, Vec::new())]).await));
+    a.append(lease, &[Record::Resolved { intent: 1, receipts: Vec::new() }]).await.unwrap();
+    let hold = Pause { kind: PauseKind::Hold, by: "genesync".into(), ..pause.clone() };
+    a.pause(&lease.tenant, &hold).await.unwrap();
+    let paused = a.tenants(&[]).await.unwrap().remove(0).pause.unwrap();
+    assert_eq!(
+        (paused.kind, paused.reason.as_str()),
+        (PauseKind::Pause, "campaign"),
+        "a hold replaces no pause"
+    );
+    assert!(a.resume(&lease.tenant).await.unwrap() && !a.resume(&lease.tenant).await.unwrap());
+    a.append(lease, &[intent(2, Vec::new())]).await.unwrap();
+    let over = Pause { until: Some(Timestamp::from_millisecond(1_000).unwrap()), ..pause };
+    a.pause(&lease.tenant, &over).await.unwrap();
+    assert_eq!(a.tenants(&[]).await.unwrap()[0].pause, None, "a pause ends at its date");
+    advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
+    assert!(refused(a.append(lease, &[intent(3, Vec::new())]).await));
+}
+
+async fn a_hold_ends_when_git_says_something_else(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
+    for (name, kind) in [("acme", PauseKind::Hold), ("beta", PauseKind::Pause)] {
+        let pause = Pause { kind, by: "x".into(), reason: "y".into(), since: now(), until: None };
+        a.pause(&tenant(name), &pause).await.unwrap();
+    }
+    advance(a, Some("c1"), "c2", &[wanted("acme", "2"), wanted("beta", "2")]).await;
+    let pauses: Vec<bool> = a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect();
+    assert_eq!(pauses, [false, true]);
+}
+
+async fn claims_are_fair_and_keep_the_caps(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let mut rows: Vec<Wanted> = (0..20).map(|number| wanted(&format!("hot-{number:02}"), "1")).collect();
+    advance(a, None, "c1", &rows).await;
+    let late = Wanted { credentials: CredentialsName::new("other"), ..wanted("late", "1") };
+    rows.push(late);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    advance(a, Some("c1"), "c2", &rows).await;
+    assert_eq!(named(&claim_for(a, 2, LONG, &["c"]).await), ["late"], "a full credential delays no other");
+    assert_eq!(named(&claim(a, 2).await), ["hot-00", "hot-01"], "the longest waiting first");
+}
+
+async fn a_change_waits_for_lower_waves(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let wave = |name: &str, digest: &str, wave: u32| Wanted { wave, ..wanted(name, digest) };
+    advance(a, None, "c1", &[wave("canary", "1", 0), wave("rest", "1", 1)]).await;
+    let canary = claim(a, 5).await;
+    assert_eq!(named(&canary), ["canary"]);
+    a.finish(&[done(&canary[0], false)]).await.unwrap();
+    assert_eq!(claim(a, 5).await.len(), 0, "the canary did not get there");
+    a.poke(None, Cause::Operator).await.unwrap();
+    let canary = claim(a, 5).await;
+    a.finish(&[done(&canary[0], true)]).await.unwrap();
+    assert_eq!(named(&claim(a, 5).await), ["rest"]);
+}
+
+async fn what_runs_left_behind_is_shown(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
+    let claimed = claim(a, 5).await;
+    let run = RunRow {
+        started_at: now(),
+        revision: Revision::new("c1"),
+        cause: Cause::Commit,
+        writes: 2,
+        conflicts: 1,
+    };
+    let told = Finished {
+        drifted: true,
+        run: Some(run),
+        reason: "mara moved it".into(),
+        history: vec![("drift", "greetings.delayMs".into())],
+        ..done(&claimed[0], false)
+    };
+    a.finish(&[told, done(&claimed[1], true)]).await.unwrap();
+    let runs = a.runs(&tenant("acme"), 10).await.unwrap();
+    assert_eq!((runs.len(), runs[0].writes, runs[0].conflicts, runs[0].cause.as_str()), (1, 2, 1, "commit"));
+    a.tell(&tenant("acme"), "paused", "by mara").await.unwrap();
+    let history = a.history(&tenant("acme"), 10).await.unwrap();
+    assert_eq!(
+        history.iter().map(|line| line.kind.as_str()).collect::<BTreeSet<_>>(),
+        ["drift", "paused"].into()
+    );
+    let summary = a.summary().await.unwrap();
+    assert_eq!(summary.by_status, [("Degraded".to_owned(), 1), ("Synced".to_owned(), 1)]);
+    assert_eq!((summary.behind, summary.drifted, summary.due), (1, 1, 0));
+    let row = a.tenants(&[tenant("acme")]).await.unwrap().remove(0);
+    assert!(row.drifted_at.is_some() && row.synced_at.is_none() && row.checked_at.is_some());
+    assert_eq!((row.failures, row.reason.as_str()), (1, "mara moved it"));
+    let left = a.next_due().await.unwrap().unwrap();
+    assert!(left > Duration::from_secs(500) && left <= Duration::from_secs(600), "{left:?}");
+    assert_eq!(a.note("x").await.unwrap(), None);
+    a.keep_note("x", "1").await.unwrap();
+    a.keep_note("x", "2").await.unwrap();
+    assert_eq!(a.note("x").await.unwrap().as_deref(), Some("2"));
+}
+
+/// Two processes claim at once, over and over: no tenant is ever in two hands.
+async fn claims_never_overlap(pair: &Pair) {
+    let rows: Vec<Wanted> = (0..50).map(|number| wanted(&format!("t-{number:02}"), "1")).collect();
+    advance(&pair.a, None, "c1", &rows).await;
+    let working = Arc::new(std::sync::Mutex::new(BTreeSet::new()));
+    let work = |store: Store| {
+        let working = Arc::clone(&working);
+        async move {
+            let mut ran = 0;
+            for _ in 0..20 {
+                let claimed = claim(&store, 5).await;
+                for one in &claimed {
+                    assert!(working.lock().unwrap().insert(one.lease.tenant.clone()), "{}", one.lease.tenant);
+                }
+                tokio::task::yield_now().await;
+                for one in &claimed {
+                    working.lock().unwrap().remove(&one.lease.tenant);
+                }
+                let finished: Vec<Finished> = claimed.iter().map(|one| done(one, true)).collect();
+                store.finish(&finished).await.unwrap();
+                ran += claimed.len();
+            }
+            ran
+        }
+    };
+    let (a, b) = tokio::join!(tokio::spawn(work(pair.a.clone())), tokio::spawn(work(pair.b.clone())));
+    assert_eq!(a.unwrap() + b.unwrap(), 50);
+}
+
+macro_rules! suite {
+    ($run:ident) => {
+        $run!(
+            journal_is_read_back,
+            a_lease_has_one_holder_and_its_token_grows,
+            a_new_head_makes_due_what_it_moves,
+            what_becomes_due_during_a_run_stays_due,
+            who_dies_is_followed,
+            an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused,
+            a_hold_ends_when_git_says_something_else,
+            claims_are_fair_and_keep_the_caps,
+            a_change_waits_for_lower_waves,
+            what_runs_left_behind_is_shown,
+            claims_never_overlap
+        )
+    };
+}
+
+async fn pair(place: &StorePlace) -> Pair {
+    // At once: replicas start together, and both find no tables.
+    let (a, b) = tokio::join!(Store::open(place, "a"), Store::open(place, "b"));
+    Pair { a: a.unwrap(), b: b.unwrap() }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(work)
+}
+
+#[test]
+fn the_suite_holds_on_sqlite() {
+    macro_rules! run {
+        ($($case:ident),*) => {$(
+            let folder = tempfile::tempdir().unwrap();
+            // A name that a URL would take apart.
+            let place = StorePlace::Folder(folder.path().join("a state?mode=ro#%20"));
+            println!("sqlite: {}", stringify!($case));
+            block_on(async { $case(&pair(&place).await).await });
+        )*};
+    }
+    suite!(run);
+}
+
+#[test]
+fn the_suite_holds_on_postgresql() {
+    let cluster = Postgres::start();
+    macro_rules! run {
+        ($($case:ident),*) => {$(
+            let url = cluster.database(stringify!($case));
+            println!("postgresql: {}", stringify!($case));
+            block_on(async { $case(&pair(&StorePlace::Postgres(Secret::new(url))).await).await });
+        )*};
+    }
+    suite!(run);
+}
+
+#[test]
+fn a_store_of_a_later_genesync_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = StorePlace::Folder(folder.path().to_owned());
+    block_on(async {
+        assert!(Store::look(&place).await.unwrap().is_none(), "looking makes nothing");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        Store::open(&place, "a").await.unwrap().close().await;
+        assert!(Store::look(&place).await.unwrap().is_some());
+        sqlx::any::install_default_drivers();
+        let url = format!("sqlite://{}", genesync::store::database_file(folder.path()).display());
+        let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+        sqlx::query("UPDATE _sqlx_migrations SET version = 999").execute(&pool).await.unwrap();
+        for opened in [Store::open(&place, "a").await.err(), Store::look(&place).await.err()] {
+            assert!(matches!(opened, Some(StoreError::Newer { found: 999, .. })), "{opened:?}");
+        }
+    });
+}
