@@ -32,6 +32,12 @@ pub enum Event {
     Proceed,
     /// The operator wants it to end.
     Cancelled,
+    /// Another replica works on the tenant now, or may: the lease could not be renewed, or the store refused
+    /// a record because of its fencing token.
+    LeaseLost,
+    /// What the run set out to do is no longer asked for: git moved on, or the tenant was paused. For a run
+    /// that [`Run::may_be_superseded`](super::Run::may_be_superseded) only.
+    Superseded,
 }
 
 impl Event {
@@ -49,6 +55,8 @@ impl Event {
             Event::Woke => "woke",
             Event::Proceed => "proceed",
             Event::Cancelled => "cancelled",
+            Event::LeaseLost => "lease-lost",
+            Event::Superseded => "superseded",
         }
     }
 }

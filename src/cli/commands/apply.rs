@@ -224,7 +224,7 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
         Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
-        Some(Status::Held(_) | Status::Cancelled) => Exit::Held,
+        Some(Status::Held(_) | Status::Cancelled | Status::LeaseLost | Status::Superseded) => Exit::Held,
         Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
         Some(Status::Degraded(_)) => Exit::Outside,
         None => Exit::Bug,
