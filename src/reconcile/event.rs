@@ -32,9 +32,11 @@ pub enum Event {
     Proceed,
     /// The operator wants it to end.
     Cancelled,
-    /// Another replica works on the tenant now.
+    /// Another replica works on the tenant now, or may: the lease could not be renewed, or the store refused
+    /// a record because of its fencing token.
     LeaseLost,
-    /// Git says something new for the tenant, or it was paused.
+    /// What the run set out to do is no longer asked for: git moved on, or the tenant was paused. For a run
+    /// that [`Run::may_be_superseded`](super::Run::may_be_superseded) only.
     Superseded,
 }
 

@@ -157,9 +157,9 @@ pub enum Status {
     Degraded(Fault),
     /// The operator stopped it.
     Cancelled,
-    /// Another replica works on the tenant now.
+    /// Another replica works on the tenant now; what it left open is that replica's to settle.
     LeaseLost,
-    /// Git moved on.
+    /// Git moved on, or the tenant was paused, before this run wrote what it had planned.
     Superseded,
 }
 
@@ -292,6 +292,13 @@ impl Run {
         }
     }
 
+    /// Whether [`Event::Superseded`] may end the run now: nothing of its own is on its way, and something may
+    /// yet be written. Before the record of an intent is saved this is the last moment at which what git says
+    /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
+    pub fn may_be_superseded(&self) -> bool {
+        matches!(self.phase, Phase::Waiting | Phase::Planned | Phase::Intending(_))
+    }
+
     /// How it ended, once it has.
     pub fn status(&self) -> Option<&Status> {
         match &self.phase {
@@ -339,8 +346,10 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
     match (phase, event) {
         (Phase::Settled(status), _) => run.settle(status),
         (_, Event::Cancelled) => run.settle(Status::Cancelled),
+        // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
         (_, Event::LeaseLost) => run.settle(Status::LeaseLost),
-        (_, Event::Superseded) => run.settle(Status::Superseded),
+        (Phase::Intending(_), Event::Superseded) => run.withdraw(),
+        (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(Status::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_all(),
         (Phase::Reading(index), Event::Observed(observed)) => run.observed(index, observed, now),
@@ -389,11 +398,6 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
 }
 
 impl Run {
-    /// Whether the run may end because git moved on.
-    pub fn may_be_superseded(&self) -> bool {
-        matches!(self.phase, Phase::Intending(_) | Phase::Waiting | Phase::Planned)
-    }
-
     /// Whether genesync may write for this tenant.
     fn may_write(&self) -> bool {
         self.spec.tenant.mode == Mode::Enforce

@@ -312,3 +312,79 @@ fn an_event_out_of_place_changes_nothing() {
     assert_eq!(next.run, begun);
     assert!(matches!(next.effects.as_slice(), [Effect::Report(Note::OutOfPlace { event: "saved" })]));
 }
+
+/// Events up to each phase that a run of one primary and one replica comes through, by name.
+fn phases() -> Vec<(&'static str, Vec<Event>)> {
+    let pending = Job { id: "job".into(), ended: false, targets: Vec::new() };
+    let begun = vec![Event::Begin, seen(3, 5), seen(1, 1), Event::Proceed];
+    let sending = [begun.clone(), vec![Event::Saved]].concat();
+    let answered = |outcome: Outcome<Job>| [sending.clone(), vec![Event::JobAnswered(outcome)]].concat();
+    let lost = [answered(Outcome::Unknown(fault())), vec![Event::Woke, seen(3, 5), seen(2, 5)]].concat();
+    let synced = vec![Event::Begin, seen(3, 5), seen(1, 5), Event::Proceed];
+    let copied = JobTarget {
+        organization: target(1).organization,
+        status: JobTargetStatus::Completed,
+        version: Some(2),
+        error: None,
+    };
+    let theirs = Event::Observed(Observed::Present(stored(3, 1, "them")));
+    let confirming = [lost.clone(), vec![Event::Saved, Event::Saved]].concat();
+    vec![
+        ("fresh", vec![]),
+        ("reading", begun[..2].to_vec()),
+        ("waiting", vec![Event::Begin, Event::Failed(fault())]),
+        ("attributing", vec![Event::Begin, theirs, seen(1, 1)]),
+        ("planned", begun[..3].to_vec()),
+        ("intending", begun),
+        ("sending", sending.clone()),
+        ("polling", answered(Outcome::Accepted(pending.clone()))),
+        ("reading-copy", answered(Outcome::Accepted(Job { targets: vec![copied], ..pending }))),
+        ("settling", answered(Outcome::Unknown(fault()))),
+        ("closing", answered(Outcome::Conflict)),
+        ("resolving", lost),
+        ("keeping", synced),
+        ("confirming", confirming),
+    ]
+}
+
+fn phase_name(run: &Run) -> String {
+    let name = format!("{:?}", run.phase);
+    name.split(['(', '{', ' ']).next().unwrap().to_owned()
+}
+
+#[test]
+fn a_lost_lease_ends_a_run_in_any_phase_and_leaves_its_intent_open() {
+    for (name, events) in phases() {
+        let (before, _) = after(run_with(1, Mode::Enforce, Journal::default()), events);
+        assert_eq!(phase_name(&before).to_lowercase(), name.replace('-', ""));
+        let next = step(before.clone(), Event::LeaseLost, now());
+        assert_eq!(next.run.status(), Some(&Status::LeaseLost), "{name}");
+        assert_eq!(next.run.journal, before.journal, "{name}");
+        assert!(next.effects.is_empty(), "{name}: {:?}", next.effects);
+        let settled = step(next.run.clone(), Event::Woke, now());
+        assert_eq!(settled.run, next.run, "{name}: what is over stays over");
+    }
+}
+
+#[test]
+fn a_run_is_superseded_only_where_nothing_of_its_own_is_on_its_way() {
+    for (name, events) in phases() {
+        let (before, _) = after(run_with(1, Mode::Enforce, Journal::default()), events);
+        let next = step(before.clone(), Event::Superseded, now());
+        let ends = matches!(name, "waiting" | "planned" | "intending");
+        assert_eq!(before.may_be_superseded(), ends, "{name}");
+        if ends {
+            assert_eq!(next.run.status(), Some(&Status::Superseded), "{name}");
+            assert!(next.effects.is_empty(), "{name}");
+            // The intent was never durable: it does not count, and its number is free.
+            assert!(next.run.journal.0.unresolved.is_empty(), "{name}");
+            assert_eq!(next.run.journal.0.last_intent, 0, "{name}");
+        } else {
+            assert_eq!(next.run, before, "{name}");
+            assert!(
+                matches!(next.effects.as_slice(), [Effect::Report(Note::OutOfPlace { event: "superseded" })]),
+                "{name}"
+            );
+        }
+    }
+}

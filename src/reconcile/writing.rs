@@ -127,6 +127,13 @@ impl Run {
         run.go(Phase::Intending(pending), Effect::Save(vec![Record::Intent(intent)]))
     }
 
+    /// The intent was not saved, and will not be: the journal is again what is durable.
+    pub(super) fn withdraw(mut self) -> Step {
+        self.journal.0.unresolved.retain(|open| open.id != self.journal.0.last_intent);
+        self.journal.0.last_intent = self.journal.0.last_intent.saturating_sub(1);
+        self.settle(Status::Superseded)
+    }
+
     /// The intent is durable: now, and only now, the write may leave.
     pub(super) fn send(self, pending: Pending) -> Step {
         let intent = self.journal.0.last_intent;

@@ -232,12 +232,15 @@ pub struct ReceiptDocument {
 pub fn status_name(status: &Status) -> &'static str {
     match status {
         Status::Synced => "Synced",
-        Status::OutOfSync => "OutOfSync",
+        // Git is ahead of this run: the next one has more to do.
+        Status::OutOfSync | Status::Superseded => "OutOfSync",
         Status::Drifted => "Drifted",
         Status::Unconfirmed(_) => "Unconfirmed",
         Status::Refused(_) | Status::Held(_) => "Held",
         Status::Degraded(_) => "Degraded",
-        Status::Cancelled | Status::LeaseLost | Status::Superseded => "Paused",
+        Status::Cancelled => "Paused",
+        // By the other replica.
+        Status::LeaseLost => "Applying",
     }
 }
 
@@ -261,8 +264,11 @@ pub fn status_reason(status: &Status) -> Option<String> {
         Status::Held(reason) => Some(reason.clone()),
         Status::Degraded(fault) => Some(fault.to_string()),
         Status::Cancelled => Some("stopped by the operator".into()),
-        Status::LeaseLost => Some("another genesync works on it now".into()),
-        Status::Superseded => Some("git moved on".into()),
+        Status::LeaseLost => Some("another replica works on it now".into()),
+        Status::Superseded => Some(
+            "git moved on, or the tenant was paused, before anything more was written; the next run starts from there"
+                .into(),
+        ),
     }
 }
 
