@@ -88,7 +88,7 @@ pub fn load_watched(
     today: Date,
     on_tenant: &(dyn Fn(usize) + Sync),
 ) -> Result<Fleet, SourceError> {
-    let snapshot = source.snapshot(revision)?;
+    let snapshot = source.snapshot_of(revision, only)?;
     let shared = Shared::read(source, &snapshot)?;
     let names: Vec<&TenantName> =
         snapshot.tenants.keys().filter(|name| only.is_none_or(|only| only.contains(*name))).collect();

@@ -5,4 +5,7 @@
 
 pub mod drive;
 pub mod fleet;
+pub mod head;
+pub mod known;
 pub mod leases;
+mod spread;

@@ -1,5 +1,6 @@
 //! One message of a parser or a rule, tied to the place that it speaks of.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -49,6 +50,12 @@ impl Location {
     /// A location that means the file as a whole.
     pub fn file(path: impl Into<Arc<str>>) -> Self {
         Self { file: path.into(), line: 0, column: 0, bytes: 0..0 }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
     }
 }
 

@@ -47,6 +47,17 @@ pub struct FileEntry {
     pub mode: FileMode,
 }
 
+/// What stands at one revision, by object id alone: equal ids mean equal contents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// The commit.
+    pub revision: Revision,
+    /// Ids of what all tenants share: the project and the layers.
+    pub shared: String,
+    /// The id of each entry under `tenants/`, by its name.
+    pub tenants: BTreeMap<String, String>,
+}
+
 /// The configuration repository at one revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {

@@ -37,7 +37,7 @@ impl Mode {
 }
 
 /// Hours in which writes are allowed, by the clock of one time zone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Window {
     /// Days on which the window opens, Monday = 1 to Sunday = 7.
     pub days: Vec<i8>,
@@ -50,7 +50,7 @@ pub struct Window {
 }
 
 /// A tenant: one primary organization and its replicas.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Tenant {
     /// Its name.
     pub name: TenantName,

@@ -20,6 +20,7 @@ mod confirming;
 mod event;
 mod note;
 mod reading;
+mod status;
 mod timing;
 mod writing;
 
@@ -38,6 +39,7 @@ use crate::model::{
 
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
+pub use status::Status;
 pub use timing::Timing;
 
 /// What a run is about: fixed when it starts.
@@ -136,31 +138,6 @@ pub enum Phase {
     },
     /// Over.
     Settled(Status),
-}
-
-/// How a run ended: the status of its tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Status {
-    /// Live equals git in every region, and every write is confirmed.
-    Synced,
-    /// Git is ahead, and the tenant is only watched.
-    OutOfSync,
-    /// Live moved, and the tenant is only watched.
-    Drifted,
-    /// Live equals git, but some writes have no audit entry.
-    Unconfirmed(Option<Fault>),
-    /// A guard refused the plan.
-    Refused(Vec<Refusal>),
-    /// A person has to decide.
-    Held(String),
-    /// Something outside failed.
-    Degraded(Fault),
-    /// The operator stopped it.
-    Cancelled,
-    /// Another replica works on the tenant now; what it left open is that replica's to settle.
-    LeaseLost,
-    /// Git moved on, or the tenant was paused, before this run wrote what it had planned.
-    Superseded,
 }
 
 /// How often things went other than planned.

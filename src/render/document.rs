@@ -228,50 +228,6 @@ pub struct ReceiptDocument {
     pub audit_entry: Option<String>,
 }
 
-/// The word for a status.
-pub fn status_name(status: &Status) -> &'static str {
-    match status {
-        Status::Synced => "Synced",
-        // Git is ahead of this run: the next one has more to do.
-        Status::OutOfSync | Status::Superseded => "OutOfSync",
-        Status::Drifted => "Drifted",
-        Status::Unconfirmed(_) => "Unconfirmed",
-        Status::Refused(_) | Status::Held(_) => "Held",
-        Status::Degraded(_) => "Degraded",
-        Status::Cancelled => "Paused",
-        // By the other replica.
-        Status::LeaseLost => "Applying",
-    }
-}
-
-/// Why a tenant is not synced.
-pub fn status_reason(status: &Status) -> Option<String> {
-    match status {
-        Status::Synced => None,
-        Status::OutOfSync => Some("git is ahead, and the tenant is in watch mode".into()),
-        Status::Drifted => Some("the live configuration was changed, and the tenant is in watch mode".into()),
-        Status::Unconfirmed(None) => Some("applied, but the audit log has no entry for it yet".into()),
-        Status::Unconfirmed(Some(fault)) => {
-            Some(format!("applied, but the audit log could not be asked: {fault}"))
-        }
-        Status::Refused(refusals) => Some(
-            refusals
-                .iter()
-                .map(|refusal| format!("{}: {}", refusal.guard.name(), refusal.message))
-                .collect::<Vec<_>>()
-                .join("; "),
-        ),
-        Status::Held(reason) => Some(reason.clone()),
-        Status::Degraded(fault) => Some(fault.to_string()),
-        Status::Cancelled => Some("stopped by the operator".into()),
-        Status::LeaseLost => Some("another replica works on it now".into()),
-        Status::Superseded => Some(
-            "git moved on, or the tenant was paused, before anything more was written; the next run starts from there"
-                .into(),
-        ),
-    }
-}
-
 /// A finished run as a document.
 pub fn result(run: &Run) -> TenantResult {
     let standing = |receipt: &crate::model::Receipt| {
@@ -295,8 +251,8 @@ pub fn result(run: &Run) -> TenantResult {
     let status = run.status();
     TenantResult {
         tenant: run.spec.tenant.name.to_string(),
-        status: status.map_or("Applying", status_name),
-        reason: status.and_then(status_reason),
+        status: status.map_or("Applying", Status::name),
+        reason: status.and_then(Status::reason),
         targets: run.first_plan.as_deref().map(targets).unwrap_or_default(),
         receipts: receipts.collect(),
         foreign: run

@@ -35,7 +35,7 @@ pub fn snapshot(root: &Path) -> Result<Snapshot, SourceError> {
             _ => {}
         }
     }
-    listing.finish(Revision::new("folder"), &format!("`{}`", root.display()))
+    listing.finish(Revision::new("folder"), &format!("`{}`", root.display()), true)
 }
 
 fn tenants(root: &Path, listing: &mut Listing) -> Result<(), SourceError> {

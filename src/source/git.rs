@@ -1,6 +1,6 @@
 //! Commits, trees and blobs, read from the object database.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
 
 use super::listing::{DEPTH_MAX, Listing};
 use super::{Source, SourceError};
-use crate::model::Revision;
-use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
+use crate::model::snapshot::{FileEntry, FileMode, Outline, Snapshot};
+use crate::model::{Revision, TenantName};
 
 /// Most first-parent steps of a `~` suffix.
 const STEPS_MAX: usize = 10_000;
@@ -43,22 +43,63 @@ pub fn reader(git_dir: &Path) -> Result<Repository, SourceError> {
     Repository::open_ext(git_dir, flags, ceiling).map_err(failed(format!("`{}`", git_dir.display())))
 }
 
-/// Lists what stands at a revision.
-pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot, SourceError> {
+/// The commit that a revision names.
+pub fn head(git_dir: &Path, revision: &str) -> Result<Revision, SourceError> {
+    Ok(Revision::new(resolve(&reader(git_dir)?, revision)?.to_string()))
+}
+
+/// Object ids of what stands at a revision, without looking into any of it: one tree for the root, one for
+/// `tenants/`, however many tenants there are.
+pub fn outline(git_dir: &Path, prefix: &str, revision: &str) -> Result<Outline, SourceError> {
     let repository = reader(git_dir)?;
-    let commit = resolve(&repository, revision)?;
-    let place = format!("commit {}", commit);
+    let (commit, root) = root(&repository, prefix, revision)?;
+    let mut outline =
+        Outline { revision: Revision::new(commit.to_string()), shared: String::new(), tenants: BTreeMap::new() };
+    for entry in &root {
+        if entry.name_bytes() == b"tenants" && entry.kind() == Some(ObjectType::Tree) {
+            for entry in &subtree(&repository, entry.id(), "tenants")? {
+                let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+                outline.tenants.insert(name, entry.id().to_string());
+            }
+        } else if matches!(entry.name_bytes(), b"genesync.yaml" | b"genesync.yml" | b"bases" | b"tenants") {
+            outline.shared.push_str(&format!("{}:{:o} ", entry.id(), entry.filemode()));
+        }
+    }
+    Ok(outline)
+}
+
+/// The tree of the configuration repository's root at a revision.
+fn root<'r>(
+    repository: &'r Repository,
+    prefix: &str,
+    revision: &str,
+) -> Result<(Oid, Tree<'r>), SourceError> {
+    let commit = resolve(repository, revision)?;
+    let place = format!("commit {commit}");
     let root = repository
         .find_commit(commit)
         .and_then(|commit| commit.tree())
         .map_err(failed(format!("the tree of {place}")))?;
     let root = match prefix {
         "" => root,
-        prefix => match folder(&repository, &root, prefix) {
+        prefix => match folder(repository, &root, prefix) {
             Some(tree) => tree,
             None => return Err(SourceError::NoTenants { place: format!("`{prefix}` at {place}") }),
         },
     };
+    Ok((commit, root))
+}
+
+/// Lists what stands at a revision; of the tenants, all or only some.
+pub fn snapshot(
+    git_dir: &Path,
+    prefix: &str,
+    revision: &str,
+    only: Option<&BTreeSet<TenantName>>,
+) -> Result<Snapshot, SourceError> {
+    let repository = reader(git_dir)?;
+    let (commit, root) = root(&repository, prefix, revision)?;
+    let place = format!("commit {commit}");
     refuse_malformed(&root, &place)?;
     let mut listing = Listing::default();
     for entry in &root {
@@ -72,7 +113,7 @@ pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot
                 walk(&repository, &tree, "bases", DEPTH_MAX, &mut add, &mut listing)?;
             }
             (b"tenants", Some(ObjectType::Tree)) => {
-                tenants(&repository, &subtree(&repository, entry.id(), "tenants")?, &mut listing)?;
+                tenants(&repository, &subtree(&repository, entry.id(), "tenants")?, only, &mut listing)?;
             }
             (b"bases" | b"tenants", _) => {
                 let name = String::from_utf8_lossy(name);
@@ -81,16 +122,24 @@ pub fn snapshot(git_dir: &Path, prefix: &str, revision: &str) -> Result<Snapshot
             _ => {}
         }
     }
-    listing.finish(Revision::new(commit.to_string()), &place)
+    listing.finish(Revision::new(commit.to_string()), &place, only.is_none())
 }
 
-fn tenants(repository: &Repository, tree: &Tree<'_>, listing: &mut Listing) -> Result<(), SourceError> {
+fn tenants(
+    repository: &Repository,
+    tree: &Tree<'_>,
+    only: Option<&BTreeSet<TenantName>>,
+    listing: &mut Listing,
+) -> Result<(), SourceError> {
     refuse_malformed(tree, "`tenants`")?;
     for entry in tree {
         let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
             listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
             continue;
         };
+        if only.is_some_and(|only| !only.contains(&TenantName::new(name))) {
+            continue;
+        }
         let path = format!("tenants/{name}");
         if entry.kind() != Some(ObjectType::Tree) {
             match mode(entry.filemode()) {

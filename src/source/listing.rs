@@ -157,12 +157,12 @@ impl Listing {
         Some(entry)
     }
 
-    /// The snapshot, with everything in path order.
+    /// The snapshot, with everything in path order. `whole` says that no tenant was left out on purpose.
     ///
     /// # Errors
     /// There is no tenant in it.
-    pub fn finish(mut self, revision: Revision, place: &str) -> Result<Snapshot, SourceError> {
-        if self.tenants.is_empty() && self.irregular.is_empty() {
+    pub fn finish(mut self, revision: Revision, place: &str, whole: bool) -> Result<Snapshot, SourceError> {
+        if whole && self.tenants.is_empty() && self.irregular.is_empty() {
             return Err(SourceError::NoTenants { place: place.to_owned() });
         }
         let by_path = |a: &FileEntry, b: &FileEntry| a.path.cmp(&b.path);

@@ -9,11 +9,12 @@ mod git;
 mod listing;
 mod remote;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::snapshot::{FileEntry, Snapshot};
-use crate::model::{Revision, Secret};
+use crate::model::snapshot::{FileEntry, Outline, Snapshot};
+use crate::model::{Revision, Secret, TenantName};
 
 pub use remote::{REMOTE_HEAD, RemoteUrl};
 
@@ -131,9 +132,43 @@ impl Source {
     /// # Errors
     /// The revision is unknown, nothing stands under `tenants/`, or a limit is crossed.
     pub fn snapshot(&self, revision: &str) -> Result<Snapshot, SourceError> {
+        self.snapshot_of(revision, None)
+    }
+
+    /// The same with some tenants only; a folder always lists all.
+    ///
+    /// # Errors
+    /// As [`Source::snapshot`].
+    pub fn snapshot_of(
+        &self,
+        revision: &str,
+        only: Option<&BTreeSet<TenantName>>,
+    ) -> Result<Snapshot, SourceError> {
         match self {
             Source::Folder(path) => folder::snapshot(path),
-            Source::Repository { git_dir, prefix } => git::snapshot(git_dir, prefix, revision),
+            Source::Repository { git_dir, prefix } => git::snapshot(git_dir, prefix, revision, only),
+        }
+    }
+
+    /// The commit that a revision names.
+    ///
+    /// # Errors
+    /// There is none, or the source is a plain folder.
+    pub fn head(&self, revision: &str) -> Result<Revision, SourceError> {
+        match self {
+            Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
+            Source::Repository { git_dir, .. } => git::head(git_dir, revision),
+        }
+    }
+
+    /// What stands at a revision, by object id alone.
+    ///
+    /// # Errors
+    /// As [`Source::head`], or git can't read its trees.
+    pub fn outline(&self, revision: &str) -> Result<Outline, SourceError> {
+        match self {
+            Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
+            Source::Repository { git_dir, prefix } => git::outline(git_dir, prefix, revision),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::notes::{Pause, pause};
 use super::tenants::Cause;
 use super::{Store, StoreError, failed, json, names, number, text};
-use crate::model::{CredentialsName, TenantName};
+use crate::model::{CredentialsName, Revision, TenantName};
 
 /// The right to work on a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,9 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// Credentials that have enough runs already.
     pub saturated: &'a BTreeSet<CredentialsName>,
+    /// The repository and the head that this replica has read: at any other than the one agreed on it claims
+    /// nothing, because it does not know what git says.
+    pub head: (&'a str, &'a Revision),
 }
 
 /// A tenant that is ours to work on.
@@ -75,6 +78,7 @@ impl Store {
                  SELECT due.name, $1, 1, {now} + $2 FROM (
                    SELECT t.name FROM tenants t
                    WHERE t.due_at <= {now} AND t.removed = 0
+                     AND EXISTS (SELECT 1 FROM heads h WHERE h.repository = $5 AND h.revision = $6)
                      AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = t.name AND l.expires_at > {now})
                      AND t.credentials NOT IN (SELECT r.value->>'name' FROM {each:3})
                      AND (t.applied = t.wanted OR t.enforced = 0 OR NOT EXISTS (
@@ -92,6 +96,8 @@ impl Store {
             .bind(lease_ms)
             .bind(json(&saturated)?)
             .bind(i64::try_from(claim.limit).unwrap_or(i64::MAX))
+            .bind(claim.head.0.to_owned())
+            .bind(claim.head.1.to_string())
             .fetch_all(&mut *transaction);
         let leased = leased.await.map_err(failed(doing))?;
         if leased.is_empty() {

@@ -1,5 +1,6 @@
 //! What each tenant should be at, when it is due, and how it is.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 use sqlx::{Any, Transaction};
 
 use super::lease::{Lease, RELEASE, tokens};
+use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
 use crate::model::{CredentialsName, Revision, TenantName};
 
@@ -133,6 +135,19 @@ impl Store {
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
 
+    /// What each tenant is to be at, as the last head said.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn digests(&self) -> Result<BTreeMap<TenantName, String>, StoreError> {
+        let rows = self
+            .engine
+            .query("SELECT name, wanted FROM tenants WHERE removed = 0 AND wanted <> ''")
+            .fetch_all(self.engine.pool());
+        let rows = rows.await.map_err(failed("reading the tenants"))?;
+        rows.iter().map(|row| Ok((TenantName::new(text(row, "name")?), text(row, "wanted")?))).collect()
+    }
+
     /// Makes a revision the head whatever it was before: an operator applied it.
     ///
     /// # Errors
@@ -166,8 +181,8 @@ impl Store {
     }
 
     /// Takes a new head: the tenants for which it says something else are due. `known` is the head that
-    /// this replica saw last, and that the new one was checked against. `complete` says that `rows` are all
-    /// tenants there are, so that the others are gone; else `gone` names those that are.
+    /// this replica saw last, and that the new one was checked against. `gone` names the tenants that are gone;
+    /// without it `rows` are all that there are. With `hold`, tenants that were there before and change are held.
     ///
     /// # Errors
     /// The database failed; nothing was taken.
@@ -178,6 +193,7 @@ impl Store {
         revision: &Revision,
         rows: &[Wanted],
         gone: Option<&[TenantName]>,
+        hold: Option<&Pause>,
     ) -> Result<Advance, StoreError> {
         let doing = "taking a new head";
         let mut transaction = self.engine.begin(doing).await?;
@@ -206,7 +222,7 @@ impl Store {
                 .execute(&mut *transaction);
             begun.await.map_err(failed(doing))?;
         }
-        let due = self.write_wanted(&mut transaction, revision, rows).await?;
+        let due = self.write_wanted(&mut transaction, revision, rows, hold).await?;
         let gone = match gone {
             None => (
                 "UPDATE tenants SET removed = 1 WHERE removed = 0 AND name NOT IN (SELECT r.value->>'name' FROM {each:1})",
@@ -228,6 +244,7 @@ impl Store {
         transaction: &mut Transaction<'static, Any>,
         revision: &Revision,
         rows: &[Wanted],
+        hold: Option<&Pause>,
     ) -> Result<usize, StoreError> {
         let doing = "taking a new head";
         let rows: Vec<_> = rows
@@ -256,6 +273,22 @@ impl Store {
             .bind(rows.clone())
             .execute(&mut **transaction);
         released.await.map_err(failed(doing))?;
+        if let Some(hold) = hold {
+            let held = self
+                .engine
+                .query(
+                    "INSERT INTO pauses (tenant, kind, paused_by, reason, since, until)
+                     SELECT t.name, 'hold', $2, $3, {now}, NULL
+                     FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                     WHERE t.wanted <> r.value->>'wanted' AND t.applied <> ''
+                     ON CONFLICT (tenant) DO NOTHING",
+                )
+                .bind(rows.clone())
+                .bind(hold.by.clone())
+                .bind(hold.reason.clone())
+                .execute(&mut **transaction);
+            held.await.map_err(failed(doing))?;
+        }
         let written = self
             .engine
             .query(

@@ -87,7 +87,8 @@ async fn claim(store: &Store, limit: usize) -> Vec<Claimed> {
 async fn claim_for(store: &Store, limit: usize, lease: Duration, saturated: &[&str]) -> Vec<Claimed> {
     let saturated: BTreeSet<CredentialsName> =
         saturated.iter().map(|name| CredentialsName::new(*name)).collect();
-    store.claim(&Claim { limit, lease, saturated: &saturated }).await.unwrap()
+    let head = store.head("repo").await.unwrap().unwrap();
+    store.claim(&Claim { limit, lease, saturated: &saturated, head: ("repo", &head) }).await.unwrap()
 }
 
 fn named(claimed: &[Claimed]) -> Vec<&str> {
@@ -100,7 +101,7 @@ async fn take(store: &Store, name: &str, length: Duration) -> Option<Lease> {
 
 async fn advance(store: &Store, known: Option<&str>, revision: &str, rows: &[Wanted]) -> Advance {
     let known = known.map(Revision::new);
-    store.advance("repo", known.as_ref(), &Revision::new(revision), rows, None).await.unwrap()
+    store.advance("repo", known.as_ref(), &Revision::new(revision), rows, None, None).await.unwrap()
 }
 
 /// Waits until a condition of the store holds; its clock is its own.
@@ -291,6 +292,23 @@ async fn a_hold_ends_when_git_says_something_else(pair: &Pair) {
     assert_eq!(pauses, [false, true]);
 }
 
+async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothing(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
+    let first = claim(a, 5).await;
+    a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    let hold = Pause { kind: PauseKind::Hold, by: "guard".into(), reason: "y".into(), since: now(), until: None };
+    let rows = [wanted("acme", "2"), wanted("beta", "1"), wanted("new", "1")];
+    let revision = Revision::new("c2");
+    a.advance("repo", Some(&Revision::new("c1")), &revision, &rows, None, Some(&hold)).await.unwrap();
+    let held: Vec<bool> = a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect();
+    assert_eq!(held, [true, false, false]);
+    let behind = Revision::new("c1");
+    let claim = Claim { limit: 5, lease: LONG, saturated: &BTreeSet::new(), head: ("repo", &behind) };
+    assert_eq!(a.claim(&claim).await.unwrap().len(), 0);
+    assert_eq!(a.claim(&Claim { head: ("repo", &revision), ..claim }).await.unwrap().len(), 2);
+}
+
 async fn claims_are_fair_and_keep_the_caps(pair: &Pair) {
     let Pair { a, .. } = pair;
     let mut rows: Vec<Wanted> = (0..20).map(|number| wanted(&format!("hot-{number:02}"), "1")).collect();
@@ -397,6 +415,7 @@ macro_rules! suite {
             who_dies_is_followed,
             an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused,
             a_hold_ends_when_git_says_something_else,
+            a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothing,
             claims_are_fair_and_keep_the_caps,
             a_change_waits_for_lower_waves,
             what_runs_left_behind_is_shown,

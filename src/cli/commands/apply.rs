@@ -323,7 +323,7 @@ fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
 
 fn troubles(fleet: &Fleet, applied: &Applied) -> Vec<(String, String)> {
     let runs = applied.runs.iter().filter_map(|run| {
-        let reason = run.status().and_then(render::document::status_reason)?;
+        let reason = run.status().and_then(Status::reason)?;
         Some((run.spec.tenant.name.to_string(), escape(&reason)))
     });
     let failed = applied.failed.iter().map(|(name, fault)| (name.to_string(), escape(&fault.to_string())));

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
 use crate::model::{ChangeKind, json};
-use crate::reconcile::Run;
+use crate::reconcile::{Run, Status};
 use crate::render;
 use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
 use crate::render::value::escape;
@@ -162,7 +162,7 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
 }
 
 fn planned(run: &Run) -> TenantPlan {
-    let error = run.status().and_then(render::document::status_reason);
+    let error = run.status().and_then(Status::reason);
     TenantPlan {
         tenant: run.spec.tenant.name.to_string(),
         state: if run.plan.is_some() { "planned" } else { "failed" },

@@ -1,0 +1,299 @@
+//! Keeps up with git: asks for the head, reads what it changes, and agrees with the other replicas on it.
+//!
+//! A head is taken only where it holds the last one in its history. A remote that is down, rewound, emptied
+//! or behind changes nothing: the last good head stays what git says.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::known::{Known, LoadError, Moved};
+use super::spread::jittered;
+use crate::clock;
+use crate::model::{Fault, FaultKind, Refusal, Revision, Secret};
+use crate::plan::guard;
+use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
+use crate::store::{Advance, Pause, PauseKind, Store, StoreError};
+
+/// A fetch that takes longer is left to itself, and counts as failed.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Where git is.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// A repository of this machine, read in place.
+    Local {
+        /// The repository.
+        source: Source,
+        /// The branch, tag or commit to follow.
+        revision: String,
+        /// Its name in the store.
+        identity: String,
+    },
+    /// A remote repository, fetched into a cache.
+    Remote {
+        /// Where it is.
+        url: RemoteUrl,
+        /// Where the cache is.
+        cache: std::path::PathBuf,
+        /// The token to fetch with.
+        token: Option<Secret>,
+        /// The branch, tag or commit to follow.
+        revision: String,
+    },
+}
+
+impl Origin {
+    /// The repository's name in the store: the same for every replica.
+    pub fn identity(&self) -> String {
+        match self {
+            Origin::Local { identity, .. } => identity.clone(),
+            Origin::Remote { url, .. } => url.to_string(),
+        }
+    }
+
+    /// Brings what is known of the repository up to date, and says what the head is. Blocks.
+    fn refresh(&self) -> Result<(Source, Revision), SourceError> {
+        match self {
+            Origin::Local { source, revision, .. } => Ok((source.clone(), source.head(revision)?)),
+            Origin::Remote { url, cache, token, revision } => {
+                let source = Source::remote(url, cache, token.as_ref())?;
+                // The cache has a `HEAD` of its own, which means nothing.
+                let revision = match revision.strip_prefix("HEAD") {
+                    Some(steps) => format!("{REMOTE_HEAD}{steps}"),
+                    None => revision.clone(),
+                };
+                let head = source.head(&revision)?;
+                Ok((source, head))
+            }
+        }
+    }
+}
+
+/// What is known of git, for the whole process.
+#[derive(Debug)]
+pub struct Head {
+    origin: Origin,
+    store: Store,
+    known: watch::Sender<Option<Arc<Known>>>,
+    /// Why the newest head is not taken, or git can't be asked.
+    trouble: Mutex<Option<Fault>>,
+    /// When git was last asked with success, in milliseconds since 1970; 0 for never.
+    fetched_at_ms: AtomicI64,
+    /// Wakes the keeper: a hook, a changed file, an operator.
+    pub hints: Notify,
+    /// A fetch that was left to itself.
+    lingering: tokio::sync::Mutex<Option<Fetch>>,
+}
+
+type Fetch = JoinHandle<Result<(Source, Revision), SourceError>>;
+
+/// Why a head could not be taken.
+#[derive(Debug, thiserror::Error)]
+enum HeadError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Head {
+    /// Nothing is known yet.
+    pub fn new(origin: Origin, store: Store) -> Self {
+        Self {
+            origin,
+            store,
+            known: watch::Sender::new(None),
+            trouble: Mutex::default(),
+            fetched_at_ms: AtomicI64::new(0),
+            hints: Notify::new(),
+            lingering: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// What git says, once it has been read.
+    pub fn known(&self) -> watch::Receiver<Option<Arc<Known>>> {
+        self.known.subscribe()
+    }
+
+    /// The repository's name in the store.
+    pub fn identity(&self) -> String {
+        self.origin.identity()
+    }
+
+    /// Why the newest head is not taken, or git can't be asked.
+    pub fn trouble(&self) -> Option<Fault> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long ago git was asked with success; none where it never was.
+    pub fn age(&self) -> Option<Duration> {
+        let at = self.fetched_at_ms.load(Ordering::Relaxed);
+        (at > 0).then(|| {
+            Duration::from_millis(clock::now().as_millisecond().saturating_sub(at).max(0).unsigned_abs())
+        })
+    }
+
+    /// Keeps up until told to stop. `poll` is asked anew each time: settings may change.
+    pub async fn keep(&self, poll: impl Fn() -> Duration, stop: &CancellationToken) {
+        let mut round = 0_u64;
+        loop {
+            round += 1;
+            self.look().await;
+            let wait = jittered(poll(), round);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.hints.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Asks once, and takes what there is to take.
+    pub async fn look(&self) {
+        let result = self.try_look().await;
+        let fault = result.err().map(|error| {
+            let message = chain(&error);
+            tracing::warn!(error = %message, "the head was not taken");
+            Fault::new(FaultKind::Transient, message)
+        });
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+
+    async fn try_look(&self) -> Result<(), HeadError> {
+        let (source, revision) = self.fetch().await?;
+        self.fetched_at_ms.store(clock::now().as_millisecond(), Ordering::Relaxed);
+        // Another replica may take a head at the same moment; each turn sees one more of them.
+        for _ in 0..10 {
+            let current = self.known.borrow().clone();
+            let agreed = self.store.head(&self.identity()).await?;
+            let same = |known: &Arc<Known>| known.revision == revision;
+            if current.as_ref().is_some_and(same) && agreed.as_ref() == Some(&revision) {
+                return Ok(());
+            }
+            if self.take(&source, &revision, current, agreed).await? {
+                return Ok(());
+            }
+        }
+        Err(HeadError::Other("other replicas take one head after the other".into()))
+    }
+
+    async fn fetch(&self) -> Result<(Source, Revision), HeadError> {
+        let mut lingering = self.lingering.lock().await;
+        // Two fetches into one cache would be in each other's way: one that was given up is waited for first.
+        let mut fetch = lingering.take().unwrap_or_else(|| {
+            let origin = self.origin.clone();
+            tokio::task::spawn_blocking(move || origin.refresh())
+        });
+        match tokio::time::timeout(FETCH_TIMEOUT, &mut fetch).await {
+            Ok(Ok(fetched)) => Ok(fetched?),
+            Ok(Err(error)) => Err(HeadError::Other(format!("asking git ended unexpectedly: {error}"))),
+            Err(_) => {
+                *lingering = Some(fetch);
+                Err(HeadError::Other(format!("git did not answer within {} s", FETCH_TIMEOUT.as_secs())))
+            }
+        }
+    }
+
+    /// Takes a head. False where another replica took one meanwhile.
+    async fn take(
+        &self,
+        source: &Source,
+        revision: &Revision,
+        current: Option<Arc<Known>>,
+        agreed: Option<Revision>,
+    ) -> Result<bool, HeadError> {
+        let rewound = match &agreed {
+            Some(agreed) => !source.holds(revision, agreed)?,
+            None => false,
+        };
+        let target = if rewound { agreed.clone().unwrap_or_else(|| revision.clone()) } else { revision.clone() };
+        if rewound && current.as_ref().is_some_and(|known| known.revision == target) {
+            return Err(self.refuse(revision, &target));
+        }
+        let (known, moved) = self.read(source, &target, current.clone()).await.map_err(|error| {
+            // What was agreed on may no longer be in the repository: then nothing is known, and nothing done.
+            if rewound { self.refuse(revision, &target) } else { error }
+        })?;
+        let refusal = self.refusal(&known, current.as_deref()).await?;
+        let hold = refusal.map(|refusal| Pause {
+            kind: PauseKind::Hold,
+            by: format!("guard {}", refusal.guard.name()),
+            reason: format!("{}; go on with `genesync resume --all`", refusal.message),
+            since: clock::now(),
+            until: None,
+        });
+        let identity = self.identity();
+        let advance = self
+            .store
+            .advance(&identity, agreed.as_ref(), &target, &moved.rows, moved.gone.as_deref(), hold.as_ref())
+            .await?;
+        let Advance::Taken(due) = advance else { return Ok(false) };
+        tracing::info!(revision = %target, tenants = known.tenants.len(), due, "took a head");
+        self.known.send_replace(Some(Arc::new(known)));
+        if rewound { Err(self.refuse(revision, &target)) } else { Ok(true) }
+    }
+
+    fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
+        HeadError::Other(format!(
+            "{revision} does not hold {agreed}, the head before it: the branch was rewound, or this copy of it is behind; nothing is written from it. \
+             Where history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once"
+        ))
+    }
+
+    async fn read(
+        &self,
+        source: &Source,
+        revision: &Revision,
+        current: Option<Arc<Known>>,
+    ) -> Result<(Known, Moved), HeadError> {
+        let (source, revision) = (source.clone(), revision.clone());
+        let today = clock::today();
+        let read = tokio::task::spawn_blocking(move || match current {
+            Some(current) => current.follow(&source, revision.as_str(), today),
+            None => Known::load(&source, revision.as_str(), today).map(|known| {
+                let rows = known.all_wanted();
+                (known, Moved { rows, gone: None })
+            }),
+        });
+        let read = read.await;
+        Ok(read.map_err(|error| HeadError::Other(format!("reading {} ended: {error}", self.identity())))??)
+    }
+
+    /// Whether a head changes more tenants than one may.
+    async fn refusal(&self, known: &Known, current: Option<&Known>) -> Result<Option<Refusal>, HeadError> {
+        let changing = match current {
+            Some(current) => known.changed_since(current),
+            None => {
+                let before = self.store.digests().await?;
+                let differs = |(name, digest): &(&crate::model::TenantName, &String)| {
+                    known.tenants.get(*name).is_some_and(|known| known.digest.as_deref() != Some(digest.as_str()))
+                };
+                before.iter().filter(differs).count()
+            }
+        };
+        Ok(guard::check_run(changing, known.tenants.len(), &known.limits))
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        if !text.ends_with(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        source = inner.source();
+    }
+    text
+}

@@ -1,0 +1,241 @@
+//! What git says, as a replica holds it: every tenant rendered, small enough for tens of thousands.
+//!
+//! A new commit is compared by object ids; only tenants whose own folder moved are read again, or all where
+//! something moved that they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde_json::{Map, Value};
+
+use super::fleet::{self, Fleet, Loaded};
+use crate::model::plan::Limits;
+use crate::model::snapshot::Outline;
+use crate::model::{CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Tenant, TenantName, json};
+use crate::source::{Source, SourceError};
+use crate::store::Wanted;
+
+/// One tenant at one revision.
+#[derive(Debug)]
+pub struct KnownTenant {
+    /// Digest of all that a run of it depends on; none where it may not be written.
+    pub digest: Option<Arc<str>>,
+    /// Why it may not be written.
+    pub invalid: Option<String>,
+    /// Its settings, where they could be read.
+    pub tenant: Option<Tenant>,
+    /// What git says, as compact JSON: a tree of values takes several times the room.
+    body: Box<[u8]>,
+    exclusive: bool,
+}
+
+/// Everything at one revision.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The revision.
+    pub revision: Revision,
+    /// The limits that the project sets.
+    pub limits: Limits,
+    /// Tenants with a configuration, or that are not valid.
+    pub tenants: BTreeMap<TenantName, Arc<KnownTenant>>,
+    outline: Outline,
+    /// Whether two tenants claim one organization: then who is valid depends on others.
+    rivalry: bool,
+}
+
+/// What changed with a new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// Tenants that are new or say something else.
+    pub rows: Vec<Wanted>,
+    /// Tenants that are gone; none where `rows` is everything there is.
+    pub gone: Option<Vec<TenantName>>,
+}
+
+impl Known {
+    /// Reads a whole repository.
+    ///
+    /// # Errors
+    /// It can't be read, or the project itself is not valid: no limit in it can be trusted then.
+    pub fn load(source: &Source, revision: &str, today: Date) -> Result<Self, LoadError> {
+        let outline = source.outline(revision)?;
+        let fleet = fleet::load(source, outline.revision.as_str(), None, today)?;
+        refuse_broken_project(&fleet)?;
+        let rivalry = fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
+        let tenants = known_tenants(&fleet);
+        Ok(Self { revision: outline.revision.clone(), limits: fleet.limits, tenants, outline, rivalry })
+    }
+
+    /// Reads what another revision changes, and says what that is.
+    ///
+    /// # Errors
+    /// As [`Known::load`].
+    pub fn follow(&self, source: &Source, revision: &str, today: Date) -> Result<(Self, Moved), LoadError> {
+        let outline = source.outline(revision)?;
+        let touched: BTreeSet<TenantName> = outline
+            .tenants
+            .iter()
+            .filter(|(name, id)| self.outline.tenants.get(*name) != Some(*id))
+            .map(|(name, _)| TenantName::new(name.as_str()))
+            .collect();
+        let gone: Vec<TenantName> = self
+            .outline
+            .tenants
+            .keys()
+            .filter(|name| !outline.tenants.contains_key(*name))
+            .map(|name| TenantName::new(name.as_str()))
+            .collect();
+        let all_gone = outline.tenants.is_empty();
+        if outline.shared != self.outline.shared || self.rivalry || all_gone {
+            return self.reload(source, revision, today);
+        }
+        let mut known = self.clone();
+        for name in touched.iter().chain(&gone) {
+            known.tenants.remove(name);
+        }
+        if !touched.is_empty() {
+            let fleet = fleet::load(source, outline.revision.as_str(), Some(&touched), today)?;
+            let fresh = known_tenants(&fleet);
+            if claims_of_others(&known.tenants, &fresh) {
+                return self.reload(source, revision, today);
+            }
+            known.limits = fleet.limits;
+            known.tenants.extend(fresh);
+        }
+        known.revision = outline.revision.clone();
+        known.outline = outline;
+        let rows = touched.iter().filter_map(|name| known.wanted(name)).collect();
+        // A folder that no longer holds a configuration is as good as gone.
+        let emptied = touched.iter().filter(|name| !known.tenants.contains_key(*name)).cloned();
+        let gone = Some(gone.into_iter().chain(emptied).collect());
+        Ok((known, Moved { rows, gone }))
+    }
+
+    fn reload(&self, source: &Source, revision: &str, today: Date) -> Result<(Self, Moved), LoadError> {
+        let known = Self::load(source, revision, today)?;
+        let rows = known.all_wanted();
+        Ok((known, Moved { rows, gone: None }))
+    }
+
+    /// What the store has to know of every tenant.
+    pub fn all_wanted(&self) -> Vec<Wanted> {
+        self.tenants.keys().filter_map(|name| self.wanted(name)).collect()
+    }
+
+    fn wanted(&self, name: &TenantName) -> Option<Wanted> {
+        let known = self.tenants.get(name)?;
+        let tenant = known.tenant.as_ref();
+        Some(Wanted {
+            tenant: name.clone(),
+            digest: known.digest.clone(),
+            enforced: tenant.is_some_and(|tenant| tenant.mode == Mode::Enforce),
+            credentials: tenant
+                .map_or_else(|| CredentialsName::new("-"), |tenant| tenant.primary.credentials.clone()),
+            wave: tenant.map_or(0, |tenant| tenant.wave),
+            invalid: known.invalid.clone(),
+        })
+    }
+
+    /// Tenants that are there already and whose digest differs from another revision's: those that a commit
+    /// would change.
+    pub fn changed_since(&self, before: &Self) -> usize {
+        let differs = |(name, known): &(&TenantName, &Arc<KnownTenant>)| {
+            before.tenants.get(*name).is_some_and(|old| old.digest != known.digest)
+        };
+        self.tenants.iter().filter(differs).count()
+    }
+
+    /// The names of all credentials that its tenants use.
+    pub fn credentials(&self) -> BTreeSet<CredentialsName> {
+        let tenants = self.tenants.values().filter_map(|known| known.tenant.as_ref());
+        tenants.flat_map(Tenant::targets).map(|target| target.credentials.clone()).collect()
+    }
+}
+
+impl KnownTenant {
+    fn of(loaded: &Loaded, invalid: Option<String>) -> Option<Self> {
+        let Some(desired) = loaded.desired.as_ref().filter(|_| !loaded.blocked) else {
+            // Without a configuration and without an error there is nothing to manage.
+            loaded.blocked.then_some(())?;
+            let reason = invalid.unwrap_or_else(|| "its manifests are not valid".into());
+            return Some(Self {
+                digest: None,
+                invalid: Some(reason),
+                tenant: loaded.tenant.clone(),
+                body: Box::default(),
+                exclusive: false,
+            });
+        };
+        let body = serde_json::to_vec(&*desired.body).unwrap_or_default();
+        let mut settings = serde_json::to_vec(&(&loaded.tenant, desired.exclusive)).unwrap_or_default();
+        settings.extend_from_slice(&body);
+        Some(Self {
+            digest: Some(json::digest_bytes(&settings).into()),
+            invalid: None,
+            tenant: loaded.tenant.clone(),
+            body: body.into(),
+            exclusive: desired.exclusive,
+        })
+    }
+
+    /// What git says.
+    pub fn desired(&self) -> Desired {
+        let body: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
+        Desired { body: Arc::new(body), exclusive: self.exclusive }
+    }
+}
+
+/// Why a revision can't be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// It can't be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// `genesync.yaml` is not valid.
+    #[error("`genesync.yaml` is not valid at {revision}, so no limit in it can be trusted: {message}")]
+    Project {
+        /// The revision.
+        revision: Revision,
+        /// The first finding.
+        message: String,
+    },
+}
+
+fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
+    if !fleet.project_is_broken() {
+        return Ok(());
+    }
+    let first = fleet.findings.iter().find(|finding| finding.severity == Severity::Error);
+    let message = first.map(|finding| format!("{}: {}", finding.location, finding.message)).unwrap_or_default();
+    Err(LoadError::Project { revision: fleet.revision.clone(), message })
+}
+
+fn known_tenants(fleet: &Fleet) -> BTreeMap<TenantName, Arc<KnownTenant>> {
+    let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
+    for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        if let Some(tenant) = &finding.tenant {
+            let told = || format!("{}: {} ({})", finding.location, finding.message, finding.rule);
+            first_errors.entry(tenant).or_insert_with(told);
+        }
+    }
+    let known = |loaded: &Loaded| {
+        let tenant = KnownTenant::of(loaded, first_errors.get(&loaded.name).cloned())?;
+        Some((loaded.name.clone(), Arc::new(tenant)))
+    };
+    fleet.tenants.iter().filter_map(known).collect()
+}
+
+/// Whether a tenant that was read anew names an organization of another one.
+fn claims_of_others(
+    others: &BTreeMap<TenantName, Arc<KnownTenant>>,
+    fresh: &BTreeMap<TenantName, Arc<KnownTenant>>,
+) -> bool {
+    let organizations = |known: &BTreeMap<TenantName, Arc<KnownTenant>>| -> BTreeSet<OrganizationId> {
+        let tenants = known.values().filter_map(|known| known.tenant.as_ref());
+        tenants.flat_map(Tenant::targets).map(|target| target.organization.clone()).collect()
+    };
+    let named = organizations(fresh);
+    let mine = |target: &crate::model::Target| named.contains(&target.organization);
+    others.values().filter_map(|known| known.tenant.as_ref()).any(|tenant| tenant.targets().any(mine))
+}
