@@ -109,6 +109,8 @@ pub struct TargetPlan {
     pub changes: Vec<Change>,
     /// Fields that git moved and that already hold the new value.
     pub already_done: Vec<String>,
+    /// Managed fields that differ and are left as they are by a rule of the tenant, in path order.
+    pub ignored: Vec<String>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
@@ -142,6 +144,11 @@ impl Plan {
     /// All changes of all organizations.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.targets.iter().flat_map(|target| &target.changes)
+    }
+
+    /// How many fields differ and are left as they are.
+    pub fn ignored(&self) -> usize {
+        self.targets.iter().map(|target| target.ignored.len()).sum()
     }
 
     /// How many changes there are of one kind.

@@ -48,7 +48,7 @@ pub fn plan(
         let live = observed.body();
         let observed_digest = json::digest(&live);
         // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
-        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, &live)) };
+        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, observed)) };
         // Copying the primary over this target is harmless where both would end up the same.
         let ours_to_overwrite =
             changes.is_empty() || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
@@ -58,6 +58,7 @@ pub fn plan(
             observed_digest,
             changes,
             already_done,
+            ignored: diff::ignored(desired, observed),
             body,
             ours_to_overwrite,
         });

@@ -122,7 +122,7 @@ fn desired(value: u64) -> Desired {
         "greetings": {"enabled": true, "messages": [format!("hello {value}")], "delayMs": value * 10},
         "features": {"flags": {"enableRichText": value.is_multiple_of(2)}, "audiences": ["b", "a"]},
     });
-    Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false }
+    Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false, ignored: BTreeSet::new() }
 }
 
 fn managed(property: &str) -> bool {
@@ -174,6 +174,7 @@ impl Universe {
                 mode: Mode::Enforce,
                 wave: 0,
                 windows: Vec::new(),
+                ignore: Vec::new(),
                 protected: false,
                 owners: Vec::new(),
             },
