@@ -224,6 +224,10 @@ pub struct Limits {
     pub run_tenants_max: usize,
     /// The same as a share of all tenants, in percent; applies from ten tenants on.
     pub run_tenants_max_percent: u8,
+    /// How often one field may be set back within `flap_window_ms`; moved again after that, it is fought over.
+    pub flaps_max: usize,
+    /// How long a field that was set back counts.
+    pub flap_window_ms: u64,
     /// Guards that the operator opened for this run.
     pub allowed: BTreeSet<Guard>,
 }
@@ -235,6 +239,8 @@ impl Default for Limits {
             tenant_changes_max_percent: 100,
             run_tenants_max: usize::MAX,
             run_tenants_max_percent: 50,
+            flaps_max: 3,
+            flap_window_ms: 3_600_000,
             allowed: BTreeSet::new(),
         }
     }

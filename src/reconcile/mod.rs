@@ -153,6 +153,9 @@ pub enum Status {
     Refused(Vec<Refusal>),
     /// A person has to decide.
     Held(String),
+    /// A person has to decide, because going on would only undo what somebody else goes on doing: it ends with
+    /// the quarrel, not with the next run.
+    Contested(String),
     /// Something outside failed.
     Degraded(Fault),
     /// The operator stopped it.

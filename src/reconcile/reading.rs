@@ -171,6 +171,7 @@ impl Run {
             let over =
                 receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
             self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
+            self.journal.0.note_reverts(&intent, &receipts);
             records.push(Record::Resolved { intent: intent.id, receipts });
         }
         let step = if records.is_empty() {

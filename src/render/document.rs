@@ -241,6 +241,7 @@ pub fn status_name(status: &Status) -> &'static str {
         Status::Drifted => "Drifted",
         Status::Unconfirmed(_) => "Unconfirmed",
         Status::Refused(_) | Status::Held(_) => "Held",
+        Status::Contested(_) => "Held",
         Status::Degraded(_) => "Degraded",
         Status::Cancelled => "Paused",
     }
@@ -264,6 +265,7 @@ pub fn status_reason(status: &Status) -> Option<String> {
                 .join("; "),
         ),
         Status::Held(reason) => Some(reason.clone()),
+        Status::Contested(reason) => Some(reason.clone()),
         Status::Degraded(fault) => Some(fault.to_string()),
         Status::Cancelled => Some("stopped by the operator".into()),
     }

@@ -17,6 +17,59 @@ fn delay_of(stage: &Stage, number: u32) -> Value {
     stage.live(number).1["greetings"]["delayMs"].clone()
 }
 
+/// Moves the delay and applies, so many times; each time it is set back.
+fn quarrel(stage: &Stage, times: usize) {
+    for _ in 0..times {
+        stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+        stage.genesync(&["apply"]).expect(0);
+        assert_eq!(delay_of(stage, 1), 1);
+    }
+}
+
+#[test]
+fn a_field_that_was_set_back_three_times_and_moved_again_is_left_to_people() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    quarrel(&stage, 3);
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    stage.edit(2, &json!({"greetings": {"delayMs": 9}}));
+    let mark = stage.mark();
+    // The other tenant goes on: some are done, one is not.
+    let ran = stage.genesync(&["apply", "--format", "json"]).expect(6);
+    assert_eq!(stage.writes(mark).len(), 1);
+    assert_eq!((delay_of(&stage, 1), delay_of(&stage, 2)), (json!(777), json!(1)));
+    let result = ran.json()["tenants"][0].clone();
+    let reason = format!(
+        "fought over: greetings.delayMs of {} was set back 3 times within 60 min and Mara Ionescu moved it again; agree on one owner, then `genesync resume acme`",
+        organization(1)
+    );
+    assert_eq!((&result["status"], &result["reason"]), (&json!("Held"), &json!(reason)));
+    // It stays so however often it is tried, and whoever gives in ends it.
+    let mark = stage.mark();
+    stage.genesync(&["apply", "--tenant", "acme"]).expect(4);
+    assert_eq!(stage.writes(mark), []);
+    stage.edit(1, &json!({"greetings": {"delayMs": 1}}));
+    stage.genesync(&["apply"]).expect(0);
+}
+
+#[test]
+fn the_project_says_how_often_a_field_may_be_set_back_in_any_region() {
+    let stage = Stage::new();
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  guards:\n    tenant: {flapsMax: 1, flapWindowMs: 60000}\n";
+    stage.commit(
+        &[tenant("acme", &[1, 2], &delay(1)), vec![("genesync.yaml".into(), project.into())]].concat(),
+    );
+    stage.genesync(&["apply"]).expect(0);
+    let by = |actor: &str| json!({"organizationId": organization(2), "actor": actor, "patch": {"greetings": {"delayMs": 777}}});
+    stage.control("POST", "edit", &by("terraform"));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(delay_of(&stage, 2), 1);
+    stage.control("POST", "edit", &by("Mara Ionescu"));
+    let ran = stage.genesync(&["apply"]).expect(4);
+    let said = "was set back 1 time within 1 min and Mara Ionescu moved it again, terraform before";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    assert_eq!(delay_of(&stage, 2), 777);
+}
+
 #[test]
 fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
     let stage = Stage::applied(&[leaving_the_delay(&[1], "2099-12-31", 1)]);

@@ -225,6 +225,7 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
         Some(Status::Held(_) | Status::Cancelled) => Exit::Held,
+        Some(Status::Contested(_)) => Exit::Held,
         Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
         Some(Status::Degraded(_)) => Exit::Outside,
         None => Exit::Bug,
