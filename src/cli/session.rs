@@ -233,7 +233,8 @@ impl Session {
             let spec = Spec {
                 tenant: tenant.clone(),
                 revision: fleet.revision.clone(),
-                desired: desired.clone(),
+                // Here, because every run starts here: a rule ends on its day whenever the fleet was loaded.
+                desired: desired.ignoring(tenant.ignored_on(clock::today())),
                 desired_before: desired_before.get(&loaded.name).cloned(),
                 limits: limits.clone(),
                 timing,

@@ -182,7 +182,7 @@ impl KnownTenant {
     /// What git says.
     pub fn desired(&self) -> Desired {
         let body: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
-        Desired { body: Arc::new(body), exclusive: self.exclusive }
+        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored: BTreeSet::new() }
     }
 }
 

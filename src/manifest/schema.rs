@@ -91,6 +91,42 @@ pub fn reads(kind: Kind, document: &Node) -> bool {
     }
 }
 
+/// Dotted paths of every section and field of a web messaging configuration, as the platform stores it; one
+/// that ends in `.*` stands for any name.
+pub fn fields() -> &'static [String] {
+    /// Ours alone: no live configuration has them.
+    const NEVER_SENT: &[&str] = &["extends", "exclusive", "availability.timeZone"];
+    fn walk(section: &Value, path: &str, all: &mut Vec<String>) {
+        for (key, below) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            if NEVER_SENT.contains(&path.as_str()) {
+                continue;
+            }
+            walk(below, &path, all);
+            if below.get("additionalProperties").is_some_and(Value::is_object) {
+                all.push(format!("{path}.*"));
+            }
+            all.push(path);
+        }
+    }
+    static FIELDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let mut all = Vec::new();
+        if let Some(spec) = schema(Kind::WebMessaging).pointer("/properties/spec") {
+            walk(spec, "", &mut all);
+        }
+        all
+    });
+    &FIELDS
+}
+
+/// Whether a web messaging configuration has a section or a field of this dotted path.
+pub fn has_field(path: &str) -> bool {
+    fields().iter().any(|field| match field.strip_suffix('*') {
+        Some(section) => path.strip_prefix(section).is_some_and(|name| !name.is_empty()),
+        None => field == path,
+    })
+}
+
 /// Everything that the schema of a kind has to say against a document.
 pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };

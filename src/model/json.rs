@@ -104,6 +104,35 @@ pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
+/// The leaves whose dotted path passes, in their places; an object that loses all of its leaves goes too.
+pub fn pick(map: &Map<String, Value>, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {
+    fn walk(map: &Map<String, Value>, path: &mut String, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {
+        let mut picked = Map::new();
+        for (key, value) in map {
+            let length = path.len();
+            if length > 0 {
+                path.push('.');
+            }
+            path.push_str(key);
+            match value {
+                Value::Object(inner) if !inner.is_empty() => {
+                    let inner = walk(inner, path, keep);
+                    if !inner.is_empty() {
+                        picked.insert(key.clone(), Value::Object(inner));
+                    }
+                }
+                leaf if keep(path) => {
+                    picked.insert(key.clone(), leaf.clone());
+                }
+                _ => {}
+            }
+            path.truncate(length);
+        }
+        picked
+    }
+    walk(map, &mut String::new(), keep)
+}
+
 /// Calls `visit` with the dotted path of every leaf: a scalar, a list, or an empty object.
 pub fn leaves<'a>(map: &'a Map<String, Value>, visit: &mut impl FnMut(&str, &'a Value)) {
     fn walk<'a>(map: &'a Map<String, Value>, path: &mut String, visit: &mut impl FnMut(&str, &'a Value)) {
@@ -158,6 +187,13 @@ mod tests {
         {
             assert_eq!(at_dotted(&map, path).cloned(), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn picking_keeps_whole_leaves_and_drops_what_is_emptied() {
+        let map = object(json!({"z": {"a": 1, "b": {"c": [1], "d": null}}, "y": {}, "x": {"w": 1}}));
+        let picked = pick(&map, &|path| path.starts_with("z.b") || path == "y");
+        assert_eq!(Value::Object(picked).to_string(), r#"{"z":{"b":{"c":[1],"d":null}},"y":{}}"#);
     }
 
     #[test]

@@ -25,5 +25,5 @@ pub use plan::{Change, ChangeKind, Class, Guard, Plan, Refusal};
 pub use record::Record;
 pub use secret::Secret;
 pub use state::{Base, Desired, Observed, Stored};
-pub use tenant::{Mode, Target, Tenant, Window};
+pub use tenant::{IgnoreRule, Mode, Target, Tenant, Window};
 pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Write};

@@ -109,6 +109,8 @@ pub struct TargetPlan {
     pub changes: Vec<Change>,
     /// Fields that git moved and that already hold the new value.
     pub already_done: Vec<String>,
+    /// Managed fields that differ and are left as they are by a rule of the tenant, in path order.
+    pub ignored: Vec<String>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
@@ -142,6 +144,11 @@ impl Plan {
     /// All changes of all organizations.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.targets.iter().flat_map(|target| &target.changes)
+    }
+
+    /// How many fields differ and are left as they are.
+    pub fn ignored(&self) -> usize {
+        self.targets.iter().map(|target| target.ignored.len()).sum()
     }
 
     /// How many changes there are of one kind.
@@ -217,6 +224,10 @@ pub struct Limits {
     pub run_tenants_max: usize,
     /// The same as a share of all tenants, in percent; applies from ten tenants on.
     pub run_tenants_max_percent: u8,
+    /// How often one field may be set back within `flap_window_ms`; moved again after that, it is fought over.
+    pub flaps_max: usize,
+    /// How long a field that was set back counts.
+    pub flap_window_ms: u64,
     /// Guards that the operator opened for this run.
     pub allowed: BTreeSet<Guard>,
 }
@@ -228,6 +239,8 @@ impl Default for Limits {
             tenant_changes_max_percent: 100,
             run_tenants_max: usize::MAX,
             run_tenants_max_percent: 50,
+            flaps_max: 3,
+            flap_window_ms: 3_600_000,
             allowed: BTreeSet::new(),
         }
     }

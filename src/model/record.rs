@@ -122,9 +122,7 @@ impl Journal {
             Record::Resolved { intent, receipts } => {
                 if let Some(at) = self.unresolved.iter().position(|open| open.id == intent) {
                     let ended = self.unresolved.remove(at);
-                    if !receipts.is_empty() {
-                        self.reverts.extend(ended.reverts);
-                    }
+                    self.note_reverts(&ended, &receipts);
                 }
                 self.owed.extend(receipts);
             }
@@ -135,5 +133,14 @@ impl Journal {
                 self.bases.insert(organization, base);
             }
         }
+    }
+
+    /// What an ended intent set back: only where its write landed. A job lands in some organizations and not
+    /// in others, and those are written again with an intent of their own.
+    pub fn note_reverts(&mut self, ended: &Intent, receipts: &[Receipt]) {
+        let landed = |revert: &&Revert| {
+            receipts.iter().any(|receipt| receipt.target.organization == revert.organization)
+        };
+        self.reverts.extend(ended.reverts.iter().filter(landed).cloned());
     }
 }

@@ -1,5 +1,6 @@
 //! What git says, what the API last said, and what we last applied.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +16,22 @@ pub struct Desired {
     pub body: Arc<Map<String, Value>>,
     /// Whether fields that `body` does not name are to be removed.
     pub exclusive: bool,
+    /// Fields and sections, as dotted paths, that stay as they are where there is a configuration already.
+    pub ignored: BTreeSet<String>,
+}
+
+impl Desired {
+    /// The same with other fields ignored.
+    #[must_use]
+    pub fn ignoring(&self, ignored: BTreeSet<String>) -> Self {
+        Self { ignored, ..self.clone() }
+    }
+
+    /// Whether a field is ignored: it is named, or lies below what is named.
+    pub fn ignores(&self, path: &str) -> bool {
+        let covers = |rest: &str| rest.is_empty() || rest.starts_with('.');
+        self.ignored.iter().any(|field| path.strip_prefix(field.as_str()).is_some_and(covers))
+    }
 }
 
 /// A configuration as the API returned it.
@@ -64,7 +81,8 @@ impl Observed {
 pub struct Base {
     /// The version that our write made.
     pub version: u64,
-    /// The whole configuration at that version.
+    /// The whole configuration at that version. What was ignored then is what git said: somebody else's
+    /// value must not count as applied on the day on which it is managed again.
     pub body: Arc<Map<String, Value>>,
     /// The revision that it was made from.
     pub revision: Revision,

@@ -1,5 +1,8 @@
 //! A tenant as its manifest declares it: where its configuration lives and how it is kept in sync.
 
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::{CredentialsName, OrganizationId, Region, TenantName};
@@ -49,6 +52,15 @@ pub struct Window {
     pub time_zone: String,
 }
 
+/// A field that somebody else may hold for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct IgnoreRule {
+    /// Dotted path of the field, or of a section with all that it holds.
+    pub field: String,
+    /// The last day on which it holds, in UTC.
+    pub until: Date,
+}
+
 /// A tenant: one primary organization and its replicas.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Tenant {
@@ -64,6 +76,8 @@ pub struct Tenant {
     pub wave: u32,
     /// When writes are allowed; empty means always.
     pub windows: Vec<Window>,
+    /// Fields that are left to somebody else for a while, expired rules included.
+    pub ignore: Vec<IgnoreRule>,
     /// `metadata.labels.protected: "true"`: switching things off needs `--allow protected`.
     pub protected: bool,
     /// Who to ask.
@@ -74,5 +88,11 @@ impl Tenant {
     /// The primary, then the replicas.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         std::iter::once(&self.primary).chain(&self.replicas)
+    }
+
+    /// The fields that are left to somebody else on a day.
+    pub fn ignored_on(&self, today: Date) -> BTreeSet<String> {
+        let in_force = self.ignore.iter().filter(|rule| today <= rule.until);
+        in_force.map(|rule| rule.field.clone()).collect()
     }
 }

@@ -1,6 +1,8 @@
 //! The field-by-field comparison of one organization.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -10,15 +12,57 @@ use super::class::class_of;
 use crate::model::plan::Attribution;
 use crate::model::{ActorKind, Change, ChangeKind, Desired, Entry, Observed, Stored, json};
 
+/// Whether rules to ignore fields hold for an organization: one without a configuration gets every field,
+/// because there is nobody's value to leave alone.
+fn ignores_any(desired: &Desired, observed: &Observed) -> bool {
+    !desired.ignored.is_empty() && observed.version().is_some()
+}
+
+/// What git says of the fields that are not ignored.
+fn in_force<'a>(desired: &'a Desired, observed: &Observed) -> Cow<'a, Map<String, Value>> {
+    if ignores_any(desired, observed) {
+        Cow::Owned(json::pick(&desired.body, &|path| !desired.ignores(path)))
+    } else {
+        Cow::Borrowed(&*desired.body)
+    }
+}
+
 /// The configuration to write: the observed one with the managed fields set and, where the manifest is
-/// exclusive, the others gone. What is not managed keeps its bytes and its place.
-pub fn target_body(desired: &Desired, observed: &Map<String, Value>) -> Map<String, Value> {
-    let mut body = if desired.exclusive { Map::new() } else { observed.clone() };
+/// exclusive, the others gone. What is not managed, or is ignored, keeps its bytes and its place.
+pub fn target_body(desired: &Desired, observed: &Observed) -> Map<String, Value> {
+    let live = observed.body();
+    let mut body = match (desired.exclusive, ignores_any(desired, observed)) {
+        (false, _) => Map::clone(&live),
+        (true, true) => json::pick(&live, &|path| desired.ignores(path)),
+        (true, false) => Map::new(),
+    };
     for field in SERVER_FIELDS {
         body.shift_remove(*field);
     }
-    json::overlay(&mut body, &desired.body);
+    json::overlay(&mut body, &in_force(desired, observed));
     body
+}
+
+/// What counts as applied where nothing is left to change: the live configuration, and in place of what is
+/// ignored what git says. The value that somebody else gave it is no work of ours.
+pub fn base_body(desired: &Desired, observed: &Observed) -> Arc<Map<String, Value>> {
+    if !ignores_any(desired, observed) {
+        return observed.body();
+    }
+    Arc::new(target_body(&desired.ignoring(BTreeSet::new()), observed))
+}
+
+/// The managed fields that differ and are left as they are, in path order.
+pub fn ignored(desired: &Desired, observed: &Observed) -> Vec<String> {
+    if !ignores_any(desired, observed) {
+        return Vec::new();
+    }
+    let live = observed.body();
+    let differs = |path: &String| {
+        !canonical::equal(path, json::at_dotted(&desired.body, path), json::at_dotted(&live, path))
+    };
+    let managed = managed_paths(desired, &live).into_iter();
+    managed.filter(|path| desired.ignores(path)).filter(differs).collect()
 }
 
 /// The fields that differ, and those that git moved and that are there already; both in path order.
@@ -30,8 +74,13 @@ pub fn changes(
     let live = observed.body();
     let mut changes = Vec::new();
     let mut already_done = Vec::new();
+    let ignoring = ignores_any(desired, observed);
+    let git = in_force(desired, observed);
     for path in managed_paths(desired, &live) {
-        let wanted = json::at_dotted(&desired.body, &path).filter(|value| !value.is_null());
+        if ignoring && desired.ignores(&path) {
+            continue;
+        }
+        let wanted = json::at_dotted(&git, &path).filter(|value| !value.is_null());
         let found = json::at_dotted(&live, &path).filter(|value| !value.is_null());
         let before = base_value(evidence, &path);
         if canonical::equal(&path, wanted, found) {

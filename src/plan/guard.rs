@@ -30,7 +30,7 @@ pub fn check(
         }
     };
     let mut managed = 0;
-    json::leaves(&desired.body, &mut |_, _| managed += 1);
+    json::leaves(&desired.body, &mut |path, _| managed += usize::from(!desired.ignores(path)));
     for target in plan.targets.iter().filter(|target| target.version.is_some()) {
         let changed = target.changes.len();
         let organization = &target.target.organization;

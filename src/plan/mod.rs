@@ -3,11 +3,12 @@
 //! In: [`Desired`], one [`Observed`] per organization, their [`Base`]s, the audit entries that tell who
 //! moved what, [`crate::model::plan::Limits`]. Out: a [`Plan`], and the [`crate::model::Refusal`]s that keep it from being applied.
 //! Never: reads YAML, wire formats, a clock or a store; writes anything.
-//! Start reading at [`plan`], then `diff.rs`.
+//! Start reading at [`plan`], then `diff.rs`; `guard.rs` and `flapping.rs` say why a plan may not be applied.
 
 pub mod canonical;
 pub mod class;
 pub mod diff;
+pub mod flapping;
 pub mod guard;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,7 +49,7 @@ pub fn plan(
         let live = observed.body();
         let observed_digest = json::digest(&live);
         // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
-        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, &live)) };
+        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, observed)) };
         // Copying the primary over this target is harmless where both would end up the same.
         let ours_to_overwrite =
             changes.is_empty() || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
@@ -58,6 +59,7 @@ pub fn plan(
             observed_digest,
             changes,
             already_done,
+            ignored: diff::ignored(desired, observed),
             body,
             ours_to_overwrite,
         });

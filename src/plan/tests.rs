@@ -17,7 +17,7 @@ fn object(value: Value) -> Arc<Map<String, Value>> {
 }
 
 fn desired(value: Value) -> Desired {
-    Desired { body: object(value), exclusive: false }
+    Desired { body: object(value), exclusive: false, ignored: BTreeSet::new() }
 }
 
 fn person() -> Actor {
@@ -26,6 +26,10 @@ fn person() -> Actor {
 
 fn live(version: u64, body: Value, by: Option<Actor>) -> Observed {
     Observed::Present(Stored { version, body: object(body), modified_at: None, modified_by: by })
+}
+
+fn holding(body: &Arc<Map<String, Value>>) -> Observed {
+    Observed::Present(Stored { version: 1, body: Arc::clone(body), modified_at: None, modified_by: None })
 }
 
 fn base(version: u64, body: Value) -> Base {
@@ -45,6 +49,7 @@ fn tenant(replicas: usize) -> Tenant {
         mode: Mode::Enforce,
         wave: 0,
         windows: Vec::new(),
+        ignore: Vec::new(),
         protected: false,
         owners: Vec::new(),
     }
@@ -167,8 +172,10 @@ fn unnamed_fields_keep_their_digits_and_their_place() {
         r#"{"zeta":{"n":12345678901234567890123,"f":1.10},"greetings":{"delayMs":1,"unknown":[null,{"x":1e5}]},"version":7,"alpha":true}"#,
     )
     .unwrap();
-    let body =
-        diff::target_body(&desired(json!({"greetings": {"delayMs": 5, "enabled": null}})), &object(found));
+    let body = diff::target_body(
+        &desired(json!({"greetings": {"delayMs": 5, "enabled": null}})),
+        &live(7, found, None),
+    );
     assert_eq!(
         Value::Object(body).to_string(),
         r#"{"zeta":{"n":12345678901234567890123,"f":1.10},"greetings":{"delayMs":5,"unknown":[null,{"x":1e+5}]},"alpha":true}"#
@@ -188,7 +195,11 @@ fn null_empty_and_exclusive_are_three_wishes() {
     assert_eq!(paths(&desired(json!({}))), []);
     assert_eq!(paths(&desired(json!({"features": {"audiences": null}}))), [(audiences.clone(), None)]);
     assert_eq!(paths(&desired(json!({"features": {"audiences": []}}))), [(audiences, Some(json!([])))]);
-    let exclusive = Desired { body: object(json!({"features": {"audiences": ["a"]}})), exclusive: true };
+    let exclusive = Desired {
+        body: object(json!({"features": {"audiences": ["a"]}})),
+        exclusive: true,
+        ignored: BTreeSet::new(),
+    };
     assert_eq!(paths(&exclusive), [("features.extra".to_owned(), None)]);
 }
 
@@ -211,6 +222,75 @@ fn classes_say_what_visitors_notice() {
     }
     // The platform routes dynamically unless it is told not to.
     assert_eq!(class::class_of("features.dynamicRouting", None, Some(&json!(false))), Class::Off);
+}
+
+#[test]
+fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
+    let ignoring = |fields: &[&str], git: Value| {
+        desired(git).ignoring(fields.iter().map(|field| (*field).to_owned()).collect())
+    };
+    let git = json!({"greetings": {"delayMs": 1, "enabled": true}, "features": {"audiences": ["a"]}});
+    // ignored, live -> changes, left alone, written
+    let table = [
+        (
+            &["greetings.delayMs"][..],
+            json!({"greetings": {"delayMs": 9, "enabled": false}}),
+            &["features.audiences", "greetings.enabled"][..],
+            &["greetings.delayMs"][..],
+            json!({"greetings": {"delayMs": 9, "enabled": true}, "features": {"audiences": ["a"]}}),
+        ),
+        // A section with all that it holds; a name that merely begins alike is another field.
+        (
+            &["greetings", "features.audience"],
+            json!({"greetings": {"enabled": false, "tone": 1}}),
+            &["features.audiences"],
+            &["greetings.delayMs", "greetings.enabled"],
+            json!({"greetings": {"enabled": false, "tone": 1}, "features": {"audiences": ["a"]}}),
+        ),
+        // What somebody removed stays away; what is in sync is not counted.
+        (
+            &["greetings.delayMs", "features"],
+            json!({"greetings": {"enabled": true}, "features": {"audiences": ["a"]}}),
+            &[],
+            &["greetings.delayMs"],
+            json!({"greetings": {"enabled": true}, "features": {"audiences": ["a"]}}),
+        ),
+    ];
+    for (fields, found, changed, left, written) in table {
+        let (desired, observed) = (ignoring(fields, git.clone()), live(4, found, None));
+        let paths: Vec<String> =
+            diff(&desired, &observed, None).into_iter().map(|change| change.path).collect();
+        assert_eq!(paths, changed, "{fields:?}");
+        assert_eq!(diff::ignored(&desired, &observed), left, "{fields:?}");
+        assert_eq!(diff::target_body(&desired, &observed), *object(written), "{fields:?}");
+    }
+    // Nobody has given a field a value where there is no configuration: it is made with all of them.
+    let fresh = ignoring(&["greetings", "features"], git.clone());
+    assert_eq!(diff(&fresh, &Observed::Absent, None).len(), 3);
+    assert_eq!(diff::ignored(&fresh, &Observed::Absent), Vec::<String>::new());
+    assert_eq!(diff::target_body(&fresh, &Observed::Absent), *object(git.clone()));
+    // An exclusive manifest keeps what is ignored and removes the rest.
+    let found = live(4, json!({"legal": {"notice": 1}, "other": 2, "greetings": {"delayMs": 9}}), None);
+    let exclusive = Desired { exclusive: true, ..ignoring(&["legal", "greetings.delayMs"], git) };
+    assert_eq!(diff::ignored(&exclusive, &found), ["greetings.delayMs", "legal.notice"]);
+    assert_eq!(
+        diff::target_body(&exclusive, &found),
+        *object(
+            json!({"legal": {"notice": 1}, "greetings": {"delayMs": 9, "enabled": true}, "features": {"audiences": ["a"]}})
+        )
+    );
+}
+
+#[test]
+fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
+    let field = BTreeSet::from(["greetings.delayMs".to_owned()]);
+    let git = desired(json!({"greetings": {"delayMs": 1, "enabled": true}}));
+    let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
+    let kept = diff::base_body(&git.ignoring(field), &observed);
+    assert_eq!(*kept, *object(json!({"greetings": {"delayMs": 1, "enabled": true}, "other": 1})));
+    let base = Base { version: 5, body: kept, revision: Revision::new("r0") };
+    let kinds: Vec<_> = diff(&git, &observed, Some(&base)).into_iter().map(|change| change.kind).collect();
+    assert_eq!(kinds, [ChangeKind::Drift]);
 }
 
 #[test]
@@ -317,6 +397,11 @@ fn configuration() -> impl Strategy<Value = Arc<Map<String, Value>>> {
     })
 }
 
+fn ignored_fields() -> impl Strategy<Value = BTreeSet<String>> {
+    let field = prop_oneof![Just("greetings"), Just("greetings.delayMs"), Just("features.flags"), Just("x")];
+    proptest::collection::btree_set(field.prop_map(str::to_owned), 0..3)
+}
+
 fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
@@ -330,17 +415,39 @@ fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
 
 proptest! {
     #[test]
-    fn applying_a_plan_leaves_an_empty_plan(git in configuration(), found in configuration(), exclusive: bool) {
-        let desired = Desired { body: git, exclusive };
-        let body = diff::target_body(&desired, &found);
+    fn applying_a_plan_leaves_an_empty_plan(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
+        let desired = Desired { body: git, exclusive, ignored };
+        let body = diff::target_body(&desired, &holding(&found));
         let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None });
         prop_assert_eq!(diff::changes(&desired, &after, &Evidence::default()).0, vec![]);
     }
 
     #[test]
+    fn what_is_ignored_is_neither_told_nor_touched(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
+        let desired = Desired { body: git, exclusive, ignored };
+        let observed = holding(&found);
+        let body = diff::target_body(&desired, &observed);
+        let (changes, _) = diff::changes(&desired, &observed, &Evidence::default());
+        prop_assert!(changes.iter().all(|change| !desired.ignores(&change.path)));
+        let left = diff::ignored(&desired, &observed);
+        prop_assert!(left.iter().all(|path| desired.ignores(path)));
+        // With the rules gone, exactly what was left alone is a change; an exclusive manifest may have an empty section to mend, too.
+        let after = diff::changes(&desired.ignoring(BTreeSet::new()), &holding(&Arc::new(body.clone())), &Evidence::default()).0;
+        let after: Vec<String> = after.into_iter().map(|change| change.path).collect();
+        prop_assert!(left.iter().all(|path| after.contains(path)));
+        prop_assert!(exclusive || after == left);
+        json::leaves(&found, &mut |path, value| {
+            assert!(!desired.ignores(path) || json::at_dotted(&body, path) == Some(value), "{path}");
+        });
+        json::leaves(&body, &mut |path, value| {
+            assert!(!desired.ignores(path) || json::at_dotted(&found, path) == Some(value), "{path}");
+        });
+    }
+
+    #[test]
     fn nothing_that_is_not_named_changes(git in configuration(), found in configuration()) {
-        let desired = Desired { body: git, exclusive: false };
-        let body = diff::target_body(&desired, &found);
+        let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
+        let body = diff::target_body(&desired, &holding(&found));
         let mut named = BTreeSet::new();
         json::leaves(&desired.body, &mut |path, _| { named.insert(path.to_owned()); });
         json::leaves(&found, &mut |path, value| {
@@ -353,7 +460,7 @@ proptest! {
     fn equal_inputs_give_equal_plans_whatever_the_order_of_keys(git in configuration(), found in configuration()) {
         let reversed: Map<String, Value> = found.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
         let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None })];
-        let desired = Desired { body: git, exclusive: false };
+        let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let make = |observed: &[Observed]| plan(&tenant(0), &Revision::new("r"), &desired, observed, &BTreeMap::new());
         prop_assert_eq!(make(&observe(found)).digest, make(&observe(Arc::new(reversed))).digest);
     }

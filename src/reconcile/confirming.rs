@@ -7,6 +7,7 @@ use super::timing::{earlier, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::confirm;
 use crate::model::{Base, Fault, FaultKind, Guard, Observed, Record, Target};
+use crate::plan;
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
 const NOTED_POLLS: [u32; 2] = [0, 6];
@@ -20,22 +21,19 @@ impl Run {
         let mut records = Vec::new();
         for (target, observed) in self.spec.tenant.targets().zip(&self.observed) {
             let Observed::Present(stored) = observed else { continue };
+            let body = plan::diff::base_body(&self.spec.desired, observed);
             let known = self.journal.0.bases.get(&target.organization);
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
             let news = known.is_none_or(|base| {
                 base.version != stored.version
-                    || base.body != stored.body
+                    || base.body != body
                     || (rewound && base.revision != self.spec.revision)
             });
             if !news {
                 continue;
             }
-            let base = Base {
-                version: stored.version,
-                body: stored.body.clone(),
-                revision: self.spec.revision.clone(),
-            };
+            let base = Base { version: stored.version, body, revision: self.spec.revision.clone() };
             records.push(Record::Applied { organization: target.organization.clone(), base });
         }
         if records.is_empty() {

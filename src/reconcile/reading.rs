@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::event::AuditQuery;
 use super::timing::{earlier, elapsed_ms, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
+use crate::model::plan::TargetPlan;
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
     ActorKind, ChangeKind, Entry, Fault, FaultKind, Guard, Observed, OrganizationId, Receipt, Receiver,
@@ -170,6 +171,7 @@ impl Run {
             let over =
                 receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
             self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
+            self.journal.0.note_reverts(&intent, &receipts);
             records.push(Record::Resolved { intent: intent.id, receipts });
         }
         let step = if records.is_empty() {
@@ -229,7 +231,7 @@ impl Run {
     pub(super) fn assess(mut self, now: Timestamp) -> Step {
         let plan = self.make_plan();
         if !self.attributed && !plan.is_empty() {
-            let touched = self.touched_by_others();
+            let touched = self.touched_by_others(&plan);
             if !touched.is_empty() {
                 let query = AuditQuery {
                     targets: touched,
@@ -291,8 +293,10 @@ impl Run {
         plan::plan(&spec.tenant, &spec.revision, &spec.desired, &self.observed, &evidence)
     }
 
-    /// Targets that somebody else wrote last.
-    fn touched_by_others(&self) -> Vec<Target> {
+    /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
+    fn touched_by_others(&self, plan: &crate::model::Plan) -> Vec<Target> {
+        let moved =
+            |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
         let foreign = |observed: &Observed| match observed {
             Observed::Present(Stored { modified_by: Some(actor), .. }) => {
                 actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
@@ -302,8 +306,8 @@ impl Run {
         self.spec
             .tenant
             .targets()
-            .zip(&self.observed)
-            .filter(|(_, observed)| foreign(observed))
+            .zip(self.observed.iter().zip(&plan.targets))
+            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned))
             .map(|(target, _)| target.clone())
             .collect()
     }

@@ -17,6 +17,9 @@ pub enum Status {
     Refused(Vec<Refusal>),
     /// A person has to decide.
     Held(String),
+    /// A person has to decide, because going on would only undo what somebody else goes on doing: it ends with
+    /// the quarrel, not with the next run.
+    Contested(String),
     /// Something outside failed.
     Degraded(Fault),
     /// The operator stopped it.
@@ -36,7 +39,7 @@ pub fn name(&self) -> &'static str {
         Status::OutOfSync | Status::Superseded => "OutOfSync",
         Status::Drifted => "Drifted",
         Status::Unconfirmed(_) => "Unconfirmed",
-        Status::Refused(_) | Status::Held(_) => "Held",
+        Status::Refused(_) | Status::Held(_) | Status::Contested(_) => "Held",
         Status::Degraded(_) => "Degraded",
         Status::Cancelled => "Paused",
         // By the other replica.
@@ -61,7 +64,7 @@ pub fn reason(&self) -> Option<String> {
                 .collect::<Vec<_>>()
                 .join("; "),
         ),
-        Status::Held(reason) => Some(reason.clone()),
+        Status::Held(reason) | Status::Contested(reason) => Some(reason.clone()),
         Status::Degraded(fault) => Some(fault.to_string()),
         Status::Cancelled => Some("stopped by the operator".into()),
         Status::LeaseLost => Some("another replica works on it now".into()),

@@ -8,9 +8,10 @@ use super::timing::{elapsed_ms, later};
 use super::{After, Copying, Effect, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::TargetPlan;
-use crate::model::record::{Intent, IntentAction, IntentId};
+use crate::model::record::{Intent, IntentAction, IntentId, Revert};
 use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
 use crate::model::{Fault, FaultKind, Observed, Outcome, Receipt, Receiver, Record, Target, Write};
+use crate::plan::flapping;
 use crate::replicate::{self, Work};
 
 impl Run {
@@ -37,6 +38,11 @@ impl Run {
         if !self.refusals.is_empty() {
             let refusals = self.refusals.clone();
             return self.settle(Status::Refused(refusals));
+        }
+        // Before every intent, not once a run: somebody may be quick.
+        let reverts = &self.journal.0.reverts;
+        if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
+            return self.settle(Status::Contested(reason));
         }
         let timing = self.spec.timing;
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
@@ -96,7 +102,8 @@ impl Run {
         };
         let timing = self.spec.timing;
         let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms);
-        self.intend(Pending::Put(write), action, window_ms, now)
+        let reverts = flapping::reverts(&[target], now);
+        self.intend(Pending::Put(write), action, reverts, window_ms, now)
     }
 
     fn intend_job(self, targets: &[&TargetPlan], overwrite_existing: bool, now: Timestamp) -> Step {
@@ -110,17 +117,25 @@ impl Run {
         let action =
             IntentAction::Job { targets: start.targets.iter().cloned().zip(seen.iter().copied()).collect() };
         let window_ms = u64::from(self.spec.timing.job_ms);
-        self.intend(Pending::Job(start, seen), action, window_ms, now)
+        let reverts = flapping::reverts(targets, now);
+        self.intend(Pending::Job(start, seen), action, reverts, window_ms, now)
     }
 
-    fn intend(self, pending: Pending, action: IntentAction, window_ms: u64, now: Timestamp) -> Step {
+    fn intend(
+        self,
+        pending: Pending,
+        action: IntentAction,
+        reverts: Vec<Revert>,
+        window_ms: u64,
+        now: Timestamp,
+    ) -> Step {
         let intent = Intent {
             id: self.journal.0.last_intent + 1,
             revision: self.spec.revision.clone(),
             action,
             sent_at: now,
             deadline: later(now, window_ms),
-            reverts: Vec::new(),
+            reverts,
         };
         let mut run = self;
         run.journal.0.absorb(Record::Intent(intent.clone()));

@@ -44,6 +44,8 @@ pub struct Summary {
     pub drift: usize,
     /// Fields that both moved.
     pub conflicts: usize,
+    /// Fields that differ and that a rule of their tenant leaves alone.
+    pub ignored: usize,
     /// Tenants whose manifests are not valid.
     pub invalid: usize,
     /// Tenants that could not be read.
@@ -91,6 +93,8 @@ pub struct TargetDocument {
     pub changes: Vec<ChangeDocument>,
     /// Fields that git moved and that hold the new value already.
     pub already_done: Vec<String>,
+    /// Fields that differ and that a rule of the tenant leaves alone.
+    pub ignored: Vec<String>,
 }
 
 /// One field that differs.
@@ -141,6 +145,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         observed_digest: target.observed_digest.clone(),
         changes: target.changes.iter().map(change).collect(),
         already_done: target.already_done.clone(),
+        ignored: target.ignored.clone(),
     };
     plan.targets.iter().enumerate().map(document).collect()
 }

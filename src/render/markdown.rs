@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::document::{PlanDocument, TenantPlan};
-use super::plan::by;
+use super::document::{PlanDocument, TargetDocument, TenantPlan};
+use super::plan::{by, ignored};
 use super::value::{escape, value};
 
 /// The whole plan.
@@ -15,19 +15,24 @@ pub fn plan(document: &PlanDocument) -> String {
     if summary.tenants_changing == 0 && summary.invalid == 0 && summary.failed == 0 {
         let _ = writeln!(
             out,
-            "No changes: {} tenants are in sync with `{}`.",
-            summary.tenants, document.revision
+            "No changes: {} tenants are in sync with `{}`{}.",
+            summary.tenants,
+            document.revision,
+            ignored(summary.ignored)
         );
+        let planned = document.tenants.iter().filter(|tenant| tenant.state == "planned");
+        planned.for_each(|tenant| write_tenant(&mut out, tenant));
         return out;
     }
     let _ = writeln!(
         out,
-        "**{} of {} tenants change**: {} to apply, {} drift, {} conflicts. Revision `{}`, digest `{}`.",
+        "**{} of {} tenants change**: {} to apply, {} drift, {} conflicts{}. Revision `{}`, digest `{}`.",
         summary.tenants_changing,
         summary.tenants,
         summary.to_apply,
         summary.drift,
         summary.conflicts,
+        ignored(summary.ignored),
         document.revision,
         document.digest
     );
@@ -56,8 +61,8 @@ pub fn plan(document: &PlanDocument) -> String {
 }
 
 fn write_tenant(out: &mut String, tenant: &TenantPlan) {
-    let changing = tenant.targets.iter().any(|target| !target.changes.is_empty());
-    if tenant.state == "planned" && !changing {
+    let told = |target: &&TargetDocument| !(target.changes.is_empty() && target.ignored.is_empty());
+    if tenant.state == "planned" && !tenant.targets.iter().any(|target| told(&target)) {
         return;
     }
     let _ = writeln!(out, "\n#### {} ({})", code(&tenant.tenant), tenant.mode.unwrap_or(tenant.state));
@@ -70,14 +75,18 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan) {
     for refusal in &tenant.refusals {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
     }
-    for target in tenant.targets.iter().filter(|target| !target.changes.is_empty()) {
+    for target in tenant.targets.iter().filter(told) {
         let version =
             target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
-        let _ = writeln!(
-            out,
-            "\n{} {}, {version}\n\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |",
-            target.region, target.role
-        );
+        let _ = writeln!(out, "\n{} {}, {version}", target.region, target.role);
+        if !target.ignored.is_empty() {
+            let fields: Vec<String> = target.ignored.iter().map(|path| code(path)).collect();
+            let _ = writeln!(out, "\nIgnored, though they differ: {}", fields.join(", "));
+        }
+        if target.changes.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |");
         for change in &target.changes {
             let why = match &change.by {
                 Some(attribution) => format!("{}, {}", change.kind.name(), code(&by(attribution))),

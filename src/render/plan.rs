@@ -16,23 +16,31 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     let counts = [ChangeKind::ToApply, ChangeKind::Drift, ChangeKind::Conflict]
         .map(|kind| (plan.count(kind), kind.name()))
         .into_iter()
+        .chain([(plan.ignored(), "ignored")])
         .filter(|(count, _)| *count > 0)
         .map(|(count, name)| format!("{count} {name}"))
         .collect::<Vec<_>>();
     // Writing to a String can't fail; the results are dropped throughout.
     let _ = writeln!(out, "{bold}{}{bold:#}  {}  {}", plan.tenant, plan.mode.name(), counts.join(", "));
-    for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| !target.changes.is_empty()) {
+    let told = |target: &TargetPlan| !(target.changes.is_empty() && target.ignored.is_empty());
+    for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| told(target)) {
         let role = if index == 0 { "primary" } else { "replica" };
         let version =
             target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
         let _ =
             writeln!(out, "  {}  {}  {role}, {version}", target.target.region, target.target.organization);
         let primary = plan.targets.first().filter(|_| index > 0);
-        if primary.is_some_and(|primary| primary.changes == target.changes) {
-            let _ = writeln!(out, "     the same {} as the primary", target.changes.len());
+        let same =
+            |primary: &TargetPlan| primary.changes == target.changes && primary.ignored == target.ignored;
+        if primary.is_some_and(same) {
+            let count = target.changes.len() + target.ignored.len();
+            let _ = writeln!(out, "     the same {count} as the primary");
             continue;
         }
         out.push_str(&changes(target));
+        for path in &target.ignored {
+            let _ = writeln!(out, "    = {}  ignored: it differs and is left alone", escape(path));
+        }
     }
     for refusal in refusals {
         let style = AnsiColor::Red.on_default();
@@ -79,6 +87,15 @@ fn style(kind: ChangeKind) -> Style {
         ChangeKind::ToApply => AnsiColor::Green.on_default(),
         ChangeKind::Drift => AnsiColor::Yellow.on_default(),
         ChangeKind::Conflict => AnsiColor::Red.on_default(),
+    }
+}
+
+/// What a summary says of fields that differ and are left alone; nothing where there are none.
+pub fn ignored(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; 1 field differs and is ignored".into(),
+        count => format!("; {count} fields differ and are ignored"),
     }
 }
 

@@ -29,8 +29,12 @@ pub fn due(plan: &Plan, job_tried: bool) -> Option<Work<'_>> {
         return Some(Work::Put(primary));
     }
     let owing: Vec<&TargetPlan> = replicas.iter().filter(|target| !target.changes.is_empty()).collect();
-    let copied: Vec<&TargetPlan> =
-        owing.iter().copied().filter(|target| target.version.is_none() || target.ours_to_overwrite).collect();
+    // What the primary holds in an ignored field is not what git says: a replica that has no configuration
+    // yet is made from git.
+    let as_git_says = primary.ignored.is_empty();
+    let may_copy =
+        |target: &&TargetPlan| target.ours_to_overwrite || (target.version.is_none() && as_git_says);
+    let copied: Vec<&TargetPlan> = owing.iter().copied().filter(may_copy).collect();
     if !copied.is_empty() && !job_tried && primary.version.is_some() {
         let overwrite_existing = copied.iter().any(|target| target.version.is_some());
         return Some(Work::Job { targets: copied, overwrite_existing });
@@ -74,6 +78,7 @@ mod tests {
             observed_digest: String::new(),
             changes: if *owes { vec![change.clone()] } else { Vec::new() },
             already_done: Vec::new(),
+            ignored: Vec::new(),
             body: Arc::default(),
             ours_to_overwrite: *ours,
         });
@@ -124,6 +129,15 @@ mod tests {
         for (targets, job_tried, expected) in table {
             assert_eq!(describe(&plan(&targets), job_tried), expected, "{targets:?}");
         }
+    }
+
+    #[test]
+    fn a_primary_with_somebody_elses_value_is_not_copied_to_where_nothing_is_yet() {
+        let mut plan = plan(&[(Some(2), false, true), (None, true, false), (Some(1), true, true)]);
+        assert_eq!(describe(&plan, false), "job org-1 org-2 overwrite true");
+        plan.targets[0].ignored.push("x".into());
+        assert_eq!(describe(&plan, false), "job org-2 overwrite true");
+        assert_eq!(describe(&plan, true), "put org-1");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod docs;
+mod drift;
 mod house;
 mod postgres;
 mod schemas;

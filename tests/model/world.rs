@@ -118,7 +118,11 @@ fn target(number: usize) -> Target {
 
 fn desired(commit: u64) -> Desired {
     let body = json!({"greetings": {"delayMs": commit}});
-    Desired { body: Arc::new(body.as_object().cloned().unwrap_or_default()), exclusive: false }
+    Desired {
+        body: Arc::new(body.as_object().cloned().unwrap_or_default()),
+        exclusive: false,
+        ignored: BTreeSet::new(),
+    }
 }
 
 fn us() -> Actor {
@@ -138,6 +142,7 @@ impl Toy {
                 mode: Mode::Enforce,
                 wave: 0,
                 windows: Vec::new(),
+                ignore: Vec::new(),
                 protected: false,
                 owners: Vec::new(),
             },

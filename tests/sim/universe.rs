@@ -50,6 +50,7 @@ const KINDS: &[&str] = &[
     "drop before",
     "edit",
     "commit",
+    "fought over",
     "garbage",
     "job failure",
     "landed late",
@@ -122,7 +123,7 @@ fn desired(value: u64) -> Desired {
         "greetings": {"enabled": true, "messages": [format!("hello {value}")], "delayMs": value * 10},
         "features": {"flags": {"enableRichText": value.is_multiple_of(2)}, "audiences": ["b", "a"]},
     });
-    Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false }
+    Desired { body: Arc::new(body.as_object().cloned().unwrap()), exclusive: false, ignored: BTreeSet::new() }
 }
 
 fn managed(property: &str) -> bool {
@@ -174,6 +175,7 @@ impl Universe {
                 mode: Mode::Enforce,
                 wave: 0,
                 windows: Vec::new(),
+                ignore: Vec::new(),
                 protected: false,
                 owners: Vec::new(),
             },
@@ -271,7 +273,8 @@ impl Universe {
             revision: Revision::new(format!("r{}", self.git.0)),
             desired: self.git.1.clone(),
             desired_before: None,
-            limits: Limits::default(),
+            // Short, so that a fight is over once people have stopped.
+            limits: Limits { flap_window_ms: 45_000, ..Limits::default() },
             timing: Timing {
                 write_ms: 2_000,
                 settle_ms: 200,
@@ -307,6 +310,9 @@ impl Universe {
             }
             let Some(effect) = asked else {
                 if run.status().is_some() {
+                    if matches!(run.status(), Some(Status::Contested(_))) {
+                        self.counts.hit("fought over");
+                    }
                     let changes = run.first_plan.as_ref().map(|plan| plan.changes().count());
                     self.say(format!("settled: {:?}", run.status()));
                     return Ok((left.unwrap_or(0), run.status().cloned(), changes));

@@ -234,7 +234,13 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
         Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
-        Some(Status::Held(_) | Status::Cancelled | Status::LeaseLost | Status::Superseded) => Exit::Held,
+        Some(
+            Status::Held(_)
+            | Status::Contested(_)
+            | Status::Cancelled
+            | Status::LeaseLost
+            | Status::Superseded,
+        ) => Exit::Held,
         Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
         Some(Status::Degraded(_)) => Exit::Outside,
         None => Exit::Bug,
@@ -371,17 +377,20 @@ pub fn table(runs: &[Run]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// What was to change in one organization: `created, 15 fields`, `2 fields, 1 drift`, `-`.
+/// What was to change in one organization: `created, 15 fields`, `2 fields, 1 drift`, `1 ignored`, `-`.
 fn in_words(target: &render::document::TargetDocument) -> String {
     let count = target.changes.len();
     let fields = format!("{count} field{}", if count == 1 { "" } else { "s" });
     let drift = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply).count();
-    match (count, target.version, drift) {
+    let ignored = target.ignored.len();
+    let changed = match (count, target.version, drift) {
+        (0, _, _) if ignored > 0 => return format!("{ignored} ignored"),
         (0, _, _) => "-".into(),
         (_, None, _) => format!("created, {fields}"),
         (_, _, 0) => fields,
         (_, _, drift) => format!("{fields}, {drift} drift"),
-    }
+    };
+    if ignored > 0 { format!("{changed}, {ignored} ignored") } else { changed }
 }
 
 /// Settings and store for a caller that has both already.

@@ -13,7 +13,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
-use crate::model::{ChangeKind, json};
+use crate::model::{ChangeKind, Plan, json};
 use crate::reconcile::{Run, Status};
 use crate::render;
 use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
@@ -131,6 +131,7 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
         to_apply: count(ChangeKind::ToApply),
         drift: count(ChangeKind::Drift),
         conflicts: count(ChangeKind::Conflict),
+        ignored: plans().map(Plan::ignored).sum(),
         invalid: in_state("invalid"),
         failed: in_state("failed"),
     };
@@ -177,7 +178,7 @@ fn planned(run: &Run) -> TenantPlan {
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
     for run in &session.runs {
-        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty()) {
+        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty() || plan.ignored() > 0) {
             out.push_str(&render::plan::tenant(plan, &run.refusals));
             out.push('\n');
         }
@@ -200,11 +201,12 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         return out;
     }
     let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 {
-        writeln!(out, "No changes: {} tenants are in sync with {revision}", summary.tenants)
+        let ignored = render::plan::ignored(summary.ignored);
+        writeln!(out, "No changes: {} tenants are in sync with {revision}{ignored}", summary.tenants)
     } else {
         writeln!(
             out,
-            "Plan: {} of {} tenants change; {} to apply, {} drift, {} conflicts; {} not valid, {} failed\nRevision {revision}, digest {}",
+            "Plan: {} of {} tenants change; {} to apply, {} drift, {} conflicts; {} not valid, {} failed{}\nRevision {revision}, digest {}",
             summary.tenants_changing,
             summary.tenants,
             summary.to_apply,
@@ -212,6 +214,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             summary.conflicts,
             summary.invalid,
             summary.failed,
+            render::plan::ignored(summary.ignored),
             document.digest
         )
     };

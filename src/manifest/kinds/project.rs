@@ -123,6 +123,14 @@ pub struct TenantGuards {
     #[serde(deserialize_with = "present")]
     #[schemars(with = "Whole<0, 100>")]
     pub changes_max_percent: Option<Whole<0, 100>>,
+    /// How often one field may be set back after somebody else moved it; moved once more within the window, the tenant is held. Default 3.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "Whole<1, 1_000>")]
+    pub flaps_max: Option<Whole<1, 1_000>>,
+    /// How long a field that was set back counts, in milliseconds: a minute to a week. Default 3600000, one hour.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "Whole<60_000, 604_800_000>")]
+    pub flap_window_ms: Option<Whole<60_000, 604_800_000>>,
 }
 
 /// Limits on how many tenants with an existing configuration one run may change.
@@ -161,6 +169,8 @@ impl Guards {
                 self.run.tenants_max_percent.map(|max| max.0),
                 defaults.run_tenants_max_percent,
             ),
+            flaps_max: count(self.tenant.flaps_max.map(|max| max.0), defaults.flaps_max),
+            flap_window_ms: self.tenant.flap_window_ms.map_or(defaults.flap_window_ms, |ms| ms.0.into()),
             allowed: defaults.allowed,
         }
     }

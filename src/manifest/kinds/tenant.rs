@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::choice::choice;
 use super::field::present;
-use super::text::{Email, Items, Name, TimeOfDay, TimeZoneName, Uuid, Whole};
+use super::text::{Date, Email, FieldPath, Items, Name, Reason, TimeOfDay, TimeZoneName, Uuid, Whole};
 use super::web_messaging::Day;
 use super::{ApiVersion, Metadata};
 use crate::model::{self, CredentialsName, OrganizationId, Region, TenantName};
@@ -136,6 +136,8 @@ pub struct Sync {
     pub on_remove: OnRemove,
     /// Hours in which writes are allowed. Empty: always.
     pub windows: Items<WindowSpec, 0, 20>,
+    /// Fields that are left to somebody else for a while: differences there are counted, and neither told nor mended.
+    pub ignore: Items<IgnoreSpec, 0, 50>,
 }
 
 impl Default for Sync {
@@ -145,8 +147,26 @@ impl Default for Sync {
             wave: Whole(0),
             on_remove: OnRemove::Orphan,
             windows: Items(Vec::new()),
+            ignore: Items(Vec::new()),
         }
     }
+}
+
+/// A field that is left to somebody else for a while.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct IgnoreSpec {
+    /// The field, or a section with all that it holds.
+    pub field: FieldPath,
+    /// The last day on which it is left alone, in UTC. After it the field is managed again.
+    pub until: Date,
+    /// Why.
+    pub reason: Reason,
+    /// Who answers for it; the tenant's owners where left out.
+    #[serde(default, deserialize_with = "present")]
+    #[schemars(with = "Email")]
+    pub owner: Option<Email>,
 }
 
 /// Hours in which writes are allowed.
@@ -192,6 +212,7 @@ impl TenantDocument {
             },
             wave: spec.sync.wave.0,
             windows: spec.sync.windows.0.iter().map(window).collect(),
+            ignore: spec.sync.ignore.0.iter().filter_map(ignore_rule).collect(),
             protected: self.metadata.labels.0.get("protected").is_some_and(|label| label.0 == "true"),
             owners: spec.owners.0.iter().map(|owner| owner.0.clone()).collect(),
         }
@@ -209,6 +230,11 @@ fn window(spec: &WindowSpec) -> model::Window {
         end_min: minutes(&spec.end.0),
         time_zone: spec.time_zone.0.clone(),
     }
+}
+
+/// None where the day is not in the calendar, which is a finding of its own: such a rule never holds.
+fn ignore_rule(spec: &IgnoreSpec) -> Option<model::IgnoreRule> {
+    Some(model::IgnoreRule { field: spec.field.0.clone(), until: spec.until.0.parse().ok()? })
 }
 
 /// Minutes after midnight of a time in the form `HH:MM`; 0 for any other text.

@@ -214,6 +214,15 @@ form!(
     ["contrast"]
 );
 
+form!(
+    FieldPath,
+    "a field such as greetings.delayMs",
+    "A field of the configuration, or a section with all that it holds, as plans write it.",
+    r"^[A-Za-z][A-Za-z0-9_.-]*$",
+    200,
+    ["greetings.delayMs", "widget.theme"]
+);
+
 /// A map whose keys have the form of a [`FlagName`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]

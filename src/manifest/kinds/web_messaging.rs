@@ -4,6 +4,7 @@
 //! of the `webchat` contract; `extends`, `exclusive`, `timeZone` and `crossesMidnight` are ours and are
 //! never sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -313,7 +314,7 @@ impl WebMessagingSpec {
         };
         self.fill_contrast_ratio(&mut body);
         prune(&mut body);
-        Desired { body: Arc::new(body), exclusive: self.exclusive }
+        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored: BTreeSet::new() }
     }
 
     fn fill_contrast_ratio(&self, body: &mut Map<String, Value>) {

@@ -7,6 +7,7 @@ mod contrast;
 mod flags;
 mod greeting;
 mod identity;
+mod ignore;
 pub mod secrets;
 mod typography;
 
@@ -20,6 +21,7 @@ pub const ALL: &[Rule] = &[
     flags::RULE,
     greeting::RULE,
     identity::RULE,
+    ignore::RULE,
     secrets::RULE,
     typography::RULE,
 ];

@@ -1,0 +1,221 @@
+//! Fields that two owners keep setting: noticed across runs, from what the journal says was set back.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::model::plan::{Limits, TargetPlan};
+use crate::model::record::Revert;
+use crate::model::{Actor, Change, ChangeKind, Plan};
+
+/// What writing these targets sets back: every field that somebody else moved.
+pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
+    let of_one = |target: &&TargetPlan| {
+        let organization = target.target.organization.clone();
+        let revert = |change: &Change| Revert {
+            organization: organization.clone(),
+            path: change.path.clone(),
+            by: change.by.as_ref().map(|by| by.actor.clone()),
+            at,
+        };
+        target.changes.iter().filter(|change| moved(change)).map(revert).collect::<Vec<_>>()
+    };
+    targets.iter().flat_map(of_one).collect()
+}
+
+fn moved(change: &Change) -> bool {
+    change.kind != ChangeKind::ToApply
+}
+
+/// Why a plan may not be applied although every write of it would succeed: a field that was set back as
+/// often as the limit allows within its window was moved again. Setting it back once more decides nothing,
+/// and both owners would go on for ever.
+pub fn fought_over(plan: &Plan, reverts: &[Revert], limits: &Limits, now: Timestamp) -> Option<String> {
+    let window_ms = i64::try_from(limits.flap_window_ms).unwrap_or(i64::MAX);
+    // What lies ahead, because a clock was set back, is as recent as can be.
+    let recent =
+        |revert: &&Revert| now.as_millisecond().saturating_sub(revert.at.as_millisecond()) < window_ms;
+    let mut first = None;
+    let mut count = 0_usize;
+    for target in &plan.targets {
+        for change in target.changes.iter().filter(|change| moved(change)) {
+            let same = |revert: &&Revert| {
+                revert.organization == target.target.organization && revert.path == change.path
+            };
+            let before: Vec<&Revert> = reverts.iter().filter(same).filter(recent).collect();
+            if before.len() >= limits.flaps_max {
+                count += 1;
+                first.get_or_insert((target, change, before));
+            }
+        }
+    }
+    let (target, change, before) = first?;
+    let who = change.by.as_ref().map(|by| &by.actor);
+    let times = before.len();
+    Some(format!(
+        "fought over: {} of {} was set back {times} time{} within {} and {} moved it again{}{}; agree on one owner, then `genesync resume {}`",
+        change.path,
+        target.target.organization,
+        if times == 1 { "" } else { "s" },
+        span(limits.flap_window_ms),
+        who.map_or("somebody", Actor::label),
+        others(who, &before),
+        if count > 1 { format!("; so it is with {} more", count - 1) } else { String::new() },
+        plan.tenant,
+    ))
+}
+
+/// Who had moved the field before, besides whoever did it now.
+fn others(who: Option<&Actor>, before: &[&Revert]) -> String {
+    let known = before.iter().filter_map(|revert| revert.by.as_ref());
+    let labels: BTreeSet<&str> =
+        known.filter(|actor| who.is_none_or(|who| who.id != actor.id)).map(Actor::label).collect();
+    if labels.is_empty() {
+        return String::new();
+    }
+    format!(", {} before", labels.into_iter().collect::<Vec<_>>().join(" and "))
+}
+
+fn span(ms: u64) -> String {
+    if ms.is_multiple_of(60_000) {
+        format!("{} min", ms / 60_000)
+    } else {
+        format!("{} s", ms.div_ceil(1_000))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::plan::Attribution;
+    use crate::model::{
+        ActorKind, Class, CredentialsName, Mode, OrganizationId, Region, Revision, Target, TenantName,
+    };
+
+    const MINUTE: i64 = 60_000;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millisecond(1_790_000_000_000 + ms).unwrap()
+    }
+
+    fn actor(name: &str) -> Actor {
+        Actor { id: format!("id of {name}"), name: name.into(), kind: ActorKind::User }
+    }
+
+    fn change(path: &str, kind: ChangeKind, by: Option<&str>) -> Change {
+        Change {
+            path: path.into(),
+            kind,
+            class: Class::Behaviour,
+            observed: None,
+            desired: None,
+            by: by.map(|name| Attribution { actor: actor(name), at: None, remote_ip: None }),
+        }
+    }
+
+    fn plan(targets: Vec<Vec<Change>>) -> Plan {
+        let target = |(number, changes): (usize, Vec<Change>)| TargetPlan {
+            target: Target {
+                organization: OrganizationId::new(format!("org-{number}")),
+                region: Region::EuWest1,
+                credentials: CredentialsName::new("c"),
+            },
+            version: Some(4),
+            observed_digest: String::new(),
+            changes,
+            already_done: Vec::new(),
+            ignored: Vec::new(),
+            body: Arc::default(),
+            ours_to_overwrite: true,
+        };
+        Plan {
+            tenant: TenantName::new("acme"),
+            revision: Revision::new("r"),
+            mode: Mode::Enforce,
+            targets: targets.into_iter().enumerate().map(target).collect(),
+            digest: String::new(),
+        }
+    }
+
+    fn revert(number: usize, path: &str, by: Option<&str>, ms: i64) -> Revert {
+        Revert {
+            organization: OrganizationId::new(format!("org-{number}")),
+            path: path.into(),
+            by: by.map(actor),
+            at: at(ms),
+        }
+    }
+
+    #[test]
+    fn a_field_is_fought_over_once_it_was_set_back_too_often_within_the_window() {
+        use ChangeKind::{Conflict, Drift, ToApply};
+        let delay = "greetings.delayMs";
+        let thrice = |first: i64| -> Vec<Revert> {
+            (0..3).map(|n| revert(0, delay, Some("Mara"), first + n * MINUTE)).collect()
+        };
+        // what, kind of the change, what was set back, now -> fought over
+        let table = [
+            ("three times", Drift, thrice(0), 3 * MINUTE, true),
+            ("both moved", Conflict, thrice(0), 3 * MINUTE, true),
+            ("git moved, nobody else", ToApply, thrice(0), 3 * MINUTE, false),
+            ("twice", Drift, thrice(0)[..2].to_vec(), 3 * MINUTE, false),
+            ("never", Drift, Vec::new(), 0, false),
+            ("at the end of the window", Drift, thrice(0), 60 * MINUTE - 1, true),
+            ("the first is an hour old", Drift, thrice(0), 60 * MINUTE, false),
+            ("the clock was set back", Drift, thrice(10 * MINUTE), 0, true),
+            (
+                "another field",
+                Drift,
+                (0..3).map(|n| revert(0, "greetings.enabled", None, n)).collect(),
+                9,
+                false,
+            ),
+            ("another organization", Drift, (0..3).map(|n| revert(1, delay, None, n)).collect(), 9, false),
+        ];
+        for (what, kind, reverts, now, expected) in table {
+            let plan = plan(vec![vec![change(delay, kind, Some("Mara"))]]);
+            let said = fought_over(&plan, &reverts, &Limits::default(), at(now));
+            assert_eq!(said.is_some(), expected, "{what}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_fight_is_told_with_its_field_its_times_and_its_owners() {
+        let limits = Limits { flaps_max: 2, flap_window_ms: 90_000, ..Limits::default() };
+        let told = |by: Option<&str>, before: &[Option<&str>], fields: usize| {
+            let changes = (0..fields).map(|n| change(&format!("x.{n}"), ChangeKind::Drift, by)).collect();
+            let reverts: Vec<Revert> = (0..fields)
+                .flat_map(|n| before.iter().map(move |by| revert(1, &format!("x.{n}"), *by, 0)))
+                .collect();
+            fought_over(&plan(vec![vec![], changes]), &reverts, &limits, at(0)).unwrap()
+        };
+        let table = [
+            (told(Some("Mara"), &[Some("Mara"), Some("Mara")], 1), "and Mara moved it again; agree"),
+            (
+                told(Some("Mara"), &[Some("terraform"), Some("Mara"), Some("Ben")], 1),
+                "3 times within 90 s and Mara moved it again, Ben and terraform before; agree",
+            ),
+            (told(None, &[Some("Ben"), None], 1), "and somebody moved it again, Ben before; agree"),
+            (told(None, &[None, None], 3), "and somebody moved it again; so it is with 2 more; agree"),
+        ];
+        for (said, expected) in table {
+            assert!(said.starts_with("fought over: x.0 of org-1 was set back "), "{said}");
+            assert!(said.contains(expected), "{said}");
+            assert!(said.ends_with("agree on one owner, then `genesync resume acme`"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_moved_is_set_back_and_what_git_moved_is_not() {
+        let plan = plan(vec![
+            vec![change("a", ChangeKind::ToApply, None), change("b", ChangeKind::Drift, Some("Mara"))],
+            vec![change("c", ChangeKind::Conflict, None)],
+        ]);
+        let targets: Vec<&TargetPlan> = plan.targets.iter().collect();
+        let expected = [revert(0, "b", Some("Mara"), 5), revert(1, "c", None, 5)];
+        assert_eq!(reverts(&targets, at(5)), expected);
+        assert_eq!(reverts(&targets[1..], at(5)), expected[1..]);
+    }
+}

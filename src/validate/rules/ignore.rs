@@ -1,0 +1,105 @@
+//! Fields that are left to somebody else for a while: rules that speak of a field, and that are over.
+
+use jiff::civil::Date;
+
+use crate::manifest::schema::{fields, has_field, nearest};
+use crate::manifest::yaml::{Node, shown};
+use crate::model::{Desired, Severity, json};
+use crate::validate::{Context, Rule};
+
+/// The rule. Not tunable: a field that nobody looks after any more must not become a silent one.
+pub const RULE: Rule = Rule {
+    id: "ignore",
+    summary: "Rules that leave a field alone name a managed field, and have not expired",
+    severity: Severity::Error,
+    tunable: false,
+    check,
+};
+
+fn check(context: &mut Context<'_>) {
+    let manifest = context.manifest;
+    let Some(spec) = manifest.tenant_spec() else { return };
+    let desired = manifest.web.as_ref().and_then(|web| web.desired.as_ref());
+    let owners = spec.get("owners").map(Node::items).unwrap_or_default();
+    let owners: Vec<&str> = owners.iter().filter_map(Node::text).collect();
+    let rules = spec.path("sync.ignore").map(Node::items).unwrap_or_default();
+    for (index, rule) in rules.iter().enumerate() {
+        let at = format!("/spec/sync/ignore/{index}");
+        check_field(context, rule, &at, desired);
+        check_day(context, rule, &at, &owners);
+    }
+}
+
+fn check_day(context: &mut Context<'_>, rule: &Node, at: &str, owners: &[&str]) {
+    let Some((node, text)) = rule.get("until").and_then(|node| Some((node, node.text()?))) else { return };
+    let pointer = format!("{at}/until");
+    let Ok(until) = text.parse::<Date>() else {
+        context.find(node.span, pointer, format!("`{}` is not a day of the calendar", shown(text)));
+        return;
+    };
+    if context.today <= until {
+        return;
+    }
+    let field = rule.get("field").and_then(Node::text).unwrap_or_default();
+    let whom = match rule.get("owner").and_then(Node::text) {
+        Some(owner) => owner.to_owned(),
+        None if owners.is_empty() => "whoever holds the field".into(),
+        None => owners.join(", "),
+    };
+    context
+        .find(
+            node.span,
+            pointer,
+            format!("this rule for `{}` expired on {until}: the field is managed again", shown(field)),
+        )
+        .help(format!("delete the rule, or agree on a new date with {}", shown(&whom)))
+        .weigh(Severity::Warning);
+}
+
+fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, desired: Option<&Desired>) {
+    let Some((node, text)) = rule.get("field").and_then(|node| Some((node, node.text()?))) else { return };
+    let pointer = format!("{at}/field");
+    let exclusive = desired.is_some_and(|desired| desired.exclusive);
+    if !has_field(text) {
+        let message = format!("a configuration has no field `{}`", shown(text));
+        let near = meant(text, fields().iter().map(String::as_str).filter(|field| !field.ends_with('*')));
+        let finding = context.find(node.span, pointer, message);
+        match near {
+            Some(near) => {
+                finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
+            }
+            None => finding.help("fields are named with dots, as a plan shows them; a list is one field"),
+        };
+        // Everything live is managed then, and the platform may know fields that this build does not.
+        if exclusive {
+            finding.weigh(Severity::Warning);
+        }
+        return;
+    }
+    let Some(desired) = desired else { return };
+    if exclusive || json::at_dotted(&desired.body, text).is_some() {
+        return;
+    }
+    let mut named = Vec::new();
+    json::leaves(&desired.body, &mut |path, _| named.push(path.to_owned()));
+    let near = meant(text, named.iter().map(String::as_str));
+    let finding = context
+        .find(
+            node.span,
+            pointer,
+            format!("the configuration does not name `{}`: it is not managed anyway", shown(text)),
+        )
+        .weigh(Severity::Warning);
+    match near {
+        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near),
+        None => finding.help("delete the rule"),
+    };
+}
+
+/// The field that was probably meant: one that is spelled alike, or one of this name in some section.
+fn meant<'a>(text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
+    let mut in_a_section =
+        known.clone().filter(|field| field.rsplit_once('.').is_some_and(|(_, name)| name == text));
+    let named = in_a_section.next().map(str::to_owned);
+    named.or_else(|| nearest(text, known))
+}

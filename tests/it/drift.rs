@@ -1,0 +1,140 @@
+//! What a tenant's own people do to its live configuration, and how far genesync goes along with it.
+
+use serde_json::{Value, json};
+
+use crate::support::{Stage, delay, organization, tenant};
+
+/// A tenant that leaves `greetings.delayMs` to somebody else until a day.
+fn leaving_the_delay(organizations: &[u32], until: &str, ms: u32) -> Vec<(String, String)> {
+    let rule = format!(
+        "mode: enforce, ignore: [{{field: greetings.delayMs, until: {until}, reason: Tried by hand., owner: chat@example.com}}]"
+    );
+    let files = tenant("acme", organizations, &delay(ms)).into_iter();
+    files.map(|(path, text)| (path, text.replace("mode: enforce", &rule))).collect()
+}
+
+fn delay_of(stage: &Stage, number: u32) -> Value {
+    stage.live(number).1["greetings"]["delayMs"].clone()
+}
+
+/// Moves the delay and applies, so many times; each time it is set back.
+fn quarrel(stage: &Stage, times: usize) {
+    for _ in 0..times {
+        stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+        stage.genesync(&["apply"]).expect(0);
+        assert_eq!(delay_of(stage, 1), 1);
+    }
+}
+
+#[test]
+fn a_field_that_was_set_back_three_times_and_moved_again_is_left_to_people() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    quarrel(&stage, 3);
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    stage.edit(2, &json!({"greetings": {"delayMs": 9}}));
+    let mark = stage.mark();
+    // The other tenant goes on: some are done, one is not.
+    let ran = stage.genesync(&["apply", "--format", "json"]).expect(6);
+    assert_eq!(stage.writes(mark).len(), 1);
+    assert_eq!((delay_of(&stage, 1), delay_of(&stage, 2)), (json!(777), json!(1)));
+    let result = ran.json()["tenants"][0].clone();
+    let reason = format!(
+        "fought over: greetings.delayMs of {} was set back 3 times within 60 min and Mara Ionescu moved it again; agree on one owner, then `genesync resume acme`",
+        organization(1)
+    );
+    assert_eq!((&result["status"], &result["reason"]), (&json!("Held"), &json!(reason)));
+    // It stays so however often it is tried, and whoever gives in ends it.
+    let mark = stage.mark();
+    stage.genesync(&["apply", "--tenant", "acme"]).expect(4);
+    assert_eq!(stage.writes(mark), []);
+    stage.edit(1, &json!({"greetings": {"delayMs": 1}}));
+    stage.genesync(&["apply"]).expect(0);
+}
+
+#[test]
+fn the_project_says_how_often_a_field_may_be_set_back_in_any_region() {
+    let stage = Stage::new();
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  guards:\n    tenant: {flapsMax: 1, flapWindowMs: 60000}\n";
+    stage.commit(
+        &[tenant("acme", &[1, 2], &delay(1)), vec![("genesync.yaml".into(), project.into())]].concat(),
+    );
+    stage.genesync(&["apply"]).expect(0);
+    let by = |actor: &str| json!({"organizationId": organization(2), "actor": actor, "patch": {"greetings": {"delayMs": 777}}});
+    stage.control("POST", "edit", &by("terraform"));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(delay_of(&stage, 2), 1);
+    stage.control("POST", "edit", &by("Mara Ionescu"));
+    let ran = stage.genesync(&["apply"]).expect(4);
+    let said = "was set back 1 time within 1 min and Mara Ionescu moved it again, terraform before";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    assert_eq!(delay_of(&stage, 2), 777);
+}
+
+#[test]
+fn an_ignored_field_is_counted_and_left_alone_until_its_day() {
+    let stage = Stage::applied(&[leaving_the_delay(&[1], "2099-12-31", 1)]);
+    assert_eq!(delay_of(&stage, 1), 1, "where there is nothing yet, every field is written");
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    let mark = stage.mark();
+    let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0);
+    assert!(plan.stdout.contains("; 1 field differs and is ignored"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("= greetings.delayMs  ignored"), "{}", plan.stdout);
+    let markdown = stage.genesync(&["plan", "--format", "markdown"]).expect(0);
+    assert!(
+        markdown.stdout.contains("Ignored, though they differ: `greetings.delayMs`"),
+        "{}",
+        markdown.stdout
+    );
+    let applied = stage.genesync(&["apply"]).expect(0);
+    assert!(applied.stdout.contains("1 ignored"), "{}", applied.stdout);
+    assert_eq!(stage.writes(mark), []);
+
+    // What else was moved is set back, and the write keeps the value that is left alone. So does a commit.
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.commit(&leaving_the_delay(&[1], "2099-12-31", 2));
+    let plan = stage.genesync(&["plan", "--format", "json"]).expect(0).json();
+    let target = &plan["tenants"][0]["targets"][0];
+    assert_eq!((&plan["summary"]["ignored"], &target["ignored"]), (&json!(1), &json!(["greetings.delayMs"])));
+    assert_eq!(target["changes"].as_array().unwrap().len(), 1);
+    stage.genesync(&["apply"]).expect(0);
+    let (_, body) = stage.live(1);
+    assert_eq!((&body["greetings"]["enabled"], &body["greetings"]["delayMs"]), (&json!(true), &json!(777)));
+
+    // The day is over: people are told to clean up, and the field is somebody's change to a managed one.
+    stage.commit(&leaving_the_delay(&[1], "2020-12-31", 2));
+    let plan = stage.genesync(&["plan", "--format", "json"]).expect(0).json();
+    assert_eq!(
+        (&plan["findings"][0]["rule"], &plan["findings"][0]["severity"]),
+        (&json!("ignore"), &json!("warning"))
+    );
+    let change = &plan["tenants"][0]["targets"][0]["changes"][0];
+    assert_eq!((&change["path"], &change["kind"]), (&json!("greetings.delayMs"), &json!("drift")));
+    assert_eq!(change["by"]["actor"]["name"], "Mara Ionescu");
+    let applied = stage.genesync(&["apply"]).expect(0);
+    assert!(applied.stdout.contains("expired on 2020-12-31"), "{}", applied.stdout);
+    assert_eq!(delay_of(&stage, 1), 2);
+}
+
+#[test]
+fn a_new_region_is_made_from_git_and_not_from_the_value_that_is_left_alone() {
+    let stage = Stage::applied(&[leaving_the_delay(&[1], "2099-12-31", 1)]);
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    stage.commit(&leaving_the_delay(&[1, 2], "2099-12-31", 1));
+    let done = stage.genesync(&["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["receipts"][0]["by"], "put");
+    assert_eq!(done["tenants"][0]["receipts"][0]["organizationId"], organization(2));
+    assert_eq!((delay_of(&stage, 1), delay_of(&stage, 2)), (json!(777), json!(1)));
+}
+
+#[test]
+fn a_rule_for_no_field_stops_its_tenant() {
+    let stage = Stage::new();
+    let misspelled: Vec<_> = leaving_the_delay(&[1], "2099-12-31", 1)
+        .into_iter()
+        .map(|(path, text)| (path, text.replace("field: greetings.delayMs", "field: greetings.delay")))
+        .collect();
+    stage.commit(&misspelled);
+    let ran = stage.genesync(&["apply"]).expect(1);
+    assert!(ran.stdout.contains("did you mean `greetings.delayMs`?"), "{}", ran.stdout);
+    assert_eq!(stage.live(1).0, 0);
+}
