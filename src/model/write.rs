@@ -128,6 +128,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether it is about this version of this organization. There is one such version.
+    pub fn speaks_of(&self, organization: &OrganizationId, version: u64) -> bool {
+        self.target.organization == *organization && self.version == version
+    }
+
     /// The audit action that proves it.
     pub fn action(&self) -> &'static str {
         match (self.by, self.from_version) {

@@ -134,6 +134,13 @@ pub enum Phase {
         /// When to stop.
         deadline: Timestamp,
     },
+    /// Saves which receipts the audit log proves.
+    Witnessing {
+        /// How many queries were made.
+        attempt: u32,
+        /// When to stop.
+        deadline: Timestamp,
+    },
     /// Over.
     Settled(Status),
 }
@@ -147,7 +154,7 @@ pub enum Status {
     OutOfSync,
     /// Live moved, and the tenant is only watched.
     Drifted,
-    /// Live equals git, but some writes have no audit entry.
+    /// Live equals git, but some writes, of this run or of earlier ones, have no audit entry.
     Unconfirmed(Option<Fault>),
     /// A guard refused the plan.
     Refused(Vec<Refusal>),
@@ -203,7 +210,8 @@ pub struct Run {
     pub first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
     pub refusals: Vec<Refusal>,
-    /// Proof of what was written.
+    /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
+    /// in the journal.
     pub receipts: Vec<Receipt>,
     /// Milliseconds from asking to serving, by organization.
     pub served_ms: BTreeMap<OrganizationId, u64>,
@@ -321,10 +329,11 @@ impl Run {
         Step::stop(self)
     }
 
-    /// Ends a run that is in sync: well, unless a copy went over somebody's change, which a person has to see.
-    fn settle_in_sync(self) -> Step {
+    /// Ends a run that is in sync: well, or with what is missing, unless a copy went over somebody's change. That
+    /// a person has to see first of all.
+    fn settle_in_sync(self, status: Status) -> Step {
         if self.overwrote.is_empty() {
-            return self.settle(Status::Synced);
+            return self.settle(status);
         }
         let organizations: Vec<&str> = self.overwrote.iter().map(OrganizationId::as_str).collect();
         let reason = format!(
@@ -383,10 +392,15 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Confirming { attempt, deadline }, Event::Failed(fault)) => {
             run.confirm_failed(attempt, deadline, fault, now)
         }
+        (Phase::Witnessing { attempt, deadline }, Event::Saved) => run.witnessed(attempt, deadline, now),
         // The store failed: without a durable intent no write leaves, and without a durable end the intent
         // is waited out and read back by the next run.
         (
-            Phase::Resolving | Phase::Intending(_) | Phase::Closing(_) | Phase::Keeping,
+            Phase::Resolving
+            | Phase::Intending(_)
+            | Phase::Closing(_)
+            | Phase::Keeping
+            | Phase::Witnessing { .. },
             Event::Failed(fault),
         ) => run.degrade(fault),
         (phase, event) => {

@@ -132,8 +132,8 @@ impl Run {
     fn resolve(mut self, now: Timestamp) -> Step {
         let mut records = Vec::new();
         let mut notes = Vec::new();
-        for intent in std::mem::take(&mut self.journal.0.unresolved) {
-            let receipts = match &intent.action {
+        for intent in self.journal.0.unresolved.clone() {
+            let mut receipts = match &intent.action {
                 IntentAction::Put { target, if_match, body } => {
                     let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
                     self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
@@ -154,12 +154,20 @@ impl Run {
                 }
             };
             for receipt in &receipts {
-                if !self
-                    .receipts
-                    .iter()
-                    .any(|known| known.target == receipt.target && known.version == receipt.version)
-                {
+                let organization = &receipt.target.organization;
+                if !self.receipts.iter().any(|known| known.speaks_of(organization, receipt.version)) {
                     self.receipts.push(receipt.clone());
+                }
+            }
+            // What a job said that it had copied it has copied, whatever lies over it by now.
+            let copied = self.receipts.iter().filter(|receipt| {
+                receipt.by == Receiver::Job
+                    && receipt.sent_at == intent.sent_at
+                    && matches!(intent.action, IntentAction::Job { .. })
+            });
+            for receipt in copied {
+                if !receipts.contains(receipt) {
+                    receipts.push(receipt.clone());
                 }
             }
             if intent.id > self.earlier_intents && matches!(intent.action, IntentAction::Put { .. }) {
@@ -170,7 +178,9 @@ impl Run {
             let over =
                 receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
             self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
-            records.push(Record::Resolved { intent: intent.id, receipts });
+            let record = Record::Resolved { intent: intent.id, receipts };
+            self.journal.0.absorb(record.clone());
+            records.push(record);
         }
         let step = if records.is_empty() {
             self.assess(now)

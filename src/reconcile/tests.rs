@@ -9,11 +9,11 @@ use crate::model::{
     Actor, ActorKind, CredentialsName, FaultKind, Outcome, Record, Region, Stored, TenantName,
 };
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::constant(1_790_000_000, 0)
 }
 
-fn target(number: usize) -> Target {
+pub(super) fn target(number: usize) -> Target {
     Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
@@ -21,7 +21,7 @@ fn target(number: usize) -> Target {
     }
 }
 
-fn stored(version: u64, delay: u64, by: &str) -> Stored {
+pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
     let body = json!({"greetings": {"delayMs": delay}});
     Stored {
         version,
@@ -31,11 +31,11 @@ fn stored(version: u64, delay: u64, by: &str) -> Stored {
     }
 }
 
-fn seen(version: u64, delay: u64) -> Event {
+pub(super) fn seen(version: u64, delay: u64) -> Event {
     Event::Observed(Observed::Present(stored(version, delay, "us")))
 }
 
-fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
+pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
     let body = json!({"greetings": {"delayMs": 5}});
     let spec = Spec {
         tenant: Tenant {
@@ -64,7 +64,7 @@ fn run() -> Run {
 }
 
 /// What is asked for after the last event, in a word; how the run ended where nothing is.
-fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
+pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
     let mut asked = String::new();
     for event in events {
         let next = step(run, event, now());
@@ -102,11 +102,11 @@ fn name(record: &Record) -> &'static str {
 }
 
 /// Up to the moment at which the write is on its way.
-fn sent() -> Vec<Event> {
+pub(super) fn sent() -> Vec<Event> {
     vec![Event::Begin, seen(3, 1), Event::Proceed, Event::Saved]
 }
 
-fn fault() -> Fault {
+pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::Transient, "lost")
 }
 
@@ -306,6 +306,40 @@ fn a_job_is_polled_its_copies_read_and_its_failures_written_plainly() {
 }
 
 #[test]
+fn what_a_job_said_that_it_copied_stays_proved_although_somebody_went_over_it() {
+    let copied = Job {
+        id: "job".into(),
+        ended: false,
+        targets: vec![JobTarget {
+            organization: target(1).organization,
+            status: JobTargetStatus::Completed,
+            version: Some(2),
+            error: None,
+        }],
+    };
+    let gone = Fault::new(FaultKind::Denied, "403");
+    let theirs = Event::Observed(Observed::Present(stored(3, 5, "them")));
+    let events = vec![
+        Event::Begin,
+        seen(3, 5),
+        seen(1, 1),
+        Event::Proceed,
+        Event::Saved,
+        Event::JobAnswered(Outcome::Accepted(copied)),
+        seen(2, 5),
+        Event::Woke,
+        Event::Failed(gone),
+        Event::Woke,
+        seen(3, 5),
+        theirs,
+    ];
+    let (resolved, asked) = after(run_with(1, Mode::Enforce, Journal::default()), events);
+    assert_eq!(asked, "resolved");
+    let owed: Vec<u64> = resolved.journal.0.owed.iter().map(|receipt| receipt.version).collect();
+    assert_eq!(owed, [2]);
+}
+
+#[test]
 fn an_event_out_of_place_changes_nothing() {
     let (begun, _) = after(run(), vec![Event::Begin]);
     let next = step(begun.clone(), Event::Saved, now());
@@ -329,6 +363,16 @@ fn phases() -> Vec<(&'static str, Vec<Event>)> {
     };
     let theirs = Event::Observed(Observed::Present(stored(3, 1, "them")));
     let confirming = [lost.clone(), vec![Event::Saved, Event::Saved]].concat();
+    let proof = vec![Entry {
+        id: "e".into(),
+        at: now(),
+        action: "webchat:configuration:replicate".into(),
+        organization: target(1).organization,
+        actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
+        remote_ip: None,
+        version: Some(2),
+        changes: Vec::new(),
+    }];
     vec![
         ("fresh", vec![]),
         ("reading", begun[..2].to_vec()),
@@ -343,7 +387,11 @@ fn phases() -> Vec<(&'static str, Vec<Event>)> {
         ("closing", answered(Outcome::Conflict)),
         ("resolving", lost),
         ("keeping", synced),
-        ("confirming", confirming),
+        ("confirming", confirming.clone()),
+        (
+            "witnessing",
+            [confirming, vec![Event::Entries(Entries { entries: proof, truncated: false })]].concat(),
+        ),
     ]
 }
 
