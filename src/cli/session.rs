@@ -15,7 +15,7 @@ use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
 use crate::model::plan::Limits;
 use crate::model::{
-    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, json,
+    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, Versions, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Status, Timing};
@@ -225,6 +225,7 @@ impl Session {
                 desired_before: desired_before.get(&loaded.name).cloned(),
                 limits: limits.clone(),
                 timing,
+                versions: Versions::Enforced,
                 own_clients,
                 seed: seed(&loaded.name, clock::now().as_nanosecond()),
             };

@@ -24,4 +24,4 @@ pub use record::Record;
 pub use secret::Secret;
 pub use state::{Base, Desired, Observed, Stored};
 pub use tenant::{Mode, Target, Tenant, Window};
-pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Write};
+pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};

@@ -22,6 +22,15 @@ pub struct Write {
     pub deadline: Timestamp,
 }
 
+/// Whether a dialect's server looks at the version that a write names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Versions {
+    /// It refuses a write whose version is not the current one.
+    Enforced,
+    /// It takes every write, and tells the version that it made. What lay in between is gone by then.
+    Unenforced,
+}
+
 /// What the answer to a write (or to the start of a replication job) means. Decided once, in `api`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome<T> {

@@ -11,7 +11,7 @@ use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
     ActorKind, ChangeKind, Entry, Fault, FaultKind, Guard, Observed, OrganizationId, Receipt, Receiver,
-    Record, Stored, Target,
+    Record, Stored, Target, Versions,
 };
 use crate::plan;
 use crate::replicate;
@@ -192,8 +192,9 @@ impl Run {
 
     /// Whether a write of unknown outcome is what an organization holds now.
     ///
-    /// A PUT names its version, so it can only have made the next one. A job names none: it may have gone
-    /// over somebody's change and made a later one, and then that has to be told.
+    /// A PUT that is held to the version it names can only have made the next one. A job names none, and some
+    /// servers hold nobody to it: such a write may have gone over somebody's change and made a later version, and
+    /// then that has to be told. Its author says whose it is: one write is under way at a time.
     fn landed(
         &self,
         intent: &Intent,
@@ -215,7 +216,8 @@ impl Run {
         };
         let version = stored.version;
         let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
-        let fits = version == expected || by == Receiver::Job && stored.modified_by.is_some();
+        let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
+        let fits = version == expected || !held_to_it && stored.modified_by.is_some();
         if !(ours && fits && same(stored)) {
             if version > expected {
                 notes.push(Note::Unclear { organization, from: expected, to: version - 1 });

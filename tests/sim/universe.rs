@@ -13,7 +13,7 @@ use genesync::model::plan::Limits;
 use genesync::model::record::Journal;
 use genesync::model::{
     CredentialsName, Desired, Fault, FaultKind, Mode, OrganizationId, Outcome, Receipt, Record, Region,
-    Revision, Target, Tenant, TenantName,
+    Revision, Target, Tenant, TenantName, Versions,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, Entries, Event, Note, Run, Spec, Status, Timing, step};
@@ -299,6 +299,7 @@ impl Universe {
                 backoff_max_ms: 2_000,
                 ..Timing::default()
             },
+            versions: Versions::Enforced,
             own_clients: BTreeSet::from([CLIENT.to_owned()]),
             seed: self.seed,
         }
