@@ -17,7 +17,7 @@ use crate::controller::fleet::{self, Fleet};
 use crate::controller::leases::{Held, Leases};
 use crate::model::plan::Limits;
 use crate::model::{
-    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, json,
+    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, Versions, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Status, Timing};
@@ -238,6 +238,7 @@ impl Session {
                 desired_before: desired_before.get(&loaded.name).cloned(),
                 limits: limits.clone(),
                 timing,
+                versions: Versions::Enforced,
                 own_clients,
                 seed: seed(&loaded.name, clock::now().as_nanosecond()),
             };

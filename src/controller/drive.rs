@@ -112,7 +112,10 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
 
 /// Between an intent and its end a run is not interrupted: the write is finished and its end written down.
 fn interruptible(run: &Run) -> bool {
-    !matches!(run.phase, Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping)
+    !matches!(
+        run.phase,
+        Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping | Phase::Witnessing { .. }
+    )
 }
 
 async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Event {

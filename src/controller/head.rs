@@ -215,7 +215,8 @@ impl Head {
             Some(agreed) => !source.holds(revision, agreed)?,
             None => false,
         };
-        let target = if rewound { agreed.clone().unwrap_or_else(|| revision.clone()) } else { revision.clone() };
+        let target =
+            if rewound { agreed.clone().unwrap_or_else(|| revision.clone()) } else { revision.clone() };
         if rewound && current.as_ref().is_some_and(|known| known.revision == target) {
             return Err(self.refuse(revision, &target));
         }
@@ -275,7 +276,10 @@ impl Head {
             None => {
                 let before = self.store.digests().await?;
                 let differs = |(name, digest): &(&crate::model::TenantName, &String)| {
-                    known.tenants.get(*name).is_some_and(|known| known.digest.as_deref() != Some(digest.as_str()))
+                    known
+                        .tenants
+                        .get(*name)
+                        .is_some_and(|known| known.digest.as_deref() != Some(digest.as_str()))
                 };
                 before.iter().filter(differs).count()
             }

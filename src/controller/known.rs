@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use super::fleet::{self, Fleet, Loaded};
 use crate::model::plan::Limits;
 use crate::model::snapshot::Outline;
-use crate::model::{CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Tenant, TenantName, json};
+use crate::model::{
+    CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Tenant, TenantName, json,
+};
 use crate::source::{Source, SourceError};
 use crate::store::Wanted;
 
@@ -62,7 +64,8 @@ impl Known {
         let outline = source.outline(revision)?;
         let fleet = fleet::load(source, outline.revision.as_str(), None, today)?;
         refuse_broken_project(&fleet)?;
-        let rivalry = fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
+        let rivalry =
+            fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
         let tenants = known_tenants(&fleet);
         Ok(Self { revision: outline.revision.clone(), limits: fleet.limits, tenants, outline, rivalry })
     }
@@ -207,7 +210,8 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
         return Ok(());
     }
     let first = fleet.findings.iter().find(|finding| finding.severity == Severity::Error);
-    let message = first.map(|finding| format!("{}: {}", finding.location, finding.message)).unwrap_or_default();
+    let message =
+        first.map(|finding| format!("{}: {}", finding.location, finding.message)).unwrap_or_default();
     Err(LoadError::Project { revision: fleet.revision.clone(), message })
 }
 

@@ -26,4 +26,4 @@ pub use record::Record;
 pub use secret::Secret;
 pub use state::{Base, Desired, Observed, Stored};
 pub use tenant::{IgnoreRule, Mode, Target, Tenant, Window};
-pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Write};
+pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};

@@ -137,7 +137,7 @@ impl Journal {
 
     /// What an ended intent set back: only where its write landed. A job lands in some organizations and not
     /// in others, and those are written again with an intent of their own.
-    pub fn note_reverts(&mut self, ended: &Intent, receipts: &[Receipt]) {
+    fn note_reverts(&mut self, ended: &Intent, receipts: &[Receipt]) {
         let landed = |revert: &&Revert| {
             receipts.iter().any(|receipt| receipt.target.organization == revert.organization)
         };

@@ -22,6 +22,15 @@ pub struct Write {
     pub deadline: Timestamp,
 }
 
+/// Whether a dialect's server looks at the version that a write names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Versions {
+    /// It refuses a write whose version is not the current one.
+    Enforced,
+    /// It takes every write, and tells the version that it made. What lay in between is gone by then.
+    Unenforced,
+}
+
 /// What the answer to a write (or to the start of a replication job) means. Decided once, in `api`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome<T> {
@@ -128,6 +137,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Whether it is about this version of this organization. There is one such version.
+    pub fn speaks_of(&self, organization: &OrganizationId, version: u64) -> bool {
+        self.target.organization == *organization && self.version == version
+    }
+
     /// The audit action that proves it.
     pub fn action(&self) -> &'static str {
         match (self.by, self.from_version) {

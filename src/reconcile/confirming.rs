@@ -6,7 +6,9 @@ use super::event::{AuditQuery, Entries};
 use super::timing::{earlier, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::confirm;
-use crate::model::{Base, Fault, FaultKind, Guard, Observed, Record, Target};
+use crate::model::{
+    Base, Confirmation, Entry, Fault, FaultKind, Guard, Observed, Receipt, Record, Standing, Target,
+};
 use crate::plan;
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
@@ -49,24 +51,52 @@ impl Run {
         self.finish(now)
     }
 
+    /// Looks for the entry of every receipt that has none yet: those of this run, and those that an earlier one
+    /// left when it died, or when the log had not caught up. Old ones are asked about once and not waited for.
     fn finish(self, now: Timestamp) -> Step {
-        if self.receipts.is_empty() {
-            return self.settle_in_sync();
-        }
-        let deadline = later(now, self.spec.timing.confirm_ms.into());
+        let Some(latest) = self.to_prove().iter().map(|receipt| receipt.sent_at).max() else {
+            return self.settle_in_sync(Status::Synced);
+        };
+        let since = if self.receipts.is_empty() { latest } else { now };
+        let deadline = later(since, self.spec.timing.confirm_ms.into());
         self.query(0, deadline, now)
+    }
+
+    /// The receipts of this run, then those of earlier ones that no entry proves yet.
+    fn to_prove(&self) -> Vec<Receipt> {
+        let mut receipts = self.receipts.clone();
+        for owed in &self.journal.0.owed {
+            if !receipts.iter().any(|known| known.speaks_of(&owed.target.organization, owed.version)) {
+                receipts.push(owed.clone());
+            }
+        }
+        receipts
+    }
+
+    /// Whether the journal knows of no entry for a receipt.
+    fn owes(&self, receipt: &Receipt) -> bool {
+        let same = |owed: &Receipt| owed.speaks_of(&receipt.target.organization, receipt.version);
+        self.journal.0.owed.iter().any(same)
+    }
+
+    /// How many receipts have no entry.
+    fn missing(&self) -> usize {
+        self.to_prove().iter().filter(|receipt| self.owes(receipt)).count()
     }
 
     pub(super) fn query(self, attempt: u32, deadline: Timestamp, now: Timestamp) -> Step {
         let skew_ms = u64::from(self.spec.timing.skew_ms);
-        let first = self.receipts.iter().map(|receipt| receipt.sent_at).min().unwrap_or(now);
-        let mut targets: Vec<Target> = self.receipts.iter().map(|receipt| receipt.target.clone()).collect();
+        let receipts = self.to_prove();
+        let first = receipts.iter().map(|receipt| receipt.sent_at).min().unwrap_or(now);
+        let mut targets: Vec<Target> = receipts.into_iter().map(|receipt| receipt.target).collect();
         targets.sort();
         targets.dedup();
         let query = AuditQuery { targets, from: earlier(first, skew_ms), to: later(now, skew_ms) };
         self.go(Phase::Confirming { attempt, deadline }, Effect::ReadAudit(query))
     }
 
+    /// Holds the receipts against the log, and writes down which of them it proves: a later run does not ask
+    /// about those again.
     pub(super) fn confirmed(
         mut self,
         attempt: u32,
@@ -74,14 +104,51 @@ impl Run {
         page: Entries,
         now: Timestamp,
     ) -> Step {
-        let confirmation =
-            confirm::confirm(&self.receipts, &page.entries, &self.spec.own_clients, &self.started_from);
-        let missing = confirmation.missing();
-        self.confirmation = Some(confirmation);
-        if missing == 0 {
-            return self.settle_in_sync();
+        let found = self.held_against(&page.entries);
+        let mut records = Vec::new();
+        for (receipt, standing) in &found.receipts {
+            let Standing::Confirmed { entry, .. } = standing else { continue };
+            if self.owes(receipt) {
+                let (organization, version) = (receipt.target.organization.clone(), receipt.version);
+                let record = Record::Confirmed { organization, version, entry: entry.clone() };
+                self.journal.0.absorb(record.clone());
+                records.push(record);
+            }
         }
-        self.await_entries(attempt, deadline, missing, None, now)
+        self.keep_confirmation(found);
+        if records.is_empty() {
+            return self.witnessed(attempt, deadline, now);
+        }
+        self.go(Phase::Witnessing { attempt, deadline }, Effect::Save(records))
+    }
+
+    pub(super) fn witnessed(self, attempt: u32, deadline: Timestamp, now: Timestamp) -> Step {
+        if self.missing() == 0 {
+            return self.settle_in_sync(Status::Synced);
+        }
+        self.await_entries(attempt, deadline, None, now)
+    }
+
+    /// Every receipt with its standing. What was proved once stays so: a page may be cut short.
+    fn held_against(&self, entries: &[Entry]) -> Confirmation {
+        let spec = &self.spec;
+        let mut found = confirm::confirm(&self.to_prove(), entries, &spec.own_clients, &self.started_from);
+        let before = self.confirmation.iter().flat_map(|confirmation| &confirmation.receipts);
+        for (receipt, standing) in before.filter(|(_, standing)| *standing != Standing::Missing) {
+            if let Some((_, now)) = found.receipts.iter_mut().find(|(known, _)| known == receipt) {
+                *now = standing.clone();
+            }
+        }
+        found
+    }
+
+    /// Keeps what the log said of this run's own receipts: they are its result, and those of earlier runs are
+    /// not.
+    fn keep_confirmation(&mut self, mut found: Confirmation) {
+        if !self.receipts.is_empty() {
+            found.receipts.truncate(self.receipts.len());
+            self.confirmation = Some(found);
+        }
     }
 
     pub(super) fn confirm_failed(
@@ -92,27 +159,26 @@ impl Run {
         now: Timestamp,
     ) -> Step {
         let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
-        let missing = self.receipts.len();
         let deadline = if passing { deadline } else { now };
-        self.await_entries(attempt, deadline, missing, Some(fault), now)
+        self.await_entries(attempt, deadline, Some(fault), now)
     }
 
     fn await_entries(
         mut self,
         attempt: u32,
         deadline: Timestamp,
-        missing: usize,
         fault: Option<Fault>,
         now: Timestamp,
     ) -> Step {
+        let missing = self.missing();
         let asked_ms = fault.as_ref().and_then(|fault| fault.retry_after_ms).unwrap_or_default();
         let until = later(now, self.spec.timing.poll(attempt).max(asked_ms));
         if now >= deadline {
             if self.confirmation.is_none() {
-                self.confirmation =
-                    Some(confirm::confirm(&self.receipts, &[], &self.spec.own_clients, &self.started_from));
+                let nothing = self.held_against(&[]);
+                self.keep_confirmation(nothing);
             }
-            return self.settle(Status::Unconfirmed(fault));
+            return self.settle_in_sync(Status::Unconfirmed(fault));
         }
         // The last query is made at the deadline itself, not short of it.
         let effect = Effect::WakeAt(until.min(deadline));
@@ -122,5 +188,147 @@ impl Run {
         } else {
             step
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::Journal;
+    use crate::model::{Actor, ActorKind, Mode, Outcome, Receiver, Revision};
+    use crate::reconcile::Event;
+    use crate::reconcile::tests::{after, fault, now, run_with, seen, sent, stored, target};
+
+    /// A journal at rest, but for receipts that no entry proves yet: version and age.
+    fn journal(owed: &[(u64, u64)]) -> Journal {
+        let mut journal = Journal::default();
+        let base = Base { version: 9, body: stored(9, 5, "us").body, revision: Revision::new("r1") };
+        journal.absorb(Record::Applied { organization: target(0).organization, base });
+        journal.owed.extend(owed.iter().map(|(version, age_ms)| Receipt {
+            target: target(0),
+            from_version: Some(version - 1),
+            version: *version,
+            sent_at: earlier(now(), *age_ms),
+            by: Receiver::Put,
+        }));
+        journal
+    }
+
+    fn page(versions: &[u64]) -> Event {
+        let entry = |version: &u64| Entry {
+            id: format!("e{version}"),
+            at: now(),
+            action: "webchat:configuration:update".into(),
+            organization: target(0).organization,
+            actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
+            remote_ip: None,
+            version: Some(*version),
+            changes: Vec::new(),
+        };
+        Event::Entries(Entries { entries: versions.iter().map(entry).collect(), truncated: false })
+    }
+
+    fn at_rest() -> Vec<Event> {
+        vec![Event::Begin, seen(9, 5), Event::Proceed]
+    }
+
+    fn wrote() -> Vec<Event> {
+        let accepted = Event::Answered(Outcome::Accepted(stored(4, 5, "us")));
+        let read_back = vec![accepted, Event::Saved, seen(4, 5), Event::Saved];
+        [sent(), read_back].concat()
+    }
+
+    #[test]
+    fn what_is_owed_is_asked_for_written_down_and_waited_for_only_while_it_is_young() {
+        let denied = || Event::Failed(Fault::new(FaultKind::Denied, "403"));
+        let old: &[(u64, u64)] = &[(7, 3_600_000), (8, 90_000)];
+        let young: &[(u64, u64)] = &[(7, 3_600_000), (8, 20_000)];
+        type Row = (&'static str, &'static [(u64, u64)], Vec<Event>, &'static str);
+        let table: [Row; 12] = [
+            ("nothing is owed", &[], vec![], "Synced"),
+            ("something is", old, vec![], "audit"),
+            ("all of it is proved", old, vec![page(&[7, 8])], "confirmed+confirmed"),
+            ("and written down", old, vec![page(&[7, 8]), Event::Saved], "Synced"),
+            ("which fails", old, vec![page(&[7, 8]), Event::Failed(fault())], "Degraded"),
+            ("a part of it is proved", old, vec![page(&[7])], "confirmed"),
+            ("too old to wait for the rest", old, vec![page(&[7]), Event::Saved], "Unconfirmed"),
+            ("nothing is proved", old, vec![page(&[])], "Unconfirmed"),
+            ("the log can't be asked", old, vec![Event::Failed(fault())], "Unconfirmed"),
+            ("young enough to wait", young, vec![page(&[7]), Event::Saved], "wait 100 ms"),
+            (
+                "and then proved",
+                young,
+                vec![page(&[7]), Event::Saved, Event::Woke, page(&[7, 8]), Event::Saved],
+                "Synced",
+            ),
+            ("the log must not be asked", young, vec![denied()], "Unconfirmed"),
+        ];
+        for mode in [Mode::Enforce, Mode::Watch] {
+            for (what, owed, events, expected) in &table {
+                let events = [at_rest(), events.clone()].concat();
+                let (run, asked) = after(run_with(0, mode, journal(owed)), events);
+                assert_eq!(asked, *expected, "{what}, {mode:?}");
+                // What earlier runs wrote is not this one's doing.
+                assert!(run.receipts.is_empty() && run.confirmation.is_none(), "{what}");
+                assert!(run.served_ms.is_empty(), "{what}");
+                if *expected == "Synced" {
+                    assert!(run.journal.0.owed.is_empty(), "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_latest_of_the_young_ones_is_waited_for_until_its_own_deadline() {
+        let events = [at_rest(), vec![page(&[])]].concat();
+        let (run, _) = after(run_with(0, Mode::Enforce, journal(&[(7, 50_000), (8, 20_000)])), events);
+        assert!(
+            matches!(run.phase, Phase::Confirming { deadline, .. } if deadline == later(now(), 40_000)),
+            "{:?}",
+            run.phase
+        );
+    }
+
+    #[test]
+    fn a_run_that_wrote_asks_for_its_own_and_for_what_earlier_ones_left_at_once() {
+        let mut left = journal(&[(2, 3_600_000)]);
+        left.bases.clear();
+        let run = |events: Vec<Event>| after(run_with(0, Mode::Enforce, left.clone()), events);
+        let (asked, effect) = run(wrote());
+        assert_eq!((effect.as_str(), asked.receipts.len()), ("audit", 1));
+        assert_eq!(asked.to_prove().iter().map(|receipt| receipt.version).collect::<Vec<_>>(), [4, 2]);
+        assert!(
+            matches!(asked.phase, Phase::Confirming { deadline, .. } if deadline == later(now(), 60_000))
+        );
+
+        let table: [(&[u64], &str, &str); 4] = [
+            (&[4, 2], "confirmed+confirmed", "Synced"),
+            // The one of the earlier run is missing: it is waited for along with everything else.
+            (&[4], "confirmed", "wait 100 ms"),
+            (&[2], "confirmed", "wait 100 ms"),
+            (&[], "wait 100 ms", "audit"),
+        ];
+        for (found, first, then) in table {
+            let (_, asked) = run([wrote(), vec![page(found)]].concat());
+            assert_eq!(asked, first, "{found:?}");
+            let after_it = if first.starts_with("wait") { Event::Woke } else { Event::Saved };
+            let (ended, asked) = run([wrote(), vec![page(found), after_it]].concat());
+            assert_eq!(asked, then, "{found:?}");
+            // The result of this run shows its own write and no other.
+            let shown = ended.confirmation.unwrap();
+            assert_eq!(shown.receipts.len(), 1, "{found:?}");
+            assert_eq!(shown.missing(), usize::from(!found.contains(&4)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_page_proved_a_shorter_one_does_not_take_back() {
+        let events = [wrote(), vec![page(&[4]), Event::Saved, Event::Woke, page(&[])]].concat();
+        let mut left = journal(&[(2, 3_600_000)]);
+        left.bases.clear();
+        let (run, asked) = after(run_with(0, Mode::Enforce, left), events);
+        assert!(asked.starts_with("wait"), "{asked}");
+        assert_eq!(run.confirmation.unwrap().missing(), 0);
+        assert_eq!(run.journal.0.owed.iter().map(|owed| owed.version).collect::<Vec<_>>(), [2]);
     }
 }

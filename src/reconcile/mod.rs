@@ -14,7 +14,9 @@
 //!
 //! * One request is in flight at any time, so every point at which a crash can hit has a name.
 //! * An intent is saved before its write leaves. An answer that was lost is waited out and read back.
-//! * While an intent is unresolved and may still take effect, nothing is read for planning.
+//! * While an intent is unresolved and may still take effect, nothing is read for planning. Where the server
+//!   refuses a stale version this saves a conflict. Where it does not, it is what keeps a late write of ours from
+//!   going over a newer one: the read that the newer one is made from would come before the late one lands.
 
 mod confirming;
 mod event;
@@ -34,7 +36,7 @@ use crate::model::record::{IntentId, Journal};
 use crate::model::write::{Job, StartJob};
 use crate::model::{
     Confirmation, Desired, Entry, Fault, Mode, Observed, OrganizationId, Plan, Receipt, Refusal, Revision,
-    Target, Tenant, Write,
+    Target, Tenant, Versions, Write,
 };
 
 pub use event::{AuditQuery, Effect, Entries, Event};
@@ -57,6 +59,8 @@ pub struct Spec {
     pub limits: Limits,
     /// Deadlines and patience.
     pub timing: Timing,
+    /// Whether the server refuses a write that names a stale version.
+    pub versions: Versions,
     /// Ids of our own OAuth clients.
     pub own_clients: BTreeSet<String>,
     /// Where the jitter of this run's waits comes from.
@@ -136,6 +140,13 @@ pub enum Phase {
         /// When to stop.
         deadline: Timestamp,
     },
+    /// Saves which receipts the audit log proves.
+    Witnessing {
+        /// How many queries were made.
+        attempt: u32,
+        /// When to stop.
+        deadline: Timestamp,
+    },
     /// Over.
     Settled(Status),
 }
@@ -180,7 +191,8 @@ pub struct Run {
     pub first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
     pub refusals: Vec<Refusal>,
-    /// Proof of what was written.
+    /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
+    /// in the journal.
     pub receipts: Vec<Receipt>,
     /// Milliseconds from asking to serving, by organization.
     pub served_ms: BTreeMap<OrganizationId, u64>,
@@ -194,7 +206,8 @@ pub struct Run {
     pub earlier_intents: IntentId,
     /// Versions that this run wrote itself, so as to hold exactly what it wants.
     pub own_versions: BTreeSet<(OrganizationId, u64)>,
-    /// Organizations where a job went over somebody's change.
+    /// Organizations where a write of ours went over somebody's change that it had not seen: a job, or any write
+    /// to a server that does not enforce versions.
     pub overwrote: BTreeSet<OrganizationId>,
     /// What the audit log said.
     pub confirmation: Option<Confirmation>,
@@ -298,17 +311,28 @@ impl Run {
         Step::stop(self)
     }
 
-    /// Ends a run that is in sync: well, unless a copy went over somebody's change, which a person has to see.
-    fn settle_in_sync(self) -> Step {
+    /// Ends a run that is in sync: well, or with what is missing, unless a copy went over somebody's change. That
+    /// a person has to see first of all.
+    fn settle_in_sync(self, status: Status) -> Step {
         if self.overwrote.is_empty() {
-            return self.settle(Status::Synced);
+            return self.settle(status);
         }
-        let organizations: Vec<&str> = self.overwrote.iter().map(OrganizationId::as_str).collect();
-        let reason = format!(
-            "in sync, but replication went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
-            organizations.join(", ")
-        );
+        let reason = format!("in sync, but {}", self.gone_over());
         self.settle(Status::Held(reason))
+    }
+
+    /// What a person has to hear where a change of somebody's is gone. Its values are not ours to tell: nobody
+    /// read them.
+    fn gone_over(&self) -> String {
+        let what = match self.spec.versions {
+            Versions::Enforced => "replication",
+            Versions::Unenforced => "a write of ours",
+        };
+        let organizations: Vec<&str> = self.overwrote.iter().map(OrganizationId::as_str).collect();
+        format!(
+            "{what} went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
+            organizations.join(", ")
+        )
     }
 
     /// Ends the run on a fault, and says so.
@@ -360,10 +384,15 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Confirming { attempt, deadline }, Event::Failed(fault)) => {
             run.confirm_failed(attempt, deadline, fault, now)
         }
+        (Phase::Witnessing { attempt, deadline }, Event::Saved) => run.witnessed(attempt, deadline, now),
         // The store failed: without a durable intent no write leaves, and without a durable end the intent
         // is waited out and read back by the next run.
         (
-            Phase::Resolving | Phase::Intending(_) | Phase::Closing(_) | Phase::Keeping,
+            Phase::Resolving
+            | Phase::Intending(_)
+            | Phase::Closing(_)
+            | Phase::Keeping
+            | Phase::Witnessing { .. },
             Event::Failed(fault),
         ) => run.degrade(fault),
         (phase, event) => {

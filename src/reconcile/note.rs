@@ -105,13 +105,14 @@ pub enum Note {
         /// Why.
         reason: String,
     },
-    /// A job copied over a change that somebody made after we read the target.
+    /// A write of ours, which the server did not hold against a version, went over a change that somebody made
+    /// after we had read.
     Overwrote {
         /// Where.
         organization: OrganizationId,
         /// The version that was read.
         seen: Option<u64>,
-        /// The version that the job made.
+        /// The version that the write made.
         made: u64,
     },
     /// An organization serves what git says.
@@ -202,7 +203,7 @@ impl fmt::Display for Note {
             }
             Note::Overwrote { organization, seen, made } => write!(
                 f,
-                "replication made version {made} of {organization} over a change that came after version {}; see the audit log for its author",
+                "version {made} of {organization}, which is ours, went over a change that came after version {}; see the audit log for its author",
                 seen.unwrap_or(0)
             ),
             Note::Served { organization, region, latency_ms } => {

@@ -12,7 +12,7 @@ use crate::model::plan::TargetPlan;
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
     ActorKind, ChangeKind, Entry, Fault, FaultKind, Guard, Observed, OrganizationId, Receipt, Receiver,
-    Record, Stored, Target,
+    Record, Stored, Target, Versions,
 };
 use crate::plan;
 use crate::replicate;
@@ -133,8 +133,8 @@ impl Run {
     fn resolve(mut self, now: Timestamp) -> Step {
         let mut records = Vec::new();
         let mut notes = Vec::new();
-        for intent in std::mem::take(&mut self.journal.0.unresolved) {
-            let receipts = match &intent.action {
+        for intent in self.journal.0.unresolved.clone() {
+            let mut receipts = match &intent.action {
                 IntentAction::Put { target, if_match, body } => {
                     let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
                     self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
@@ -155,12 +155,20 @@ impl Run {
                 }
             };
             for receipt in &receipts {
-                if !self
-                    .receipts
-                    .iter()
-                    .any(|known| known.target == receipt.target && known.version == receipt.version)
-                {
+                let organization = &receipt.target.organization;
+                if !self.receipts.iter().any(|known| known.speaks_of(organization, receipt.version)) {
                     self.receipts.push(receipt.clone());
+                }
+            }
+            // What a job said that it had copied it has copied, whatever lies over it by now.
+            let copied = self.receipts.iter().filter(|receipt| {
+                receipt.by == Receiver::Job
+                    && receipt.sent_at == intent.sent_at
+                    && matches!(intent.action, IntentAction::Job { .. })
+            });
+            for receipt in copied {
+                if !receipts.contains(receipt) {
+                    receipts.push(receipt.clone());
                 }
             }
             if intent.id > self.earlier_intents && matches!(intent.action, IntentAction::Put { .. }) {
@@ -171,8 +179,9 @@ impl Run {
             let over =
                 receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
             self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
-            self.journal.0.note_reverts(&intent, &receipts);
-            records.push(Record::Resolved { intent: intent.id, receipts });
+            let record = Record::Resolved { intent: intent.id, receipts };
+            self.journal.0.absorb(record.clone());
+            records.push(record);
         }
         let step = if records.is_empty() {
             self.assess(now)
@@ -184,8 +193,9 @@ impl Run {
 
     /// Whether a write of unknown outcome is what an organization holds now.
     ///
-    /// A PUT names its version, so it can only have made the next one. A job names none: it may have gone
-    /// over somebody's change and made a later one, and then that has to be told.
+    /// A PUT that is held to the version it names can only have made the next one. A job names none, and some
+    /// servers hold nobody to it: such a write may have gone over somebody's change and made a later version, and
+    /// then that has to be told. Its author says whose it is: one write is under way at a time.
     fn landed(
         &self,
         intent: &Intent,
@@ -207,7 +217,8 @@ impl Run {
         };
         let version = stored.version;
         let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
-        let fits = version == expected || by == Receiver::Job && stored.modified_by.is_some();
+        let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
+        let fits = version == expected || !held_to_it && stored.modified_by.is_some();
         if !(ours && fits && same(stored)) {
             if version > expected {
                 notes.push(Note::Unclear { organization, from: expected, to: version - 1 });

@@ -11,7 +11,7 @@ pub enum Status {
     OutOfSync,
     /// Live moved, and the tenant is only watched.
     Drifted,
-    /// Live equals git, but some writes have no audit entry.
+    /// Live equals git, but some writes, of this run or of earlier ones, have no audit entry.
     Unconfirmed(Option<Fault>),
     /// A guard refused the plan.
     Refused(Vec<Refusal>),
@@ -31,25 +31,25 @@ pub enum Status {
 }
 
 impl Status {
-/// The word for a status.
-pub fn name(&self) -> &'static str {
-    match self {
-        Status::Synced => "Synced",
-        // Git is ahead of this run: the next one has more to do.
-        Status::OutOfSync | Status::Superseded => "OutOfSync",
-        Status::Drifted => "Drifted",
-        Status::Unconfirmed(_) => "Unconfirmed",
-        Status::Refused(_) | Status::Held(_) | Status::Contested(_) => "Held",
-        Status::Degraded(_) => "Degraded",
-        Status::Cancelled => "Paused",
-        // By the other replica.
-        Status::LeaseLost => "Applying",
+    /// The word for a status.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Status::Synced => "Synced",
+            // Git is ahead of this run: the next one has more to do.
+            Status::OutOfSync | Status::Superseded => "OutOfSync",
+            Status::Drifted => "Drifted",
+            Status::Unconfirmed(_) => "Unconfirmed",
+            Status::Refused(_) | Status::Held(_) | Status::Contested(_) => "Held",
+            Status::Degraded(_) => "Degraded",
+            Status::Cancelled => "Paused",
+            // By the other replica.
+            Status::LeaseLost => "Applying",
+        }
     }
-}
 
-/// Why a tenant is not synced.
-pub fn reason(&self) -> Option<String> {
-    match self {
+    /// Why a tenant is not synced.
+    pub fn reason(&self) -> Option<String> {
+        match self {
         Status::Synced => None,
         Status::OutOfSync => Some("git is ahead, and the tenant is in watch mode".into()),
         Status::Drifted => Some("the live configuration was changed, and the tenant is in watch mode".into()),
@@ -73,6 +73,5 @@ pub fn reason(&self) -> Option<String> {
                 .into(),
         ),
     }
-}
-
+    }
 }

@@ -9,11 +9,11 @@ use crate::model::{
     Actor, ActorKind, CredentialsName, FaultKind, Outcome, Record, Region, Stored, TenantName,
 };
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::constant(1_790_000_000, 0)
 }
 
-fn target(number: usize) -> Target {
+pub(super) fn target(number: usize) -> Target {
     Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
@@ -21,7 +21,7 @@ fn target(number: usize) -> Target {
     }
 }
 
-fn stored(version: u64, delay: u64, by: &str) -> Stored {
+pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
     let body = json!({"greetings": {"delayMs": delay}});
     Stored {
         version,
@@ -31,11 +31,11 @@ fn stored(version: u64, delay: u64, by: &str) -> Stored {
     }
 }
 
-fn seen(version: u64, delay: u64) -> Event {
+pub(super) fn seen(version: u64, delay: u64) -> Event {
     Event::Observed(Observed::Present(stored(version, delay, "us")))
 }
 
-fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
+pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
     let body = json!({"greetings": {"delayMs": 5}});
     let spec = Spec {
         tenant: Tenant {
@@ -58,6 +58,7 @@ fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
         desired_before: None,
         limits: Limits::default(),
         timing: Timing::default(),
+        versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
         seed: 1,
     };
@@ -69,7 +70,7 @@ fn run() -> Run {
 }
 
 /// What is asked for after the last event, in a word; how the run ended where nothing is.
-fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
+pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
     let mut asked = String::new();
     for event in events {
         let next = step(run, event, now());
@@ -107,11 +108,11 @@ fn name(record: &Record) -> &'static str {
 }
 
 /// Up to the moment at which the write is on its way.
-fn sent() -> Vec<Event> {
+pub(super) fn sent() -> Vec<Event> {
     vec![Event::Begin, seen(3, 1), Event::Proceed, Event::Saved]
 }
 
-fn fault() -> Fault {
+pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::Transient, "lost")
 }
 
@@ -399,6 +400,40 @@ fn a_job_sets_back_what_it_copies_over_and_what_it_does_not_reach_is_counted_onc
 }
 
 #[test]
+fn what_a_job_said_that_it_copied_stays_proved_although_somebody_went_over_it() {
+    let copied = Job {
+        id: "job".into(),
+        ended: false,
+        targets: vec![JobTarget {
+            organization: target(1).organization,
+            status: JobTargetStatus::Completed,
+            version: Some(2),
+            error: None,
+        }],
+    };
+    let gone = Fault::new(FaultKind::Denied, "403");
+    let theirs = Event::Observed(Observed::Present(stored(3, 5, "them")));
+    let events = vec![
+        Event::Begin,
+        seen(3, 5),
+        seen(1, 1),
+        Event::Proceed,
+        Event::Saved,
+        Event::JobAnswered(Outcome::Accepted(copied)),
+        seen(2, 5),
+        Event::Woke,
+        Event::Failed(gone),
+        Event::Woke,
+        seen(3, 5),
+        theirs,
+    ];
+    let (resolved, asked) = after(run_with(1, Mode::Enforce, Journal::default()), events);
+    assert_eq!(asked, "resolved");
+    let owed: Vec<u64> = resolved.journal.0.owed.iter().map(|receipt| receipt.version).collect();
+    assert_eq!(owed, [2]);
+}
+
+#[test]
 fn an_event_out_of_place_changes_nothing() {
     let (begun, _) = after(run(), vec![Event::Begin]);
     let next = step(begun.clone(), Event::Saved, now());
@@ -422,6 +457,7 @@ fn phases() -> Vec<(&'static str, Vec<Event>)> {
     };
     let theirs = Event::Observed(Observed::Present(stored(3, 1, "them")));
     let confirming = [lost.clone(), vec![Event::Saved, Event::Saved]].concat();
+    let proved = proof(&after(run_with(1, Mode::Enforce, Journal::default()), confirming.clone()).0);
     vec![
         ("fresh", vec![]),
         ("reading", begun[..2].to_vec()),
@@ -436,7 +472,8 @@ fn phases() -> Vec<(&'static str, Vec<Event>)> {
         ("closing", answered(Outcome::Conflict)),
         ("resolving", lost),
         ("keeping", synced),
-        ("confirming", confirming),
+        ("confirming", confirming.clone()),
+        ("witnessing", [confirming, vec![proved]].concat()),
     ]
 }
 
@@ -480,4 +517,82 @@ fn a_run_is_superseded_only_where_nothing_of_its_own_is_on_its_way() {
             );
         }
     }
+}
+
+fn unenforced() -> Run {
+    let mut run = run();
+    Arc::make_mut(&mut run.spec).versions = Versions::Unenforced;
+    run
+}
+
+#[test]
+fn where_versions_are_not_enforced_a_change_that_was_gone_over_is_told_and_nothing_more_is_written_there() {
+    let accepted = |version: u64| vec![Event::Answered(Outcome::Accepted(stored(version, 5, "us")))];
+    let read = |event: Event| vec![Event::Saved, event];
+    // Version 3 was read, so 4 is nobody else's and 5 lies over somebody's 4.
+    for (made, expected) in [(4, false), (5, true)] {
+        let (run, _) = after(unenforced(), [sent(), accepted(made)].concat());
+        assert_eq!(!run.overwrote.is_empty(), expected, "version {made}");
+        let table = [
+            // It holds what git says: the run goes on to the audit log, and ends as a person has to hear of it.
+            (seen(made, 5), if expected { "Held" } else { "Synced" }),
+            // Somebody changed it once more.
+            (seen(made + 1, 1), if expected { "Held" } else { "intent" }),
+        ];
+        for (next, ended) in table {
+            let (mut run, mut asked) = after(unenforced(), [sent(), accepted(made), read(next)].concat());
+            for _ in 0..4 {
+                let answer = match asked.as_str() {
+                    "audit" => proof(&run),
+                    "applied" | "confirmed" => Event::Saved,
+                    _ => break,
+                };
+                (run, asked) = after(run, vec![answer]);
+            }
+            assert_eq!(asked, ended, "version {made}");
+            if ended == "Held" {
+                assert!(
+                    matches!(run.status(), Some(Status::Held(reason)) if reason.contains("org-0")),
+                    "{:?}",
+                    run.status()
+                );
+            }
+        }
+    }
+}
+
+/// A page of the audit log that proves all that a run wrote.
+fn proof(run: &Run) -> Event {
+    let entry = |receipt: &Receipt| Entry {
+        id: format!("{}-{}", receipt.target.organization, receipt.version),
+        at: now(),
+        action: receipt.action().into(),
+        organization: receipt.target.organization.clone(),
+        actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
+        remote_ip: None,
+        version: Some(receipt.version),
+        changes: Vec::new(),
+    };
+    let entries = run.receipts.iter().map(entry).collect();
+    Event::Entries(Entries { entries, truncated: false })
+}
+
+#[test]
+fn where_versions_are_not_enforced_a_lost_write_may_have_landed_later_than_the_next_version() {
+    let lost = |outcome: Outcome<Stored>| [sent(), vec![Event::Answered(outcome)]].concat();
+    // Nobody's word that it is over is taken: its whole deadline is waited out.
+    for outcome in [Outcome::Unknown(fault()), Outcome::Failed(fault())] {
+        assert_eq!(after(unenforced(), lost(outcome)).1, "wait 12000 ms");
+    }
+    let read = |run: Run, version: u64, by: &str| {
+        let observed = Event::Observed(Observed::Present(stored(version, 5, by)));
+        let (run, _) = after(run, [lost(Outcome::Unknown(fault())), vec![Event::Woke, observed]].concat());
+        let versions: Vec<u64> = run.receipts.iter().map(|receipt| receipt.version).collect();
+        (versions, !run.overwrote.is_empty())
+    };
+    assert_eq!(read(unenforced(), 4, "us"), (vec![4], false));
+    assert_eq!(read(unenforced(), 5, "us"), (vec![5], true));
+    assert_eq!(read(unenforced(), 5, "them"), (vec![], false));
+    // A server that enforces versions can't have taken it as version 5.
+    assert_eq!(read(run(), 5, "us"), (vec![], false));
 }

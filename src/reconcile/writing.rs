@@ -10,7 +10,9 @@ use crate::apply::{Verdict, verdict};
 use crate::model::plan::TargetPlan;
 use crate::model::record::{Intent, IntentAction, IntentId, Revert};
 use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
-use crate::model::{Fault, FaultKind, Observed, Outcome, Receipt, Receiver, Record, Target, Write};
+use crate::model::{
+    Fault, FaultKind, Observed, OrganizationId, Outcome, Receipt, Receiver, Record, Target, Versions, Write,
+};
 use crate::plan::flapping;
 use crate::replicate::{self, Work};
 
@@ -67,6 +69,14 @@ impl Run {
 
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
     fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
+        // One change of somebody's is gone, and without a version that is enforced the next write could take
+        // another: before a person has heard of the first, nothing more is written there. The next run may.
+        let gone_over = |target: &&TargetPlan| self.overwrote.contains(&target.target.organization);
+        if self.spec.versions == Versions::Unenforced
+            && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
+        {
+            return Some(format!("{}, and it differs again", self.gone_over()));
+        }
         for target in targets.iter().filter(|target| !target.changes.is_empty()) {
             let ours = target.version.is_some_and(|version| {
                 self.own_versions.contains(&(target.target.organization.clone(), version))
@@ -192,6 +202,9 @@ impl Run {
                 self.tally.writes += 1;
                 (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
                 self.own_versions.insert((organization.clone(), stored.version));
+                let mut notes =
+                    vec![Note::Wrote { organization: organization.clone(), version: stored.version }];
+                notes.extend(self.note_overwrote(&organization, write.if_match, stored.version));
                 let receipt = Receipt {
                     target: write.target,
                     from_version: write.if_match,
@@ -200,8 +213,7 @@ impl Run {
                     by: Receiver::Put,
                 };
                 self.receipts.push(receipt.clone());
-                let note = Note::Wrote { organization, version: stored.version };
-                self.close(intent, vec![receipt], After::Read).noting(note)
+                self.close(intent, vec![receipt], After::Read).noting_all(notes)
             }
             Verdict::Stale => {
                 self.tally.conflicts += 1;
@@ -215,6 +227,20 @@ impl Run {
                 .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
                 .noting(Note::GaveUp { fault }),
         }
+    }
+
+    /// Remembers that a write of ours went over a change that it had not seen, where the version tells so.
+    fn note_overwrote(
+        &mut self,
+        organization: &OrganizationId,
+        seen: Option<u64>,
+        made: u64,
+    ) -> Option<Note> {
+        if !replicate::overwrote(seen, made) {
+            return None;
+        }
+        self.overwrote.insert(organization.clone());
+        Some(Note::Overwrote { organization: organization.clone(), seen, made })
     }
 
     /// Not executed: the intent ends here, and the next attempt starts with a read.
@@ -257,13 +283,16 @@ impl Run {
         self.close(intent, Vec::new(), After::WaitUntil(later(now, wait_ms))).noting(note)
     }
 
-    /// It may still take effect: the intent stays open, and nothing is read before it no longer can.
+    /// It may still take effect: the intent stays open, and nothing is read before it no longer can. That a
+    /// server which failed has let go of the request is taken on its word only where a write that lands after
+    /// all would be told by its version.
     fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
         self.tally.write_faults += 1;
         let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
         let Some(deadline) = open.map(|open| open.deadline) else { return self.read_all().noting(note) };
         let settled = later(now, self.spec.timing.settle_ms.into());
-        let until = if running { deadline } else { deadline.min(settled) };
+        let may_run = running || self.spec.versions == Versions::Unenforced;
+        let until = if may_run { deadline } else { deadline.min(settled) };
         self.go(Phase::Settling, Effect::WakeAt(until)).noting(note)
     }
 
@@ -329,14 +358,7 @@ impl Run {
                 .any(|receipt| receipt.target == *target && receipt.sent_at == copying.asked_at);
             if !known {
                 let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
-                if replicate::overwrote(*seen, version) {
-                    self.overwrote.insert(target.organization.clone());
-                    notes.push(Note::Overwrote {
-                        organization: target.organization.clone(),
-                        seen: *seen,
-                        made: version,
-                    });
-                }
+                notes.extend(self.note_overwrote(&target.organization, *seen, version));
                 self.tally.writes += 1;
                 let (target, from_version) = (target.clone(), *seen);
                 self.receipts.push(Receipt {

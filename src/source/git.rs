@@ -53,8 +53,11 @@ pub fn head(git_dir: &Path, revision: &str) -> Result<Revision, SourceError> {
 pub fn outline(git_dir: &Path, prefix: &str, revision: &str) -> Result<Outline, SourceError> {
     let repository = reader(git_dir)?;
     let (commit, root) = root(&repository, prefix, revision)?;
-    let mut outline =
-        Outline { revision: Revision::new(commit.to_string()), shared: String::new(), tenants: BTreeMap::new() };
+    let mut outline = Outline {
+        revision: Revision::new(commit.to_string()),
+        shared: String::new(),
+        tenants: BTreeMap::new(),
+    };
     for entry in &root {
         if entry.name_bytes() == b"tenants" && entry.kind() == Some(ObjectType::Tree) {
             for entry in &subtree(&repository, entry.id(), "tenants")? {

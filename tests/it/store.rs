@@ -297,7 +297,8 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
     advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
     let first = claim(a, 5).await;
     a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
-    let hold = Pause { kind: PauseKind::Hold, by: "guard".into(), reason: "y".into(), since: now(), until: None };
+    let hold =
+        Pause { kind: PauseKind::Hold, by: "guard".into(), reason: "y".into(), since: now(), until: None };
     let rows = [wanted("acme", "2"), wanted("beta", "1"), wanted("new", "1")];
     let revision = Revision::new("c2");
     a.advance("repo", Some(&Revision::new("c1")), &revision, &rows, None, Some(&hold)).await.unwrap();

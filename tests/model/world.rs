@@ -8,7 +8,7 @@ use genesync::model::record::Journal;
 use genesync::model::write::{Job, JobTarget, JobTargetStatus};
 use genesync::model::{
     Actor, ActorKind, CredentialsName, Desired, Entry, Fault, FaultKind, Mode, Observed, OrganizationId,
-    Outcome, Record, Region, Revision, Stored, Target, Tenant, TenantName, Write,
+    Outcome, Record, Region, Revision, Stored, Target, Tenant, TenantName, Versions, Write,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, Entries, Event, Run, Spec, Timing, step};
@@ -151,6 +151,7 @@ impl Toy {
             desired_before: None,
             limits: Limits::default(),
             timing: Timing::default(),
+            versions: Versions::Enforced,
             own_clients: BTreeSet::from(["us".to_owned()]),
             seed: 0,
         };
