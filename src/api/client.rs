@@ -52,7 +52,7 @@ pub enum Sent {
 pub struct Client {
     http: reqwest::Client,
     base_urls: BTreeMap<Region, Url>,
-    credentials: BTreeMap<CredentialsName, ClientCredentials>,
+    credentials: Mutex<BTreeMap<CredentialsName, ClientCredentials>>,
     tokens: Mutex<HashMap<(Region, CredentialsName), Arc<TokenCell>>>,
     pacers: Mutex<HashMap<OrganizationId, Pacer>>,
     budgets: Mutex<HashMap<Region, RetryBudget>>,
@@ -77,7 +77,7 @@ impl Client {
         Ok(Self {
             http,
             base_urls,
-            credentials,
+            credentials: Mutex::new(credentials),
             tokens: Mutex::default(),
             pacers: Mutex::default(),
             budgets: Mutex::default(),
@@ -158,13 +158,34 @@ impl Client {
         if let Some(cell) = tokens.get(&key) {
             return Ok(Arc::clone(cell));
         }
-        let credentials = self
-            .credentials
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let credentials = credentials
             .get(&target.credentials)
             .ok_or_else(|| local(format!("there are no credentials named `{}`", target.credentials)))?;
         let cell = Arc::new(TokenCell::new(credentials.clone()));
         tokens.insert(key, Arc::clone(&cell));
         Ok(cell)
+    }
+
+    /// Takes credentials under a name. Where they are others than before, their tokens are dropped.
+    pub fn learn(&self, name: &CredentialsName, fresh: ClientCredentials) {
+        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &ClientCredentials| {
+            known.id == fresh.id && known.secret.expose() == fresh.secret.expose()
+        };
+        if credentials.get(name).is_some_and(same) {
+            return;
+        }
+        credentials.insert(name.clone(), fresh);
+        drop(credentials);
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|(_, known), _| known != name);
+    }
+
+    /// The id of the client that goes by a name, where it is known.
+    pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        credentials.get(name).map(|known| known.id.clone())
     }
 
     /// Waits until the organization may be asked.

@@ -63,6 +63,16 @@ impl ReadApi {
         Ok(Self { client: Arc::new(Client::new(base_urls, credentials, options)?) })
     }
 
+    /// Takes credentials under a name, also while requests are under way: secrets rotate.
+    pub fn learn(&self, name: &CredentialsName, credentials: ClientCredentials) {
+        self.client.learn(name, credentials);
+    }
+
+    /// The id of the client that goes by a name, where it is known.
+    pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
+        self.client.client_id(name)
+    }
+
     /// Reads an organization's configuration.
     pub async fn observe(&self, target: &Target) -> Result<Observed, Fault> {
         let operation = webchat::read(&target.organization);

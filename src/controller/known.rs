@@ -182,10 +182,11 @@ impl KnownTenant {
         })
     }
 
-    /// What git says.
-    pub fn desired(&self) -> Desired {
+    /// What git says, less what is left to somebody else on this day.
+    pub fn desired(&self, today: Date) -> Desired {
         let body: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
-        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored: BTreeSet::new() }
+        let ignored = self.tenant.as_ref().map(|tenant| tenant.ignored_on(today)).unwrap_or_default();
+        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored }
     }
 }
 

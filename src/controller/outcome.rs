@@ -1,0 +1,189 @@
+//! What a run that has ended leaves behind: its tenant's status, when it is due again, lines for the history.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::spread::{backoff, seed_of, until_resync};
+use crate::model::{Change, ChangeKind, FaultKind, TenantName};
+use crate::reconcile::{Run, Status};
+use crate::store::{Cause, Claimed, Finished, Pause, PauseKind, RunRow};
+
+/// How long things wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// Every tenant is looked at this often.
+    pub resync: Duration,
+    /// First wait after a run that did not end well; it doubles.
+    pub retry: Duration,
+    /// Longest such wait.
+    pub retry_max: Duration,
+}
+
+/// What is written down of a run.
+pub fn finished(run: &Run, claimed: &Claimed, started_at: Timestamp, now: Timestamp, intervals: &Intervals) -> Finished {
+    let Some(status) = run.status() else {
+        return lost(claimed, "the run stopped without an end; please report this", now, intervals);
+    };
+    let in_sync = matches!(status, Status::Synced | Status::Unconfirmed(_))
+        || matches!(status, Status::Held(_)) && run.plan.as_ref().is_some_and(|plan| plan.is_empty());
+    let drift = || {
+        let changes = run.plan.iter().flat_map(|plan| plan.changes());
+        changes.filter(|change| change.kind != ChangeKind::ToApply)
+    };
+    let drifted = !in_sync && drift().next().is_some();
+    let failures = match status {
+        Status::Synced | Status::Unconfirmed(_) | Status::OutOfSync | Status::Drifted => 0,
+        Status::Cancelled | Status::LeaseLost | Status::Superseded => claimed.failures,
+        Status::Held(_) | Status::Contested(_) | Status::Refused(_) | Status::Degraded(_) => {
+            claimed.failures.saturating_add(1)
+        }
+    };
+    let status_name = shown(status, claimed);
+    let reason = match (&claimed.pause, status) {
+        (Some(pause), Status::OutOfSync | Status::Drifted) => held_by(pause),
+        _ => status.reason().unwrap_or_default(),
+    };
+    let news = status_name != claimed.status;
+    let eventful = news || !run.receipts.is_empty() || run.tally.conflicts > 0;
+    Finished {
+        lease: claimed.lease.clone(),
+        status: status_name,
+        reason,
+        in_sync,
+        drifted,
+        looked: !run.observed.is_empty(),
+        failures,
+        again: again(status, &claimed.lease.tenant, failures, now, intervals),
+        run: eventful.then(|| RunRow {
+            started_at,
+            revision: run.spec.revision.clone(),
+            cause: claimed.cause,
+            writes: run.receipts.len(),
+            conflicts: run.tally.conflicts,
+        }),
+        history: history(run, status_name, news),
+    }
+}
+
+/// A run that ended without a status: only by a defect of ours.
+pub fn lost(claimed: &Claimed, reason: &str, now: Timestamp, intervals: &Intervals) -> Finished {
+    let tenant = &claimed.lease.tenant;
+    let failures = claimed.failures.saturating_add(1);
+    let seed = seed_of(tenant) ^ now.as_millisecond().unsigned_abs();
+    Finished {
+        lease: claimed.lease.clone(),
+        status: "Degraded",
+        reason: reason.to_owned(),
+        in_sync: false,
+        drifted: false,
+        looked: false,
+        failures,
+        again: (backoff(failures, intervals.retry, intervals.retry_max, seed), Cause::Retry),
+        run: None,
+        history: vec![("status", format!("Degraded: {reason}"))],
+    }
+}
+
+/// Why a tenant has to be held for a person, so that the next run does not go on with it.
+pub fn hold(run: &Run) -> Option<Pause> {
+    let Some(Status::Contested(reason)) = run.status() else { return None };
+    Some(Pause {
+        kind: PauseKind::Hold,
+        by: "genesync".into(),
+        reason: reason.clone(),
+        since: run.planned_at.unwrap_or_default(),
+        until: None,
+    })
+}
+
+/// The status as it is shown. A tenant that is held is watched: that it is out of sync is what the hold means.
+fn shown(status: &Status, claimed: &Claimed) -> &'static str {
+    match (&claimed.pause, status) {
+        (Some(Pause { kind: PauseKind::Hold, .. }), Status::OutOfSync | Status::Drifted) => "Held",
+        // The next run has begun by the time that somebody reads this.
+        (_, Status::Cancelled | Status::LeaseLost | Status::Superseded) => "OutOfSync",
+        (_, status) => status.name(),
+    }
+}
+
+fn held_by(pause: &Pause) -> String {
+    match pause.kind {
+        PauseKind::Hold => pause.reason.clone(),
+        PauseKind::Pause => format!("paused by {}: {}", pause.by, pause.reason),
+    }
+}
+
+/// When to look again, and why.
+fn again(
+    status: &Status,
+    tenant: &TenantName,
+    failures: u32,
+    now: Timestamp,
+    intervals: &Intervals,
+) -> (Duration, Cause) {
+    let resync = until_resync(tenant, intervals.resync, now.as_millisecond());
+    let seed = seed_of(tenant) ^ now.as_millisecond().unsigned_abs();
+    let retry = backoff(failures, intervals.retry, intervals.retry_max, seed);
+    match status {
+        Status::Synced | Status::OutOfSync | Status::Drifted => (resync, Cause::Resync),
+        // The entry may be late: it is looked for again, which costs one read and one query.
+        Status::Unconfirmed(_) => (resync.min(intervals.retry_max), Cause::Retry),
+        Status::Cancelled | Status::LeaseLost | Status::Superseded => (Duration::ZERO, Cause::Retry),
+        Status::Degraded(fault) => {
+            let asked = Duration::from_millis(fault.retry_after_ms.unwrap_or_default());
+            // What the server refuses for what it says, it will refuse again: that is the resync's to see.
+            let wait = if fault.kind == FaultKind::Rejected { retry.max(resync) } else { retry };
+            (wait.max(asked), Cause::Retry)
+        }
+        Status::Held(_) | Status::Contested(_) | Status::Refused(_) => (retry.min(resync), Cause::Retry),
+    }
+}
+
+fn history(run: &Run, status: &str, news: bool) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
+    let drift = run.first_plan.iter().flat_map(|plan| &plan.targets).flat_map(|target| {
+        let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
+        moved.map(|change| (&target.target.organization, change))
+    });
+    if news || !run.receipts.is_empty() {
+        lines.extend(drift.map(|(organization, change)| {
+            ("drift", format!("{} of {organization}{}", moved(change), by(change)))
+        }));
+    }
+    for receipt in &run.receipts {
+        let text = format!(
+            "version {} of {} from commit {}",
+            receipt.version,
+            receipt.target.organization,
+            run.spec.revision.short()
+        );
+        lines.push(("write", text));
+    }
+    if news {
+        let reason = run.status().and_then(Status::reason).map(|reason| format!(": {reason}")).unwrap_or_default();
+        lines.push(("status", format!("{status}{reason}")));
+    }
+    lines
+}
+
+/// `greetings.delayMs: 1500 in git, 777 live`.
+fn moved(change: &Change) -> String {
+    let value = |value: &Option<serde_json::Value>| {
+        let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        match text.char_indices().nth(80) {
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+            None => text,
+        }
+    };
+    format!("{}: {} in git, {} live", change.path, value(&change.desired), value(&change.observed))
+}
+
+/// `, by Mara Ionescu at … from …`.
+fn by(change: &Change) -> String {
+    let Some(by) = &change.by else { return String::new() };
+    let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
+    format!(", by {}{at}{from}", by.actor.label())
+}

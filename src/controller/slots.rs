@@ -1,0 +1,60 @@
+//! How many runs may have a request under way: overall, and for each name of credentials.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::model::CredentialsName;
+
+/// The places there are.
+#[derive(Debug)]
+pub struct Slots {
+    all: Arc<Semaphore>,
+    each_max: usize,
+    each: Mutex<BTreeMap<CredentialsName, Arc<Semaphore>>>,
+}
+
+/// A place that is taken, until this is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _each: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Slots {
+    /// So many places in all, and so many for one name of credentials.
+    pub fn new(all_max: usize, each_max: usize) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(all_max.max(1))),
+            each_max: each_max.max(1),
+            each: Mutex::default(),
+        }
+    }
+
+    fn of(&self, credentials: &CredentialsName) -> Arc<Semaphore> {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Arc::new(Semaphore::new(self.each_max));
+        Arc::clone(each.entry(credentials.clone()).or_insert_with(fresh))
+    }
+
+    /// Waits for a place. First the rarer one, so that nobody sits on a common place while waiting for it.
+    pub async fn take(&self, credentials: &CredentialsName) -> Option<Slot> {
+        // Neither is ever closed.
+        let each = self.of(credentials).acquire_owned().await.ok()?;
+        let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        Some(Slot { _each: each, _all: all })
+    }
+
+    /// Places that are free.
+    pub fn free(&self) -> usize {
+        self.all.available_permits()
+    }
+
+    /// Credentials without a free place.
+    pub fn saturated(&self) -> BTreeSet<CredentialsName> {
+        let each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = each.iter().filter(|(_, semaphore)| semaphore.available_permits() == 0);
+        full.map(|(name, _)| name.clone()).collect()
+    }
+}
