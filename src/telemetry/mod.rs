@@ -4,7 +4,10 @@
 //! text. Never: makes whoever logs wait, or lets a known secret or a control character pass. Start reading at
 //! [`start`], then `writer.rs`.
 
+mod labels;
 mod mask;
+pub mod metrics;
+mod process;
 mod traces;
 mod writer;
 
@@ -20,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 pub use mask::{mask, mask_token, masked};
+pub use metrics::Metrics;
 pub use traces::TraceOptions;
 use traces::Traces;
 use writer::{Lines, ToLines};
