@@ -152,7 +152,10 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let Cli { global, command } = cli;
-    telemetry::start(env::log().as_deref().or((global.verbose > 1).then_some("genesync=debug")));
+    let filter = env::log().or_else(|| (global.verbose > 1).then(|| "genesync=debug".into()));
+    // A filter that can't be read logs nothing: it is no reason not to do what was asked.
+    let telemetry =
+        telemetry::start(&telemetry::Options { filter, ..Default::default() }).unwrap_or_default();
     let output = Output::new(global.quiet, global.verbose > 0);
     let json = command.wants_json();
     let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(global, command, &output)));
@@ -166,6 +169,7 @@ pub fn main() -> ExitCode {
             failure.exit
         }
     };
+    telemetry.flush();
     ExitCode::from(exit.code())
 }
 

@@ -15,6 +15,7 @@ pub mod secret;
 pub mod snapshot;
 pub mod state;
 pub mod tenant;
+pub mod text;
 pub mod write;
 
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};

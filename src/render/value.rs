@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+use crate::model::text::escape_json;
+pub use crate::model::text::{escape, is_hidden};
+
 /// Longest text of a value; what is longer ends in `…`.
 const LENGTH_MAX: usize = 96;
 
@@ -15,33 +18,10 @@ pub fn value(value: Option<&Value>) -> String {
     text.chars().take(LENGTH_MAX - 1).chain(['…']).collect()
 }
 
-/// A JSON document on lines of its own. Hidden characters are written as `\u` escapes: any reader of JSON sees
-/// the same text, and a terminal sees nothing that it would act on.
+/// A JSON document on lines of its own, hidden characters escaped.
 pub fn document(value: &Value) -> String {
-    let mut out = String::new();
-    for c in format!("{value:#}\n").chars() {
-        // Outside of strings the only such character is the line break, and inside it is escaped already.
-        if is_hidden(c) && c != '\n' {
-            let mut units = [0; 2];
-            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Text with every character escaped that could move the cursor, hide text, or turn it around.
-pub fn escape(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| if is_hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
-}
-
-/// Whether a character could move the cursor, hide text, or turn it around.
-pub fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    // Outside of strings the only hidden character is the line break, and inside it is escaped already.
+    escape_json(&format!("{value:#}\n"), '\n')
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ fn every_module_says_what_comes_in_and_what_never_happens() {
     for module in [
         &["model", "reconcile", "controller", "render", "emulator", "cli"][..],
         STAGES,
-        &["source", "api", "store", "config"],
+        &["source", "api", "store", "config", "telemetry"],
     ]
     .concat()
     {

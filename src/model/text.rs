@@ -1,0 +1,30 @@
+//! Which characters are not what they look like.
+
+/// Whether a character could move the cursor, hide text, or turn it around.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text with every hidden character escaped as `\u{…}`: for people.
+pub fn escape(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| if is_hidden(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+/// A JSON document with every hidden character but `kept` as a `\u` escape: any reader of JSON sees the same
+/// text, and a terminal sees nothing that it would act on. Outside of strings the only such characters are
+/// breaks between tokens, which are for the caller to keep.
+pub fn escape_json(document: &str, kept: char) -> String {
+    let mut out = String::with_capacity(document.len());
+    for c in document.chars() {
+        if is_hidden(c) && c != kept {
+            let mut units = [0; 2];
+            out.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

@@ -1,0 +1,215 @@
+//! The label values of the metrics: closed sets, so that no text of a tenant, a server or an attacker can make
+//! a new series. The one exception is told at [`super::metrics::Metrics::set_tenants`].
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::model::Guard;
+
+/// A closed set of label values.
+pub trait Label: Copy + PartialEq + 'static {
+    /// The label's name.
+    const KEY: &'static str;
+    /// Every value.
+    const ALL: &'static [Self];
+    /// The value as text.
+    fn name(self) -> &'static str;
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident $key:literal { $($(#[$value_doc:meta])* $variant:ident $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$value_doc])* $variant),+ }
+
+        impl Label for $name {
+            const KEY: &'static str = $key;
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+    };
+}
+
+label! {
+    /// How a tenant stands.
+    TenantStatus "status" {
+        /// Not looked at yet.
+        Unknown "unknown",
+        /// Live equals git in every region, and every write is confirmed.
+        Synced "synced",
+        /// Git is ahead, and the tenant is only watched.
+        OutOfSync "out_of_sync",
+        /// Live moved, and the tenant is only watched.
+        Drifted "drifted",
+        /// A write is under way.
+        Applying "applying",
+        /// It is copied to the other regions.
+        Replicating "replicating",
+        /// Live equals git, but some writes have no audit entry.
+        Unconfirmed "unconfirmed",
+        /// A guard refused the plan.
+        Refused "refused",
+        /// A person has to decide.
+        Held "held",
+        /// Something outside failed.
+        Degraded "degraded",
+        /// Its manifests have errors.
+        Invalid "invalid",
+        /// An operator paused it.
+        Paused "paused",
+    }
+}
+
+label! {
+    /// How a run ended.
+    RunResult "result" {
+        /// Live equals git, confirmed.
+        Synced "synced",
+        /// Git is ahead, and the tenant is only watched.
+        OutOfSync "out_of_sync",
+        /// Live moved, and the tenant is only watched.
+        Drifted "drifted",
+        /// Some writes have no audit entry.
+        Unconfirmed "unconfirmed",
+        /// A guard refused the plan.
+        Refused "refused",
+        /// A person has to decide.
+        Held "held",
+        /// Something outside failed.
+        Degraded "degraded",
+        /// It was stopped.
+        Cancelled "cancelled",
+        /// A bug ended it.
+        Panicked "panicked",
+    }
+}
+
+label! {
+    /// What a request to the API came to.
+    RequestClass "class" {
+        /// Any answer below 300.
+        Done "2xx",
+        /// An answer that sends elsewhere; it is not followed.
+        Redirected "3xx",
+        /// An answer that says no.
+        Refused "4xx",
+        /// The server failed.
+        Failed "5xx",
+        /// No whole answer came back.
+        Lost "lost",
+    }
+}
+
+label! {
+    /// What happened to a lease.
+    LeaseEvent "event" {
+        /// Taken.
+        Acquired "acquired",
+        /// Found to be another replica's while it was thought to be ours.
+        Lost "lost",
+        /// Given back.
+        Released "released",
+        /// Not renewed in time.
+        Expired "expired",
+    }
+}
+
+label! {
+    /// What became of a request to the git webhook.
+    HookResult "result" {
+        /// A hint: the source is looked at.
+        Hint "hint",
+        /// The forge tried the connection.
+        Ping "ping",
+        /// Signed, and about something else.
+        Ignored "ignored",
+        /// No signature fits.
+        Unsigned "unsigned",
+        /// The body is too large.
+        TooLarge "too_large",
+        /// The body took too long, or broke off.
+        Incomplete "incomplete",
+        /// Too many requests.
+        Throttled "throttled",
+    }
+}
+
+label! {
+    /// What became of an attempt to deliver a notification.
+    NotificationResult "result" {
+        /// The receiver took it.
+        Delivered "delivered",
+        /// It will be tried again.
+        Failed "failed",
+    }
+}
+
+impl Label for Guard {
+    const KEY: &'static str = "guard";
+    const ALL: &'static [Self] = Guard::ALL;
+
+    fn name(self) -> &'static str {
+        Guard::name(self)
+    }
+}
+
+type OneLabel = [(&'static str, &'static str); 1];
+
+/// A counter for each value of a label. All of them are there from the start: a rate over a series that
+/// appears with its first event misses that event.
+#[derive(Debug)]
+pub struct Counted<L>(Vec<Counter>, std::marker::PhantomData<L>);
+
+impl<L: Label> Counted<L> {
+    /// Registers the counters.
+    pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let family = Family::<OneLabel, Counter>::default();
+        let counters =
+            L::ALL.iter().map(|value| family.get_or_create_owned(&[(L::KEY, value.name())])).collect();
+        registry.register(name, help, family);
+        Self(counters, std::marker::PhantomData)
+    }
+
+    /// Counts one.
+    pub fn inc(&self, value: L) {
+        if let Some(counter) = index(value).and_then(|at| self.0.get(at)) {
+            counter.inc();
+        }
+    }
+}
+
+/// A gauge for each value of a label.
+#[derive(Debug)]
+pub(super) struct Gauged<L>(Vec<Gauge>, std::marker::PhantomData<L>);
+
+impl<L: Label> Gauged<L> {
+    pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
+        let family = Family::<OneLabel, Gauge>::default();
+        let gauges =
+            L::ALL.iter().map(|value| family.get_or_create_owned(&[(L::KEY, value.name())])).collect();
+        registry.register(name, help, family);
+        Self(gauges, std::marker::PhantomData)
+    }
+
+    /// Sets every gauge to the number of its value among `values`.
+    pub(super) fn count(&self, values: impl Iterator<Item = L>) {
+        let mut counts = vec![0; self.0.len()];
+        for at in values.filter_map(index) {
+            if let Some(count) = counts.get_mut(at) {
+                *count += 1;
+            }
+        }
+        for (gauge, count) in self.0.iter().zip(counts) {
+            gauge.set(count);
+        }
+    }
+}
+
+fn index<L: Label>(value: L) -> Option<usize> {
+    L::ALL.iter().position(|known| *known == value)
+}

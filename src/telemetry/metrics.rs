@@ -1,0 +1,351 @@
+//! What Prometheus scrapes. `docs/watching.md` is the list for its readers.
+//!
+//! Counting is an atomic addition, but for the histograms, which lock for a few instructions: they are
+//! observed once a run and once a query. Ages are worked out when they are asked for, so that they go on
+//! growing where nothing else moves.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::labels::Gauged;
+pub use super::labels::{
+    Counted, HookResult, Label, LeaseEvent, NotificationResult, RequestClass, RunResult, TenantStatus,
+};
+use super::process::resident_bytes;
+use crate::clock;
+use crate::model::{Guard, TenantName};
+
+/// The content type of [`Metrics::encode`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// What is known of one tenant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TenantSeen {
+    /// Its name.
+    pub tenant: TenantName,
+    /// How it stands.
+    pub status: TenantStatus,
+    /// When it was last seen in sync; for one that never was, when it was first looked for.
+    pub in_sync_at: Timestamp,
+    /// Since when it drifts, if it does.
+    pub drifted_since: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    tenants: Vec<TenantSeen>,
+    fetched_at: Option<Timestamp>,
+    head_at: Option<Timestamp>,
+    budget_left: Option<f64>,
+}
+
+/// Everything that is counted and measured. The fields are for whoever sees the thing happen.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    state: Mutex<State>,
+    tenants_shown: usize,
+    /// Runs that ended.
+    pub runs: Counted<RunResult>,
+    /// How long a run took, in seconds.
+    pub run_duration: Histogram,
+    /// Runs that a guard refused; a run refused by two counts for both.
+    pub guard_refusals: Counted<Guard>,
+    /// From the acknowledgement of a write to its audit entry being found, in seconds.
+    pub time_to_confirm: Histogram,
+    /// What happened to leases.
+    pub lease_churn: Counted<LeaseEvent>,
+    /// Leases that this replica holds.
+    pub leases_held: Gauge,
+    /// Fetches of the source that failed.
+    pub source_fetch_failures: Counter,
+    /// Requests to the git webhook.
+    pub hooks: Counted<HookResult>,
+    /// Attempts to deliver a notification.
+    pub notifications: Counted<NotificationResult>,
+    /// Calls of the store that failed.
+    pub store_errors: Counter,
+    /// How long a call of the store took, in seconds.
+    pub store_latency: Histogram,
+    requests: Counted<RequestClass>,
+    conflicts: Counter,
+    throttled: Counter,
+    lines_dropped: Counter,
+    sync_age: Known,
+    tenant_sync_age: Family<[(&'static str, String); 1], Seconds>,
+    drift_age: Seconds,
+    drifted_tenants: Gauge,
+    tenants: Gauged<TenantStatus>,
+    budget_left: Known,
+    fetch_age: Known,
+    head_age: Known,
+    resident: Known,
+}
+
+const RUN_SECONDS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+const CONFIRM_SECONDS: [f64; 11] = [1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
+const STORE_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+impl Metrics {
+    /// Registers everything. Of the ages by tenant the `tenants_shown` worst are shown.
+    pub fn new(tenants_shown: usize) -> Self {
+        let mut registry = Registry::with_prefix("genesync");
+        let of = &mut registry;
+        let started = Seconds::default();
+        started.set(seconds(clock::now()));
+        of.register_with_unit(
+            "process_start_time",
+            "When this process started, since 1970",
+            Unit::Seconds,
+            started,
+        );
+        of.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Self {
+            sync_age: seconds_of(
+                of,
+                "sync_age",
+                "Age of the oldest sight of a tenant in sync",
+                Known::default(),
+            ),
+            tenant_sync_age: seconds_of(
+                of,
+                "tenant_sync_age",
+                "Time since a tenant was last seen in sync; only the worst tenants are shown",
+                Family::default(),
+            ),
+            drift_age: seconds_of(
+                of,
+                "drift_age",
+                "Age of the oldest drift; 0 while there is none",
+                Seconds::default(),
+            ),
+            drifted_tenants: metric(
+                of,
+                "drifted_tenants",
+                "Tenants whose live configuration was moved by somebody else",
+            ),
+            tenants: Gauged::register(of, "tenants", "Tenants by how they stand"),
+            runs: Counted::register(of, "runs", "Runs that ended, by how"),
+            run_duration: seconds_of(of, "run_duration", "How long a run took", Histogram::new(RUN_SECONDS)),
+            guard_refusals: Counted::register(of, "guard_refusals", "Plans that a guard refused"),
+            requests: Counted::register(of, "requests", "Requests to the API, by the class of their answer"),
+            conflicts: metric(
+                of,
+                "conflicts",
+                "Writes that the API refused because somebody else wrote (409, 412)",
+            ),
+            throttled: metric(of, "throttled", "Requests that the API refused as too many (429)"),
+            budget_left: register(
+                of,
+                "api_budget_left_ratio",
+                "Smallest share of the rate limit that is left to an organization",
+                Known::default(),
+            ),
+            time_to_confirm: seconds_of(
+                of,
+                "time_to_confirm",
+                "From the acknowledgement of a write to its audit entry",
+                Histogram::new(CONFIRM_SECONDS),
+            ),
+            lease_churn: Counted::register(of, "lease_churn", "What happened to leases"),
+            leases_held: metric(of, "leases_held", "Leases that this replica holds"),
+            head_age: seconds_of(
+                of,
+                "source_head_age",
+                "Age of the commit that is applied",
+                Known::default(),
+            ),
+            fetch_age: seconds_of(
+                of,
+                "source_fetch_age",
+                "Time since the source was last read",
+                Known::default(),
+            ),
+            source_fetch_failures: metric(
+                of,
+                "source_fetch_failures",
+                "Times that the source could not be read",
+            ),
+            hooks: Counted::register(of, "hooks", "Requests to the git webhook, by what became of them"),
+            notifications: Counted::register(of, "notifications", "Attempts to deliver a notification"),
+            lines_dropped: metric(of, "log_lines_dropped", "Log lines that never left"),
+            store_errors: metric(of, "store_errors", "Calls of the store that failed"),
+            store_latency: seconds_of(
+                of,
+                "store_latency",
+                "How long a call of the store took",
+                Histogram::new(STORE_SECONDS),
+            ),
+            resident: {
+                let resident = Known::default();
+                let help = "Memory that this process holds";
+                of.register_with_unit("process_resident_memory", help, Unit::Bytes, resident.clone());
+                resident
+            },
+            state: Mutex::default(),
+            tenants_shown,
+            registry,
+        }
+    }
+
+    /// Counts a request to the API: by its answer's status, or as lost where it has none.
+    pub fn request(&self, status: Option<u16>) {
+        self.requests.inc(match status {
+            None => RequestClass::Lost,
+            Some(500..) => RequestClass::Failed,
+            Some(400..) => RequestClass::Refused,
+            Some(300..) => RequestClass::Redirected,
+            Some(_) => RequestClass::Done,
+        });
+        // What counting returns is of no use.
+        let _ = match status {
+            Some(409 | 412) => self.conflicts.inc(),
+            Some(429) => self.throttled.inc(),
+            _ => 0,
+        };
+    }
+
+    /// Says how every tenant stands now; tenants that are not named are gone.
+    ///
+    /// Tenants' names are the one label that is no closed set. They are names of folders, checked by the
+    /// manifests' reader, and no more of them are shown at a time than was asked for.
+    pub fn set_tenants(&self, tenants: Vec<TenantSeen>) {
+        self.state().tenants = tenants;
+    }
+
+    /// Says that the source was read, and from when the commit is that is applied.
+    pub fn source_read(&self, at: Timestamp, committed_at: Timestamp) {
+        let mut state = self.state();
+        state.fetched_at = Some(at);
+        state.head_at = Some(committed_at);
+    }
+
+    /// Says which share of its rate limit the organization has that has the least, from 0 to 1.
+    pub fn set_api_budget_left(&self, share: f64) {
+        self.state().budget_left = Some(share.clamp(0.0, 1.0));
+    }
+
+    /// The text for Prometheus, of type [`CONTENT_TYPE`]. `lines_dropped` is what
+    /// [`Telemetry::dropped`](super::Telemetry::dropped) says.
+    pub fn encode(&self, lines_dropped: u64) -> String {
+        self.encode_at(clock::now(), lines_dropped)
+    }
+
+    fn encode_at(&self, now: Timestamp, lines_dropped: u64) -> String {
+        // Held to the end: two scrapes at once would mix their figures.
+        let state = self.state();
+        let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
+        let mut ages: Vec<(f64, &TenantName)> =
+            state.tenants.iter().map(|seen| (age(seen.in_sync_at), &seen.tenant)).collect();
+        ages.sort_by(|one, other| (Reverse(Total(one.0)), one.1).cmp(&(Reverse(Total(other.0)), other.1)));
+        self.tenant_sync_age.clear();
+        for (age, tenant) in ages.iter().take(self.tenants_shown) {
+            self.tenant_sync_age.get_or_create(&[("tenant", tenant.as_str().to_owned())]).set(*age);
+        }
+        self.sync_age.set(ages.first().map(|(age, _)| *age));
+        let drifts = || state.tenants.iter().filter_map(|seen| seen.drifted_since);
+        self.drift_age.set(drifts().map(age).fold(0.0, f64::max));
+        self.drifted_tenants.set(i64::try_from(drifts().count()).unwrap_or(i64::MAX));
+        self.tenants.count(state.tenants.iter().map(|seen| seen.status));
+        self.budget_left.set(state.budget_left);
+        self.fetch_age.set(state.fetched_at.map(age));
+        self.head_age.set(state.head_at.map(age));
+        self.resident.set(resident_bytes().map(|bytes| bytes as f64));
+        // The log counts for itself; a counter never goes back.
+        self.lines_dropped.inner().fetch_max(lines_dropped, Ordering::Relaxed);
+
+        let mut text = String::new();
+        // Writing to a string does not fail, and an incomplete text has no end mark: a scraper refuses it.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ages in their order; they are never NaN.
+#[derive(PartialEq)]
+struct Total(f64);
+
+impl Eq for Total {}
+
+impl Ord for Total {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Total {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64()
+}
+
+/// A gauge that is absent while nothing is known: a zero would be a lie.
+#[derive(Debug, Clone, Default)]
+struct Known(Arc<Mutex<Option<f64>>>);
+
+impl Known {
+    fn set(&self, value: Option<f64>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
+    }
+
+    fn get(&self) -> Option<f64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EncodeMetric for Known {
+    fn encode(&self, encoder: MetricEncoder<'_>) -> std::fmt::Result {
+        self.get().map_or(Ok(()), |value| ConstGauge::new(value).encode(encoder))
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+
+    fn is_empty(&self) -> bool {
+        self.get().is_none()
+    }
+}
+
+trait Registered: prometheus_client::registry::Metric + Clone {}
+
+impl<M: prometheus_client::registry::Metric + Clone> Registered for M {}
+
+fn register<M: Registered>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn metric<M: Registered + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    register(registry, name, help, M::default())
+}
+
+fn seconds_of<M: Registered>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests;
