@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Output;
 use crate::config::ConfigError;
-use crate::model::Fault;
+use crate::model::{Fault, causes};
 use crate::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -99,21 +99,9 @@ impl Failure {
     }
 }
 
-/// An error and its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(inner.to_string().trim_end());
-        source = inner.source();
-    }
-    text
-}
-
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
-        let message = chain(&error);
+        let message = causes(&error);
         match &error {
             SourceError::NotARepository { .. } => Failure::new(Exit::Outside, message)
                 .hint("apply works from commits; run `git init` and commit, or name another path"),
@@ -137,7 +125,7 @@ impl From<SourceError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        let message = chain(&error);
+        let message = causes(&error);
         match &error {
             ConfigError::NoCredentials { name } => {
                 let variable = name.to_ascii_uppercase().replace('-', "_");
@@ -156,7 +144,7 @@ impl From<ConfigError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        let message = chain(&error);
+        let message = causes(&error);
         match &error {
             StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
                 "a later genesync made it; use that one, or give this one a store of its own",

@@ -13,12 +13,15 @@ mod session;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::config::{Flags, env};
-use crate::telemetry;
-use commands::{apply, completions, demo, emulate, explain, init, plan, schema, validate};
+use crate::config::{Flags, Settings, env};
+use crate::telemetry::{self, Options, Telemetry};
+use commands::{
+    apply, completions, demo, emulate, explain, init, pause, plan, run, schema, status, validate,
+};
 pub use failure::{Exit, Failure};
 pub use output::Output;
 
@@ -69,6 +72,13 @@ struct Global {
     verbose: u8,
 }
 
+impl Global {
+    fn flags(self) -> Flags {
+        let Global { settings, endpoints, credentials_dir, state_dir, store, quiet: _, verbose: _ } = self;
+        Flags { settings, endpoints, credentials_dir, state_dir, store }
+    }
+}
+
 /// Where manifests are read from.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
@@ -116,6 +126,18 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Make the live configurations equal to a commit, replicate and confirm
     Apply(apply::ApplyArgs),
+    /// Keep the live configurations equal to a repository: the controller
+    Run(run::RunArgs),
+    /// Show how every tenant is, from the store
+    Status(status::StatusArgs),
+    /// Show what happened to a tenant, from the store
+    History(status::HistoryArgs),
+    /// Make the controller look at tenants now
+    Sync(pause::SyncArgs),
+    /// Watch tenants, and write nothing to them
+    Pause(pause::PauseArgs),
+    /// End pauses and holds
+    Resume(pause::ResumeArgs),
     /// Print a value, the line that won, and those that it beat
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of a kind of document
@@ -136,7 +158,13 @@ impl Command {
             Command::Plan(args) => args.format == Format::Json,
             Command::Apply(args) => args.format == Format::Json,
             Command::Explain(args) => args.format == Format::Json,
-            Command::Init(_)
+            Command::Run(args) => args.format == Format::Json,
+            Command::Status(args) => args.format == Format::Json,
+            Command::History(args) => args.format == Format::Json,
+            Command::Sync(_)
+            | Command::Pause(_)
+            | Command::Resume(_)
+            | Command::Init(_)
             | Command::Schema(_)
             | Command::Emulate(_)
             | Command::Demo(_)
@@ -152,13 +180,13 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let Cli { global, command } = cli;
-    let filter = env::log().or_else(|| (global.verbose > 1).then(|| "genesync=debug".into()));
-    // A filter that can't be read logs nothing: it is no reason not to do what was asked.
-    let telemetry =
-        telemetry::start(&telemetry::Options { filter, ..Default::default() }).unwrap_or_default();
-    let output = Output::new(global.quiet, global.verbose > 0);
+    let verbose = global.verbose;
+    let output = Output::new(global.quiet, verbose > 0);
     let json = command.wants_json();
-    let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(global, command, &output)));
+    let flags = global.flags();
+    let telemetry = Arc::new(start_telemetry(&command, &flags, verbose));
+    let work = AssertUnwindSafe(|| dispatch(flags, command, &output, &telemetry));
+    let result = std::panic::catch_unwind(work);
     let result =
         result.unwrap_or_else(|_| Err(Failure::bug("it ended unexpectedly; the lines above say where")));
     let exit = match result {
@@ -191,14 +219,38 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(Exit::Usage.code())
 }
 
-fn run(global: Global, command: Command, output: &Output) -> Result<Exit, Failure> {
-    let Global { settings, endpoints, credentials_dir, state_dir, store, quiet: _, verbose: _ } = global;
-    let flags = Flags { settings, endpoints, credentials_dir, state_dir, store };
+/// Logs where the operator asks for them; a controller logs what it does unless told otherwise.
+fn start_telemetry(command: &Command, flags: &Flags, verbose: u8) -> Telemetry {
+    let asked = env::log().or_else(|| (verbose > 1).then(|| "genesync=debug".into()));
+    let options = match command {
+        // Settings that can't be read are said by the command itself.
+        Command::Run(_) => match Settings::resolve(flags.clone()) {
+            Ok(settings) => run::telemetry(&settings, asked),
+            Err(_) => Options::default(),
+        },
+        _ => Options { filter: asked, ..Options::default() },
+    };
+    // A filter that can't be read logs nothing: it is no reason not to do what was asked.
+    telemetry::start(&options).unwrap_or_default()
+}
+
+fn dispatch(
+    flags: Flags,
+    command: Command,
+    output: &Output,
+    telemetry: &Arc<Telemetry>,
+) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(&args, output),
         Command::Validate(args) => validate::run(&args, flags, output),
         Command::Plan(args) => block_on(plan::run(&args, flags, output)),
         Command::Apply(args) => block_on(apply::run(&args, flags, output)),
+        Command::Run(args) => block_on(run::run(&args, flags, output, telemetry)),
+        Command::Status(args) => block_on(status::run(&args, flags, output)),
+        Command::History(args) => block_on(status::history(&args, flags, output)),
+        Command::Sync(args) => block_on(pause::sync(&args, flags, output)),
+        Command::Pause(args) => block_on(pause::pause(&args, flags, output)),
+        Command::Resume(args) => block_on(pause::resume(&args, flags, output)),
         Command::Explain(args) => explain::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Emulate(args) => block_on(emulate::run(&args, output)),

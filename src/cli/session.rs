@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
+use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
 use crate::model::plan::Limits;
 use crate::model::{
@@ -72,7 +73,7 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
     if !path.is_dir() {
         return Err(Failure::new(Exit::Usage, format!("`{}` is not a folder", path.display())));
     }
-    let identity = path.canonicalize().map_or_else(|_| args.path.clone(), |path| path.display().to_string());
+    let identity = local_identity(&args.path);
     match (&args.rev, reads) {
         (None, Reads::Files) => {
             Ok(Place { source: Source::folder(path), revision: "folder".into(), identity })
@@ -82,6 +83,26 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
             Ok(Place { source: Source::repository(path)?, revision, identity })
         }
     }
+}
+
+/// Where a controller follows the repository that the arguments name: always commits.
+pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Origin, Failure> {
+    let revision = rev.unwrap_or("HEAD").to_owned();
+    if RemoteUrl::looks_like(path) {
+        let (cache, token) = (settings.cache_dir.clone(), settings.git_token.clone());
+        return Ok(Origin::Remote { url: RemoteUrl::parse(path)?, cache, token, revision });
+    }
+    let folder = Path::new(path);
+    if !folder.is_dir() {
+        return Err(Failure::new(Exit::Usage, format!("`{path}` is not a folder")));
+    }
+    let source = Source::repository(folder)?;
+    Ok(Origin::Local { source, revision, identity: local_identity(path) })
+}
+
+/// A local repository's name in the store: its path, the same however it was typed.
+fn local_identity(path: &str) -> String {
+    Path::new(path).canonicalize().map_or_else(|_| path.to_owned(), |path| path.display().to_string())
 }
 
 /// Loads the tenants that the arguments name; a name that is not there is an error.

@@ -97,6 +97,11 @@ pub fn replica() -> String {
     })
 }
 
+/// Whoever types, as the system calls them: for the history of pauses.
+pub fn user() -> String {
+    text("USER").or_else(|| text("LOGNAME")).unwrap_or_else(|| "somebody".into())
+}
+
 /// [`HOOK_SECRETS`].
 pub fn hook_secrets() -> Vec<Secret> {
     let secrets = text(HOOK_SECRETS).unwrap_or_default();

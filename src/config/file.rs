@@ -43,6 +43,12 @@ pub struct ControllerFile {
     pub git_poll_ms: Option<u64>,
     /// Every tenant is looked at this often, in milliseconds.
     pub resync_ms: Option<u64>,
+    /// First wait after a run that did not end well, in milliseconds; it doubles.
+    pub retry_ms: Option<u64>,
+    /// Longest such wait.
+    pub retry_max_ms: Option<u64>,
+    /// A repository that could not be read for this long is not written from, in milliseconds.
+    pub git_stale_ms: Option<u64>,
     /// Runs with a request under way, or about to have one.
     pub runs_max: Option<usize>,
     /// The same for one name of credentials.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::leases::Held;
 use crate::api::{Api, ReadApi};
 use crate::clock;
-use crate::model::{Fault, FaultKind, Outcome, Record, TenantName};
+use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, causes};
 use crate::reconcile::{Effect, Entries, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
 
@@ -185,19 +185,8 @@ async fn save(held: &Held, records: &[Record]) -> Event {
         Err(StoreError::Fenced { .. }) => Event::LeaseLost,
         Err(StoreError::Superseded { .. }) => Event::Superseded,
         Err(error) => {
-            let message = format!("the journal can't be written: {}", chain(&error));
+            let message = format!("the journal can't be written: {}", causes(&error));
             Event::Failed(Fault::new(FaultKind::Local, message))
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }

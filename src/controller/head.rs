@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::known::{Known, LoadError, Moved};
 use super::spread::jittered;
 use crate::clock;
-use crate::model::{Fault, FaultKind, Refusal, Revision, Secret};
+use crate::model::{Fault, FaultKind, Refusal, Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, Pause, PauseKind, Store, StoreError};
@@ -161,7 +161,7 @@ impl Head {
     pub async fn look(&self) {
         let result = self.try_look().await;
         let fault = result.err().map(|error| {
-            let message = chain(&error);
+            let message = causes(&error);
             tracing::warn!(error = %message, "the head was not taken");
             Fault::new(FaultKind::Transient, message)
         });
@@ -286,18 +286,4 @@ impl Head {
         };
         Ok(guard::check_run(changing, known.tenants.len(), &known.limits))
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let inner_text = inner.to_string();
-        if !text.ends_with(&inner_text) {
-            text.push_str(": ");
-            text.push_str(&inner_text);
-        }
-        source = inner.source();
-    }
-    text
 }

@@ -6,6 +6,10 @@
 pub mod drive;
 pub mod fleet;
 pub mod head;
+mod job;
 pub mod known;
 pub mod leases;
+pub mod outcome;
+pub mod run;
+pub mod slots;
 mod spread;

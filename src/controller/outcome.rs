@@ -21,7 +21,13 @@ pub struct Intervals {
 }
 
 /// What is written down of a run.
-pub fn finished(run: &Run, claimed: &Claimed, started_at: Timestamp, now: Timestamp, intervals: &Intervals) -> Finished {
+pub fn finished(
+    run: &Run,
+    claimed: &Claimed,
+    started_at: Timestamp,
+    now: Timestamp,
+    intervals: &Intervals,
+) -> Finished {
     let Some(status) = run.status() else {
         return lost(claimed, "the run stopped without an end; please report this", now, intervals);
     };
@@ -162,7 +168,8 @@ fn history(run: &Run, status: &str, news: bool) -> Vec<(&'static str, String)> {
         lines.push(("write", text));
     }
     if news {
-        let reason = run.status().and_then(Status::reason).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason =
+            run.status().and_then(Status::reason).map(|reason| format!(": {reason}")).unwrap_or_default();
         lines.push(("status", format!("{status}{reason}")));
     }
     lines

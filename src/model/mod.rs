@@ -4,6 +4,7 @@
 //! imports another module of ours. Start reading at [`state`], then `plan.rs` and `write.rs`.
 
 pub mod audit;
+pub mod causes;
 pub mod colour;
 pub mod finding;
 pub mod id;
@@ -19,6 +20,7 @@ pub mod text;
 pub mod write;
 
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
+pub use causes::causes;
 pub use finding::{Finding, Fix, Location, Severity};
 pub use id::{CredentialsName, OrganizationId, Region, Revision, TenantName};
 pub use place::StorePlace;

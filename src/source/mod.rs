@@ -8,6 +8,7 @@ mod folder;
 mod git;
 mod listing;
 mod remote;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::model::snapshot::{FileEntry, Outline, Snapshot};
 use crate::model::{Revision, Secret, TenantName};
 
 pub use remote::{REMOTE_HEAD, RemoteUrl};
+pub use watch::{Watch, watch};
 
 /// Why a source can't be read.
 #[derive(Debug, thiserror::Error)]

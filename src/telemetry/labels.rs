@@ -84,6 +84,10 @@ label! {
         Degraded "degraded",
         /// It was stopped.
         Cancelled "cancelled",
+        /// Another replica took the tenant over.
+        LeaseLost "lease_lost",
+        /// Git moved on, or the tenant was paused.
+        Superseded "superseded",
         /// A bug ended it.
         Panicked "panicked",
     }

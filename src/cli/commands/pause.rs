@@ -1,0 +1,130 @@
+//! `genesync sync`, `pause` and `resume`: what an operator tells a controller, through the store.
+
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::run::names;
+use super::status::store;
+use crate::cli::session;
+use crate::cli::{Exit, Failure, Output};
+use crate::clock;
+use crate::config::{Flags, env};
+use crate::model::TenantName;
+use crate::store::{Cause, Pause, PauseKind, Store};
+
+/// What `sync` takes.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// The tenants
+    #[arg(value_name = "TENANT", required_unless_present = "all")]
+    tenants: Vec<String>,
+    /// Every tenant
+    #[arg(long, conflicts_with = "tenants")]
+    all: bool,
+}
+
+/// What `pause` takes.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The tenants
+    #[arg(value_name = "TENANT", required = true)]
+    tenants: Vec<String>,
+    /// Why; stands in status and history
+    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    reason: String,
+    /// Until when: 2026-12-24T08:00:00Z, or 2026-12-24 for the end of that day in UTC
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    until: Option<Timestamp>,
+}
+
+/// What `resume` takes.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// The tenants
+    #[arg(value_name = "TENANT", required_unless_present = "all")]
+    tenants: Vec<String>,
+    /// Every tenant that is paused or held
+    #[arg(long, conflicts_with = "tenants")]
+    all: bool,
+}
+
+/// Makes tenants due now.
+pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let store = store(&session::settings(flags)?).await?;
+    let only = names(&args.tenants);
+    check_known(&store, &only).await?;
+    let due = store.poke((!args.all).then_some(only.as_slice()), Cause::Operator).await?;
+    output.data(&format!("{due} tenants are due now\n"));
+    Ok(Exit::Done)
+}
+
+/// Pauses tenants: they are watched, and nothing is written, from this moment on.
+pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let store = store(&session::settings(flags)?).await?;
+    let only = names(&args.tenants);
+    check_known(&store, &only).await?;
+    let now = clock::now();
+    if args.until.is_some_and(|until| until <= now) {
+        return Err(Failure::new(Exit::Usage, "--until lies in the past"));
+    }
+    let pause = Pause {
+        kind: PauseKind::Pause,
+        by: env::user(),
+        reason: args.reason.clone(),
+        since: now,
+        until: args.until,
+    };
+    for tenant in &only {
+        store.pause(tenant, &pause).await?;
+        let until = args.until.map(|until| format!(" until {until}")).unwrap_or_default();
+        store.tell(tenant, "paused", &format!("by {}{until}: {}", pause.by, pause.reason)).await?;
+    }
+    store.poke(Some(&only), Cause::Operator).await?;
+    output.data(&format!("{} tenants are paused: watched, and not written\n", only.len()));
+    Ok(Exit::Done)
+}
+
+/// Ends pauses and holds.
+pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let store = store(&session::settings(flags)?).await?;
+    let mut only = names(&args.tenants);
+    check_known(&store, &only).await?;
+    if args.all {
+        let rows = store.tenants(&[]).await?;
+        only = rows.into_iter().filter(|row| row.pause.is_some()).map(|row| row.tenant).collect();
+    }
+    let mut resumed = Vec::new();
+    for tenant in only {
+        if store.resume(&tenant).await? {
+            store.tell(&tenant, "resumed", &format!("by {}", env::user())).await?;
+            resumed.push(tenant);
+        }
+    }
+    store.poke(Some(&resumed), Cause::Operator).await?;
+    output.data(&format!("{} tenants are resumed\n", resumed.len()));
+    Ok(Exit::Done)
+}
+
+async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failure> {
+    if tenants.is_empty() {
+        return Ok(());
+    }
+    let rows = store.tenants(tenants).await?;
+    match tenants.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
+        None => Ok(()),
+        Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))
+            .hint("`genesync status` lists them; a tenant is known once a controller has read it")),
+    }
+}
+
+/// A moment, or the end of a day in UTC.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    let day: jiff::civil::Date =
+        text.parse().map_err(|_| "write 2026-12-24T08:00:00Z or 2026-12-24".to_owned())?;
+    let next = day.tomorrow().map_err(|error| error.to_string())?;
+    next.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,308 @@
+//! `genesync run`: the controller.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use futures::FutureExt as _;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{emulate, status};
+use crate::api::{self, Api, ClientCredentials, Pace, ReadApi};
+use crate::cli::session;
+use crate::cli::{Exit, Failure, Format, Output};
+use crate::config::{Flags, Settings, env, file};
+use crate::controller::head::{Head, Origin};
+use crate::controller::outcome::Intervals;
+use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
+use crate::controller::slots::Slots;
+use crate::model::{CredentialsName, FaultKind, Region, TenantName};
+use crate::reconcile::Status;
+use crate::source::{self, Source};
+use crate::store::{Store, TenantRow};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{self, LogFormat, Options, Telemetry};
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
+    #[arg(default_value = ".", value_name = "PATH|URL")]
+    path: String,
+    /// Follow this branch, tag or commit instead of HEAD
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Look at every tenant once, wait for confirmations, and end: for a scheduled job
+    #[arg(long)]
+    once: bool,
+    /// Serve /healthz, /readyz, /metrics and /hooks/git on this address
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// How the result of --once is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Tenants whose age stands in the metrics by name: the worst ones.
+const TENANTS_SHOWN: usize = 50;
+
+/// Follows a repository, and keeps the live configurations equal to it.
+pub async fn run(
+    args: &RunArgs,
+    flags: Flags,
+    output: &Output,
+    telemetry: &Arc<Telemetry>,
+) -> Result<Exit, Failure> {
+    if args.format == Format::Markdown {
+        return Err(Failure::new(Exit::Usage, "run prints text or json"));
+    }
+    let settings = session::settings(flags.clone())?;
+    let origin = session::origin(&args.path, args.rev.as_deref(), &settings)?;
+    let store = session::open_store(&settings).await?;
+    let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));
+    let controller = controller(&settings, origin.clone(), store, &metrics)?;
+    let stop = controller.stop.clone();
+    tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            emulate::stopped().await;
+            tracing::info!("told to stop: ending what is under way");
+            stop.cancel();
+        }
+    });
+    telemetry::log_panics();
+    let background = Background::start(&controller, &settings, flags, &origin, telemetry);
+    let extent = extent(&settings, args.once);
+    if args.once {
+        controller.head.look().await;
+        if controller.head.known().borrow().is_none() {
+            let fault = controller.head.trouble();
+            let message =
+                fault.map_or_else(|| "the repository can't be read".to_owned(), |fault| fault.message);
+            return Err(Failure::new(Exit::Outside, message));
+        }
+    } else {
+        let following = Arc::clone(&controller);
+        tokio::spawn(async move {
+            let poll = || following.tunables().git_poll;
+            following.head.keep(poll, &following.stop).await;
+        });
+        tracing::info!(
+            repository = controller.head.identity(),
+            replica = controller.store.holder(),
+            "running"
+        );
+    }
+    let pass = controller.run(extent).await;
+    background.end().await;
+    let exit = if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
+    controller.store.close().await;
+    Ok(exit)
+}
+
+/// What a controller logs unless told otherwise.
+const LOG: &str = "genesync=info";
+
+/// What a controller logs and traces.
+pub fn telemetry(settings: &Settings, asked: Option<String>) -> Options {
+    let file = &settings.controller;
+    Options {
+        filter: asked.or_else(|| file.log.clone()).or_else(|| Some(LOG.to_owned())),
+        format: match file.log_format {
+            Some(file::LogFormat::Json) => LogFormat::Json,
+            Some(file::LogFormat::Text) | None => LogFormat::Text,
+        },
+        traces: None,
+    }
+}
+
+fn extent(settings: &Settings, once: bool) -> Extent {
+    let file = &settings.controller;
+    if once {
+        Extent::Once(Duration::from_millis(file.once_ms.unwrap_or(600_000)))
+    } else {
+        Extent::UntilStopped(Duration::from_millis(file.shutdown_ms.unwrap_or(25_000)))
+    }
+}
+
+fn tunables(settings: &Settings) -> Tunables {
+    let file = &settings.controller;
+    let ms = |given: Option<u64>, default: u64| Duration::from_millis(given.unwrap_or(default).max(1));
+    Tunables {
+        intervals: Intervals {
+            resync: ms(file.resync_ms, 600_000),
+            retry: ms(file.retry_ms, 5_000),
+            retry_max: ms(file.retry_max_ms, 300_000),
+        },
+        git_poll: ms(file.git_poll_ms, 60_000),
+        timing: session::timing(settings),
+        stale_after: ms(file.git_stale_ms, 3_600_000),
+    }
+}
+
+fn controller(
+    settings: &Settings,
+    origin: Origin,
+    store: Store,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<Controller>, Failure> {
+    let base_urls =
+        Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
+    let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
+    let api = ReadApi::new(base_urls, BTreeMap::new(), api::Options { pace, ..api::Options::default() })?;
+    let file = &settings.controller;
+    let runs_max = file.runs_max.unwrap_or(64);
+    Ok(Arc::new(Controller {
+        head: Arc::new(Head::new(origin, store.clone())),
+        store,
+        metrics: Arc::clone(metrics),
+        slots: Slots::new(runs_max, file.runs_per_credential_max.unwrap_or(runs_max)),
+        lease: session::lease_length(settings),
+        tunables: Mutex::new(tunables(settings)),
+        credentials: lookup(&Arc::new(Mutex::new(settings.clone())), &api),
+        api: Api::new(api),
+        wake: Notify::new(),
+        alive: AtomicBool::new(false),
+        stop: CancellationToken::new(),
+    }))
+}
+
+/// Looks credentials up in the settings as they are at that moment.
+fn lookup(settings: &Arc<Mutex<Settings>>, api: &ReadApi) -> CredentialsLookup {
+    let (settings, api) = (Arc::clone(settings), api.clone());
+    Box::new(move |name: CredentialsName| {
+        let settings = settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let api = api.clone();
+        async move {
+            let found = settings.credentials(&name).await.map_err(|error| Failure::from(error).message)?;
+            crate::telemetry::mask(&found.client_secret);
+            api.learn(&name, ClientCredentials { id: found.client_id, secret: found.client_secret });
+            Ok(())
+        }
+        .boxed()
+    })
+}
+
+/// What runs beside the loop: a watch on the files, signals, the figures, forgetting.
+struct Background {
+    _watch: Option<source::Watch>,
+    stop: CancellationToken,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Background {
+    fn start(
+        controller: &Arc<Controller>,
+        settings: &Settings,
+        flags: Flags,
+        origin: &Origin,
+        telemetry: &Arc<Telemetry>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        let head = Arc::clone(&controller.head);
+        let watch = match origin {
+            Origin::Local { source: Source::Repository { git_dir, .. }, .. } => {
+                source::watch(git_dir, move || head.hints.notify_one())
+                    .inspect_err(|error| tracing::info!(%error, "the repository is not watched, only polled"))
+                    .ok()
+            }
+            Origin::Local { .. } | Origin::Remote { .. } => None,
+        };
+        tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
+        #[cfg(unix)]
+        tasks.spawn(reload_on_hangup(Arc::clone(controller), flags, Arc::clone(telemetry)));
+        Self { _watch: watch, stop, tasks }
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        self.tasks.shutdown().await;
+    }
+}
+
+/// SIGHUP: settings are read again. What is not valid changes nothing.
+#[cfg(unix)]
+async fn reload_on_hangup(controller: Arc<Controller>, flags: Flags, telemetry: Arc<Telemetry>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        match Settings::resolve(flags.clone()) {
+            Ok(settings) => {
+                *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
+                let known = controller.head.known().borrow().clone();
+                for name in known.iter().flat_map(|known| known.credentials()) {
+                    // What can't be looked up now keeps the secret that it had.
+                    let _ = (controller.credentials)(name).await;
+                }
+                controller.head.hints.notify_one();
+                let filter = env::log().or(settings.controller.log).unwrap_or_else(|| LOG.to_owned());
+                if let Err(error) = telemetry.set_filter(&filter) {
+                    tracing::error!(%error, "what is logged stays as it was");
+                }
+                tracing::info!("settings were read again");
+            }
+            Err(error) => {
+                tracing::error!(error = Failure::from(error).message, "settings are kept as they were")
+            }
+        }
+    }
+}
+
+async fn forget(controller: Arc<Controller>, days: u32) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        if let Err(error) = controller.store.prune(days.into()).await {
+            tracing::warn!(error = Failure::from(error).message, "old history was not forgotten");
+        }
+    }
+}
+
+/// What one pass came to: the table of all tenants, and the exit code of the worst.
+async fn report(
+    controller: &Controller,
+    pass: &Pass,
+    format: Format,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let rows = controller.store.tenants(&[]).await?;
+    let of = |row: &TenantRow| match pass.ended.get(&row.tenant) {
+        Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
+        Some(Status::Unconfirmed(_)) => Exit::Partial,
+        Some(Status::Refused(_)) => Exit::Refused,
+        Some(
+            Status::Held(_)
+            | Status::Contested(_)
+            | Status::Cancelled
+            | Status::LeaseLost
+            | Status::Superseded,
+        ) => Exit::Held,
+        Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
+        Some(Status::Degraded(_)) => Exit::Outside,
+        // It was not run here: it is not valid, waits for a lower wave, or somebody else works on it.
+        None if row.due_at.is_none() => Exit::Findings,
+        None => Exit::Held,
+    };
+    let mut exits: Vec<Exit> = rows.iter().map(of).collect();
+    exits.sort();
+    exits.dedup();
+    let exit = match exits.as_slice() {
+        [] => Exit::Done,
+        [one] => *one,
+        _ => Exit::Partial,
+    };
+    match format {
+        Format::Json => output.data(&status::document(&rows, Some(exit))),
+        Format::Text | Format::Markdown => output.data(&status::table(&rows)),
+    }
+    Ok(exit)
+}
+
+/// Names in the order in which they were typed.
+pub fn names(typed: &[String]) -> Vec<TenantName> {
+    typed.iter().map(|name| TenantName::new(name.as_str())).collect()
+}

@@ -1,0 +1,175 @@
+//! `genesync status` and `genesync history`: what the store knows.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::run::names;
+use crate::cli::session;
+use crate::cli::{Exit, Failure, Format, Output};
+use crate::clock;
+use crate::config::{Flags, Settings};
+use crate::model::TenantName;
+use crate::render;
+use crate::render::value::escape;
+use crate::store::{HistoryLine, PauseKind, RunLine, Store, TenantRow};
+
+/// What `status` takes.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Look at these tenants only
+    #[arg(value_name = "TENANT")]
+    tenants: Vec<String>,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What `history` takes.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// The tenant
+    #[arg(value_name = "TENANT")]
+    tenant: String,
+    /// Most lines
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u32,
+    /// How it is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Prints how every tenant is.
+pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    refuse_markdown(args.format)?;
+    let store = store(&session::settings(flags)?).await?;
+    let only = names(&args.tenants);
+    let rows = store.tenants(&only).await?;
+    if let Some(missing) = only.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
+        return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}")));
+    }
+    match args.format {
+        Format::Json => output.data(&document(&rows, None)),
+        Format::Text | Format::Markdown => output.data(&table(&rows)),
+    }
+    Ok(Exit::Done)
+}
+
+/// Prints what happened to a tenant, newest first.
+pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    refuse_markdown(args.format)?;
+    let store = store(&session::settings(flags)?).await?;
+    let tenant = TenantName::new(args.tenant.as_str());
+    let lines = store.history(&tenant, args.limit).await?;
+    let runs = store.runs(&tenant, args.limit).await?;
+    if lines.is_empty() && runs.is_empty() && store.tenants(std::slice::from_ref(&tenant)).await?.is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {tenant}")));
+    }
+    match args.format {
+        Format::Json => {
+            let document = json!({"tenant": tenant.as_str(), "history": lines, "runs": runs});
+            output.data(&render::value::document(&document));
+        }
+        Format::Text | Format::Markdown => output.data(&history_text(&lines, &runs)),
+    }
+    Ok(Exit::Done)
+}
+
+fn refuse_markdown(format: Format) -> Result<(), Failure> {
+    match format {
+        Format::Markdown => Err(Failure::new(Exit::Usage, "this prints text or json")),
+        Format::Text | Format::Json => Ok(()),
+    }
+}
+
+/// The store, for looking at; one that is not there yet is said so.
+pub async fn store(settings: &Settings) -> Result<Store, Failure> {
+    let looked = Store::look(&settings.store).await?;
+    looked.ok_or_else(|| {
+        Failure::new(Exit::Outside, "there is no store yet")
+            .hint("`genesync run` and `genesync apply` make one; name theirs with --state-dir or --store")
+    })
+}
+
+/// Every row as one document.
+pub fn document(rows: &[TenantRow], exit: Option<Exit>) -> String {
+    let mut document = json!({"tenants": rows});
+    if let (Some(exit), Some(fields)) = (exit, document.as_object_mut()) {
+        fields.insert("exitCode".into(), exit.code().into());
+    }
+    render::value::document(&document)
+}
+
+/// Tenant, status, since when, last look, and why.
+pub fn table(rows: &[TenantRow]) -> String {
+    let now = clock::now();
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["TENANT", "STATUS", "FOR", "REVISION", "LAST LOOK", "IN SYNC", "REASON"]);
+    for row in rows {
+        let paused = row.pause.as_ref().filter(|pause| pause.kind == PauseKind::Pause);
+        let status = if paused.is_some() { "Paused" } else { row.status.as_str() };
+        let reason = match paused {
+            Some(pause) => {
+                let until = pause.until.map(|until| format!(" until {until}")).unwrap_or_default();
+                format!("by {}{until}: {}", pause.by, pause.reason)
+            }
+            None => row.reason.clone(),
+        };
+        let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| age(at, now));
+        table.add_row([
+            row.tenant.to_string(),
+            status.to_owned(),
+            age(row.since, now),
+            row.revision.chars().take(12).collect(),
+            ago(row.checked_at),
+            ago(row.synced_at),
+            escape(&reason),
+        ]);
+    }
+    let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let synced = rows.iter().filter(|row| row.status == "Synced").count();
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "{synced} of {} tenants Synced", rows.len());
+    text
+}
+
+fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["AT", "WHAT", "DETAIL"]);
+    let mut rows: Vec<(Timestamp, String, String)> =
+        lines.iter().map(|line| (line.at, line.kind.clone(), line.detail.clone())).collect();
+    rows.extend(runs.iter().map(|run| {
+        let took_ms = run.ended_at.duration_since(run.started_at).as_millis();
+        let detail = format!(
+            "{} after {took_ms} ms, {} writes, {} conflicts, because of {}, at {}, by {}",
+            run.status,
+            run.writes,
+            run.conflicts,
+            run.cause,
+            run.revision.chars().take(12).collect::<String>(),
+            run.replica
+        );
+        (run.ended_at, "run".to_owned(), detail)
+    }));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
+    for (at, kind, detail) in rows {
+        table.add_row([at.to_string(), kind, escape(&detail)]);
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// `4s`, `12m`, `3h`, `9d`.
+fn age(at: Timestamp, now: Timestamp) -> String {
+    let seconds = now.duration_since(at).as_secs().max(0);
+    match seconds {
+        0..=119 => format!("{seconds}s"),
+        120..=7_199 => format!("{}m", seconds / 60),
+        7_200..=172_799 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,350 @@
+//! The loop: claims tenants that are due, runs each under its lease, writes down how it went.
+//!
+//! Nothing is decided by an event: what is due stands in the store, and an event only makes the loop look
+//! sooner. Start reading at [`Controller::run`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::head::Head;
+use super::job::Job;
+use super::known::Known;
+use super::leases::Leases;
+use super::outcome::{self, Intervals};
+use super::slots::Slots;
+use crate::api::Api;
+use crate::clock;
+use crate::model::{CredentialsName, TenantName, causes};
+use crate::reconcile::{Status, Timing};
+use crate::store::{Cause, Claim, Finished, Store, StoreError};
+use crate::telemetry::metrics::{LeaseEvent, Metrics};
+
+/// How long the loop sleeps at most: other processes make tenants due too.
+const LOOK_UP: Duration = Duration::from_millis(500);
+/// Runs that are under way or wait for something, such as an audit entry.
+const UNDER_WAY_MAX: usize = 4_096;
+/// Runs that one claim takes on.
+const CLAIM_MAX: usize = 128;
+/// After a store that fails, the loop waits this long.
+const STORE_RETRY: Duration = Duration::from_millis(500);
+
+/// What the controller works with.
+pub struct Controller {
+    /// The state.
+    pub store: Store,
+    /// What git says.
+    pub head: Arc<Head>,
+    /// The live API.
+    pub api: Api,
+    /// Where things are counted.
+    pub metrics: Arc<Metrics>,
+    /// Places for runs.
+    pub slots: Slots,
+    /// How long a tenant is leased.
+    pub lease: Duration,
+    /// Settings that may change while it runs.
+    pub tunables: Mutex<Tunables>,
+    /// Looks credentials up by name, and hands them to the API's client; false where there are none.
+    pub credentials: CredentialsLookup,
+    /// Wakes the loop.
+    pub wake: Notify,
+    /// Whether the loop has looked since this was last cleared: what `/healthz` asks.
+    pub alive: AtomicBool,
+    /// Told to stop.
+    pub stop: CancellationToken,
+}
+
+/// Looks credentials up by name, and hands them to the API's client. The error says why there are none.
+pub type CredentialsLookup =
+    Box<dyn Fn(CredentialsName) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Settings that may change while the controller runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Tunables {
+    /// How long things wait between runs.
+    pub intervals: Intervals,
+    /// How long things may take within one.
+    pub timing: Timing,
+    /// A repository is asked for news this often.
+    pub git_poll: Duration,
+    /// A source that has not been read for this long is not written from.
+    pub stale_after: Duration,
+}
+
+/// How far a controller goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Until it is told to stop; then runs have this long to end.
+    UntilStopped(Duration),
+    /// Every tenant once, within this time.
+    Once(Duration),
+}
+
+impl Extent {
+    /// One pass runs no tenant twice: what did not end well is left to the next.
+    fn intervals(self, intervals: Intervals) -> Intervals {
+        match self {
+            Extent::UntilStopped(_) => intervals,
+            Extent::Once(_) => {
+                Intervals { retry: intervals.resync, retry_max: intervals.resync, ..intervals }
+            }
+        }
+    }
+}
+
+/// What one run did, for whoever called for one pass.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// How each tenant's run ended.
+    pub ended: BTreeMap<TenantName, Status>,
+    /// Tenants that were not run: they wait for a lower wave, or somebody else works on them.
+    pub left: BTreeSet<TenantName>,
+}
+
+/// A run under way.
+struct UnderWay {
+    wanted: Arc<str>,
+    superseded: CancellationToken,
+}
+
+impl Controller {
+    /// The settings as they are now.
+    pub fn tunables(&self) -> Tunables {
+        *self.tunables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs until it is stopped, or until one pass is done.
+    pub async fn run(self: &Arc<Self>, extent: Extent) -> Pass {
+        let stop = &self.stop;
+        let metrics = Arc::clone(&self.metrics);
+        let on_loss = Box::new(move |lost: usize| {
+            for _ in 0..lost {
+                metrics.lease_churn.inc(LeaseEvent::Lost);
+            }
+        });
+        let leases = Arc::new(Leases::start(&self.store, self.lease, on_loss));
+        let mut known = self.head.known();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<(Finished, Option<Status>)>();
+        let mut tasks: JoinSet<()> = JoinSet::new();
+        let mut under_way: BTreeMap<TenantName, UnderWay> = BTreeMap::new();
+        let mut unwritten: Vec<Finished> = Vec::new();
+        let mut pass = Pass { ended: BTreeMap::new(), left: BTreeSet::new() };
+        let begun = clock::monotonic();
+        let mut poked = false;
+        loop {
+            self.alive.store(true, Ordering::Relaxed);
+            let head = known.borrow_and_update().clone();
+            if let Some(head) = &head {
+                supersede(&under_way, head);
+                if let (Extent::Once(_), false) = (extent, poked) {
+                    poked = self.store.poke(None, Cause::Operator).await.is_ok();
+                }
+            }
+            while let Ok((done, status)) = receiver.try_recv() {
+                under_way.remove(&done.lease.tenant);
+                if let Some(status) = status {
+                    pass.ended.insert(done.lease.tenant.clone(), status);
+                }
+                unwritten.push(done);
+            }
+            while tasks.try_join_next().is_some() {}
+            let stopping = stop.is_cancelled();
+            let mut failed = !self.write_down(&mut unwritten).await;
+            let mut claimed_all = false;
+            if let (Some(head), false, false) = (&head, stopping, failed) {
+                match self.claim(head, &leases, &mut under_way, &sender, &mut tasks, extent).await {
+                    Ok(all) => claimed_all = all,
+                    Err(error) => {
+                        tracing::warn!(error = %causes(&error), "no tenants were claimed");
+                        failed = true;
+                    }
+                }
+            }
+            if under_way.is_empty() && unwritten.is_empty() {
+                if stopping {
+                    break;
+                }
+                if let (Extent::Once(within), Some(head), true) = (extent, &head, claimed_all) {
+                    pass.left = left(head, &pass);
+                    let waits_for_others = self.leased_by_others(&pass.left).await;
+                    if !waits_for_others || begun.elapsed() >= within {
+                        break;
+                    }
+                }
+            }
+            match extent {
+                Extent::Once(within) if begun.elapsed() >= within => stop.cancel(),
+                Extent::Once(_) | Extent::UntilStopped(_) => {}
+            }
+            let sleep = if failed { STORE_RETRY } else { self.nap(claimed_all).await };
+            tokio::select! {
+                message = receiver.recv() => {
+                    if let Some((done, status)) = message {
+                        under_way.remove(&done.lease.tenant);
+                        if let Some(status) = status {
+                            pass.ended.insert(done.lease.tenant.clone(), status);
+                        }
+                        unwritten.push(done);
+                    }
+                }
+                _ = known.changed() => {}
+                () = self.wake.notified() => {}
+                () = stop.cancelled(), if !stopping => {}
+                () = tokio::time::sleep(sleep) => {}
+                () = self.given_up(extent) => break,
+            }
+        }
+        tasks.abort_all();
+        // Leases of runs that did not end in time run out by themselves: their writes may be under way.
+        pass
+    }
+
+    /// Ends when a controller that was told to stop has had its time.
+    async fn given_up(&self, extent: Extent) {
+        self.stop.cancelled().await;
+        let patience = match extent {
+            Extent::UntilStopped(patience) => patience,
+            Extent::Once(_) => Duration::from_secs(25),
+        };
+        tokio::time::sleep(patience).await;
+    }
+
+    /// How long there is nothing to do, as far as the store knows.
+    async fn nap(&self, claimed_all: bool) -> Duration {
+        if !claimed_all {
+            // Places are taken: whoever frees one wakes the loop.
+            return LOOK_UP;
+        }
+        match self.store.next_due().await {
+            Ok(Some(left)) => left.clamp(Duration::from_millis(5), LOOK_UP),
+            Ok(None) | Err(_) => LOOK_UP,
+        }
+    }
+
+    /// Writes ended runs down. What can't be written stays, and their leases run out meanwhile.
+    async fn write_down(&self, unwritten: &mut Vec<Finished>) -> bool {
+        if unwritten.is_empty() {
+            return true;
+        }
+        let begun = clock::monotonic();
+        let written = self.store.finish(unwritten).await;
+        self.metrics.store_latency.observe(begun.elapsed().as_secs_f64());
+        match written {
+            Ok(()) => {
+                for _ in unwritten.drain(..) {
+                    self.metrics.lease_churn.inc(LeaseEvent::Released);
+                }
+                true
+            }
+            Err(error) => {
+                self.metrics.store_errors.inc();
+                tracing::warn!(error = %causes(&error), runs = unwritten.len(), "ended runs could not be written down");
+                // A lease that has run out in the meantime is somebody else's, and so is what is said of it.
+                if unwritten.len() > UNDER_WAY_MAX {
+                    unwritten.clear();
+                }
+                false
+            }
+        }
+    }
+
+    /// Claims what is due, as far as there are places, and starts its runs. True where nothing more is due.
+    async fn claim(
+        self: &Arc<Self>,
+        head: &Arc<Known>,
+        leases: &Arc<Leases>,
+        under_way: &mut BTreeMap<TenantName, UnderWay>,
+        sender: &mpsc::UnboundedSender<(Finished, Option<Status>)>,
+        tasks: &mut JoinSet<()>,
+        extent: Extent,
+    ) -> Result<bool, StoreError> {
+        let limit = self.slots.free().min(UNDER_WAY_MAX.saturating_sub(under_way.len())).min(CLAIM_MAX);
+        if limit == 0 {
+            return Ok(false);
+        }
+        let identity = self.head.identity();
+        let saturated = self.slots.saturated();
+        let claim =
+            Claim { limit, lease: self.lease, saturated: &saturated, head: (&identity, &head.revision) };
+        let asked_at = clock::monotonic();
+        let claimed = self.store.claim(&claim).await?;
+        self.metrics.store_latency.observe(asked_at.elapsed().as_secs_f64());
+        let all = claimed.len() < limit && saturated.is_empty();
+        if claimed.is_empty() {
+            return Ok(all);
+        }
+        let mut journals = self.store.journals(claimed.iter().map(|one| &one.lease.tenant)).await?;
+        for one in claimed {
+            self.metrics.lease_churn.inc(LeaseEvent::Acquired);
+            let tenant = one.lease.tenant.clone();
+            let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
+            let Some(known) = sound else {
+                // What this replica reads differently from the one that wrote the row is not run by it.
+                let reason = "another version of genesync reads this tenant differently";
+                let _ = sender
+                    .send((outcome::lost(&one, reason, clock::now(), &self.tunables().intervals), None));
+                continue;
+            };
+            let superseded = CancellationToken::new();
+            under_way.insert(
+                tenant.clone(),
+                UnderWay { wanted: Arc::clone(&one.wanted), superseded: superseded.clone() },
+            );
+            let held = leases.hold(one.lease.clone(), asked_at);
+            let journal = journals.remove(&tenant).unwrap_or_default();
+            let job = Job {
+                controller: Arc::clone(self),
+                head: Arc::clone(head),
+                known: Arc::clone(known),
+                claimed: one,
+                held,
+                journal,
+                superseded,
+                intervals: extent.intervals(self.tunables().intervals),
+            };
+            let sender = sender.clone();
+            tasks.spawn(async move {
+                let (finished, status) = job.run().await;
+                // The loop outlives its runs, unless it has given them up.
+                let _ = sender.send((finished, status));
+            });
+        }
+        self.metrics.leases_held.set(i64::try_from(leases.count()).unwrap_or(i64::MAX));
+        Ok(all)
+    }
+
+    async fn leased_by_others(&self, tenants: &BTreeSet<TenantName>) -> bool {
+        for tenant in tenants {
+            if let Ok(Some(holder)) = self.store.holder_of(tenant).await
+                && holder != self.store.holder()
+            {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Tenants that a pass has not run.
+fn left(head: &Known, pass: &Pass) -> BTreeSet<TenantName> {
+    let sound = head.tenants.iter().filter(|(_, known)| known.digest.is_some());
+    sound.map(|(name, _)| name).filter(|name| !pass.ended.contains_key(*name)).cloned().collect()
+}
+
+/// Ends runs whose tenant git says something else for.
+fn supersede(under_way: &BTreeMap<TenantName, UnderWay>, head: &Known) {
+    for (tenant, run) in under_way {
+        let current = head.tenants.get(tenant).and_then(|known| known.digest.as_ref());
+        if current != Some(&run.wanted) {
+            run.superseded.cancel();
+        }
+    }
+}
