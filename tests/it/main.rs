@@ -16,5 +16,6 @@ mod bad_input;
 mod docs;
 mod house;
 mod schemas;
+mod serve;
 mod story;
 mod support;
