@@ -30,6 +30,7 @@ pub mod clock;
 pub mod telemetry;
 
 pub mod controller;
+pub mod serve;
 pub mod render;
 pub mod emulator;
 pub mod cli;

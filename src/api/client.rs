@@ -22,18 +22,25 @@ const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Told of every request: the answer's status, none where none came, and the share of the rate limit that
+/// is left to its organization, where the server says so.
+pub type Heard = Arc<dyn Fn(Option<u16>, Option<f64>) + Send + Sync>;
+
 /// What the operator decides about sending.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Deadline of a request that can be sent again, from its first byte to the last of the answer.
     pub read_timeout: Duration,
     /// How fast one organization is asked until its server says otherwise.
     pub pace: Pace,
+    /// Whoever counts.
+    pub heard: Option<Heard>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { read_timeout: Duration::from_secs(15), pace: Pace { per_minute: 300, burst: 30 } }
+        let pace = Pace { per_minute: 300, burst: 30 };
+        Self { read_timeout: Duration::from_secs(15), pace, heard: None }
     }
 }
 
@@ -280,6 +287,7 @@ impl Client {
                     FaultKind::Transient,
                     format!("{} could not be asked for: {}", operation.subject, cause(&error)),
                 );
+                self.heard(None, None);
                 return if error.is_connect() || error.is_builder() {
                     Sent::Never(fault)
                 } else {
@@ -288,7 +296,10 @@ impl Client {
             }
         };
         let mut response = describe(&answer, operation);
-        let limit = header(&answer, "x-ratelimit-limit").and_then(|value| value.parse().ok());
+        let number = |name: &str| header(&answer, name).and_then(|value| value.parse::<u32>().ok());
+        let limit = number("x-ratelimit-limit");
+        let left = number("x-ratelimit-remaining").zip(limit.filter(|limit| *limit > 0));
+        self.heard(Some(response.status), left.map(|(left, limit)| f64::from(left) / f64::from(limit)));
         {
             let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(pacer) = pacers.get_mut(&target.organization) {
@@ -308,6 +319,12 @@ impl Client {
                 FaultKind::Transient,
                 format!("the answer about {} broke off: {why}", operation.subject),
             )),
+        }
+    }
+
+    fn heard(&self, status: Option<u16>, budget_left: Option<f64>) {
+        if let Some(heard) = &self.options.heard {
+            heard(status, budget_left);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::model::{
 use client::{Client, Sent};
 use operation::Operation;
 
-pub use client::Options;
+pub use client::{Heard, Options};
 pub use pace::Pace;
 
 /// Most pages of the audit log that one question reads.

@@ -18,6 +18,7 @@ mod drift;
 mod house;
 mod postgres;
 mod schemas;
+mod serve;
 mod store;
 mod story;
 mod support;

@@ -1,5 +1,7 @@
 //! `genesync run`: the controller.
 
+mod surface;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
@@ -8,10 +10,12 @@ use std::time::Duration;
 
 use clap::Args;
 use futures::FutureExt as _;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{emulate, status};
+use surface::Face;
 use crate::api::{self, Api, ClientCredentials, Pace, ReadApi};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
@@ -22,10 +26,11 @@ use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunabl
 use crate::controller::slots::Slots;
 use crate::model::{CredentialsName, FaultKind, Region, TenantName};
 use crate::reconcile::Status;
+use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
 use crate::store::{Store, TenantRow};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::{self, LogFormat, Options, Telemetry};
+use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -75,7 +80,8 @@ pub async fn run(
         }
     });
     telemetry::log_panics();
-    let background = Background::start(&controller, &settings, flags, &origin, telemetry);
+    let listener = listener(args, &settings).await?;
+    let background = Background::start(&controller, &settings, flags, &origin, telemetry, listener)?;
     let extent = extent(&settings, args.once);
     if args.once {
         controller.head.look().await;
@@ -116,7 +122,10 @@ pub fn telemetry(settings: &Settings, asked: Option<String>) -> Options {
             Some(file::LogFormat::Json) => LogFormat::Json,
             Some(file::LogFormat::Text) | None => LogFormat::Text,
         },
-        traces: None,
+        traces: file.otlp_endpoint.as_deref().and_then(|text| {
+            let endpoint = url::Url::parse(text).ok()?;
+            Some(TraceOptions { endpoint, headers: Vec::new() })
+        }),
     }
 }
 
@@ -153,7 +162,15 @@ fn controller(
     let base_urls =
         Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
     let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
-    let api = ReadApi::new(base_urls, BTreeMap::new(), api::Options { pace, ..api::Options::default() })?;
+    let counted = Arc::clone(metrics);
+    let heard: api::Heard = Arc::new(move |status, budget_left| {
+        counted.request(status);
+        if let Some(share) = budget_left {
+            counted.set_api_budget_left(share);
+        }
+    });
+    let options = api::Options { pace, heard: Some(heard), ..api::Options::default() };
+    let api = ReadApi::new(base_urls, BTreeMap::new(), options)?;
     let file = &settings.controller;
     let runs_max = file.runs_max.unwrap_or(64);
     Ok(Arc::new(Controller {
@@ -201,8 +218,10 @@ impl Background {
         flags: Flags,
         origin: &Origin,
         telemetry: &Arc<Telemetry>,
-    ) -> Self {
+        listener: Option<TcpListener>,
+    ) -> Result<Self, Failure> {
         let stop = CancellationToken::new();
+        let face = Arc::new(Face::new(controller, telemetry));
         let mut tasks = tokio::task::JoinSet::new();
         let head = Arc::clone(&controller.head);
         let watch = match origin {
@@ -213,16 +232,53 @@ impl Background {
             }
             Origin::Local { .. } | Origin::Remote { .. } => None,
         };
+        tasks.spawn(Arc::clone(&face).keep_figures());
+        if let Some(listener) = listener {
+            let secrets = hook_secrets(settings)?;
+            let stopped = stop.clone();
+            tasks.spawn(async move {
+                let surface: Arc<dyn Surface> = face;
+                serve(listener, surface, secrets, ServeOptions::default(), stopped.cancelled()).await;
+            });
+        }
         tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
         #[cfg(unix)]
         tasks.spawn(reload_on_hangup(Arc::clone(controller), flags, Arc::clone(telemetry)));
-        Self { _watch: watch, stop, tasks }
+        Ok(Self { _watch: watch, stop, tasks })
     }
 
     async fn end(mut self) {
         self.stop.cancel();
         self.tasks.shutdown().await;
     }
+}
+
+/// The socket of probes and hooks, where there is to be one.
+async fn listener(args: &RunArgs, settings: &Settings) -> Result<Option<TcpListener>, Failure> {
+    let address = match (args.listen, &settings.controller.listen) {
+        (Some(address), _) => address,
+        (None, Some(text)) => text
+            .parse()
+            .map_err(|_| Failure::new(Exit::Usage, format!("`{text}` is no address to listen on: write 0.0.0.0:8490")))?,
+        (None, None) => return Ok(None),
+    };
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Exit::Outside, format!("`{address}` can't be listened on: {error}"))
+    })?;
+    let address = listener.local_addr().unwrap_or(address);
+    tracing::info!(%address, "serving /healthz, /readyz, /metrics and /hooks/git");
+    Ok(Some(listener))
+}
+
+fn hook_secrets(settings: &Settings) -> Result<Option<HookSecrets>, Failure> {
+    if settings.hook_secrets.is_empty() {
+        return Ok(None);
+    }
+    for secret in &settings.hook_secrets {
+        telemetry::mask(secret);
+    }
+    let secrets = HookSecrets::new(settings.hook_secrets.clone());
+    secrets.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", env::HOOK_SECRETS)))
 }
 
 /// SIGHUP: settings are read again. What is not valid changes nothing.

@@ -1,0 +1,112 @@
+//! What probes, scrapers and forges get to see of the controller.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::clock;
+use crate::controller::run::Controller;
+use crate::model::causes;
+use crate::serve::Surface;
+use crate::store::{PauseKind, TenantRow};
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::{HookResult, TenantSeen, TenantStatus};
+
+/// After this long without a turn of the loop the process is not healthy.
+const LOOP_PATIENCE: Duration = Duration::from_secs(60);
+/// The figures are taken this often.
+const FIGURES_EVERY: Duration = Duration::from_secs(10);
+
+/// The controller as others see it.
+pub struct Face {
+    controller: Arc<Controller>,
+    telemetry: Arc<Telemetry>,
+    seen_alive: Mutex<Instant>,
+    /// Calls of the store that failed in a row.
+    store_failures: AtomicU8,
+}
+
+impl Face {
+    /// A face for a controller.
+    pub fn new(controller: &Arc<Controller>, telemetry: &Arc<Telemetry>) -> Self {
+        Self {
+            controller: Arc::clone(controller),
+            telemetry: Arc::clone(telemetry),
+            seen_alive: Mutex::new(clock::monotonic()),
+            store_failures: AtomicU8::new(0),
+        }
+    }
+
+    /// Takes the figures, again and again.
+    pub async fn keep_figures(self: Arc<Self>) {
+        loop {
+            match self.controller.store.tenants(&[]).await {
+                Ok(rows) => {
+                    self.store_failures.store(0, Ordering::Relaxed);
+                    self.controller.metrics.set_tenants(rows.iter().map(seen).collect());
+                }
+                Err(error) => {
+                    self.store_failures.fetch_add(1, Ordering::Relaxed);
+                    self.controller.metrics.store_errors.inc();
+                    tracing::warn!(error = causes(&error), "the tenants could not be counted");
+                }
+            }
+            tokio::time::sleep(FIGURES_EVERY).await;
+        }
+    }
+}
+
+impl Surface for Face {
+    fn healthy(&self) -> Result<(), String> {
+        let mut seen = self.seen_alive.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.controller.alive.swap(false, Ordering::Relaxed) {
+            *seen = clock::monotonic();
+        }
+        if seen.elapsed() < LOOP_PATIENCE {
+            return Ok(());
+        }
+        Err(format!("the loop has not turned for {} s", seen.elapsed().as_secs()))
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.store_failures.load(Ordering::Relaxed) > 0 {
+            return Err("the store does not answer".into());
+        }
+        if self.controller.head.known().borrow().is_none() {
+            let why = self.controller.head.trouble().map(|fault| format!(": {}", fault.message));
+            return Err(format!("no head has been read yet{}", why.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    fn metrics(&self) -> String {
+        self.controller.metrics.encode(self.telemetry.dropped())
+    }
+
+    fn hint(&self) {
+        self.controller.head.hints.notify_one();
+    }
+
+    fn hooked(&self, result: HookResult) {
+        self.controller.metrics.hooks.inc(result);
+    }
+}
+
+fn seen(row: &TenantRow) -> TenantSeen {
+    let paused = row.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Pause);
+    let status = match row.status.as_str() {
+        _ if paused => TenantStatus::Paused,
+        "Held" if row.due_at.is_none() => TenantStatus::Invalid,
+        "Synced" => TenantStatus::Synced,
+        "OutOfSync" => TenantStatus::OutOfSync,
+        "Drifted" => TenantStatus::Drifted,
+        "Unconfirmed" => TenantStatus::Unconfirmed,
+        "Held" => TenantStatus::Held,
+        "Degraded" => TenantStatus::Degraded,
+        _ => TenantStatus::Unknown,
+    };
+    let in_sync_at: Timestamp = row.synced_at.unwrap_or(row.since);
+    TenantSeen { tenant: row.tenant.clone(), status, in_sync_at, drifted_since: row.drifted_at }
+}

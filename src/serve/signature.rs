@@ -1,0 +1,342 @@
+//! Whether a request to the webhook was made by somebody who knows a secret.
+//!
+//! GitHub signs the body. GitLab sends a token as it is, or signs in the way of Standard Webhooks. Every secret
+//! is held against every signature, whether or not one has fitted already, so that the time tells nothing.
+
+use axum::http::{HeaderMap, HeaderValue};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use sha2::Sha256;
+
+use crate::model::Secret;
+
+type HmacSha256 = Hmac<Sha256>;
+type Signature = [u8; 32];
+
+/// A shorter secret could be guessed.
+const SECRET_BYTES_MIN: usize = 16;
+/// Signatures of one request that are looked at; a request with more is refused.
+const SIGNATURES_MAX: usize = 8;
+/// How old a request with a timestamp may be, or how far ahead its clock.
+const TOLERANCE_SECONDS: i64 = 300;
+/// What a signing token of Standard Webhooks begins with; base64 follows.
+const SIGNING_PREFIX: &str = "whsec_";
+
+/// Why a secret can't be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum HookSecretError {
+    /// There is none.
+    #[error("there is no webhook secret")]
+    None,
+    /// It could be guessed.
+    #[error("a webhook secret has fewer than {SECRET_BYTES_MIN} bytes")]
+    Short,
+    /// It begins like a signing token and is none.
+    #[error("a webhook secret begins with `{SIGNING_PREFIX}` and is not base64 behind it")]
+    NotBase64,
+}
+
+/// The secrets of the webhook: more than one while they are changed.
+#[derive(Debug, Clone)]
+pub struct HookSecrets(Vec<Known>);
+
+#[derive(Debug, Clone)]
+struct Known {
+    secret: Secret,
+    // The key of a signing token, as base64: a secret is kept as text.
+    signing: Option<Secret>,
+}
+
+impl HookSecrets {
+    /// Takes the secrets over.
+    ///
+    /// # Errors
+    /// There is none, or one is no good.
+    pub fn new(secrets: Vec<Secret>) -> Result<Self, HookSecretError> {
+        if secrets.is_empty() {
+            return Err(HookSecretError::None);
+        }
+        let known = |secret: Secret| {
+            if secret.expose().len() < SECRET_BYTES_MIN {
+                return Err(HookSecretError::Short);
+            }
+            let signing = match secret.expose().strip_prefix(SIGNING_PREFIX) {
+                None => None,
+                Some(key) if STANDARD.decode(key).is_ok() => Some(Secret::new(key.to_owned())),
+                Some(_) => return Err(HookSecretError::NotBase64),
+            };
+            Ok(Known { secret, signing })
+        };
+        secrets.into_iter().map(known).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether one of the secrets made one of the request's signatures.
+    pub fn signed(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+        let claims = Claims::of(headers, now);
+        let mut fits = false;
+        for Known { secret, signing } in &self.0 {
+            let secret = secret.expose().as_bytes();
+            let made = mac(secret, &[body]);
+            for signature in &claims.hub {
+                fits |= equal(&made, signature);
+            }
+            // The MACs are compared, not the tokens: that takes as long for any token.
+            let own = finished(mac(secret, &[secret]));
+            for token in &claims.tokens {
+                fits |= equal(&mac(secret, &[token]), &own);
+            }
+            if let (Some(key), Some(stamp)) = (signing, &claims.stamp) {
+                let key = STANDARD.decode(key.expose()).unwrap_or_default();
+                let made = mac(&key, &[stamp.id, b".", stamp.at, b".", body]);
+                for signature in &claims.standard {
+                    fits |= equal(&made, signature) & stamp.fresh;
+                }
+            }
+        }
+        fits & claims.few
+    }
+}
+
+/// What a request brings to prove where it comes from.
+struct Claims<'a> {
+    hub: Vec<Signature>,
+    tokens: Vec<&'a [u8]>,
+    standard: Vec<Signature>,
+    stamp: Option<Stamp<'a>>,
+    few: bool,
+}
+
+/// What a signature of Standard Webhooks covers besides the body.
+struct Stamp<'a> {
+    id: &'a [u8],
+    at: &'a [u8],
+    fresh: bool,
+}
+
+impl<'a> Claims<'a> {
+    fn of(headers: &'a HeaderMap, now: Timestamp) -> Self {
+        let all = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let listed = || {
+            all("webhook-signature")
+                .flat_map(|list| list.split(|byte| *byte == b' '))
+                .filter(|one| !one.is_empty())
+        };
+        let few = all("x-hub-signature-256")
+            .chain(all("x-gitlab-token"))
+            .chain(listed())
+            .take(SIGNATURES_MAX + 1)
+            .count()
+            <= SIGNATURES_MAX;
+        let only = |name: &str| {
+            let mut values = all(name);
+            values.next().filter(|_| values.next().is_none())
+        };
+        let stamp = only("webhook-id").zip(only("webhook-timestamp")).map(|(id, at)| {
+            let sent = std::str::from_utf8(at).ok().and_then(|at| at.parse::<i64>().ok());
+            let fresh =
+                sent.is_some_and(|sent| now.as_second().abs_diff(sent) <= TOLERANCE_SECONDS.unsigned_abs());
+            Stamp { id, at, fresh }
+        });
+        Self {
+            hub: all("x-hub-signature-256").filter_map(from_hub).take(SIGNATURES_MAX).collect(),
+            tokens: all("x-gitlab-token").take(SIGNATURES_MAX).collect(),
+            standard: listed().filter_map(from_standard).take(SIGNATURES_MAX).collect(),
+            stamp,
+            few,
+        }
+    }
+}
+
+/// `sha256=` and 64 lower-case hex digits: GitHub writes it no other way.
+fn from_hub(value: &[u8]) -> Option<Signature> {
+    let digits = value.strip_prefix(b"sha256=")?;
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> =
+        digits.chunks(2).map(|pair| Some(digit(*pair.first()?)? * 16 + digit(*pair.get(1)?)?)).collect();
+    bytes?.try_into().ok()
+}
+
+/// `v1,` and base64 with its padding.
+fn from_standard(value: &[u8]) -> Option<Signature> {
+    STANDARD.decode(value.strip_prefix(b"v1,")?).ok()?.try_into().ok()
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> Option<HmacSha256> {
+    // HMAC takes a key of any length; the type does not know.
+    let mut mac = HmacSha256::new_from_slice(key).ok()?;
+    parts.iter().for_each(|part| mac.update(part));
+    Some(mac)
+}
+
+/// In constant time.
+fn equal(made: &Option<HmacSha256>, signature: &Signature) -> bool {
+    made.as_ref().is_some_and(|made| made.clone().verify_slice(signature).is_ok())
+}
+
+fn finished(mac: Option<HmacSha256>) -> Signature {
+    mac.map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderName;
+
+    const SECRET: &str = "correct horse battery staple";
+    // The key of the example in the specification of Standard Webhooks.
+    const SIGNING: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    const STAMPED: &str = "{\"test\": 2432232314}";
+
+    fn secrets(texts: &[&str]) -> HookSecrets {
+        HookSecrets::new(texts.iter().map(|text| Secret::new((*text).to_owned())).collect()).unwrap()
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &str)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs.iter().map(pair) {
+            map.append(name, value);
+        }
+        map
+    }
+
+    fn hub(secret: &str, body: &[u8]) -> String {
+        let digits = finished(mac(secret.as_bytes(), &[body])).map(|byte| format!("{byte:02x}"));
+        format!("sha256={}", digits.concat())
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_614_265_330).unwrap()
+    }
+
+    #[track_caller]
+    fn check(expected: bool, texts: &[&str], pairs: &[(&str, &str)], body: &str) {
+        assert_eq!(secrets(texts).signed(&headers(pairs), body.as_bytes(), now()), expected, "{pairs:?}");
+    }
+
+    #[test]
+    fn the_forges_own_examples_are_accepted() {
+        // From GitHub's documentation.
+        let github = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+        check(true, &["It's a Secret to Everybody"], &[("x-hub-signature-256", github)], "Hello, World!");
+        let standard = [
+            ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"),
+            ("webhook-timestamp", "1614265330"),
+            ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+        ];
+        check(true, &[SIGNING], &standard, STAMPED);
+        check(true, &[SECRET], &[("x-gitlab-token", SECRET)], "anything");
+    }
+
+    #[test]
+    fn nothing_but_the_exact_form_is_accepted() {
+        let good = hub(SECRET, b"body");
+        check(true, &[SECRET], &[("x-hub-signature-256", &good)], "body");
+        let digits = &good["sha256=".len()..];
+        for bad in [
+            "",
+            "sha256=",
+            digits,
+            &good[..good.len() - 1],
+            &good[..good.len() - 2],
+            &format!("{good}0"),
+            &format!("{good}00"),
+            &format!(" {good} x"),
+            &good.to_uppercase(),
+            &format!("sha256={}", digits.to_uppercase()),
+            &format!("SHA256={digits}"),
+            &format!("sha1={digits}"),
+            &format!("sha256={}", STANDARD.encode(finished(mac(SECRET.as_bytes(), &[b"body"])))),
+            &format!("sha256={}", "0".repeat(64)),
+            &hub(SECRET, b"other body"),
+            &hub("another secret of some length", b"body"),
+        ] {
+            check(false, &[SECRET], &[("x-hub-signature-256", bad)], "body");
+        }
+        check(false, &[SECRET], &[], "body");
+        check(false, &[SECRET], &[("x-hub-signature", &good)], "body");
+        for bad in ["", "correct horse", "correct horse battery staple ", "Correct horse battery staple"] {
+            check(false, &[SECRET], &[("x-gitlab-token", bad)], "body");
+        }
+    }
+
+    #[test]
+    fn a_stamped_signature_covers_id_time_and_body() {
+        let id = ("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek");
+        let at = ("webhook-timestamp", "1614265330");
+        let of = ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        let listed = format!("v1a,xyz {} v1,{}", of.1, STANDARD.encode([7; 32]));
+        check(true, &[SIGNING], &[id, at, ("webhook-signature", &listed)], STAMPED);
+        for bad in [
+            &[at, of][..],
+            &[id, of],
+            &[id, at],
+            &[id, id, at, of],
+            &[id, at, at, of],
+            &[("webhook-id", "msg_other"), at, of],
+            &[id, ("webhook-timestamp", "1614265331"), of],
+            &[id, ("webhook-timestamp", "soon"), of],
+            &[id, at, ("webhook-signature", "v1,g0hM9SsE-OTPJTGt_tmIKtSyZlE3uFJELVlNIOLJ1OE=")],
+            &[id, at, ("webhook-signature", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE")],
+            &[id, at, ("webhook-signature", "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=")],
+        ] {
+            check(false, &[SIGNING], bad, STAMPED);
+        }
+        check(false, &[SIGNING], &[id, at, of], "{\"test\": 2432232315}");
+        let known = secrets(&[SIGNING]);
+        let all = headers(&[id, at, of]);
+        for (seconds, fits) in [(300, true), (301, false), (-300, true), (-301, false)] {
+            let later = now() + jiff::SignedDuration::from_secs(seconds);
+            assert_eq!(known.signed(&all, STAMPED.as_bytes(), later), fits, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_changed_without_a_gap() {
+        let (old, new) = ("the old secret 2025", "the new secret 2026");
+        for (known, by, fits) in [
+            (&[old][..], old, true),
+            (&[old, new], old, true),
+            (&[old, new], new, true),
+            (&[new], old, false),
+            (&[SIGNING, new], new, true),
+        ] {
+            check(fits, known, &[("x-hub-signature-256", &hub(by, b"body"))], "body");
+            check(fits, known, &[("x-gitlab-token", by)], "body");
+        }
+    }
+
+    #[test]
+    fn a_crowd_of_signatures_is_refused_even_with_a_good_one() {
+        let (good, bad) = (hub(SECRET, b"body"), hub(SECRET, b"no"));
+        let crowd = |count: usize| {
+            let mut pairs = vec![("x-hub-signature-256", bad.as_str()); count - 1];
+            pairs.push(("x-hub-signature-256", good.as_str()));
+            pairs
+        };
+        check(true, &[SECRET], &crowd(SIGNATURES_MAX), "body");
+        check(false, &[SECRET], &crowd(SIGNATURES_MAX + 1), "body");
+        let listed = vec!["v1,x"; 1000].join(" ");
+        check(false, &[SECRET], &[("x-hub-signature-256", &good), ("webhook-signature", &listed)], "body");
+    }
+
+    #[test]
+    fn secrets_that_are_no_good_are_refused() {
+        let new = |texts: &[&str]| {
+            HookSecrets::new(texts.iter().map(|text| Secret::new((*text).to_owned())).collect()).unwrap_err()
+        };
+        assert_eq!(new(&[]), HookSecretError::None);
+        assert_eq!(new(&[SECRET, ""]), HookSecretError::Short);
+        assert_eq!(new(&["fifteen bytes.."]), HookSecretError::Short);
+        assert_eq!(new(&["whsec_not/base64?!"]), HookSecretError::NotBase64);
+        assert!(!format!("{:?}", secrets(&[SECRET, SIGNING])).contains("horse"));
+    }
+}
