@@ -18,6 +18,7 @@ use crate::model::{Fault, FaultKind, Refusal, Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, Pause, PauseKind, Store, StoreError};
+use crate::telemetry::metrics::Metrics;
 
 /// A fetch that takes longer is left to itself, and counts as failed.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(120);
@@ -79,6 +80,7 @@ impl Origin {
 pub struct Head {
     origin: Origin,
     store: Store,
+    metrics: Arc<Metrics>,
     known: watch::Sender<Option<Arc<Known>>>,
     /// Why the newest head is not taken, or git can't be asked.
     trouble: Mutex<Option<Fault>>,
@@ -107,10 +109,11 @@ enum HeadError {
 
 impl Head {
     /// Nothing is known yet.
-    pub fn new(origin: Origin, store: Store) -> Self {
+    pub fn new(origin: Origin, store: Store, metrics: Arc<Metrics>) -> Self {
         Self {
             origin,
             store,
+            metrics,
             known: watch::Sender::new(None),
             trouble: Mutex::default(),
             fetched_at_ms: AtomicI64::new(0),
@@ -169,8 +172,12 @@ impl Head {
     }
 
     async fn try_look(&self) -> Result<(), HeadError> {
-        let (source, revision) = self.fetch().await?;
-        self.fetched_at_ms.store(clock::now().as_millisecond(), Ordering::Relaxed);
+        let (source, revision) = self.fetch().await.inspect_err(|_| {
+            self.metrics.source_fetch_failures.inc();
+        })?;
+        let now = clock::now();
+        self.fetched_at_ms.store(now.as_millisecond(), Ordering::Relaxed);
+        self.metrics.source_read(now, source.committed_at(&revision).unwrap_or(now));
         // Another replica may take a head at the same moment; each turn sees one more of them.
         for _ in 0..10 {
             let current = self.known.borrow().clone();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
+use jiff::Timestamp;
 
 use super::listing::{DEPTH_MAX, Listing};
 use super::{Source, SourceError};
@@ -46,6 +47,13 @@ pub fn reader(git_dir: &Path) -> Result<Repository, SourceError> {
 /// The commit that a revision names.
 pub fn head(git_dir: &Path, revision: &str) -> Result<Revision, SourceError> {
     Ok(Revision::new(resolve(&reader(git_dir)?, revision)?.to_string()))
+}
+
+/// When a commit was made, as its author's machine said.
+pub fn committed_at(git_dir: &Path, revision: &Revision) -> Option<Timestamp> {
+    let repository = reader(git_dir).ok()?;
+    let commit = repository.find_commit(Oid::from_str(revision.as_str()).ok()?).ok()?;
+    Timestamp::from_second(commit.time().seconds()).ok()
 }
 
 /// Object ids of what stands at a revision, without looking into any of it: one tree for the root, one for

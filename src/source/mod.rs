@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use crate::model::snapshot::{FileEntry, Outline, Snapshot};
 use crate::model::{Revision, Secret, TenantName};
 
@@ -160,6 +162,14 @@ impl Source {
         match self {
             Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
             Source::Repository { git_dir, .. } => git::head(git_dir, revision),
+        }
+    }
+
+    /// When a commit was made, as far as it says so.
+    pub fn committed_at(&self, revision: &Revision) -> Option<Timestamp> {
+        match self {
+            Source::Folder(_) => None,
+            Source::Repository { git_dir, .. } => git::committed_at(git_dir, revision),
         }
     }
 

@@ -15,10 +15,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{emulate, status};
-use surface::Face;
 use crate::api::{self, Api, ClientCredentials, Pace, ReadApi};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
+use crate::clock;
 use crate::config::{Flags, Settings, env, file};
 use crate::controller::head::{Head, Origin};
 use crate::controller::outcome::Intervals;
@@ -31,6 +31,7 @@ use crate::source::{self, Source};
 use crate::store::{Store, TenantRow};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
+use surface::Face;
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -54,6 +55,9 @@ pub struct RunArgs {
 
 /// Tenants whose age stands in the metrics by name: the worst ones.
 const TENANTS_SHOWN: usize = 50;
+
+/// How long a low budget is remembered.
+const BUDGET_WINDOW: Duration = Duration::from_secs(60);
 
 /// Follows a repository, and keeps the live configurations equal to it.
 pub async fn run(
@@ -162,19 +166,24 @@ fn controller(
     let base_urls =
         Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
     let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
-    let counted = Arc::clone(metrics);
+    let (counted, lowest) = (Arc::clone(metrics), Mutex::new((clock::monotonic(), 1.0_f64)));
     let heard: api::Heard = Arc::new(move |status, budget_left| {
         counted.request(status);
-        if let Some(share) = budget_left {
-            counted.set_api_budget_left(share);
-        }
+        let Some(share) = budget_left else { return };
+        let mut lowest = lowest.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lowest of the last while: limits are counted by the minute.
+        *lowest = match *lowest {
+            (since, low) if since.elapsed() < BUDGET_WINDOW => (since, low.min(share)),
+            _ => (clock::monotonic(), share),
+        };
+        counted.set_api_budget_left(lowest.1);
     });
     let options = api::Options { pace, heard: Some(heard), ..api::Options::default() };
     let api = ReadApi::new(base_urls, BTreeMap::new(), options)?;
     let file = &settings.controller;
     let runs_max = file.runs_max.unwrap_or(64);
     Ok(Arc::new(Controller {
-        head: Arc::new(Head::new(origin, store.clone())),
+        head: Arc::new(Head::new(origin, store.clone(), Arc::clone(metrics))),
         store,
         metrics: Arc::clone(metrics),
         slots: Slots::new(runs_max, file.runs_per_credential_max.unwrap_or(runs_max)),
@@ -257,14 +266,14 @@ impl Background {
 async fn listener(args: &RunArgs, settings: &Settings) -> Result<Option<TcpListener>, Failure> {
     let address = match (args.listen, &settings.controller.listen) {
         (Some(address), _) => address,
-        (None, Some(text)) => text
-            .parse()
-            .map_err(|_| Failure::new(Exit::Usage, format!("`{text}` is no address to listen on: write 0.0.0.0:8490")))?,
+        (None, Some(text)) => text.parse().map_err(|_| {
+            Failure::new(Exit::Usage, format!("`{text}` is no address to listen on: write 0.0.0.0:8490"))
+        })?,
         (None, None) => return Ok(None),
     };
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(Exit::Outside, format!("`{address}` can't be listened on: {error}"))
-    })?;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| Failure::new(Exit::Outside, format!("`{address}` can't be listened on: {error}")))?;
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "serving /healthz, /readyz, /metrics and /hooks/git");
     Ok(Some(listener))
