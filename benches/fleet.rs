@@ -10,12 +10,17 @@
     missing_docs,
     reason = "a benchmark talks to whoever started it, keeps files, and reads the clock and the environment"
 )]
+#[path = "fleet/controller.rs"]
+mod controller;
 #[path = "fleet/corpus.rs"]
 mod corpus;
 #[path = "fleet/emulator.rs"]
 mod emulator;
 #[path = "fleet/measure.rs"]
 mod measure;
+#[path = "../tests/it/postgres.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared with the tests")]
+mod postgres;
 #[path = "fleet/report.rs"]
 mod report;
 
@@ -95,6 +100,7 @@ fn main() -> ExitCode {
     let corpus_only: Vec<&String> = arguments.iter().skip_while(|word| *word != "corpus").skip(1).collect();
     let done = match corpus_only.as_slice() {
         [folder, tenants, ..] => write_corpus(Path::new(folder), tenants),
+        [] if arguments.iter().any(|argument| argument == "controller") => only_controller(),
         _ => measure_all(),
     };
     match done {
@@ -112,12 +118,21 @@ fn write_corpus(folder: &Path, tenants: &str) -> Outcome<()> {
     Ok(())
 }
 
+/// `cargo bench --bench fleet -- controller`: only the controller, printed and not written down.
+fn only_controller() -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    let controlled = controller::measure_all(scratch.path())?;
+    println!("{}", report::controller(&controlled, None));
+    Ok(())
+}
+
 fn measure_all() -> Outcome<()> {
     let machine = report::Machine::look();
     let scratch = tempfile::tempdir()?;
     let validation = validation(scratch.path())?;
     let (planning, since) = planning(scratch.path())?;
-    let text = report::render(&machine, &validation, &planning, &since);
+    let controlled = controller::measure_all(scratch.path())?;
+    let text = report::render(&machine, &validation, &planning, &since, &controlled);
     std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
     println!("{text}");
     Ok(())

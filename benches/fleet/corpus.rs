@@ -362,9 +362,19 @@ pub fn write(root: &Path, tenants: usize) -> io::Result<Size> {
 
 /// Changes one field of one tenant and commits that.
 pub fn change(root: &Path, number: usize) -> io::Result<()> {
+    change_to(root, number, 3_500)
+}
+
+/// The same, to a value of one's own.
+pub fn change_to(root: &Path, number: usize, delay_ms: usize) -> io::Result<()> {
     let path = root.join("tenants").join(tenant_name(number)).join("web.yaml");
-    fs::write(path, web_yaml(number, 3500))?;
+    fs::write(path, web_yaml(number, delay_ms))?;
     commit(root, "one tenant: greet later")
+}
+
+/// Where one tenant's configuration is read.
+pub fn read_url(emulator: &str, number: usize) -> String {
+    format!("{emulator}/api/v2/webchat/organizations/{}/configurations", organization(number))
 }
 
 fn commit(root: &Path, message: &str) -> io::Result<()> {

@@ -76,6 +76,40 @@ impl Emulator {
         Ok(self.requests(far)?.get("next").and_then(Value::as_u64).ok_or("the log has no end")?)
     }
 
+    /// One read, for its round trip.
+    pub fn get(&self, url: &str, bearer: &str) -> Outcome<()> {
+        let sent = self.http.get(url).header("authorization", format!("Bearer {bearer}")).send();
+        self.runtime.block_on(async { sent.await?.bytes().await })?;
+        Ok(())
+    }
+
+    /// Changes how it behaves.
+    pub fn set(&self, settings: &Value) -> Outcome<()> {
+        let sent = self.http.post(format!("{}/_emulator/settings", self.url)).json(settings).send();
+        self.runtime.block_on(async { sent.await?.error_for_status() })?;
+        Ok(())
+    }
+
+    /// Every request since a mark, but those for tokens.
+    pub fn all(&self, mark: u64) -> Outcome<Vec<Value>> {
+        let mut log = self.requests(mark)?;
+        let requests = log.get_mut("requests").and_then(Value::as_array_mut).map(std::mem::take);
+        let token = |request: &Value| request.get("path").and_then(Value::as_str) == Some("/oauth/token");
+        Ok(requests.unwrap_or_default().into_iter().filter(|request| !token(request)).collect())
+    }
+
+    /// When writes were accepted since a mark.
+    pub fn writes(&self, mark: u64) -> Outcome<Vec<Timestamp>> {
+        let mut times = Vec::new();
+        for request in self.all(mark)? {
+            let put = request.get("method").and_then(Value::as_str) == Some("PUT");
+            if put && request.get("status").and_then(Value::as_u64).is_some_and(|status| status < 300) {
+                times.push(request.get("time").and_then(Value::as_str).unwrap_or_default().parse()?);
+            }
+        }
+        Ok(times)
+    }
+
     /// What was asked since a mark.
     pub fn since(&self, mark: u64) -> Outcome<Stretch> {
         let log = self.requests(mark)?;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 
+use crate::controller::{self, Controlled, Limited};
 use crate::measure::{self, Figures, RUNS};
 use crate::{CHANGED, CONCURRENCY, LOAD_FACTOR, PLANNED, Planning, Since, VALIDATED, Validation, corpus};
 
@@ -63,7 +64,13 @@ fn verdict(met: bool) -> &'static str {
 }
 
 /// The whole page.
-pub fn render(machine: &Machine, validation: &Validation, planning: &Planning, since: &Since) -> String {
+pub fn render(
+    machine: &Machine,
+    validation: &Validation,
+    planning: &Planning,
+    since: &Since,
+    controlled: &Controlled,
+) -> String {
     let mut out = String::from(
         "# Benchmarks\n\n\
          Written by `make bench` from what it measured; do not edit. Whole processes of the release build are measured\n\
@@ -104,9 +111,11 @@ pub fn render(machine: &Machine, validation: &Validation, planning: &Planning, s
         if since.asked.organizations.len() == 1 { "" } else { "s" },
         verdict(exact),
     );
+    out.push_str(&controller_verdicts(controlled, bare));
     reading(&mut out, validation);
     plans(&mut out, planning, bare);
     changed(&mut out, since, exact);
+    out.push_str(&controller(controlled, Some(bare)));
     out.push_str(
         "\n## Reproduce\n\n```sh\nmake bench\n```\n\nIt builds the release, installs the programs to compare with (ajv and js-yaml at the versions of\n\
          `benches/peer/package.json`, oha, wrk), runs everything once on this machine and writes this page. No figure can\n\
@@ -185,6 +194,113 @@ fn changed(out: &mut String, since: &Since, exact: bool) {
         since.asked.organizations.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", "),
         if exact { "That is the tenant's own and no other." } else { "That is not the tenant's own alone." },
     );
+}
+
+/// What requirement 4 asks for.
+const RESYNC_SHARE: f64 = 0.6;
+const ROUND_TRIPS: f64 = 4.0;
+const ALLOWANCE_MS: f64 = 50.0;
+const LARGE_OVER_SMALL: f64 = 1.5;
+const THROTTLED_SHARE: f64 = 0.01;
+const LIMIT_USED: f64 = 0.9;
+
+fn controller_verdicts(controlled: &Controlled, bare: f64) -> String {
+    let Controlled { resync, commit, replicas: _, limited } = controlled;
+    let share = resync.rate.median() / bare;
+    let allowed_ms = ROUND_TRIPS * commit.round_trip_ms.median() + ALLOWANCE_MS;
+    let ratio = commit.large_ms.median() / commit.small_ms.median();
+    let (throttled, used) = of_limit(limited);
+    format!(
+        "| 4. the controller's memory with {large} tenants | under {PEAK_MB:.0} MB | {} MB | {} |\n\
+         | 5. a full resync of {large} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
+         | 6. one commit of {large} tenants, from the git hint to the accepted write | under {allowed_ms:.0} ms: 4 round trips and 50 ms | {} ms | {} |\n\
+         | 6. the same against a repository of {} tenants | at most {LARGE_OVER_SMALL} times as long | {ratio:.2} times | {} |\n\
+         | 7. {} changes under {:.0} requests a minute | at most {:.0} % answers of 429 | {:.1} % | {} |\n\
+         | 7. the rate that was allowed | at least {:.0} % used | {:.0} % | {} |\n",
+        resync.peak_mb.shown(0),
+        verdict(resync.peak_mb.median() < PEAK_MB),
+        RESYNC_SHARE * 100.0,
+        share * 100.0,
+        verdict(share >= RESYNC_SHARE),
+        commit.large_ms.shown(1),
+        verdict(commit.large_ms.median() < allowed_ms),
+        controller::SMALL,
+        verdict(ratio <= LARGE_OVER_SMALL),
+        controller::CHANGES,
+        controller::LIMIT_PER_MINUTE,
+        THROTTLED_SHARE * 100.0,
+        throttled * 100.0,
+        verdict(throttled <= THROTTLED_SHARE),
+        LIMIT_USED * 100.0,
+        used * 100.0,
+        verdict(used >= LIMIT_USED),
+        large = thousands(controller::LARGE),
+    )
+}
+
+/// The share of answers that were 429, and the share of the allowed requests that was used.
+fn of_limit(limited: &Limited) -> (f64, f64) {
+    let requests = limited.requests as f64;
+    let allowed = controller::LIMIT_PER_MINUTE * limited.took_s / 60.0;
+    (limited.throttled as f64 / requests, requests / allowed)
+}
+
+/// The controller's chapters; without the bare rate nothing is compared with it.
+pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
+    let Controlled { resync, commit, replicas, limited } = controlled;
+    let mut out = String::new();
+    let share =
+        bare.map(|bare| format!(", {:.0} % of the faster bare one", resync.rate.median() / bare * 100.0));
+    let _ = write!(
+        out,
+        "\n## 4. A controller of {large} tenants\n\n`genesync run` on SQLite, every tenant in sync, with the settings' defaults: 64 runs at once. The roll-out of all of\n\
+         them with `run --once`, writes and audit entries included, took {:.0} s. Then `genesync sync --all` makes all due at\n\
+         once: {} reads a second{}, and {} µs of processor time a tenant. At most {} MB were\n\
+         resident, the commits of the next chapter included.\n",
+        resync.rollout_s,
+        resync.rate.shown(0),
+        share.unwrap_or_default(),
+        resync.cpu_us.shown(0),
+        resync.peak_mb.shown(0),
+        large = thousands(controller::LARGE),
+    );
+    let _ = write!(
+        out,
+        "\n## 5. One commit\n\nFrom just before `POST /hooks/git` to the accepted PUT in the emulator's log, for commits that change one field of one tenant.\n\
+         One round trip to the emulator takes {} ms.\n\n| tenants in the repository | ms |\n| --: | --- |\n| {} | {} |\n| {} | {} |\n",
+        commit.round_trip_ms.shown(2),
+        thousands(controller::LARGE),
+        commit.large_ms.shown(1),
+        controller::SMALL,
+        commit.small_ms.shown(1),
+    );
+    let _ = write!(
+        out,
+        "\n## 6. Replicas\n\n{} tenants on one PostgreSQL of the same machine, the emulator answering after {} ms, {} runs at once in each replica.\n\
+         Emulator, PostgreSQL and replicas share the cores.\n\n| replicas | runs a second | times one | cores busy |\n| --: | --- | --- | --- |\n",
+        thousands(controller::SHARED),
+        controller::LATENCY_MS,
+        controller::REPLICA_RUNS,
+    );
+    let one = replicas.rates.get(&1).map(Figures::median).unwrap_or(f64::NAN);
+    for (count, rate) in &replicas.rates {
+        let busy = replicas.busy.get(count).copied().unwrap_or(f64::NAN) * 100.0;
+        let _ = writeln!(out, "| {count} | {} | {:.2} | {busy:.0} % |", rate.shown(0), rate.median() / one);
+    }
+    let (throttled, used) = of_limit(limited);
+    let _ = write!(
+        out,
+        "\n## 7. Under a rate limit\n\nThe emulator allows {:.0} requests a minute to an organization. {} commits to one tenant, each as soon as the one before\n\
+         was accepted, took {:.0} s and {} requests: {:.0} % of what was allowed, {} of them ({:.1} %) answered with 429.\n",
+        controller::LIMIT_PER_MINUTE,
+        controller::CHANGES,
+        limited.took_s,
+        limited.requests,
+        used * 100.0,
+        limited.throttled,
+        throttled * 100.0,
+    );
+    out
 }
 
 /// `10000` as `10,000`.
