@@ -23,6 +23,7 @@ CREATE TABLE tenants (
     failures BIGINT NOT NULL,         -- in a row
     status TEXT NOT NULL,
     reason TEXT NOT NULL,
+    trouble TEXT NOT NULL,            -- what a notification is about; '' where all is well
     since BIGINT NOT NULL,            -- when it came into this status
     checked_at BIGINT NOT NULL,       -- when it was last looked at; 0 for never
     synced_at BIGINT NOT NULL,        -- when it was last seen in sync; 0 for never

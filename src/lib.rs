@@ -28,6 +28,7 @@ pub mod store;
 pub mod config;
 pub mod clock;
 pub mod telemetry;
+pub mod notify;
 
 pub mod controller;
 pub mod serve;

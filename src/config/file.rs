@@ -65,6 +65,10 @@ pub struct ControllerFile {
     pub otlp_endpoint: Option<String>,
     /// How notifications are written.
     pub notify_format: Option<NotifyFormat>,
+    /// A trouble that is gone before this long is not told, in milliseconds.
+    pub notify_settle_ms: Option<u64>,
+    /// Which genesync speaks, for receivers that hear several.
+    pub instance: Option<String>,
     /// Lines of history, runs and ended intents are kept this many days.
     pub keep_days: Option<u32>,
 }

@@ -10,8 +10,9 @@ pub mod file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use url::{Host, Url};
+use url::Url;
 
+use crate::model::address::travels_safely;
 use crate::model::{Region, Secret, StorePlace};
 use file::{ControllerFile, CredentialsEntry, Pacing, SettingsFile, TimingFile};
 
@@ -200,18 +201,7 @@ fn endpoint(text: &str) -> Result<Url, ConfigError> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(refuse("it has a query or a fragment"));
     }
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => return Err(refuse("use https; http is for this machine alone")),
-        _ => return Err(refuse("use https")),
-    }
+    travels_safely(&url).map_err(refuse)?;
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);

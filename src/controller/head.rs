@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +84,7 @@ pub struct Head {
     metrics: Arc<Metrics>,
     known: watch::Sender<Option<Arc<Known>>>,
     /// Why the newest head is not taken, or git can't be asked.
-    trouble: Mutex<Option<Fault>>,
+    trouble: Mutex<Option<(Fault, Timestamp)>>,
     /// When git was last asked with success, in milliseconds since 1970; 0 for never.
     fetched_at_ms: AtomicI64,
     /// Wakes the keeper: a hook, a changed file, an operator.
@@ -134,7 +135,14 @@ impl Head {
 
     /// Why the newest head is not taken, or git can't be asked.
     pub fn trouble(&self) -> Option<Fault> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().map(|(fault, _)| fault.clone())
+    }
+
+    /// Since when that is so; now, where it is not.
+    pub fn trouble_since(&self) -> Timestamp {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.as_ref().map_or_else(clock::now, |(_, since)| *since)
     }
 
     /// How long ago git was asked with success; none where it never was.
@@ -168,7 +176,9 @@ impl Head {
             tracing::warn!(error = %message, "the head was not taken");
             Fault::new(FaultKind::Transient, message)
         });
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = trouble.as_ref().map_or_else(clock::now, |(_, since)| *since);
+        *trouble = fault.map(|fault| (fault, since));
     }
 
     async fn try_look(&self) -> Result<(), HeadError> {

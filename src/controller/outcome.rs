@@ -56,6 +56,7 @@ pub fn finished(
         lease: claimed.lease.clone(),
         status: status_name,
         reason,
+        trouble: trouble(status, claimed),
         in_sync,
         drifted,
         looked: !run.observed.is_empty(),
@@ -81,6 +82,7 @@ pub fn lost(claimed: &Claimed, reason: &str, now: Timestamp, intervals: &Interva
         lease: claimed.lease.clone(),
         status: "Degraded",
         reason: reason.to_owned(),
+        trouble: "local",
         in_sync: false,
         drifted: false,
         looked: false,
@@ -110,6 +112,29 @@ fn shown(status: &Status, claimed: &Claimed) -> &'static str {
         // The next run has begun by the time that somebody reads this.
         (_, Status::Cancelled | Status::LeaseLost | Status::Superseded) => "OutOfSync",
         (_, status) => status.name(),
+    }
+}
+
+/// What somebody would be told about, by its word in the store. A pause is a person's own doing.
+fn trouble(status: &Status, claimed: &Claimed) -> &'static str {
+    let paused = claimed.pause.as_ref().map(|pause| pause.kind);
+    match (status, paused) {
+        (_, Some(PauseKind::Pause)) => "",
+        (Status::OutOfSync | Status::Drifted, Some(PauseKind::Hold)) => "held",
+        (Status::Drifted, None) => "drift",
+        (Status::Held(_) | Status::Contested(_), _) => "held",
+        (Status::Refused(_), _) => "refused",
+        (Status::Unconfirmed(_), _) => "unconfirmed",
+        (Status::Degraded(fault), _) => match fault.kind {
+            FaultKind::Transient => "transient",
+            FaultKind::Throttled => "throttled",
+            FaultKind::Denied => "denied",
+            FaultKind::NotFound => "not-found",
+            FaultKind::Rejected => "rejected",
+            FaultKind::Local => "local",
+        },
+        (Status::Synced | Status::OutOfSync, _) => "",
+        (Status::Cancelled | Status::LeaseLost | Status::Superseded, _) => "",
     }
 }
 

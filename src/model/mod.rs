@@ -3,6 +3,7 @@
 //! In: nothing. Out: the vocabulary of the tool as types. Never: reads a file, a socket, a clock, or
 //! imports another module of ours. Start reading at [`state`], then `plan.rs` and `write.rs`.
 
+pub mod address;
 pub mod audit;
 pub mod causes;
 pub mod colour;

@@ -19,6 +19,8 @@ pub struct TenantRow {
     pub status: String,
     /// Why.
     pub reason: String,
+    /// What a notification would be about; empty where all is well.
+    pub trouble: String,
     /// Since when.
     pub since: Timestamp,
     /// The commit that last changed it.
@@ -74,7 +76,7 @@ impl Store {
         let rows = self
             .engine
             .query(
-                "SELECT t.name, t.status, t.reason, t.since, t.revision, t.wanted, t.applied, t.enforced,
+                "SELECT t.name, t.status, t.reason, t.trouble, t.since, t.revision, t.wanted, t.applied, t.enforced,
                         t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, l.holder,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
                  FROM tenants t
@@ -95,6 +97,7 @@ impl Store {
                     tenant: TenantName::new(text(row, "name")?),
                     status: text(row, "status")?,
                     reason: text(row, "reason")?,
+                    trouble: text(row, "trouble")?,
                     since: moment(number(row, "since")?),
                     revision: text(row, "revision")?,
                     applied: text(row, "applied")? == text(row, "wanted")?,

@@ -89,6 +89,8 @@ pub struct Finished {
     pub status: &'static str,
     /// Why; empty where there is nothing to say.
     pub reason: String,
+    /// What a notification would be about; empty where all is well.
+    pub trouble: &'static str,
     /// Whether live equals git now.
     pub in_sync: bool,
     /// Whether somebody else's change is in force.
@@ -293,17 +295,17 @@ impl Store {
             .engine
             .query(
                 "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
-                   due_at, cause, failures, status, reason, since, checked_at, synced_at, drifted_at)
+                   due_at, cause, failures, status, reason, trouble, since, checked_at, synced_at, drifted_at)
                  SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
                    r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), 0,
                    CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
-                   r.value->>'status', r.value->>'reason', {now}, 0, 0, 0
+                   r.value->>'status', r.value->>'reason', CASE WHEN r.value->>'wanted' = '' THEN 'invalid' ELSE '' END, {now}, 0, 0, 0
                  FROM {each:1} WHERE true ORDER BY 1
                  ON CONFLICT (name) DO UPDATE SET
                    wanted = excluded.wanted, revision = excluded.revision, enforced = excluded.enforced,
                    credentials = excluded.credentials, wave = excluded.wave, removed = 0,
                    due_at = excluded.due_at, cause = 'commit', failures = 0,
-                   status = excluded.status, reason = excluded.reason,
+                   status = excluded.status, reason = excluded.reason, trouble = excluded.trouble,
                    since = CASE WHEN tenants.status = excluded.status THEN tenants.since ELSE {now} END
                  WHERE tenants.wanted <> excluded.wanted OR tenants.removed = 1
                    OR tenants.reason <> excluded.reason AND excluded.wanted = ''",
@@ -363,7 +365,7 @@ impl Store {
             .engine
             .query(
                 "UPDATE tenants SET
-                   status = f.status, reason = f.reason, failures = f.failures,
+                   status = f.status, reason = f.reason, trouble = f.trouble, failures = f.failures,
                    since = CASE WHEN tenants.status = f.status THEN tenants.since ELSE {now} END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
                    checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
@@ -373,7 +375,7 @@ impl Store {
                    due_at = CASE WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
                    cause = CASE WHEN tenants.cause = 'running' THEN f.cause ELSE tenants.cause END
                  FROM (SELECT r.value->>'name' AS name, r.value->>'status' AS status, r.value->>'reason' AS reason,
-                         r.value->>'wanted' AS wanted, r.value->>'cause' AS cause,
+                         r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
                          CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
                          CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
                          CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
@@ -446,6 +448,7 @@ fn row_of(done: &Finished) -> serde_json::Value {
         "wanted": done.lease.wanted.as_deref().unwrap_or_default(),
         "status": done.status,
         "reason": done.reason,
+        "trouble": done.trouble,
         "failures": i64::from(done.failures),
         "inSync": i64::from(done.in_sync),
         "drifted": i64::from(done.drifted),

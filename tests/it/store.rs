@@ -70,6 +70,7 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         lease: claimed.lease.clone(),
         status: if in_sync { "Synced" } else { "Degraded" },
         reason: String::new(),
+        trouble: "",
         in_sync,
         drifted: false,
         looked: true,

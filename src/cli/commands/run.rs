@@ -1,6 +1,7 @@
 //! `genesync run`: the controller.
 
 mod surface;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,7 +25,8 @@ use crate::controller::head::{Head, Origin};
 use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
-use crate::model::{CredentialsName, FaultKind, Region, TenantName};
+use crate::model::{CredentialsName, FaultKind, Region, StorePlace, TenantName};
+use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
@@ -54,7 +56,7 @@ pub struct RunArgs {
 }
 
 /// Tenants whose age stands in the metrics by name: the worst ones.
-const TENANTS_SHOWN: usize = 50;
+const TENANTS_SHOWN: usize = 20;
 
 /// How long a low budget is remembered.
 const BUDGET_WINDOW: Duration = Duration::from_secs(60);
@@ -84,6 +86,10 @@ pub async fn run(
         }
     });
     telemetry::log_panics();
+    settings.git_token.iter().for_each(telemetry::mask);
+    if let StorePlace::Postgres(url) = &settings.store {
+        telemetry::mask(url);
+    }
     let listener = listener(args, &settings).await?;
     let background = Background::start(&controller, &settings, flags, &origin, telemetry, listener)?;
     let extent = extent(&settings, args.once);
@@ -249,6 +255,23 @@ impl Background {
                 let surface: Arc<dyn Surface> = face;
                 serve(listener, surface, secrets, ServeOptions::default(), stopped.cancelled()).await;
             });
+        }
+        if let Some(url) = &settings.notify_url {
+            telemetry::mask(url);
+            let format = match settings.controller.notify_format {
+                Some(file::NotifyFormat::Slack) => NotifyFormat::Slack,
+                Some(file::NotifyFormat::Json) | None => NotifyFormat::Json,
+            };
+            let sender = Sender::new(url, format)
+                .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", env::NOTIFY_URL)))?;
+            let settle = settings.controller.notify_settle_ms.map(Duration::from_millis);
+            let policy = NotifyPolicy::default();
+            let policy = NotifyPolicy {
+                settle: settle.unwrap_or(policy.settle),
+                instance: settings.controller.instance.clone().unwrap_or(policy.instance.clone()),
+                ..policy
+            };
+            tasks.spawn(telling::keep_telling(Arc::clone(controller), sender, policy));
         }
         tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
         #[cfg(unix)]

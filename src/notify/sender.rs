@@ -1,0 +1,146 @@
+//! Sends messages to one receiver.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::redirect;
+use url::Url;
+
+use super::message::Message;
+use super::slack;
+use crate::clock;
+use crate::model::Secret;
+use crate::model::address::travels_safely;
+use crate::model::text::escape;
+
+/// How long a delivery may take, from the first byte to the last of the answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer that are read: enough to say what was wrong.
+const ANSWER_BYTES_MAX: usize = 1024;
+/// The longest wait that a receiver can ask for.
+const ASKED_MAX: Duration = Duration::from_secs(3600);
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NotifyFormat {
+    /// As they are: [`Message`].
+    #[default]
+    Json,
+    /// For an incoming webhook of Slack, or of what speaks like it.
+    Slack,
+}
+
+/// Why nothing can be sent. Never holds the URL: it is a secret, as whoever knows it can speak there.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// The URL is not one, or a secret must not travel to it.
+    #[error("the receiver's URL can't be used: {reason}")]
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The client can't be set up.
+    #[error("the HTTP client can't be set up: {reason}")]
+    Client {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a message was not delivered. It may have been received all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct Undelivered {
+    /// One line; never holds the URL.
+    pub reason: String,
+    /// How long the receiver asked to wait.
+    pub retry_after: Option<Duration>,
+}
+
+/// A receiver.
+#[derive(Debug)]
+pub struct Sender {
+    http: reqwest::Client,
+    url: Secret,
+    format: NotifyFormat,
+}
+
+impl Sender {
+    /// A sender to this URL.
+    ///
+    /// # Errors
+    /// The URL can't be used.
+    pub fn new(url: &Secret, format: NotifyFormat) -> Result<Self, NotifyError> {
+        let refuse = |reason: String| NotifyError::Url { reason };
+        let parsed = Url::parse(url.expose()).map_err(|error| refuse(error.to_string()))?;
+        travels_safely(&parsed).map_err(|reason| refuse(reason.into()))?;
+        let http = reqwest::Client::builder()
+            // Where a redirect leads, nobody has agreed to.
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .timeout(TIMEOUT)
+            .user_agent(concat!("genesync/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| NotifyError::Client { reason: error.without_url().to_string() })?;
+        Ok(Self { http, url: url.clone(), format })
+    }
+
+    /// Sends a message, once.
+    ///
+    /// # Errors
+    /// The receiver did not say that it took it.
+    pub async fn send(&self, message: &Message) -> Result<(), Undelivered> {
+        let body = match self.format {
+            NotifyFormat::Json => serde_json::to_vec(message),
+            NotifyFormat::Slack => serde_json::to_vec(&slack::body(message)),
+        };
+        let body = body.map_err(|error| undelivered(error.to_string()))?;
+        let request = self.http.post(self.url.expose()).header(CONTENT_TYPE, "application/json").body(body);
+        let mut response = request.send().await.map_err(|error| undelivered(chain(error)))?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| asked(value.to_str().ok()?));
+        let mut answer = Vec::new();
+        while answer.len() < ANSWER_BYTES_MAX
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            answer.extend(chunk.iter().take(ANSWER_BYTES_MAX - answer.len()));
+        }
+        let said: String = escape(String::from_utf8_lossy(&answer).trim()).chars().take(200).collect();
+        let reason = format!("the receiver answered {}: {said}", response.status().as_u16());
+        Err(Undelivered { reason: reason.trim_end_matches([':', ' ']).into(), retry_after })
+    }
+}
+
+fn undelivered(reason: String) -> Undelivered {
+    Undelivered { reason, retry_after: None }
+}
+
+/// An error with its sources, which say what happened; only the first would name the URL.
+fn chain(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+/// `Retry-After`: seconds or a date.
+fn asked(value: &str) -> Option<Duration> {
+    let wait = match value.trim().parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let at = jiff::Timestamp::try_from(httpdate::parse_http_date(value.trim()).ok()?).ok()?;
+            Duration::try_from(at.duration_since(clock::now())).ok()?
+        }
+    };
+    Some(wait.min(ASKED_MAX))
+}
+
+#[cfg(test)]
+mod tests;
