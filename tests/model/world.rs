@@ -1,7 +1,7 @@
-//! A toy of the platform, small enough to be explored whole, around the real core.
+//! A toy of the platform, of git and of the store, small enough to be explored whole, around the real core.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use genesync::model::plan::Limits;
 use genesync::model::record::Journal;
@@ -11,36 +11,120 @@ use genesync::model::{
     Outcome, Record, Region, Revision, Stored, Target, Tenant, TenantName, Versions, Write,
 };
 use genesync::plan;
-use genesync::reconcile::{Effect, Entries, Event, Run, Spec, Timing, step};
-use jiff::Timestamp;
+use genesync::reconcile::{Effect, Entries, Event, Pending, Phase, Run, Spec, Status, Timing};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use stateright::{Model, Property};
 
-/// Guards of the product that can be switched off.
+use crate::shared::{Lines, Shared, digest, hear};
+
+pub const BLIND: &str = "no write goes over an edit that it has not seen";
+pub const UNTOLD: &str = "an edit that was gone over is told";
+pub const OWN: &str = "no write of ours goes over a newer one of ours";
+pub const TRAVEL: &str = "what an older commit says never replaces what a newer one says";
+pub const RECEIPT: &str = "every version of ours has a receipt";
+pub const TOKEN: &str = "only whoever has the newest token writes the journal";
+pub const HEALS: &str = "from here it heals and falls silent";
+
+/// Guards that can be switched off: some are the core's, some its driver's, its store's or the server's.
 #[derive(Debug, Clone, Copy)]
 pub struct Guards {
+    /// The server refuses a stale version.
     pub if_match: bool,
+    /// A write whose answer was lost counts as open.
     pub read_back: bool,
+    /// Intents are kept.
     pub intent: bool,
+    /// The store refuses the records of an old token.
+    pub fence: bool,
+    /// What is open is waited out before anything is read.
+    pub quarantine: bool,
+    /// A write whose deadline is past is not sent.
+    pub deadline: bool,
+    /// Git is asked once more before an intent is kept.
+    pub recheck: bool,
+    /// The server keeps what it accepts.
+    pub memory: bool,
 }
 
 impl Guards {
-    pub fn all() -> Self {
-        Self { if_match: true, read_back: true, intent: true }
-    }
+    pub const ALL: Self = Self {
+        if_match: true,
+        read_back: true,
+        intent: true,
+        fence: true,
+        quarantine: true,
+        deadline: true,
+        recheck: true,
+        memory: true,
+    };
 }
 
 /// How often each thing may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Budget {
+    /// A person edits a field that nobody manages.
+    pub edits: u8,
+    /// A request or its answer is lost.
+    pub lost: u8,
+    /// A write is held up on its way.
+    pub late: u8,
+    /// A write is refused by the rate limit.
+    pub throttles: u8,
+    /// A process dies.
+    pub crashes: u8,
+    /// Git moves.
+    pub commits: u8,
+    /// A lease runs out while its holder works.
+    pub leases: u8,
+    /// A run starts from what git said before.
+    pub behind: u8,
+    /// The audit log shows nothing until long after.
+    pub lags: u8,
+}
+
+/// What really happened in some state: without it nothing is shown. Beside the states and not in them, so that
+/// what is behind does not multiply what is ahead.
+#[derive(Debug, Default)]
+pub struct Witnesses(Mutex<BTreeSet<&'static str>>);
+
+impl Witnesses {
+    fn saw(&self, what: &'static str) {
+        self.0.lock().unwrap().insert(what);
+    }
+
+    pub fn all(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().iter().copied().collect()
+    }
+}
+
+/// What an exploration is about, and its bounds.
 #[derive(Debug, Clone)]
 pub struct Toy {
-    pub replicas: usize,
-    pub edits: u8,
-    pub lost: u8,
-    pub late: u8,
-    pub throttles: u8,
-    pub crashes: u8,
-    pub commits: u8,
+    /// Organizations of the tenant: the primary and its replicas.
+    pub organizations: usize,
+    /// Processes that share the work.
+    pub processes: usize,
+    pub versions: Versions,
+    pub budget: Budget,
     pub guards: Guards,
+    pub witnesses: Arc<Witnesses>,
+    /// Whether worlds heal and are accounted for, by what is left of them once every process is gone.
+    judged: Arc<Mutex<HashMap<u64, (bool, bool)>>>,
+}
+
+impl Toy {
+    pub fn new(organizations: usize, processes: usize, versions: Versions, budget: Budget) -> Self {
+        Self {
+            organizations,
+            processes,
+            versions,
+            budget,
+            guards: Guards::ALL,
+            witnesses: Arc::default(),
+            judged: Arc::default(),
+        }
+    }
 }
 
 /// One organization's configuration and who made each version.
@@ -51,61 +135,108 @@ pub struct Organization {
     versions: Vec<bool>,
 }
 
+/// How a run stands to the lease that it began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Lease {
+    Held,
+    /// It ran out, and nobody has taken it: the token is still the newest.
+    Expired,
+    /// Somebody has taken it, with a newer token.
+    Taken,
+}
+
+/// A process at work.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Working {
+    lease: Lease,
+    run: Shared<Run>,
+    asked: Shared<Effect>,
+    /// Git was asked once more, and had not moved: the intent may be kept.
+    checked: bool,
+    /// The journal's length when it was read, or when the newest intent of this run went in: everything that is
+    /// open up to there is waited out in one.
+    line: usize,
+    /// The deadline of the write that it is about to send is past.
+    expired: bool,
+}
+
+/// A request that is held up on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Late {
+    request: Shared<Effect>,
+    seen: Option<u64>,
+    line: usize,
+}
+
+/// Whether somebody's edit is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Gone {
+    Nothing,
+    Untold,
+    Told,
+}
+
 /// One state of everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Everything {
-    organizations: Vec<Organization>,
-    run: Option<Box<Run>>,
-    /// What the core waits for; none between runs.
-    asked: Option<Effect>,
-    late: Option<Write>,
-    records: Vec<Record>,
+    organizations: Shared<Vec<Organization>>,
+    /// The journal, as it is on the disk.
+    records: Lines,
+    /// The newest last; at most one has the newest token.
+    working: Vec<Working>,
+    late: Option<Late>,
     commit: u64,
-    spent: Spent,
-    /// A write of ours that went over an edit that it had not seen.
+    left: Budget,
+    gone: Gone,
     blind: bool,
-    conflict: bool,
-    landed_late: bool,
+    over_own: bool,
+    travelled: bool,
+    intruded: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Spent {
-    edits: u8,
-    lost: u8,
-    late: u8,
-    throttles: u8,
-    crashes: u8,
-    commits: u8,
-}
-
-/// What can happen next.
+/// What can happen next; the number is the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
+    /// A process that is idle begins a run, taking the lease where it ran out.
+    Begin,
+    /// The same, from what git said before.
+    BeginBehind,
     /// The effect is performed and heard.
-    Perform,
+    Perform(usize),
     /// The request is executed and its answer lost.
-    LoseAnswer,
+    LoseAnswer(usize),
     /// The request is lost on its way.
-    LoseRequest,
+    LoseRequest(usize),
     /// The request is held up.
-    Delay,
+    Delay(usize),
     /// The request that was held up arrives.
     Arrive,
     /// The request is refused by the rate limit.
-    Throttle,
-    /// A person edits a field that nobody manages.
-    Edit,
+    Throttle(usize),
+    /// The audit log shows nothing until the deadline.
+    Lag(usize),
     /// The process dies before the effect, or before hearing of it.
-    CrashBefore,
-    CrashAfter,
+    CrashBefore(usize),
+    CrashAfter(usize),
+    /// The lease runs out, and its holder does not know.
+    LoseLease(usize),
+    /// It hears of it.
+    Notice(usize),
+    /// A run that may be hears that git moved.
+    Supersede(usize),
+    /// A person edits a field that nobody manages, in this organization.
+    Edit(usize),
     /// Git moves.
     Commit,
 }
 
-const NOW: i64 = 1_790_000_000;
-
 fn now() -> Timestamp {
-    Timestamp::from_second(NOW).unwrap_or_default()
+    Timestamp::from_second(1_790_000_000).unwrap_or_default()
+}
+
+/// Past every deadline of the audit log.
+fn much_later() -> Timestamp {
+    now() + SignedDuration::from_hours(1)
 }
 
 fn target(number: usize) -> Target {
@@ -114,6 +245,10 @@ fn target(number: usize) -> Target {
         region: [Region::EuWest1, Region::UsEast1][number],
         credentials: CredentialsName::new("c"),
     }
+}
+
+fn index(target: &Target) -> usize {
+    usize::from(target.organization.as_str().ends_with('1'))
 }
 
 fn desired(commit: u64) -> Desired {
@@ -125,20 +260,78 @@ fn desired(commit: u64) -> Desired {
     }
 }
 
+/// The commit whose value a configuration holds.
+fn content(body: &Map<String, Value>) -> u64 {
+    body.get("greetings").and_then(|greetings| greetings["delayMs"].as_u64()).unwrap_or(0)
+}
+
 fn us() -> Actor {
     Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client }
 }
 
+fn person() -> Actor {
+    Actor { id: "mara".into(), name: "Mara".into(), kind: ActorKind::User }
+}
+
+fn lost() -> Fault {
+    Fault::new(FaultKind::Transient, "lost")
+}
+
+fn journal(records: &[Record]) -> Journal {
+    let mut journal = Journal::default();
+    records.iter().cloned().for_each(|record| journal.absorb(record));
+    journal
+}
+
+impl Organization {
+    fn version(&self) -> u64 {
+        self.versions.len() as u64
+    }
+
+    fn observed(&self) -> Observed {
+        match self.versions.last() {
+            None => Observed::Absent,
+            Some(ours) => Observed::Present(Stored {
+                version: self.version(),
+                body: Arc::new(self.body.clone()),
+                modified_at: None,
+                modified_by: Some(if *ours { us() } else { person() }),
+            }),
+        }
+    }
+}
+
+impl Everything {
+    /// A write of ours takes force.
+    fn store(&mut self, at: usize, body: Map<String, Value>, seen: Option<u64>) -> u64 {
+        let organization = &self.organizations[at];
+        let unseen = organization.versions.get(seen.unwrap_or(0) as usize..).unwrap_or_default();
+        let (theirs, ours) = (unseen.contains(&false), unseen.contains(&true));
+        if theirs && self.gone == Gone::Nothing {
+            self.gone = Gone::Untold;
+        }
+        self.over_own |= ours;
+        self.travelled |= content(&organization.body) > content(&body);
+        self.organizations.change(|organizations| {
+            organizations[at].body = body;
+            organizations[at].versions.push(true);
+        });
+        self.organizations[at].version()
+    }
+
+    /// Nothing that went into the journal is without an end, and nothing is under way.
+    fn is_closed(&self) -> bool {
+        self.late.is_none() && journal(&self.records).unresolved.is_empty()
+    }
+}
+
 impl Toy {
-    fn begin(&self, state: &mut Everything) {
-        let mut journal = Journal::default();
-        state.records.iter().cloned().for_each(|record| journal.absorb(record));
-        // Waits end at once in this model, so an intent that is waited for must lie in the past.
-        let spec = Spec {
+    fn spec(&self, commit: u64) -> Spec {
+        Spec {
             tenant: Tenant {
                 name: TenantName::new("acme"),
                 primary: target(0),
-                replicas: (1..=self.replicas).map(target).collect(),
+                replicas: (1..self.organizations).map(target).collect(),
                 mode: Mode::Enforce,
                 wave: 0,
                 windows: Vec::new(),
@@ -146,176 +339,237 @@ impl Toy {
                 protected: false,
                 owners: Vec::new(),
             },
-            revision: Revision::new(format!("r{}", state.commit)),
-            desired: desired(state.commit),
+            revision: Revision::new(format!("r{commit}")),
+            desired: desired(commit),
             desired_before: None,
             limits: Limits::default(),
             timing: Timing::default(),
-            versions: Versions::Enforced,
+            versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),
             seed: 0,
-        };
-        let run = Run::new(Arc::new(spec), journal);
-        self.hear(state, run, Event::Begin);
+        }
+    }
+
+    fn begin(&self, state: &mut Everything, commit: u64) -> Option<Status> {
+        for other in &mut state.working {
+            other.lease = Lease::Taken;
+            self.witnesses.saw("a takeover");
+        }
+        let run = Shared::new(Run::new(Arc::new(self.spec(commit)), journal(&state.records)));
+        let heard = hear(&run, Event::Begin, (now(), false));
+        if let Some((run, asked)) = heard.next {
+            let line = state.records.len();
+            let lease = Lease::Held;
+            state.working.push(Working { lease, run, asked, checked: false, line, expired: false });
+        }
+        heard.ended
     }
 
     /// Feeds an event and keeps what the core asks for; a settled run makes room for the next.
-    fn hear(&self, state: &mut Everything, run: Run, event: Event) {
-        let mut next = step(run, event, now());
-        loop {
-            let asked = next.effects.into_iter().find(|effect| !matches!(effect, Effect::Report(_)));
-            match (asked, next.run.status()) {
-                (Some(effect), _) => {
-                    (state.run, state.asked) = (Some(Box::new(next.run)), Some(effect));
-                    return;
-                }
-                (None, Some(_)) => {
-                    (state.run, state.asked) = (None, None);
-                    return;
-                }
-                (None, None) => next = step(next.run, Event::Proceed, now()),
+    fn hear(&self, state: &mut Everything, at: usize, event: Event) -> Option<Status> {
+        let working = &mut state.working[at];
+        // What it reads after its first look at the log it reads past the deadline: waiting has to end.
+        let is_late = match working.run.phase {
+            Phase::Confirming { attempt, .. } => attempt > 0 || event == Event::Entries(Entries::default()),
+            _ => false,
+        };
+        let now = if is_late { much_later() } else { now() };
+        let heard = hear(&working.run, event, (now, is_late));
+        assert!(!heard.out_of_place, "out of place in {:?}", working.run.phase);
+        if heard.told && state.gone == Gone::Untold {
+            state.gone = Gone::Told;
+        }
+        match heard.next {
+            Some((run, asked)) => {
+                (working.run, working.asked, working.checked) = (run, asked, false);
             }
+            None => drop(state.working.remove(at)),
+        }
+        heard.ended
+    }
+
+    /// Executes a PUT; the version check is the server's, and a guard.
+    fn put(&self, state: &mut Everything, write: &Write) -> Outcome<Stored> {
+        let at = index(&write.target);
+        let current = write.if_match.unwrap_or(0) == state.organizations[at].version();
+        if !current {
+            if self.versions == Versions::Enforced && self.guards.if_match {
+                self.witnesses.saw("a conflict");
+                return Outcome::Conflict;
+            }
+            self.witnesses.saw("an edit is gone over");
+            state.blind |= self.versions == Versions::Enforced;
+        }
+        let kept =
+            if self.guards.memory { (*write.body).clone() } else { state.organizations[at].body.clone() };
+        state.store(at, kept, write.if_match);
+        match state.organizations[at].observed() {
+            Observed::Present(stored) => Outcome::Accepted(stored),
+            Observed::Absent => Outcome::Conflict,
         }
     }
 
-    /// Stores a write; the version check is the server's, and a guard.
-    fn execute(&self, state: &mut Everything, write: &Write) -> Outcome<Stored> {
-        let index = usize::from(write.target.organization.as_str().ends_with('1'));
-        let guarded = self.guards.if_match;
-        let Some(organization) = state.organizations.get_mut(index) else { return Outcome::Conflict };
-        let version = organization.versions.len() as u64;
-        let seen = write.if_match.unwrap_or(0);
-        if guarded && seen != version {
-            state.conflict = true;
-            return Outcome::Conflict;
+    /// Executes a job: it copies what the primary holds, over whatever is there.
+    fn copy(&self, state: &mut Everything, seen: Option<u64>) -> Job {
+        let source = state.organizations[0].body.clone();
+        let version = state.store(1, source, seen);
+        if version != seen.unwrap_or(0) + 1 {
+            self.witnesses.saw("an edit is gone over");
         }
-        let loses_edit =
-            organization.body.get("banner").is_some_and(|banner| write.body.get("banner") != Some(banner));
-        state.blind |= loses_edit;
-        organization.body = (*write.body).clone();
-        organization.versions.push(true);
-        Outcome::Accepted(Stored {
-            version: version + 1,
-            body: Arc::new(organization.body.clone()),
-            modified_at: None,
-            modified_by: Some(us()),
-        })
+        let copied = JobTarget {
+            organization: target(1).organization,
+            status: JobTargetStatus::Completed,
+            version: Some(version),
+            error: None,
+        };
+        Job { id: "job".into(), ended: true, targets: vec![copied] }
     }
 
-    /// Performs an effect without any fault.
-    fn perform(&self, state: &mut Everything, effect: &Effect) -> Event {
-        match effect {
-            Effect::Observe(target) => {
-                let index = usize::from(target.organization.as_str().ends_with('1'));
-                let organization = &state.organizations[index];
-                let by = organization.versions.last().map(|ours| if *ours { us() } else { person() });
-                Event::Observed(match organization.versions.len() as u64 {
-                    0 => Observed::Absent,
-                    version => Observed::Present(Stored {
-                        version,
-                        body: Arc::new(organization.body.clone()),
-                        modified_at: None,
-                        modified_by: by,
-                    }),
-                })
+    fn execute(&self, state: &mut Everything, request: &Effect, seen: Option<u64>) -> Option<Event> {
+        match request {
+            Effect::Write(write) => Some(Event::Answered(self.put(state, write))),
+            Effect::StartJob(_) => Some(Event::JobAnswered(Outcome::Accepted(self.copy(state, seen)))),
+            _ => None,
+        }
+    }
+
+    /// Performs an effect without any fault. None where it is not done yet.
+    fn perform(&self, state: &mut Everything, at: usize) -> Option<Event> {
+        let working = state.working[at].clone();
+        match &*working.asked {
+            Effect::Observe(target) => Some(Event::Observed(state.organizations[index(target)].observed())),
+            Effect::Save(records) => self.save(state, at, records),
+            // A write that waited for longer than its deadline in a process that stood still is not sent.
+            Effect::Write(_) if working.expired => Some(Event::Answered(Outcome::Unsent(lost()))),
+            Effect::StartJob(_) if working.expired => Some(Event::JobAnswered(Outcome::Unsent(lost()))),
+            Effect::Write(_) | Effect::StartJob(_) => self.execute(state, &working.asked, seen(&working.run)),
+            Effect::ReadAudit(_) => {
+                Some(Event::Entries(Entries { entries: entries(state), truncated: false }))
             }
-            Effect::Save(records) => {
-                let kept = |record: &&Record| self.guards.intent || !matches!(record, Record::Intent(_));
-                state.records.extend(records.iter().filter(kept).cloned());
-                Event::Saved
-            }
-            Effect::Write(write) => Event::Answered(self.execute(state, write)),
-            Effect::StartJob(start) => {
-                let source = state.organizations[0].body.clone();
-                let mut targets = Vec::new();
-                for target in &start.targets {
-                    let organization = &mut state.organizations[1];
-                    organization.body = source.clone();
-                    organization.versions.push(true);
-                    targets.push(JobTarget {
-                        organization: target.organization.clone(),
-                        status: JobTargetStatus::Completed,
-                        version: Some(organization.versions.len() as u64),
-                        error: None,
-                    });
-                }
-                Event::JobAnswered(Outcome::Accepted(Job { id: "job".into(), ended: true, targets }))
-            }
-            Effect::PollJob { .. } => Event::Job(Job { id: "job".into(), ended: true, targets: Vec::new() }),
-            Effect::ReadAudit(_) => Event::Entries(Entries { entries: entries(state), truncated: false }),
             Effect::WakeAt(_) => {
-                // The wait is over: what was still under way arrives now, or never.
-                if let Some(write) = state.late.take() {
-                    state.landed_late = true;
-                    self.execute(state, &write);
+                if working.run.phase == Phase::Settling && self.guards.quarantine {
+                    self.wait_out(state, at);
                 }
-                Event::Woke
+                Some(Event::Woke)
             }
-            Effect::Report(_) => Event::Woke,
+            Effect::PollJob { .. } | Effect::Report(_) => None,
         }
     }
 
-    fn lost(&self) -> Fault {
-        Fault::new(FaultKind::Transient, "lost")
+    /// The store: git is asked before an intent is kept, and an old token is refused.
+    fn save(&self, state: &mut Everything, at: usize, records: &[Record]) -> Option<Event> {
+        let working = &mut state.working[at];
+        if matches!(working.run.phase, Phase::Intending(_)) && !working.checked && self.guards.recheck {
+            if working.run.spec.revision != Revision::new(format!("r{}", state.commit)) {
+                self.witnesses.saw("a run is superseded");
+                return Some(Event::Superseded);
+            }
+            // Git may move between the question and the record.
+            if state.left.commits > 0 {
+                working.checked = true;
+                return None;
+            }
+        }
+        if working.lease == Lease::Taken {
+            if self.guards.fence {
+                self.witnesses.saw("an old token is refused");
+                return Some(Event::LeaseLost);
+            }
+            state.intruded = true;
+        }
+        let kept = |record: &&Record| self.guards.intent || !matches!(record, Record::Intent(_));
+        let kept: Vec<Record> = records.iter().filter(kept).cloned().collect();
+        state.records.change(|lines| lines.extend(kept));
+        if records.iter().any(|record| matches!(record, Record::Intent(_))) {
+            (working.line, working.expired) = (state.records.len(), false);
+        }
+        Some(Event::Saved)
+    }
+
+    /// The deadline of everything that a run knew to be open is past: what is under way no longer lands, and
+    /// what was not sent no longer leaves.
+    fn wait_out(&self, state: &mut Everything, at: usize) {
+        let line = state.working[at].line;
+        state.late.take_if(|late| late.line <= line);
+        for (_, other) in state.working.iter_mut().enumerate().filter(|(other, _)| *other != at) {
+            let about_to_send = matches!(*other.asked, Effect::Write(_) | Effect::StartJob(_));
+            if about_to_send && other.line <= line {
+                self.witnesses.saw("a write is too late to leave");
+                other.expired = self.guards.deadline;
+            }
+        }
     }
 
     fn unanswered(&self, effect: &Effect) -> Event {
-        let fault = self.lost();
         match effect {
-            Effect::Write(_) if self.guards.read_back => Event::Answered(Outcome::Unknown(fault)),
-            Effect::Write(_) => Event::Answered(Outcome::Unsent(fault)),
-            Effect::StartJob(_) => Event::JobAnswered(Outcome::Unknown(fault)),
-            _ => Event::Failed(fault),
+            Effect::Write(_) if self.guards.read_back => Event::Answered(Outcome::Unknown(lost())),
+            Effect::Write(_) => Event::Answered(Outcome::Unsent(lost())),
+            Effect::StartJob(_) => Event::JobAnswered(Outcome::Unknown(lost())),
+            _ => Event::Failed(lost()),
         }
     }
 
-    /// With faults off, a few runs must end in sync, and one more must write nothing.
-    fn heals(&self, state: &Everything) -> bool {
-        let mut state = state.clone();
-        if let Some(write) = state.late.take() {
-            self.execute(&mut state, &write);
+    /// What is left of a world whose processes are gone: whether it heals, and whether every version of ours is
+    /// accounted for.
+    fn judge(&self, state: &Everything) -> (bool, bool) {
+        let key = digest(&(&state.organizations, &state.records, &state.late, state.commit));
+        if let Some(known) = self.judged.lock().unwrap().get(&key) {
+            return *known;
         }
-        (state.run, state.asked) = (None, None);
+        let judged = (self.heals(state), !state.is_closed() || accounted(state));
+        self.judged.lock().unwrap().insert(key, judged);
+        judged
+    }
+
+    /// With faults off, a few runs must end in sync with everything proved, and one more must write nothing.
+    fn heals(&self, state: &Everything) -> bool {
+        let mut state = Everything { working: Vec::new(), left: Budget::default(), ..state.clone() };
+        if let Some(late) = state.late.take() {
+            self.execute(&mut state, &late.request, late.seen);
+        }
+        let mut status = None;
         for _ in 0..3 {
-            if !self.run_quietly(&mut state) {
-                return false;
+            status = self.run_quietly(&mut state);
+        }
+        let wanted = desired(state.commit);
+        let in_sync = |organization: &Organization| {
+            let observed = organization.observed();
+            plan::diff::changes(&wanted, &observed, &plan::Evidence::default()).0.is_empty()
+        };
+        let before = (state.organizations.clone(), state.records.clone());
+        let again = self.run_quietly(&mut state);
+        status == Some(Status::Synced)
+            && again == status
+            && state.organizations.iter().all(in_sync)
+            && before == (state.organizations, state.records)
+    }
+
+    fn run_quietly(&self, state: &mut Everything) -> Option<Status> {
+        let commit = state.commit;
+        let mut ended = self.begin(state, commit);
+        for _ in 0..200 {
+            if state.working.is_empty() {
+                return ended;
+            }
+            if let Some(event) = self.perform(state, 0) {
+                ended = self.hear(state, 0, event);
             }
         }
-        let versions = |state: &Everything| {
-            state.organizations.iter().map(|organization| organization.versions.len()).collect::<Vec<_>>()
-        };
-        let before = versions(&state);
-        let wanted = desired(state.commit);
-        let synced = state.organizations.iter().all(|organization| {
-            let stored = Stored {
-                version: 1,
-                body: Arc::new(organization.body.clone()),
-                modified_at: None,
-                modified_by: None,
-            };
-            plan::diff::changes(&wanted, &Observed::Present(stored), &plan::Evidence::default()).0.is_empty()
-        });
-        self.run_quietly(&mut state) && synced && versions(&state) == before
-    }
-
-    fn run_quietly(&self, state: &mut Everything) -> bool {
-        self.begin(state);
-        for _ in 0..200 {
-            let (Some(run), Some(effect)) = (state.run.take(), state.asked.take()) else { return true };
-            let event = self.perform(state, &effect);
-            self.hear(state, *run, event);
-        }
-        false
+        None
     }
 }
 
-fn person() -> Actor {
-    Actor { id: "mara".into(), name: "Mara".into(), kind: ActorKind::User }
+/// The version that the write under way was planned from.
+fn seen(run: &Run) -> Option<u64> {
+    match &run.phase {
+        Phase::Sending(Pending::Put(write), _) => write.if_match,
+        Phase::Sending(Pending::Job(_, seen), _) => seen.first().copied().flatten(),
+        _ => None,
+    }
 }
 
 /// The audit log of a world without time: complete at once. An entry stands there under every action, for
-/// which action it was is not what this model is about, and an entry that never comes would be waited for
-/// without end.
+/// which action it was is not what this model is about.
 fn entries(state: &Everything) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (number, organization) in state.organizations.iter().enumerate() {
@@ -337,164 +591,209 @@ fn entries(state: &Everything) -> Vec<Entry> {
     entries
 }
 
+/// Every version of ours is a receipt in the journal, except where an edit on top of it hides whose it was: that
+/// the core reports as unclear.
+fn accounted(state: &Everything) -> bool {
+    let receipts: BTreeSet<(String, u64)> = state
+        .records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Resolved { receipts, .. } => Some(receipts),
+            _ => None,
+        })
+        .flatten()
+        .map(|receipt| (receipt.target.organization.to_string(), receipt.version))
+        .collect();
+    state.organizations.iter().enumerate().all(|(number, organization)| {
+        let hidden = |index: usize| organization.versions.iter().skip(index + 1).any(|ours| !ours);
+        organization.versions.iter().enumerate().all(|(index, ours)| {
+            !ours || hidden(index) || receipts.contains(&(format!("org-{number}"), index as u64 + 1))
+        })
+    })
+}
+
 impl Model for Toy {
     type State = Everything;
     type Action = Move;
 
     fn init_states(&self) -> Vec<Everything> {
-        let mut state = Everything {
-            organizations: vec![Organization::default(); 1 + self.replicas],
-            run: None,
-            asked: None,
+        vec![Everything {
+            organizations: Shared::new(vec![Organization::default(); self.organizations]),
+            records: Shared::new(Vec::new()),
+            working: Vec::new(),
             late: None,
-            records: Vec::new(),
             commit: 1,
-            spent: Spent::default(),
+            left: self.budget,
+            gone: Gone::Nothing,
             blind: false,
-            conflict: false,
-            landed_late: false,
-        };
-        self.begin(&mut state);
-        vec![state]
+            over_own: false,
+            travelled: false,
+            intruded: false,
+        }]
     }
 
     fn actions(&self, state: &Everything, moves: &mut Vec<Move>) {
-        let spent = &state.spent;
-        if spent.edits < self.edits {
-            moves.push(Move::Edit);
+        let left = &state.left;
+        if left.edits > 0 {
+            moves.extend((0..self.organizations).map(Move::Edit));
         }
-        if spent.commits < self.commits {
+        if left.commits > 0 {
             moves.push(Move::Commit);
         }
         if state.late.is_some() {
             moves.push(Move::Arrive);
         }
-        // Between runs everything but a new run has been seen; the next begins with a move of its own.
-        moves.push(Move::Perform);
-        let Some(effect) = &state.asked else { return };
-        let is_request = !matches!(effect, Effect::Save(_) | Effect::WakeAt(_));
-        if is_request && spent.lost < self.lost {
-            moves.extend([Move::LoseAnswer, Move::LoseRequest]);
+        let is_free = state.working.iter().all(|working| working.lease != Lease::Held);
+        if is_free && state.working.len() < self.processes {
+            moves.push(Move::Begin);
+            if state.commit > 1 && left.behind > 0 {
+                moves.push(Move::BeginBehind);
+            }
         }
-        if matches!(effect, Effect::Write(_)) && spent.late < self.late && state.late.is_none() {
-            moves.push(Move::Delay);
-        }
-        if matches!(effect, Effect::Write(_)) && spent.throttles < self.throttles {
-            moves.push(Move::Throttle);
-        }
-        if spent.crashes < self.crashes {
-            moves.extend([Move::CrashBefore, Move::CrashAfter]);
+        for (at, working) in state.working.iter().enumerate() {
+            moves.push(Move::Perform(at));
+            let mutates = matches!(*working.asked, Effect::Write(_) | Effect::StartJob(_));
+            let leaves = mutates && !working.expired;
+            let reads = matches!(*working.asked, Effect::Observe(_) | Effect::ReadAudit(_));
+            if left.lost > 0 && (leaves || reads) {
+                moves.push(Move::LoseRequest(at));
+            }
+            if left.lost > 0 && leaves {
+                moves.push(Move::LoseAnswer(at));
+            }
+            if left.late > 0 && leaves && state.late.is_none() {
+                moves.push(Move::Delay(at));
+            }
+            if left.throttles > 0 && leaves && matches!(*working.asked, Effect::Write(_)) {
+                moves.push(Move::Throttle(at));
+            }
+            if left.lags > 0 && matches!(working.run.phase, Phase::Confirming { .. }) && reads {
+                moves.push(Move::Lag(at));
+            }
+            if working.run.phase == Phase::Waiting
+                && working.run.spec.revision != Revision::new(format!("r{}", state.commit))
+            {
+                moves.push(Move::Supersede(at));
+            }
+            match working.lease {
+                // Whoever has lost the lease is as good as dead once it hears of it.
+                Lease::Expired | Lease::Taken => moves.push(Move::Notice(at)),
+                Lease::Held => {
+                    if left.leases > 0 {
+                        moves.push(Move::LoseLease(at));
+                    }
+                    if left.crashes > 0 {
+                        moves.push(Move::CrashBefore(at));
+                        if mutates || matches!(*working.asked, Effect::Save(_)) {
+                            moves.push(Move::CrashAfter(at));
+                        }
+                    }
+                }
+            }
         }
     }
 
     fn next_state(&self, last: &Everything, action: Move) -> Option<Everything> {
         let mut state = last.clone();
         match action {
-            Move::Edit => {
-                state.spent.edits += 1;
-                let organization = state.organizations.first_mut()?;
-                organization.body.insert("banner".into(), json!("sale"));
-                organization.versions.push(false);
-                return Some(state);
+            Move::Begin => {
+                let commit = state.commit;
+                self.begin(&mut state, commit);
             }
-            Move::Commit => {
-                state.spent.commits += 1;
-                state.commit += 1;
-                return Some(state);
+            Move::BeginBehind => {
+                state.left.behind -= 1;
+                let commit = state.commit - 1;
+                self.begin(&mut state, commit);
+            }
+            Move::Perform(at) => match self.perform(&mut state, at) {
+                Some(event) => {
+                    if self.hear(&mut state, at, event) == Some(Status::LeaseLost) {
+                        self.witnesses.saw("a run ends as its lease is lost");
+                    }
+                }
+                None => return (state != *last).then_some(state),
+            },
+            Move::LoseAnswer(at) => {
+                state.left.lost -= 1;
+                let asked = state.working[at].asked.clone();
+                self.perform(&mut state, at)?;
+                self.hear(&mut state, at, self.unanswered(&asked));
+            }
+            Move::LoseRequest(at) => {
+                state.left.lost -= 1;
+                let asked = state.working[at].asked.clone();
+                self.hear(&mut state, at, self.unanswered(&asked));
+            }
+            Move::Delay(at) => {
+                state.left.late -= 1;
+                let Working { asked, run, line, .. } = state.working[at].clone();
+                state.late = Some(Late { request: asked.clone(), seen: seen(&run), line });
+                self.hear(&mut state, at, self.unanswered(&asked));
             }
             Move::Arrive => {
-                let write = state.late.take()?;
-                state.landed_late = true;
-                self.execute(&mut state, &write);
-                return Some(state);
+                let late = state.late.take()?;
+                self.witnesses.saw("a late write arrives");
+                self.execute(&mut state, &late.request, late.seen);
             }
-            _ => {}
+            Move::Throttle(at) => {
+                state.left.throttles -= 1;
+                self.hear(&mut state, at, Event::Answered(Outcome::Throttled { retry_after_ms: Some(0) }));
+            }
+            Move::Lag(at) => {
+                state.left.lags -= 1;
+                let ended = self.hear(&mut state, at, Event::Entries(Entries::default()));
+                if matches!(ended, Some(Status::Unconfirmed(None))) {
+                    self.witnesses.saw("a run ends unconfirmed");
+                }
+            }
+            Move::CrashBefore(at) => {
+                state.left.crashes -= 1;
+                state.working.remove(at);
+            }
+            Move::CrashAfter(at) => {
+                state.left.crashes -= 1;
+                self.perform(&mut state, at)?;
+                state.working.remove(at);
+            }
+            Move::LoseLease(at) => {
+                state.left.leases -= 1;
+                state.working[at].lease = Lease::Expired;
+            }
+            Move::Notice(at) => {
+                let ended = self.hear(&mut state, at, Event::LeaseLost);
+                assert_eq!(ended, Some(Status::LeaseLost));
+            }
+            Move::Supersede(at) => {
+                assert!(state.working[at].run.may_be_superseded());
+                self.hear(&mut state, at, Event::Superseded);
+                self.witnesses.saw("a run is superseded");
+            }
+            Move::Edit(at) => {
+                state.left.edits -= 1;
+                state.organizations.change(|organizations| {
+                    organizations[at].body.insert("banner".into(), json!("sale"));
+                    organizations[at].versions.push(false);
+                });
+            }
+            Move::Commit => {
+                state.left.commits -= 1;
+                state.commit += 1;
+            }
         }
-        let (Some(run), Some(effect)) = (state.run.take(), state.asked.take()) else {
-            // A quiet world needs no further runs: only where something moved since is there news.
-            self.begin(&mut state);
-            return (state != *last).then_some(state);
-        };
-        let event = match action {
-            Move::Perform => self.perform(&mut state, &effect),
-            Move::LoseAnswer => {
-                state.spent.lost += 1;
-                self.perform(&mut state, &effect);
-                self.unanswered(&effect)
-            }
-            Move::LoseRequest => {
-                state.spent.lost += 1;
-                self.unanswered(&effect)
-            }
-            Move::Delay => {
-                state.spent.late += 1;
-                let Effect::Write(write) = &effect else { return None };
-                state.late = Some(write.clone());
-                self.unanswered(&effect)
-            }
-            Move::Throttle => {
-                state.spent.throttles += 1;
-                Event::Answered(Outcome::Throttled { retry_after_ms: Some(0) })
-            }
-            Move::CrashBefore => {
-                state.spent.crashes += 1;
-                self.begin(&mut state);
-                return Some(state);
-            }
-            Move::CrashAfter => {
-                state.spent.crashes += 1;
-                self.perform(&mut state, &effect);
-                self.begin(&mut state);
-                return Some(state);
-            }
-            Move::Edit | Move::Commit | Move::Arrive => return None,
-        };
-        self.hear(&mut state, *run, event);
         Some(state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always(
-                "no write goes over an edit that it has not seen",
-                |_: &Toy, state: &Everything| !state.blind,
-            ),
-            Property::always("every version of ours has a receipt", |toy: &Toy, state: &Everything| {
-                toy.accounted(state)
+            Property::always(BLIND, |_: &Toy, state: &Everything| !state.blind),
+            Property::always(UNTOLD, |_: &Toy, state: &Everything| {
+                state.gone != Gone::Untold || !state.is_closed()
             }),
-            Property::always("from here it heals and falls silent", |toy: &Toy, state: &Everything| {
-                toy.heals(state)
-            }),
-            Property::sometimes("somebody else is faster", |_: &Toy, state: &Everything| state.conflict),
-            Property::sometimes("a late write lands", |_: &Toy, state: &Everything| state.landed_late),
+            Property::always(OWN, |_: &Toy, state: &Everything| !state.over_own),
+            Property::always(TRAVEL, |_: &Toy, state: &Everything| !state.travelled),
+            Property::always(RECEIPT, |toy: &Toy, state: &Everything| toy.judge(state).1),
+            Property::always(TOKEN, |_: &Toy, state: &Everything| !state.intruded),
+            Property::always(HEALS, |toy: &Toy, state: &Everything| toy.judge(state).0),
         ]
-    }
-}
-
-impl Toy {
-    /// Between runs, every version of ours is a receipt in the journal, except where an edit on top of it
-    /// hides whose it was: that the core reports as unclear.
-    fn accounted(&self, state: &Everything) -> bool {
-        let mut journal = Journal::default();
-        state.records.iter().cloned().for_each(|record| journal.absorb(record));
-        if state.run.is_some() || state.late.is_some() || !journal.unresolved.is_empty() {
-            return true;
-        }
-        let receipts: BTreeSet<(String, u64)> = state
-            .records
-            .iter()
-            .filter_map(|record| match record {
-                Record::Resolved { receipts, .. } => Some(receipts),
-                _ => None,
-            })
-            .flatten()
-            .map(|receipt| (receipt.target.organization.to_string(), receipt.version))
-            .collect();
-        state.organizations.iter().enumerate().all(|(number, organization)| {
-            let hidden = |index: usize| organization.versions.iter().skip(index + 1).any(|ours| !ours);
-            organization.versions.iter().enumerate().all(|(index, ours)| {
-                !ours || hidden(index) || receipts.contains(&(format!("org-{number}"), index as u64 + 1))
-            })
-        })
     }
 }

@@ -1,0 +1,130 @@
+//! Values that many states hold at once: hashed when they are made, and cloned for next to nothing.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use genesync::model::Record;
+use genesync::reconcile::{Effect, Event, Note, Run, Status, step};
+use jiff::Timestamp;
+
+/// A value and its digest. Two values of one digest count as equal, as they do to the checker anyway.
+#[derive(Debug)]
+pub struct Shared<T> {
+    value: Arc<T>,
+    digest: u64,
+}
+
+pub fn digest(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl<T: Hash> Shared<T> {
+    pub fn new(value: T) -> Self {
+        Self { digest: digest(&value), value: Arc::new(value) }
+    }
+}
+
+impl<T> Shared<T> {
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+}
+
+impl<T: Hash + Clone> Shared<T> {
+    /// Makes another value of this one.
+    pub fn change(&mut self, change: impl FnOnce(&mut T)) {
+        let mut value = (*self.value).clone();
+        change(&mut value);
+        *self = Self::new(value);
+    }
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), digest: self.digest }
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Hash for Shared<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.digest);
+    }
+}
+
+impl<T> PartialEq for Shared<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl<T> Eq for Shared<T> {}
+
+/// What a run answered to an event.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// The run and what it waits for; none once it has settled.
+    pub next: Option<(Shared<Run>, Shared<Effect>)>,
+    /// How it ended.
+    pub ended: Option<Status>,
+    /// Whether it said that somebody's change is gone, or may be.
+    pub told: bool,
+    /// Whether the event was one that the phase does not wait for.
+    pub out_of_place: bool,
+}
+
+type Memo = HashMap<(u64, u64, bool), Heard>;
+
+thread_local! {
+    // The core is pure: the same run and event lead to the same step, and many states share them.
+    static HEARD: RefCell<Memo> = RefCell::default();
+}
+
+/// Feeds an event to the core, and the word to go on where it has a plan.
+pub fn hear(run: &Shared<Run>, event: Event, (now, is_late): (Timestamp, bool)) -> Heard {
+    let key = (run.digest(), digest(&event), is_late);
+    if let Some(known) = HEARD.with_borrow(|memo| memo.get(&key).cloned()) {
+        return known;
+    }
+    let mut heard = Heard { next: None, ended: None, told: false, out_of_place: false };
+    let mut next = step((**run).clone(), event, now);
+    loop {
+        let mut asked = None;
+        for effect in next.effects {
+            match effect {
+                Effect::Report(note) => {
+                    heard.told |= matches!(note, Note::Overwrote { .. } | Note::Unclear { .. });
+                    heard.out_of_place |= matches!(note, Note::OutOfPlace { .. });
+                }
+                effect => asked = Some(effect),
+            }
+        }
+        match (asked, next.run.status()) {
+            (Some(effect), _) => {
+                heard.next = Some((Shared::new(next.run), Shared::new(effect)));
+                break;
+            }
+            (None, Some(status)) => {
+                heard.ended = Some(status.clone());
+                break;
+            }
+            (None, None) => next = step(next.run, Event::Proceed, now),
+        }
+    }
+    HEARD.with_borrow_mut(|memo| memo.insert(key, heard.clone()));
+    heard
+}
+
+/// A journal's lines.
+pub type Lines = Shared<Vec<Record>>;
