@@ -6,6 +6,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::leases::Held;
 use crate::api::{Api, ReadApi};
@@ -97,7 +98,8 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
         } else if superseded() && run.may_be_superseded() {
             Event::Superseded
         } else {
-            perform(effect, hands, watcher).await
+            let span = tracing::info_span!("effect", kind = effect.name());
+            perform(effect, hands, watcher).instrument(span).await
         };
         // A wait ends early where the run is to end.
         let event = match event {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use super::drive::{self, Watcher};
 use super::known::{Known, KnownTenant};
@@ -43,9 +44,12 @@ impl Job {
         let started_at = clock::now();
         let begun = clock::monotonic();
         let Self { controller, head, known, claimed, held, journal, superseded, intervals } = self;
+        let span = tracing::info_span!(
+            "run", tenant = %claimed.lease.tenant, revision = %head.revision, cause = claimed.cause.name()
+        );
         let work = attempt(&controller, &head, &known, &claimed, &held, journal, superseded);
         // One tenant's defect is no other tenant's trouble.
-        let ended = AssertUnwindSafe(work).catch_unwind().await;
+        let ended = AssertUnwindSafe(work.instrument(span)).catch_unwind().await;
         controller.metrics.run_duration.observe(begun.elapsed().as_secs_f64());
         let now = clock::now();
         let (finished, status) = match ended {

@@ -138,6 +138,8 @@ impl Controller {
         let mut pass = Pass { ended: BTreeMap::new(), left: BTreeSet::new() };
         let begun = clock::monotonic();
         let mut poked = false;
+        let given_up = self.given_up(extent);
+        tokio::pin!(given_up);
         loop {
             self.alive.store(true, Ordering::Relaxed);
             let head = known.borrow_and_update().clone();
@@ -183,7 +185,7 @@ impl Controller {
                 Extent::Once(within) if begun.elapsed() >= within => stop.cancel(),
                 Extent::Once(_) | Extent::UntilStopped(_) => {}
             }
-            let sleep = if failed { STORE_RETRY } else { self.nap(claimed_all).await };
+            let sleep = if failed { STORE_RETRY } else { self.nap(claimed_all, head.as_deref()).await };
             tokio::select! {
                 message = receiver.recv() => {
                     if let Some((done, status)) = message {
@@ -198,7 +200,7 @@ impl Controller {
                 () = self.wake.notified() => {}
                 () = stop.cancelled(), if !stopping => {}
                 () = tokio::time::sleep(sleep) => {}
-                () = self.given_up(extent) => break,
+                () = &mut given_up => break,
             }
         }
         tasks.abort_all();
@@ -216,16 +218,19 @@ impl Controller {
         tokio::time::sleep(patience).await;
     }
 
-    /// How long there is nothing to do, as far as the store knows.
-    async fn nap(&self, claimed_all: bool) -> Duration {
+    /// How long there is nothing to do, as far as the store knows. Where another replica has taken a head
+    /// that is not known here, git is asked at once: until then nothing can be claimed.
+    async fn nap(&self, claimed_all: bool, head: Option<&Known>) -> Duration {
         if !claimed_all {
             // Places are taken: whoever frees one wakes the loop.
             return LOOK_UP;
         }
-        match self.store.next_due().await {
-            Ok(Some(left)) => left.clamp(Duration::from_millis(5), LOOK_UP),
-            Ok(None) | Err(_) => LOOK_UP,
+        let Ok(next) = self.store.next_due(&self.head.identity()).await else { return LOOK_UP };
+        if head.is_some_and(|head| next.head.as_ref().is_some_and(|agreed| *agreed != head.revision)) {
+            self.head.hints.notify_one();
+            return LOOK_UP;
         }
+        next.left.map_or(LOOK_UP, |left| left.clamp(Duration::from_millis(5), LOOK_UP))
     }
 
     /// Writes ended runs down. What can't be written stays, and their leases run out meanwhile.
@@ -283,6 +288,9 @@ impl Controller {
         let mut journals = self.store.journals(claimed.iter().map(|one| &one.lease.tenant)).await?;
         for one in claimed {
             self.metrics.lease_churn.inc(LeaseEvent::Acquired);
+            if one.cause == Cause::Takeover {
+                self.metrics.lease_churn.inc(LeaseEvent::Expired);
+            }
             let tenant = one.lease.tenant.clone();
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
             let Some(known) = sound else {

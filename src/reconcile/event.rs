@@ -113,3 +113,19 @@ pub enum Effect {
     /// Tell whoever watches.
     Report(Note),
 }
+
+impl Effect {
+    /// Its name, for traces.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Effect::Observe(_) => "observe",
+            Effect::Save(_) => "save",
+            Effect::Write(_) => "write",
+            Effect::StartJob(_) => "start-job",
+            Effect::PollJob { .. } => "poll-job",
+            Effect::ReadAudit(_) => "read-audit",
+            Effect::WakeAt(_) => "wait",
+            Effect::Report(_) => "report",
+        }
+    }
+}

@@ -27,7 +27,7 @@ use engine::Engine;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{Summary, TenantRow};
-pub use tenants::{Advance, Cause, Finished, RunRow, Wanted};
+pub use tenants::{Advance, Cause, Finished, NextDue, RunRow, Wanted};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]

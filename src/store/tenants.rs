@@ -71,6 +71,15 @@ pub struct Wanted {
     pub invalid: Option<String>,
 }
 
+/// When there is something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextDue {
+    /// How long until then; none where no tenant is ever due.
+    pub left: Option<Duration>,
+    /// The head that the replicas agree on.
+    pub head: Option<Revision>,
+}
+
 /// How taking a new head ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
@@ -425,18 +434,28 @@ impl Store {
         transaction.commit().await.map_err(failed(doing))
     }
 
-    /// How long until the next tenant is due; none where none ever is. Leased ones count: their holder may die.
+    /// When the next tenant is due. Leased ones count: their holder may die.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn next_due(&self) -> Result<Option<Duration>, StoreError> {
+    pub async fn next_due(&self, repository: &str) -> Result<NextDue, StoreError> {
+        let doing = "asking what is due";
         let row = self
             .engine
-            .query("SELECT MIN(t.due_at) - {now} AS left_ms FROM tenants t WHERE t.removed = 0 AND t.due_at < $1")
+            .query(
+                "SELECT MIN(t.due_at) - {now} AS left_ms,
+                        (SELECT h.revision FROM heads h WHERE h.repository = $2) AS head
+                 FROM tenants t WHERE t.removed = 0 AND t.due_at < $1",
+            )
             .bind(NEVER)
+            .bind(repository.to_owned())
             .fetch_one(self.engine.pool());
-        let row = row.await.map_err(failed("asking what is due"))?;
-        Ok(optional(&row, "left_ms")?.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())))
+        let row = row.await.map_err(failed(doing))?;
+        let head: Option<String> = sqlx::Row::try_get(&row, "head").map_err(failed(doing))?;
+        Ok(NextDue {
+            left: optional(&row, "left_ms")?.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
+            head: head.map(Revision::new),
+        })
     }
 }
 

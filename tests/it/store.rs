@@ -370,7 +370,9 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     let row = a.tenants(&[tenant("acme")]).await.unwrap().remove(0);
     assert!(row.drifted_at.is_some() && row.synced_at.is_none() && row.checked_at.is_some());
     assert_eq!((row.failures, row.reason.as_str()), (1, "mara moved it"));
-    let left = a.next_due().await.unwrap().unwrap();
+    let next = a.next_due("repo").await.unwrap();
+    assert_eq!(next.head, Some(Revision::new("c1")));
+    let left = next.left.unwrap();
     assert!(left > Duration::from_secs(500) && left <= Duration::from_secs(600), "{left:?}");
     assert_eq!(a.note("x").await.unwrap(), None);
     a.keep_note("x", "1").await.unwrap();
