@@ -208,9 +208,10 @@ impl Store {
             .engine
             .query(
                 "UPDATE leases SET expires_at = {now} + $2
-                 WHERE holder = $1 AND expires_at > {now} AND EXISTS (
-                   SELECT 1 FROM {each:3} WHERE r.value->>'name' = leases.name
-                     AND CAST(r.value->>'token' AS BIGINT) = leases.token)
+                 WHERE holder = $1 AND expires_at > {now}
+                   AND name IN (SELECT r.value->>'name' FROM {each:3})
+                   AND (name, token) IN (
+                     SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT) FROM {each:3})
                  RETURNING name",
             )
             .bind(self.holder().to_owned())
@@ -236,11 +237,11 @@ impl Store {
     }
 }
 
-/// Ends leases of ours: the row stays, for its token.
+/// Ends leases of ours: the row stays, for its token. The names stand there twice so that the rows are
+/// looked up by them: a condition on both columns alone would be tried on every lease there is.
 pub const RELEASE: &str = "UPDATE leases SET expires_at = 0
-    WHERE holder = $1 AND EXISTS (
-      SELECT 1 FROM {each:2} WHERE r.value->>'name' = leases.name
-        AND CAST(r.value->>'token' AS BIGINT) = leases.token)";
+    WHERE holder = $1 AND name IN (SELECT r.value->>'name' FROM {each:2})
+      AND (name, token) IN (SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT) FROM {each:2})";
 
 /// Leases as rows for a query to join with.
 pub fn tokens<'a>(leases: impl IntoIterator<Item = &'a Lease>) -> Result<String, StoreError> {

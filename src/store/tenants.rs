@@ -373,7 +373,14 @@ impl Store {
         let updated = self
             .engine
             .query(
-                "UPDATE tenants SET
+                "WITH f AS MATERIALIZED (
+                   SELECT r.value->>'name' AS name, r.value->>'status' AS status, r.value->>'reason' AS reason,
+                     r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
+                     CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
+                     CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
+                     CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
+                   FROM {each:1})
+                 UPDATE tenants SET
                    status = f.status, reason = f.reason, trouble = f.trouble, failures = f.failures,
                    since = CASE WHEN tenants.status = f.status THEN tenants.since ELSE {now} END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
@@ -383,12 +390,7 @@ impl Store {
                                      ELSE {now} END,
                    due_at = CASE WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
                    cause = CASE WHEN tenants.cause = 'running' THEN f.cause ELSE tenants.cause END
-                 FROM (SELECT r.value->>'name' AS name, r.value->>'status' AS status, r.value->>'reason' AS reason,
-                         r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
-                         CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
-                         CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
-                         CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
-                       FROM {each:1}) AS f
+                 FROM f
                  WHERE tenants.name = f.name AND EXISTS (
                    SELECT 1 FROM leases l WHERE l.name = f.name AND l.token = f.token AND l.holder = $2)",
             )
