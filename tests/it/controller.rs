@@ -273,6 +273,26 @@ fn told_to_stop_in_the_middle_of_a_write_it_ends_the_write_and_nothing_is_writte
 }
 
 #[test]
+fn a_write_that_does_not_end_is_parked_at_the_deadline_and_not_repeated() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.configure(&["timing.write-ms = 12_000", "controller.shutdown-ms = 2000"]);
+    let running = stage.controller();
+    stage.wait_for(&["acme"], "Synced");
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"delayMs": 60_000}));
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    wait_until("the write is under way", || puts(&stage, mark) == 1);
+    let begun = std::time::Instant::now();
+    let (code, log) = running.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(begun.elapsed().as_secs() < 10, "it waited for the write: {:?}\n{log}", begun.elapsed());
+    let _running = stage.controller();
+    // First the write is waited out, then it is read.
+    stage.wait_for(&["acme"], "Synced");
+    assert_eq!((puts(&stage, mark), stage.live(1).0), (1, 2));
+}
+
+#[test]
 fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&["controller.retry-ms = 400", "controller.retry-max-ms = 3_600_000"]);
