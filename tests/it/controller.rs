@@ -319,6 +319,48 @@ fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
 }
 
 #[test]
+fn a_later_wave_waits_until_the_canary_is_done() {
+    let stage = Stage::new();
+    stage.configure(&[]);
+    let fleet = |ms: u32| {
+        [synced_as("canary", 1, "mode: enforce", ms), synced_as("rest", 2, "mode: enforce, wave: 1", ms)]
+            .concat()
+    };
+    stage.commit(&fleet(1));
+    let running = stage.controller();
+    stage.wait_for(&["canary", "rest"], "Synced");
+    failing(&stage, 1, "PUT");
+    let mark = stage.mark();
+    stage.commit(&fleet(2));
+    wait_until("the canary fails", || stage.status("canary")["failures"].as_u64() >= Some(3));
+    assert_eq!((stage.status("rest")["applied"].clone(), delay_of(&stage, 2)), (json!(false), json!(1)));
+    // What waits for somebody else is not asked for all the time.
+    let claims = || figure(&running, "genesync_store_latency_seconds_count").unwrap_or_default();
+    let (before, begun) = (claims(), std::time::Instant::now());
+    wait_until("the canary fails again", || stage.status("canary")["failures"].as_u64() >= Some(6));
+    let each_second = (claims() - before) / begun.elapsed().as_secs_f64();
+    assert!(each_second < 40.0, "{each_second} questions to the store each second");
+    stage.control("DELETE", "faults", &Value::Null);
+    wait_until("the rest follows", || delay_of(&stage, 2) == 2);
+    let wrote: Vec<Value> = stage
+        .requests(mark)
+        .0
+        .into_iter()
+        .filter(|request| request["method"] == "PUT" && request["status"] == 200)
+        .map(|request| request["organizationId"].clone())
+        .collect();
+    assert_eq!(wrote, [json!(organization(1)), json!(organization(2))]);
+    // A pause that has run out is none: the rest waits for the canary again.
+    failing(&stage, 1, "PUT");
+    let soon = (jiff::Timestamp::now() + jiff::SignedDuration::from_millis(400)).to_string();
+    stage.genesync(&["pause", "canary", "--reason", "short", "--until", &soon]).expect(0);
+    wait_until("the pause is over", || stage.status("canary")["pause"].is_null());
+    stage.commit(&fleet(3));
+    wait_until("the canary fails", || stage.status("canary")["failures"].as_u64() >= Some(3));
+    assert_eq!(delay_of(&stage, 2), 2);
+}
+
+#[test]
 fn an_apply_by_hand_takes_turns_with_the_controller() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     stage.configure(&["timing.lease-ms = 6000", "timing.write-ms = 5000"]);
