@@ -319,6 +319,35 @@ fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
 }
 
 #[test]
+fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
+    let stage = Stage::new();
+    stage.configure(&["controller.resync-ms = 500"]);
+    stage.commit(&many(1..=10, 1));
+    let running = stage.controller();
+    let synced =
+        |count: &str| stage.genesync(&["status"]).stdout.contains(&format!("{count} of 10 tenants Synced"));
+    wait_until("all are synced", || synced("10"));
+    stage.genesync(&["pause", "t10", "--reason", "mine"]).expect(0);
+    let mark = stage.mark();
+    stage.commit(&many(1..=6, 2));
+    stage.wait_for(&["t1", "t6"], "Held");
+    let row = stage.status("t1");
+    assert_eq!((&row["pause"]["kind"], &row["pause"]["by"]), (&json!("hold"), &json!("guard run-tenants")));
+    assert!(row["reason"].to_string().contains("genesync resume --all"), "{row}");
+    // A new process holds it too.
+    assert_eq!(running.stop().0, 0);
+    let _running = stage.controller();
+    let checked = stage.status("t1")["checkedAt"].clone();
+    wait_until("it was looked at again", || stage.status("t1")["checkedAt"] != checked);
+    assert_eq!(puts(&stage, mark), 0);
+    assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "6 tenants are resumed\n");
+    wait_until("all are synced", || synced("10"));
+    assert_eq!(puts(&stage, mark), 6);
+    // What somebody paused is not what the guard held.
+    assert_eq!(stage.status("t10")["pause"]["reason"], "mine");
+}
+
+#[test]
 fn a_later_wave_waits_until_the_canary_is_done() {
     let stage = Stage::new();
     stage.configure(&[]);
