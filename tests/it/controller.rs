@@ -293,6 +293,31 @@ fn a_write_that_does_not_end_is_parked_at_the_deadline_and_not_repeated() {
 }
 
 #[test]
+fn an_invalid_tenant_stops_itself_alone_also_while_it_is_worked_on() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    stage.configure(&[]);
+    let _running = stage.controller();
+    stage.wait_for(&["acme", "zeta"], "Synced");
+    let mark = stage.mark();
+    stage.fault(1, "PUT", &json!({"status": 429, "retryAfter": 2}));
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    wait_until("the write was refused for now", || puts(&stage, mark) == 1);
+    stage.commit(
+        &[tenant("acme", &[1], "  greetings: {delayMs: 99999999}\n"), tenant("zeta", &[2], &delay(2))]
+            .concat(),
+    );
+    wait_until("the other one goes on", || delay_of(&stage, 2) == 2);
+    stage.wait_for(&["zeta"], "Synced");
+    wait_until("the run has ended", || stage.status("acme")["holder"].is_null());
+    let row = stage.status("acme");
+    assert!(row["status"] == "Held" && row["dueAt"].is_null(), "{row}");
+    assert!(row["reason"].to_string().contains("tenants/acme/web.yaml:5:24"), "{row}");
+    assert_eq!(delay_of(&stage, 1), 1);
+    stage.commit(&tenant("acme", &[1], &delay(3)));
+    wait_until("it goes on", || delay_of(&stage, 1) == 3);
+}
+
+#[test]
 fn a_tenant_that_always_fails_backs_off_and_delays_nobody() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&["controller.retry-ms = 400", "controller.retry-max-ms = 3_600_000"]);
