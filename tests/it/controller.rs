@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{Running, Stage, delay, organization, tenant, wait_until};
+use crate::support::{CLIENT_ID, Running, SECRET, Stage, delay, organization, tenant, wait_until};
 
 /// A tenant of one organization with other words under `sync`.
 fn synced_as(name: &str, number: u32, sync: &str, ms: u32) -> Vec<(String, String)> {
@@ -250,6 +250,33 @@ fn sync_makes_it_look_now() {
     stage.genesync(&["sync", "--all"]).expect(0);
     wait_until("it is set back", || delay_of(&stage, 2) == 1);
     stage.genesync(&["sync", "nobody"]).expect(2);
+}
+
+#[test]
+fn settings_are_read_again_on_hangup() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let secrets = |secret: &str| {
+        let text = format!("{{\"clientId\":\"{CLIENT_ID}\",\"clientSecret\":\"{secret}\"}}");
+        format!("credentials.main.command = [\"echo\", '{text}']")
+    };
+    stage.configure(&[&secrets("the old one"), "controller.retry-max-ms = 3_600_000"]);
+    let mut command = stage.command(&["run", "--listen", "127.0.0.1:0"]);
+    command.env_remove("GENESYNC_CREDENTIALS_MAIN_CLIENT_ID").env("PATH", env!("PATH"));
+    let running = Running::start(command);
+    stage.wait_for(&["acme"], "Degraded");
+    // What can't be read changes nothing.
+    std::fs::write(stage.path("settings.toml"), "[controller]\nresink-ms = 1\n").unwrap();
+    running.signal("-HUP");
+    running.wait_for_log("settings are kept as they were");
+    // A secret that was rotated, a shorter interval, and more to be logged.
+    stage.configure(&[&secrets(SECRET), "controller.resync-ms = 300", "controller.log = \"genesync=debug\""]);
+    running.signal("-HUP");
+    running.wait_for_log("settings were read again");
+    stage.genesync(&["sync", "acme"]).expect(0);
+    stage.wait_for(&["acme"], "Synced");
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    wait_until("the resync sets it back", || delay_of(&stage, 1) == 1);
+    running.wait_for_log("DEBUG");
 }
 
 #[test]

@@ -75,7 +75,8 @@ pub async fn run(
     let origin = session::origin(&args.path, args.rev.as_deref(), &settings)?;
     let store = session::open_store(&settings).await?;
     let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));
-    let controller = controller(&settings, origin.clone(), store, &metrics)?;
+    let current = Arc::new(Mutex::new(settings.clone()));
+    let controller = controller(&settings, &current, origin.clone(), store, &metrics)?;
     let stop = controller.stop.clone();
     tokio::spawn({
         let stop = stop.clone();
@@ -91,7 +92,9 @@ pub async fn run(
         telemetry::mask(url);
     }
     let listener = listener(args, &settings).await?;
-    let background = Background::start(&controller, &settings, flags, &origin, telemetry, listener)?;
+    let reload =
+        Reload { controller: Arc::clone(&controller), current, flags, telemetry: Arc::clone(telemetry) };
+    let background = Background::start(&controller, &settings, reload, &origin, telemetry, listener)?;
     let extent = extent(&settings, args.once);
     if args.once {
         controller.head.look().await;
@@ -165,6 +168,7 @@ fn tunables(settings: &Settings) -> Tunables {
 
 fn controller(
     settings: &Settings,
+    current: &Arc<Mutex<Settings>>,
     origin: Origin,
     store: Store,
     metrics: &Arc<Metrics>,
@@ -195,7 +199,7 @@ fn controller(
         slots: Slots::new(runs_max, file.runs_per_credential_max.unwrap_or(runs_max)),
         lease: session::lease_length(settings),
         tunables: Mutex::new(tunables(settings)),
-        credentials: lookup(&Arc::new(Mutex::new(settings.clone())), &api),
+        credentials: lookup(current, &api),
         api: Api::new(api),
         wake: Notify::new(),
         alive: AtomicBool::new(false),
@@ -230,7 +234,7 @@ impl Background {
     fn start(
         controller: &Arc<Controller>,
         settings: &Settings,
-        flags: Flags,
+        reload: Reload,
         origin: &Origin,
         telemetry: &Arc<Telemetry>,
         listener: Option<TcpListener>,
@@ -275,7 +279,7 @@ impl Background {
         }
         tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
         #[cfg(unix)]
-        tasks.spawn(reload_on_hangup(Arc::clone(controller), flags, Arc::clone(telemetry)));
+        tasks.spawn(reload.on_hangup());
         Ok(Self { _watch: watch, stop, tasks })
     }
 
@@ -313,31 +317,48 @@ fn hook_secrets(settings: &Settings) -> Result<Option<HookSecrets>, Failure> {
     secrets.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", env::HOOK_SECRETS)))
 }
 
-/// SIGHUP: settings are read again. What is not valid changes nothing.
-#[cfg(unix)]
-async fn reload_on_hangup(controller: Arc<Controller>, flags: Flags, telemetry: Arc<Telemetry>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        match Settings::resolve(flags.clone()) {
-            Ok(settings) => {
-                *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
-                let known = controller.head.known().borrow().clone();
-                for name in known.iter().flat_map(|known| known.credentials()) {
-                    // What can't be looked up now keeps the secret that it had.
-                    let _ = (controller.credentials)(name).await;
+/// What is read again on SIGHUP, and who has to hear of it.
+struct Reload {
+    controller: Arc<Controller>,
+    current: Arc<Mutex<Settings>>,
+    flags: Flags,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Reload {
+    /// Reads the settings again with each SIGHUP. What is not valid changes nothing.
+    #[cfg(unix)]
+    async fn on_hangup(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            match Settings::resolve(self.flags.clone()) {
+                Ok(settings) => self.take(settings).await,
+                Err(error) => {
+                    tracing::error!(error = Failure::from(error).message, "settings are kept as they were")
                 }
-                controller.head.hints.notify_one();
-                let filter = env::log().or(settings.controller.log).unwrap_or_else(|| LOG.to_owned());
-                if let Err(error) = telemetry.set_filter(&filter) {
-                    tracing::error!(%error, "what is logged stays as it was");
-                }
-                tracing::info!("settings were read again");
-            }
-            Err(error) => {
-                tracing::error!(error = Failure::from(error).message, "settings are kept as they were")
             }
         }
+    }
+
+    async fn take(&self, settings: Settings) {
+        let controller = &self.controller;
+        let filter = env::log().or_else(|| settings.controller.log.clone()).unwrap_or_else(|| LOG.to_owned());
+        *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
+        // Before credentials are looked up: where they come from may be what has changed.
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        let known = controller.head.known().borrow().clone();
+        for name in known.iter().flat_map(|known| known.credentials()) {
+            // What can't be looked up now keeps the secret that it had.
+            if let Err(reason) = (controller.credentials)(name.clone()).await {
+                tracing::warn!(credentials = %name, reason, "credentials can't be looked up");
+            }
+        }
+        controller.head.hints.notify_one();
+        if let Err(error) = self.telemetry.set_filter(&filter) {
+            tracing::error!(%error, "what is logged stays as it was");
+        }
+        tracing::info!("settings were read again");
     }
 }
 
