@@ -320,6 +320,98 @@ fn a_write_that_does_not_end_is_parked_at_the_deadline_and_not_repeated() {
 }
 
 #[test]
+fn one_pass_ends_with_the_code_of_what_it_found() {
+    let stage = Stage::new();
+    stage.configure(&["controller.once-ms = 20_000"]);
+    let once = |arguments: &[&str]| stage.genesync(&[&["run", "--once"], arguments].concat());
+    stage.commit(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))].concat());
+    let done = once(&["--format", "json"]).expect(0);
+    assert_eq!(
+        (&done.json()["exitCode"], &done.json()["tenants"][1]["status"]),
+        (&json!(0), &json!("Synced"))
+    );
+    assert!(once(&[]).expect(0).stdout.contains("2 of 2 tenants Synced"));
+
+    // Outside: nobody answers for one tenant, then for none.
+    failing(&stage, 1, "GET");
+    once(&[]).expect(6);
+    failing(&stage, 2, "GET");
+    let ran = once(&[]).expect(7);
+    assert!(ran.stdout.contains("Degraded"), "{}", ran.stdout);
+    stage.control("DELETE", "faults", &Value::Null);
+
+    // A guard: somebody deleted what is configured.
+    let person = genesync::emulator::Actor::user("Mara Ionescu");
+    for number in [1, 2] {
+        stage.world.lock().unwrap().remove(&organization(number), &person, jiff::Timestamp::now());
+    }
+    let ran = once(&[]).expect(5);
+    assert!(ran.stdout.contains("recreate"), "{}", ran.stdout);
+    stage.genesync(&["apply", "--allow", "recreate", "--reason", "by mistake"]).expect(0);
+
+    // Manifests that are not valid: in one tenant, then in all, then in the project.
+    let broken = "  greetings: {delayMs: 99999999}\n";
+    stage.commit(&tenant("acme", &[1], broken));
+    let ran = once(&[]).expect(6);
+    assert!(ran.stdout.contains("tenants/acme/web.yaml:5:24"), "{}", ran.stdout);
+    stage.commit(&tenant("zeta", &[2], broken));
+    once(&[]).expect(1);
+    let project = |text: &str| {
+        vec![(
+            "genesync.yaml".to_owned(),
+            format!("apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {{name: p}}\n{text}"),
+        )]
+    };
+    stage.commit(&project("nonsense: 1\n"));
+    let ran = once(&[]).expect(1);
+    assert!(ran.stderr.contains("no limit in it can be trusted"), "{}", ran.stderr);
+}
+
+#[test]
+fn one_pass_over_a_rewound_or_emptied_repository_writes_nothing_and_says_so() {
+    let stage = Stage::new();
+    stage.configure(&["controller.once-ms = 20_000"]);
+    let once = |code: i32| stage.genesync(&["run", "--once"]).expect(code);
+    let first = stage.commit(&tenant("acme", &[1], &delay(1)));
+    once(0);
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    once(0);
+    let mark = stage.mark();
+    let repository = git2::Repository::open(stage.repository()).unwrap();
+    let commit = repository.find_object(git2::Oid::from_str(&first).unwrap(), None).unwrap();
+    repository.reset(&commit, git2::ResetType::Hard, None).unwrap();
+    let ran = once(5);
+    assert!(ran.stderr.contains("the branch was rewound"), "{}", ran.stderr);
+    assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(2)));
+    // Where it was meant, a person says so, once.
+    stage.genesync(&["apply", "--allow", "rewind", "--reason", "bad release"]).expect(0);
+    once(0);
+    assert_eq!(delay_of(&stage, 1), 1);
+    let mark = stage.mark();
+    std::fs::remove_dir_all(stage.repository().join("tenants")).unwrap();
+    stage.commit(&[("README.md".into(), "empty".into())]);
+    let ran = once(1);
+    assert!(ran.stderr.contains("there are no tenants"), "{}", ran.stderr);
+    assert_eq!((puts(&stage, mark), stage.live(1).0), (0, 3));
+}
+
+#[test]
+fn one_pass_that_a_guard_holds_is_not_called_done() {
+    let stage = Stage::new();
+    stage.configure(&["controller.once-ms = 20_000"]);
+    stage.commit(&many(1..=10, 1));
+    stage.genesync(&["run", "--once"]).expect(0);
+    let mark = stage.mark();
+    stage.commit(&many(1..=10, 2));
+    let ran = stage.genesync(&["run", "--once"]).expect(5);
+    assert!(ran.stdout.contains("genesync resume --all"), "{}", ran.stdout);
+    assert_eq!(puts(&stage, mark), 0);
+    stage.genesync(&["resume", "--all"]).expect(0);
+    stage.genesync(&["run", "--once"]).expect(0);
+    assert_eq!(puts(&stage, mark), 10);
+}
+
+#[test]
 fn an_invalid_tenant_stops_itself_alone_also_while_it_is_worked_on() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&[]);
@@ -439,6 +531,62 @@ fn a_later_wave_waits_until_the_canary_is_done() {
     stage.commit(&fleet(3));
     wait_until("the canary fails", || stage.status("canary")["failures"].as_u64() >= Some(3));
     assert_eq!(delay_of(&stage, 2), 2);
+}
+
+#[test]
+fn an_emptied_rewound_or_unreachable_repository_writes_nothing_and_status_says_why() {
+    let stage = Stage::new();
+    stage.configure(&[
+        "controller.git-poll-ms = 200",
+        "controller.git-stale-ms = 600",
+        "controller.resync-ms = 400",
+    ]);
+    let empty = stage.commit(&[("README.md".into(), "empty".into())]);
+    let url = format!("file://{}", stage.repository().display());
+    let mut command = stage.command(&["run", &url, "--listen", "127.0.0.1:0"]);
+    command.env("GENESYNC_CACHE_DIR", stage.path("cache"));
+    let running = Running::start(command);
+    wait_until("it says why it is not ready", || {
+        let ready = running.get("/readyz");
+        ready.starts_with("HTTP/1.1 503") && ready.contains("there are no tenants")
+    });
+    let said = |text: &str| {
+        let table = stage.genesync(&["status"]).stdout;
+        let document = stage.genesync(&["status", "--format", "json"]).stdout;
+        table.contains(text) && document.contains(text)
+    };
+    wait_until("status says why", || said("there are no tenants"));
+    stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.wait_for(&["acme"], "Synced");
+    assert!(running.get("/readyz").starts_with("HTTP/1.1 200"));
+    wait_until("status has nothing to say", || !said("there are no tenants"));
+
+    let repository = git2::Repository::open(stage.repository()).unwrap();
+    let head = repository.head().unwrap().target().unwrap();
+    let rewind = |to: git2::Oid| {
+        let commit = repository.find_object(to, None).unwrap();
+        repository.reset(&commit, git2::ResetType::Hard, None).unwrap();
+    };
+    let mark = stage.mark();
+    rewind(git2::Oid::from_str(&empty).unwrap());
+    stage.commit(&tenant("acme", &[1], &delay(666)));
+    wait_until("status says why", || said("the branch was rewound"));
+    rewind(head);
+    wait_until("status has nothing to say", || !said("the branch was rewound"));
+    assert_eq!(puts(&stage, mark), 0);
+
+    // Nobody answers for long: what git said then may not be what it says now.
+    std::fs::rename(stage.repository(), stage.path("away")).unwrap();
+    std::fs::create_dir(stage.repository()).unwrap();
+    wait_until("status says why", || said("could not find repository"));
+    wait_until("that is long ago", || figure(&running, "genesync_source_fetch_age_seconds") >= Some(1.0));
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    stage.wait_for(&["acme"], "Drifted");
+    assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(777)));
+    assert!(said("so it is only watched"));
+    std::fs::remove_dir(stage.repository()).unwrap();
+    std::fs::rename(stage.path("away"), stage.repository()).unwrap();
+    wait_until("git wins again", || delay_of(&stage, 1) == 1);
 }
 
 #[test]

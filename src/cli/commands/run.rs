@@ -21,7 +21,7 @@ use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;
 use crate::config::{Flags, Settings, env, file};
-use crate::controller::head::{Head, Origin};
+use crate::controller::head::{Head, Origin, TroubleKind};
 use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
@@ -30,7 +30,7 @@ use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
-use crate::store::{Store, TenantRow};
+use crate::store::{PauseKind, Store, TenantRow};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
 use surface::Face;
@@ -98,11 +98,14 @@ pub async fn run(
     let extent = extent(&settings, args.once);
     if args.once {
         controller.head.look().await;
-        if controller.head.known().borrow().is_none() {
-            let fault = controller.head.trouble();
-            let message =
-                fault.map_or_else(|| "the repository can't be read".to_owned(), |fault| fault.message);
-            return Err(Failure::new(Exit::Outside, message));
+        // A pass over what git said before would end well, and nobody would notice that git is not followed.
+        if let Some(trouble) = controller.head.trouble() {
+            let exit = match trouble.kind {
+                TroubleKind::Unreachable => Exit::Outside,
+                TroubleKind::Invalid => Exit::Findings,
+                TroubleKind::Rewound => Exit::Refused,
+            };
+            return Err(Failure::new(exit, trouble.message));
         }
     } else {
         let following = Arc::clone(&controller);
@@ -154,15 +157,17 @@ fn extent(settings: &Settings, once: bool) -> Extent {
 fn tunables(settings: &Settings) -> Tunables {
     let file = &settings.controller;
     let ms = |given: Option<u64>, default: u64| Duration::from_millis(given.unwrap_or(default).max(1));
+    let git_poll = ms(file.git_poll_ms, 60_000);
     Tunables {
         intervals: Intervals {
             resync: ms(file.resync_ms, 600_000),
             retry: ms(file.retry_ms, 5_000),
             retry_max: ms(file.retry_max_ms, 300_000),
         },
-        git_poll: ms(file.git_poll_ms, 60_000),
+        git_poll,
         timing: session::timing(settings),
-        stale_after: ms(file.git_stale_ms, 3_600_000),
+        // Between two looks nothing is stale, however rarely somebody wants git to be asked.
+        stale_after: ms(file.git_stale_ms, 3_600_000).max(git_poll * 2),
     }
 }
 
@@ -379,7 +384,14 @@ async fn report(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let rows = controller.store.tenants(&[]).await?;
+    let held = |row: &TenantRow| match &row.pause {
+        Some(pause) if pause.kind == PauseKind::Hold && pause.is_by_guard() => Some(Exit::Refused),
+        Some(pause) if pause.kind == PauseKind::Hold => Some(Exit::Held),
+        Some(_) | None => None,
+    };
     let of = |row: &TenantRow| match pass.ended.get(&row.tenant) {
+        // It was watched because it is held: what git says is not applied.
+        Some(Status::OutOfSync | Status::Drifted) if held(row).is_some() => held(row).unwrap_or(Exit::Held),
         Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
@@ -405,8 +417,8 @@ async fn report(
         _ => Exit::Partial,
     };
     match format {
-        Format::Json => output.data(&status::document(&rows, Some(exit))),
-        Format::Text | Format::Markdown => output.data(&status::table(&rows)),
+        Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
+        Format::Text | Format::Markdown => output.data(&status::table(&rows, &[])),
     }
     Ok(exit)
 }
