@@ -3,7 +3,7 @@
 //! A head is taken only where it holds the last one in its history. A remote that is down, rewound, emptied
 //! or behind changes nothing: the last good head stays what git says.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::known::{Known, LoadError, Moved};
 use super::spread::jittered;
 use crate::clock;
-use crate::model::{Fault, FaultKind, Refusal, Revision, Secret, causes};
+use crate::model::{Refusal, Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, Pause, PauseKind, Store, StoreError};
+use crate::telemetry::masked;
 use crate::telemetry::metrics::Metrics;
 
 /// A fetch that takes longer is left to itself, and counts as failed.
@@ -84,9 +85,11 @@ pub struct Head {
     metrics: Arc<Metrics>,
     known: watch::Sender<Option<Arc<Known>>>,
     /// Why the newest head is not taken, or git can't be asked.
-    trouble: Mutex<Option<(Fault, Timestamp)>>,
+    trouble: Mutex<Option<Trouble>>,
     /// When git was last asked with success, in milliseconds since 1970; 0 for never.
     fetched_at_ms: AtomicI64,
+    /// Whether it was ever asked.
+    looked: AtomicBool,
     /// Wakes the keeper: a hook, a changed file, an operator.
     pub hints: Notify,
     /// A fetch that was left to itself.
@@ -94,6 +97,28 @@ pub struct Head {
 }
 
 type Fetch = JoinHandle<Result<(Source, Revision), SourceError>>;
+
+/// Why the newest head is not taken.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// Who has to do something about it.
+    pub kind: TroubleKind,
+    /// In words.
+    pub message: String,
+    /// Since when no head could be taken.
+    pub since: Timestamp,
+}
+
+/// Who has to do something about a head that is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// Nobody may have to: git, or the store, can't be asked.
+    Unreachable,
+    /// Whoever commits: there is nothing in it, or no limit in it can be trusted.
+    Invalid,
+    /// An operator: the branch was rewound.
+    Rewound,
+}
 
 /// Why a head could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +130,29 @@ enum HeadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("{0}")]
+    Rewound(String),
+    #[error("{0}")]
     Other(String),
+}
+
+impl HeadError {
+    fn kind(&self) -> TroubleKind {
+        match self {
+            HeadError::Rewound(_) => TroubleKind::Rewound,
+            HeadError::Load(LoadError::Project { .. }) => TroubleKind::Invalid,
+            HeadError::Load(LoadError::Source(error)) | HeadError::Source(error) => match error {
+                SourceError::NoTenants { .. } | SourceError::Limit { .. } | SourceError::Malformed { .. } => {
+                    TroubleKind::Invalid
+                }
+                SourceError::NotARepository { .. }
+                | SourceError::Url { .. }
+                | SourceError::Revision { .. }
+                | SourceError::Git { .. }
+                | SourceError::Io { .. } => TroubleKind::Unreachable,
+            },
+            HeadError::Store(_) | HeadError::Other(_) => TroubleKind::Unreachable,
+        }
+    }
 }
 
 impl Head {
@@ -118,6 +165,7 @@ impl Head {
             known: watch::Sender::new(None),
             trouble: Mutex::default(),
             fetched_at_ms: AtomicI64::new(0),
+            looked: AtomicBool::new(false),
             hints: Notify::new(),
             lingering: tokio::sync::Mutex::default(),
         }
@@ -134,15 +182,8 @@ impl Head {
     }
 
     /// Why the newest head is not taken, or git can't be asked.
-    pub fn trouble(&self) -> Option<Fault> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().map(|(fault, _)| fault.clone())
-    }
-
-    /// Since when that is so; now, where it is not.
-    pub fn trouble_since(&self) -> Timestamp {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.as_ref().map_or_else(clock::now, |(_, since)| *since)
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How long ago git was asked with success; none where it never was.
@@ -171,14 +212,23 @@ impl Head {
     /// Asks once, and takes what there is to take.
     pub async fn look(&self) {
         let result = self.try_look().await;
-        let fault = result.err().map(|error| {
+        let before = self.trouble();
+        let trouble = result.err().map(|error| {
             let message = causes(&error);
             tracing::warn!(error = %message, "the head was not taken");
-            Fault::new(FaultKind::Transient, message)
+            let since = before.as_ref().map_or_else(clock::now, |before| before.since);
+            Trouble { kind: error.kind(), message, since }
         });
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = trouble.as_ref().map_or_else(clock::now, |(_, since)| *since);
-        *trouble = fault.map(|fault| (fault, since));
+        let first = !self.looked.swap(true, Ordering::Relaxed);
+        // Told again with each look while it lasts: another replica's good look may have taken it back.
+        if first || trouble.is_some() || before.is_some() {
+            let told = trouble.as_ref().map(|trouble| (masked(&trouble.message), trouble.since));
+            let told = told.as_ref().map(|(message, since)| (message.as_ref(), *since));
+            if let Err(error) = self.store.keep_trouble(&self.identity(), told).await {
+                tracing::debug!(error = %causes(&error), "what is wrong with the head can't be kept");
+            }
+        }
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 
     async fn try_look(&self) -> Result<(), HeadError> {
@@ -244,7 +294,7 @@ impl Head {
         let refusal = self.refusal(&known, current.as_deref()).await?;
         let hold = refusal.map(|refusal| Pause {
             kind: PauseKind::Hold,
-            by: format!("guard {}", refusal.guard.name()),
+            by: Pause::guard(refusal.guard),
             reason: format!("{}; go on with `genesync resume --all`", refusal.message),
             since: clock::now(),
             until: None,
@@ -261,7 +311,7 @@ impl Head {
     }
 
     fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
-        HeadError::Other(format!(
+        HeadError::Rewound(format!(
             "{revision} does not hold {agreed}, the head before it: the branch was rewound, or this copy of it is behind; nothing is written from it. \
              Where history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once"
         ))

@@ -43,7 +43,10 @@ impl Job {
     pub async fn run(self) -> (Finished, Option<Status>) {
         let started_at = clock::now();
         let begun = clock::monotonic();
-        let Self { controller, head, known, claimed, held, journal, superseded, intervals } = self;
+        let Self { controller, head, known, mut claimed, held, journal, superseded, intervals } = self;
+        if claimed.pause.is_none() {
+            claimed.pause = controller.stale();
+        }
         let span = tracing::info_span!(
             "run", tenant = %claimed.lease.tenant, revision = %head.revision, cause = claimed.cause.name()
         );
@@ -142,9 +145,7 @@ async fn spec(
         }
         own_clients.extend(controller.api.read().client_id(&target.credentials));
     }
-    // What git said long ago may not be what it says: it is good enough for looking, not for writing.
-    let stale = controller.head.age().is_none_or(|age| age > tunables.stale_after);
-    if claimed.pause.is_some() || stale {
+    if claimed.pause.is_some() {
         tenant.mode = Mode::Watch;
     }
     Ok(Spec {
@@ -208,6 +209,21 @@ impl Watcher for Seat<'_> {
 }
 
 impl Controller {
+    /// What git said long ago may not be what it says: it is good enough for looking, not for writing.
+    fn stale(&self) -> Option<Pause> {
+        let stale_after = self.tunables().stale_after;
+        self.head.age().is_none_or(|age| age > stale_after).then(|| Pause {
+            kind: PauseKind::Pause,
+            by: "genesync".into(),
+            reason: format!(
+                "git has not been read for {} s or more, so it is only watched",
+                stale_after.as_secs()
+            ),
+            since: clock::now(),
+            until: None,
+        })
+    }
+
     fn count(&self, run: &Run) {
         let result = match run.status() {
             Some(Status::Synced) => RunResult::Synced,

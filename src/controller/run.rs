@@ -230,7 +230,13 @@ impl Controller {
             self.head.hints.notify_one();
             return LOOK_UP;
         }
-        next.left.map_or(LOOK_UP, |left| left.clamp(Duration::from_millis(5), LOOK_UP))
+        match next.left {
+            // What is due and was not claimed is another's, or waits for a lower wave: asking at once again
+            // would be asking all the time.
+            Some(left) if left.is_zero() => LOOK_UP,
+            Some(left) => left.clamp(Duration::from_millis(5), LOOK_UP),
+            None => LOOK_UP,
+        }
     }
 
     /// Writes ended runs down. What can't be written stays, and their leases run out meanwhile.

@@ -84,7 +84,8 @@ impl Store {
                      AND (t.applied = t.wanted OR t.enforced = 0 OR NOT EXISTS (
                        SELECT 1 FROM tenants e WHERE e.wave < t.wave AND e.removed = 0 AND e.enforced = 1
                          AND e.applied <> e.wanted
-                         AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = e.name AND p.kind = 'pause')))
+                         AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = e.name AND p.kind = 'pause'
+                           AND (p.until IS NULL OR p.until > {now}))))
                    ORDER BY t.due_at, t.name LIMIT $4 {skip_locked}) AS due
                  WHERE true
                  ON CONFLICT (name) DO UPDATE SET

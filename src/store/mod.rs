@@ -25,7 +25,7 @@ use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
 pub use lease::{Claim, Claimed, Lease};
-pub use notes::{HistoryLine, Pause, PauseKind, RunLine};
+pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{Summary, TenantRow};
 pub use tenants::{Advance, Cause, Finished, NextDue, RunRow, Wanted};
 

@@ -1,11 +1,11 @@
 //! Pauses, history, and small things that the replicas share.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
-use super::{Store, StoreError, failed, number, optional, text};
-use crate::model::TenantName;
+use super::{Store, StoreError, failed, json, number, optional, text};
+use crate::model::{Guard, TenantName};
 
 /// Why a tenant is watched and not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,6 +31,36 @@ pub struct Pause {
     pub since: Timestamp,
     /// Until when; none: until it is resumed.
     pub until: Option<Timestamp>,
+}
+
+/// What stands before a guard's name where it is one that holds.
+const GUARD: &str = "guard ";
+
+impl Pause {
+    /// A guard as somebody who holds.
+    pub fn guard(guard: Guard) -> String {
+        format!("{GUARD}{}", guard.name())
+    }
+
+    /// Whether a guard holds it.
+    pub fn is_by_guard(&self) -> bool {
+        self.by.starts_with(GUARD)
+    }
+}
+
+/// Why the newest head of a repository is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeadTrouble {
+    /// The repository.
+    #[serde(default)]
+    pub repository: String,
+    /// In words.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Which process says so.
+    pub replica: String,
 }
 
 /// One line of a tenant's history.
@@ -218,6 +248,44 @@ impl Store {
                     replica: text(row, "replica")?,
                 })
             })
+            .collect()
+    }
+
+    /// Keeps why the newest head of a repository is not taken, or that it is.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn keep_trouble(
+        &self,
+        repository: &str,
+        trouble: Option<(&str, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        let text = match trouble {
+            None => String::new(),
+            Some((message, since)) => json(&HeadTrouble {
+                repository: repository.to_owned(),
+                message: message.to_owned(),
+                since,
+                replica: self.holder().to_owned(),
+            })?,
+        };
+        self.keep_note(&format!("trouble/{repository}"), &text).await
+    }
+
+    /// Why the newest heads of repositories are not taken.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn troubles(&self) -> Result<Vec<HeadTrouble>, StoreError> {
+        let rows = self
+            .engine
+            .query("SELECT value FROM notes WHERE name LIKE 'trouble/%' AND value <> '' ORDER BY name")
+            .fetch_all(self.engine.pool());
+        let rows = rows.await.map_err(failed("reading notes"))?;
+        // What another build wrote differently is told again by it.
+        rows.iter()
+            .map(|row| Ok(serde_json::from_str(&text(row, "value")?).ok()))
+            .filter_map(Result::transpose)
             .collect()
     }
 

@@ -370,6 +370,8 @@ impl Store {
             .collect();
         let mut transaction = self.engine.begin(doing).await?;
         // Only whose lease is still ours: another holder's view is newer.
+        // A tenant that became invalid during its run stays so: it is not run again until git mends it, and a
+        // run that was superseded by that has nothing to say about it.
         let updated = self
             .engine
             .query(
@@ -381,8 +383,12 @@ impl Store {
                      CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
                    FROM {each:1})
                  UPDATE tenants SET
-                   status = f.status, reason = f.reason, trouble = f.trouble, failures = f.failures,
-                   since = CASE WHEN tenants.status = f.status THEN tenants.since ELSE {now} END,
+                   status = CASE WHEN tenants.wanted = '' THEN tenants.status ELSE f.status END,
+                   reason = CASE WHEN tenants.wanted = '' THEN tenants.reason ELSE f.reason END,
+                   trouble = CASE WHEN tenants.wanted = '' THEN tenants.trouble ELSE f.trouble END,
+                   failures = f.failures,
+                   since = CASE WHEN tenants.wanted = '' OR tenants.status = f.status THEN tenants.since
+                                ELSE {now} END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
                    checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
                    synced_at = CASE WHEN f.in_sync = 1 THEN {now} ELSE tenants.synced_at END,

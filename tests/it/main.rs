@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod controller;
 mod docs;
 mod drift;
 mod house;

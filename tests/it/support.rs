@@ -1,9 +1,11 @@
 //! One world for one test: an emulator on a socket of its own, a git repository, a journal, and the binary.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use genesync::emulator::{Seed, World, serve};
 use git2::{IndexAddOption, Repository, Signature};
@@ -12,6 +14,22 @@ use serde_json::{Value, json};
 pub const CLIENT_ID: &str = "client-7";
 /// A text that must never come out anywhere.
 pub const SECRET: &str = "canary-9f1b7c5e";
+
+/// Everything is over soon, and whoever died is followed soon.
+const TIMING: &str = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\nlease-ms = 900\n";
+
+/// How long a condition is waited for: longer than a busy machine takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks again and again until it is so.
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
 
 pub struct Stage {
     runtime: tokio::runtime::Runtime,
@@ -82,8 +100,7 @@ impl Stage {
         runtime.spawn(serve(listener, Arc::clone(&world), std::future::pending()));
         let stage = Self { runtime, url, world, folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(stage.repository()).unwrap();
-        let timing = "[timing]\nwrite-ms = 1500\nsettle-ms = 50\nbackoff-ms = 20\npoll-ms = 20\npoll-max-ms = 100\nconfirm-ms = 1500\njob-ms = 3000\nlease-ms = 900\n";
-        std::fs::write(stage.path("settings.toml"), timing).unwrap();
+        std::fs::write(stage.path("settings.toml"), TIMING).unwrap();
         stage.control("POST", "settings", &json!({"auditDelayMs": 20, "replicationDelayMs": 40}));
         stage
     }
@@ -96,7 +113,7 @@ impl Stage {
         stage
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -129,6 +146,58 @@ impl Stage {
         }
         command.stdin(Stdio::null());
         command
+    }
+
+    /// Writes the settings file anew: short timing, a controller that does nothing unasked, and besides lines
+    /// such as `controller.resync-ms = 300`, which win.
+    pub fn configure(&self, lines: &[&str]) {
+        let mut settings: toml::Table = toml::from_str(TIMING).unwrap();
+        let calm = [
+            "controller.git-poll-ms = 3_600_000",
+            "controller.resync-ms = 3_600_000",
+            "controller.retry-ms = 100",
+            "controller.retry-max-ms = 400",
+            "controller.shutdown-ms = 15_000",
+        ];
+        for line in calm.iter().chain(lines) {
+            for (section, values) in toml::from_str::<toml::Table>(line).unwrap() {
+                let section = settings.entry(section).or_insert_with(|| toml::Table::new().into());
+                section.as_table_mut().unwrap().extend(values.as_table().unwrap().clone());
+            }
+        }
+        // A program that reads it meanwhile sees the one or the other.
+        std::fs::write(self.path("settings.new"), settings.to_string()).unwrap();
+        std::fs::rename(self.path("settings.new"), self.path("settings.toml")).unwrap();
+    }
+
+    /// Starts a controller over the stage's own repository.
+    pub fn controller(&self) -> Running {
+        Running::start(self.command(&["run", "--listen", "127.0.0.1:0"]))
+    }
+
+    /// How the store sees a tenant; null where it does not know it, or is not there yet.
+    pub fn status(&self, name: &str) -> Value {
+        let ran = self.genesync(&["status", "--format", "json"]);
+        if ran.code != 0 {
+            return Value::Null;
+        }
+        let rows = ran.json()["tenants"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["tenant"] == name).unwrap_or_default()
+    }
+
+    /// Waits until tenants have a status.
+    #[track_caller]
+    pub fn wait_for(&self, names: &[&str], status: &str) {
+        let mut seen = Value::Null;
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            seen = names.iter().map(|name| self.status(name)).collect();
+            if seen.as_array().unwrap().iter().all(|row| row["status"] == status) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        panic!("waited in vain for {status}: {seen:#}");
     }
 
     #[track_caller]
@@ -209,6 +278,109 @@ impl Stage {
                 .or_default() += 1;
         }
         counts
+    }
+}
+
+/// A controller beside the test. It dies with it.
+pub struct Running {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, written) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::clone(&log));
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut written = written.lock().unwrap();
+                written.push_str(&line);
+                written.push('\n');
+            }
+        });
+        Self { child, log, reader: Some(reader) }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    pub fn wait_for_log(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(begun.elapsed() < PATIENCE, "the log never said `{text}`:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(25));
+        }
+    }
+
+    /// Where it serves probes, as its log says.
+    fn address(&self) -> String {
+        self.wait_for_log("serving /healthz");
+        let log = self.log();
+        let port = log.split("127.0.0.1:").nth(1).unwrap();
+        format!("127.0.0.1:{}", port.chars().take_while(char::is_ascii_digit).collect::<String>())
+    }
+
+    /// Sends a request, and returns the whole answer.
+    pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    pub fn get(&self, path: &str) -> String {
+        self.ask("GET", path, "", "")
+    }
+
+    /// Sends a signal to it alone.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Whether it has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Tells it to stop, and returns its exit code and its log.
+    #[track_caller]
+    pub fn stop(mut self) -> (i32, String) {
+        self.signal("-TERM");
+        wait_until("it has stopped", || self.ended().is_some());
+        let code = self.ended().unwrap().code().unwrap_or(-1);
+        self.reader.take().unwrap().join().unwrap();
+        (code, self.log())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Who has ended already can't be killed; nobody is left behind either way.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        let log = self.log();
+        if std::thread::panicking() {
+            println!("the controller's log:\n{log}");
+            return;
+        }
+        for never in [SECRET, "emulator-token", "panicked", "out of place"] {
+            assert!(!log.contains(never), "{log}");
+        }
     }
 }
 

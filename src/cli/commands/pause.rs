@@ -11,7 +11,7 @@ use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::{Flags, env};
 use crate::model::TenantName;
-use crate::store::{Cause, Pause, PauseKind, Store};
+use crate::store::{Cause, Pause, PauseKind, Store, TenantRow};
 
 /// What `sync` takes.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub struct ResumeArgs {
     /// The tenants
     #[arg(value_name = "TENANT", required_unless_present = "all")]
     tenants: Vec<String>,
-    /// Every tenant that is paused or held
+    /// Every tenant that is held; what somebody paused is resumed by its name
     #[arg(long, conflicts_with = "tenants")]
     all: bool,
 }
@@ -92,7 +92,9 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     check_known(&store, &only).await?;
     if args.all {
         let rows = store.tenants(&[]).await?;
-        only = rows.into_iter().filter(|row| row.pause.is_some()).map(|row| row.tenant).collect();
+        // A guard's message names this command: it must not end what a colleague paused for a reason.
+        let held = |row: &TenantRow| row.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Hold);
+        only = rows.into_iter().filter(held).map(|row| row.tenant).collect();
     }
     let mut resumed = Vec::new();
     for tenant in only {

@@ -21,7 +21,7 @@ use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;
 use crate::config::{Flags, Settings, env, file};
-use crate::controller::head::{Head, Origin};
+use crate::controller::head::{Head, Origin, TroubleKind};
 use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
@@ -30,7 +30,7 @@ use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
-use crate::store::{Store, TenantRow};
+use crate::store::{PauseKind, Store, TenantRow};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
 use surface::Face;
@@ -75,7 +75,8 @@ pub async fn run(
     let origin = session::origin(&args.path, args.rev.as_deref(), &settings)?;
     let store = session::open_store(&settings).await?;
     let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));
-    let controller = controller(&settings, origin.clone(), store, &metrics)?;
+    let current = Arc::new(Mutex::new(settings.clone()));
+    let controller = controller(&settings, &current, origin.clone(), store, &metrics)?;
     let stop = controller.stop.clone();
     tokio::spawn({
         let stop = stop.clone();
@@ -91,15 +92,20 @@ pub async fn run(
         telemetry::mask(url);
     }
     let listener = listener(args, &settings).await?;
-    let background = Background::start(&controller, &settings, flags, &origin, telemetry, listener)?;
+    let reload =
+        Reload { controller: Arc::clone(&controller), current, flags, telemetry: Arc::clone(telemetry) };
+    let background = Background::start(&controller, &settings, reload, &origin, telemetry, listener)?;
     let extent = extent(&settings, args.once);
     if args.once {
         controller.head.look().await;
-        if controller.head.known().borrow().is_none() {
-            let fault = controller.head.trouble();
-            let message =
-                fault.map_or_else(|| "the repository can't be read".to_owned(), |fault| fault.message);
-            return Err(Failure::new(Exit::Outside, message));
+        // A pass over what git said before would end well, and nobody would notice that git is not followed.
+        if let Some(trouble) = controller.head.trouble() {
+            let exit = match trouble.kind {
+                TroubleKind::Unreachable => Exit::Outside,
+                TroubleKind::Invalid => Exit::Findings,
+                TroubleKind::Rewound => Exit::Refused,
+            };
+            return Err(Failure::new(exit, trouble.message));
         }
     } else {
         let following = Arc::clone(&controller);
@@ -151,20 +157,23 @@ fn extent(settings: &Settings, once: bool) -> Extent {
 fn tunables(settings: &Settings) -> Tunables {
     let file = &settings.controller;
     let ms = |given: Option<u64>, default: u64| Duration::from_millis(given.unwrap_or(default).max(1));
+    let git_poll = ms(file.git_poll_ms, 60_000);
     Tunables {
         intervals: Intervals {
             resync: ms(file.resync_ms, 600_000),
             retry: ms(file.retry_ms, 5_000),
             retry_max: ms(file.retry_max_ms, 300_000),
         },
-        git_poll: ms(file.git_poll_ms, 60_000),
+        git_poll,
         timing: session::timing(settings),
-        stale_after: ms(file.git_stale_ms, 3_600_000),
+        // Between two looks nothing is stale, however rarely somebody wants git to be asked.
+        stale_after: ms(file.git_stale_ms, 3_600_000).max(git_poll * 2),
     }
 }
 
 fn controller(
     settings: &Settings,
+    current: &Arc<Mutex<Settings>>,
     origin: Origin,
     store: Store,
     metrics: &Arc<Metrics>,
@@ -195,7 +204,7 @@ fn controller(
         slots: Slots::new(runs_max, file.runs_per_credential_max.unwrap_or(runs_max)),
         lease: session::lease_length(settings),
         tunables: Mutex::new(tunables(settings)),
-        credentials: lookup(&Arc::new(Mutex::new(settings.clone())), &api),
+        credentials: lookup(current, &api),
         api: Api::new(api),
         wake: Notify::new(),
         alive: AtomicBool::new(false),
@@ -230,7 +239,7 @@ impl Background {
     fn start(
         controller: &Arc<Controller>,
         settings: &Settings,
-        flags: Flags,
+        reload: Reload,
         origin: &Origin,
         telemetry: &Arc<Telemetry>,
         listener: Option<TcpListener>,
@@ -275,7 +284,7 @@ impl Background {
         }
         tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
         #[cfg(unix)]
-        tasks.spawn(reload_on_hangup(Arc::clone(controller), flags, Arc::clone(telemetry)));
+        tasks.spawn(reload.on_hangup());
         Ok(Self { _watch: watch, stop, tasks })
     }
 
@@ -313,31 +322,48 @@ fn hook_secrets(settings: &Settings) -> Result<Option<HookSecrets>, Failure> {
     secrets.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", env::HOOK_SECRETS)))
 }
 
-/// SIGHUP: settings are read again. What is not valid changes nothing.
-#[cfg(unix)]
-async fn reload_on_hangup(controller: Arc<Controller>, flags: Flags, telemetry: Arc<Telemetry>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        match Settings::resolve(flags.clone()) {
-            Ok(settings) => {
-                *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
-                let known = controller.head.known().borrow().clone();
-                for name in known.iter().flat_map(|known| known.credentials()) {
-                    // What can't be looked up now keeps the secret that it had.
-                    let _ = (controller.credentials)(name).await;
+/// What is read again on SIGHUP, and who has to hear of it.
+struct Reload {
+    controller: Arc<Controller>,
+    current: Arc<Mutex<Settings>>,
+    flags: Flags,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Reload {
+    /// Reads the settings again with each SIGHUP. What is not valid changes nothing.
+    #[cfg(unix)]
+    async fn on_hangup(self) {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        while hangup.recv().await.is_some() {
+            match Settings::resolve(self.flags.clone()) {
+                Ok(settings) => self.take(settings).await,
+                Err(error) => {
+                    tracing::error!(error = Failure::from(error).message, "settings are kept as they were")
                 }
-                controller.head.hints.notify_one();
-                let filter = env::log().or(settings.controller.log).unwrap_or_else(|| LOG.to_owned());
-                if let Err(error) = telemetry.set_filter(&filter) {
-                    tracing::error!(%error, "what is logged stays as it was");
-                }
-                tracing::info!("settings were read again");
-            }
-            Err(error) => {
-                tracing::error!(error = Failure::from(error).message, "settings are kept as they were")
             }
         }
+    }
+
+    async fn take(&self, settings: Settings) {
+        let controller = &self.controller;
+        let filter = env::log().or_else(|| settings.controller.log.clone()).unwrap_or_else(|| LOG.to_owned());
+        *controller.tunables.lock().unwrap_or_else(PoisonError::into_inner) = tunables(&settings);
+        // Before credentials are looked up: where they come from may be what has changed.
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = settings;
+        let known = controller.head.known().borrow().clone();
+        for name in known.iter().flat_map(|known| known.credentials()) {
+            // What can't be looked up now keeps the secret that it had.
+            if let Err(reason) = (controller.credentials)(name.clone()).await {
+                tracing::warn!(credentials = %name, reason, "credentials can't be looked up");
+            }
+        }
+        controller.head.hints.notify_one();
+        if let Err(error) = self.telemetry.set_filter(&filter) {
+            tracing::error!(%error, "what is logged stays as it was");
+        }
+        tracing::info!("settings were read again");
     }
 }
 
@@ -358,7 +384,14 @@ async fn report(
     output: &Output,
 ) -> Result<Exit, Failure> {
     let rows = controller.store.tenants(&[]).await?;
+    let held = |row: &TenantRow| match &row.pause {
+        Some(pause) if pause.kind == PauseKind::Hold && pause.is_by_guard() => Some(Exit::Refused),
+        Some(pause) if pause.kind == PauseKind::Hold => Some(Exit::Held),
+        Some(_) | None => None,
+    };
     let of = |row: &TenantRow| match pass.ended.get(&row.tenant) {
+        // It was watched because it is held: what git says is not applied.
+        Some(Status::OutOfSync | Status::Drifted) if held(row).is_some() => held(row).unwrap_or(Exit::Held),
         Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
         Some(Status::Unconfirmed(_)) => Exit::Partial,
         Some(Status::Refused(_)) => Exit::Refused,
@@ -384,8 +417,8 @@ async fn report(
         _ => Exit::Partial,
     };
     match format {
-        Format::Json => output.data(&status::document(&rows, Some(exit))),
-        Format::Text | Format::Markdown => output.data(&status::table(&rows)),
+        Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
+        Format::Text | Format::Markdown => output.data(&status::table(&rows, &[])),
     }
     Ok(exit)
 }

@@ -15,7 +15,7 @@ use crate::config::{Flags, Settings};
 use crate::model::TenantName;
 use crate::render;
 use crate::render::value::escape;
-use crate::store::{HistoryLine, PauseKind, RunLine, Store, TenantRow};
+use crate::store::{HeadTrouble, HistoryLine, PauseKind, RunLine, Store, TenantRow};
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -51,9 +51,10 @@ pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exi
     if let Some(missing) = only.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
         return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}")));
     }
+    let troubles = store.troubles().await?;
     match args.format {
-        Format::Json => output.data(&document(&rows, None)),
-        Format::Text | Format::Markdown => output.data(&table(&rows)),
+        Format::Json => output.data(&document(&rows, &troubles, None)),
+        Format::Text | Format::Markdown => output.data(&table(&rows, &troubles)),
     }
     Ok(Exit::Done)
 }
@@ -94,17 +95,17 @@ pub async fn store(settings: &Settings) -> Result<Store, Failure> {
     })
 }
 
-/// Every row as one document.
-pub fn document(rows: &[TenantRow], exit: Option<Exit>) -> String {
-    let mut document = json!({"tenants": rows});
+/// Every row, and why heads are not taken, as one document.
+pub fn document(rows: &[TenantRow], troubles: &[HeadTrouble], exit: Option<Exit>) -> String {
+    let mut document = json!({"tenants": rows, "headTroubles": troubles});
     if let (Some(exit), Some(fields)) = (exit, document.as_object_mut()) {
         fields.insert("exitCode".into(), exit.code().into());
     }
     render::value::document(&document)
 }
 
-/// Tenant, status, since when, last look, and why.
-pub fn table(rows: &[TenantRow]) -> String {
+/// Tenant, status, since when, last look, and why; below, why heads are not taken.
+pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
     let now = clock::now();
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -134,6 +135,11 @@ pub fn table(rows: &[TenantRow]) -> String {
     let synced = rows.iter().filter(|row| row.status == "Synced").count();
     // Writing to a String can't fail.
     let _ = writeln!(text, "{synced} of {} tenants Synced", rows.len());
+    for trouble in troubles {
+        let HeadTrouble { repository, message, since, replica } = trouble;
+        let line = format!("for {}, {replica} takes no head of {repository}: {message}", age(*since, now));
+        let _ = writeln!(text, "{}", escape(&line));
+    }
     text
 }
 

@@ -75,7 +75,7 @@ impl Surface for Face {
             return Err("the store does not answer".into());
         }
         if self.controller.head.known().borrow().is_none() {
-            let why = self.controller.head.trouble().map(|fault| format!(": {}", fault.message));
+            let why = self.controller.head.trouble().map(|trouble| format!(": {}", trouble.message));
             return Err(format!("no head has been read yet{}", why.unwrap_or_default()));
         }
         Ok(())

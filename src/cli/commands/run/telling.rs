@@ -54,10 +54,9 @@ async fn ours(controller: &Controller, lease: Option<Lease>) -> Result<Option<Le
 async fn tell(controller: &Controller, sender: &Sender, policy: &NotifyPolicy) -> Result<(), StoreError> {
     let mut troubles: Vec<Trouble> =
         controller.store.tenants(&[]).await?.iter().filter_map(trouble).collect();
-    if let Some(fault) = controller.head.trouble() {
-        let since = controller.head.trouble_since();
-        let reason = masked(&fault.message).into_owned();
-        troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since, reason });
+    if let Some(trouble) = controller.head.trouble() {
+        let reason = masked(&trouble.message).into_owned();
+        troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since: trouble.since, reason });
     }
     let kept = controller.store.note(NOTE).await?;
     // What was said by a build that wrote it differently is said again.
