@@ -20,6 +20,7 @@ use crate::controller::head::{Head, Origin};
 use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
+use crate::crash;
 use crate::model::{CredentialsName, FaultKind, Region, TenantName};
 use crate::reconcile::Status;
 use crate::source::{self, Source};
@@ -100,6 +101,7 @@ pub async fn run(
     let pass = controller.run(extent).await;
     background.end().await;
     let exit = if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
+    crash::point("C20");
     controller.store.close().await;
     Ok(exit)
 }
