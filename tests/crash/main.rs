@@ -27,5 +27,6 @@ mod support;
 mod matrix;
 mod points;
 mod proxy;
+mod replicas;
 mod rig;
 mod workload;

@@ -199,8 +199,8 @@ pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
                         let text = panic.downcast_ref::<String>().cloned();
                         Err(text.unwrap_or_else(|| "it panicked".into()))
                     });
-                    let outcome = outcome
-                        .unwrap_or_else(|why| Outcome { wrong: vec![why], ..Outcome::default() });
+                    let outcome =
+                        outcome.unwrap_or_else(|why| Outcome { wrong: vec![why], ..Outcome::default() });
                     let mut done = done.lock().unwrap();
                     done.push((cell, outcome));
                     if done.len().is_multiple_of(50) {

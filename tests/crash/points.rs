@@ -48,7 +48,10 @@ pub const ABSENT: &[(&str, &str)] = &[
     ("C11", "a write is one PUT: there is no draft that is published later"),
     ("C12", "a configuration is served as soon as it is stored: nothing is pinned after it"),
     ("C18", "nothing is posted to pull requests"),
-    ("C20, vacuum", "there is none; SQLite writes its log back by itself, inside a commit, where kills at random times hit it"),
+    (
+        "C20, vacuum",
+        "there is none; SQLite writes its log back by itself, inside a commit, where kills at random times hit it",
+    ),
     ("C22 to C26", "there is no message gateway"),
     ("C27", "logs go to stderr; nothing is rotated here"),
 ];

@@ -92,8 +92,7 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> s
         let first = String::from_utf8_lossy(&head);
         let mut words = first.split_whitespace();
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let seen =
-            Seen { method: method.into(), path: path.into(), begun: Instant::now(), ended: None };
+        let seen = Seen { method: method.into(), path: path.into(), begun: Instant::now(), ended: None };
         let index = {
             let mut log = shared.seen.lock().unwrap();
             log.push(seen);

@@ -43,6 +43,18 @@ resync-ms = 250
 retry-ms = 50
 retry-max-ms = 300
 shutdown-ms = 4000
+runs-max = 64
+";
+
+/// Here everything changes at once, again and again.
+const PROJECT: &str = "\
+apiVersion: genesync/v1alpha1
+kind: Project
+metadata: {name: crash}
+spec:
+  guards:
+    run: {tenantsMaxPercent: 100}
+    tenant: {flapsMax: 1000}
 ";
 
 /// Where the state is.
@@ -190,6 +202,7 @@ impl Rig {
     pub fn on(kind: Kind, store_url: String, cluster: Option<Arc<Postgres>>) -> Self {
         let stage = Stage::new();
         std::fs::write(stage.path("settings.toml"), SETTINGS).unwrap();
+        std::fs::write(stage.repository().join("genesync.yaml"), PROJECT).unwrap();
         let look_url = match kind {
             Kind::Sqlite => format!("sqlite://{}?mode=rw", stage.path("state/genesync.db").display()),
             Kind::Postgres => store_url.clone(),
@@ -246,6 +259,10 @@ impl Rig {
         let commit = self.stage.commit(files);
         self.head.lock().unwrap().clone_from(&commit);
         commit
+    }
+
+    pub fn head(&self) -> String {
+        self.head.lock().unwrap().clone()
     }
 
     /// The head that the controller is to be at, where git was moved in another way.
@@ -380,7 +397,8 @@ impl Rig {
         );
         let row = rows.map_err(|error| error.to_string())?.pop().unwrap_or_default();
         let tenants = self.tenants.lock().unwrap().len().to_string();
-        let wanted = [self.head.lock().unwrap().clone(), tenants.clone(), tenants, "0".into(), "0".into(), "0".into()];
+        let wanted =
+            [self.head.lock().unwrap().clone(), tenants.clone(), tenants, "0".into(), "0".into(), "0".into()];
         if row == wanted { Ok(()) } else { Err(format!("the store says {row:?}, not {wanted:?}")) }
     }
 
@@ -442,7 +460,9 @@ impl Rig {
                 *ours.entry((record.organization_id.clone(), record.version.to_string())).or_default() += 1;
             }
         }
-        wrong.extend(ours.iter().filter(|(_, count)| **count != 1).map(|one| format!("audited twice: {one:?}")));
+        wrong.extend(
+            ours.iter().filter(|(_, count)| **count != 1).map(|one| format!("audited twice: {one:?}")),
+        );
         let ours: BTreeSet<(String, String)> = ours.into_keys().collect();
         for table in ["receipts", "confirmations"] {
             let rows = match table {
@@ -488,5 +508,22 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "it did not come to pass within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// SplitMix64: the same numbers from the same seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end.max(1)
     }
 }

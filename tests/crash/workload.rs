@@ -18,13 +18,8 @@ pub enum Workload {
 pub const STEPS: u32 = 2;
 
 impl Workload {
-    pub const ALL: [Workload; 5] = [
-        Workload::Rollout,
-        Workload::Commit,
-        Workload::Replicas,
-        Workload::Drift,
-        Workload::LostAnswer,
-    ];
+    pub const ALL: [Workload; 5] =
+        [Workload::Rollout, Workload::Commit, Workload::Replicas, Workload::Drift, Workload::LostAnswer];
 
     pub fn name(self) -> &'static str {
         match self {
