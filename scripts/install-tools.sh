@@ -8,6 +8,11 @@ need cc gcc
 need make make
 need perl perl
 need git git
+# The stores and whatever may stand before them are tested as they are. Debian keeps servers off the path.
+have() { compgen -G "$1" >/dev/null || missing+=("$2"); }
+have '/usr/lib/postgresql/*/bin/postgres' postgresql
+have '/usr/sbin/pgbouncer' pgbouncer
+need setpriv util-linux
 
 [ "${#missing[@]}" -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

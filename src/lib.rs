@@ -27,6 +27,7 @@ pub mod api;
 pub mod store;
 pub mod config;
 pub mod clock;
+pub mod crash;
 pub mod telemetry;
 pub mod notify;
 

@@ -15,6 +15,7 @@ use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
 use super::pace::{Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
 use crate::clock;
+use crate::crash;
 use crate::model::{CredentialsName, Fault, FaultKind, OrganizationId, Region, Target};
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
@@ -248,6 +249,7 @@ impl Client {
         let answer = answer.map_err(|error| {
             Fault::new(FaultKind::Transient, format!("{subject} failed: {}", cause(&error)))
         })?;
+        crash::point("C28");
         let status = answer.status().as_u16();
         let retry_after_ms =
             header(&answer, RETRY_AFTER.as_str()).and_then(|value| retry_after_ms(value, clock::now()));
@@ -295,6 +297,11 @@ impl Client {
                 };
             }
         };
+        match operation.verb {
+            Verb::Put | Verb::Start => crash::point("C08"),
+            Verb::Query => crash::point("C16"),
+            Verb::Get => {}
+        }
         let mut response = describe(&answer, operation);
         let number = |name: &str| header(&answer, name).and_then(|value| value.parse::<u32>().ok());
         let limit = number("x-ratelimit-limit");

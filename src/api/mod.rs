@@ -146,7 +146,8 @@ impl Api {
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
         let operation = webchat::write(write);
-        match self.read.client.send(&write.target, &operation, Some(until(write.deadline))).await {
+        let Some(left) = until(write.deadline) else { return Outcome::Unsent(too_late(&operation)) };
+        match self.read.client.send(&write.target, &operation, Some(left)).await {
             Sent::Answered(response) => webchat::answer(&response, webchat::accepted),
             Sent::Lost(fault) => Outcome::Unknown(fault),
             Sent::Never(fault) => Outcome::Unsent(fault),
@@ -156,7 +157,8 @@ impl Api {
     /// Asks for a replication job, once.
     pub async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
         let operation = webchat::replicate(start);
-        match self.read.client.send(&start.source, &operation, Some(until(start.deadline))).await {
+        let Some(left) = until(start.deadline) else { return Outcome::Unsent(too_late(&operation)) };
+        match self.read.client.send(&start.source, &operation, Some(left)).await {
             Sent::Answered(response) => webchat::answer(&response, webchat::job),
             Sent::Lost(fault) => Outcome::Unknown(fault),
             Sent::Never(fault) => Outcome::Unsent(fault),
@@ -164,9 +166,17 @@ impl Api {
     }
 }
 
-/// How long until a moment; nothing where it is past.
-fn until(deadline: jiff::Timestamp) -> Duration {
-    Duration::try_from(deadline.duration_since(clock::now())).unwrap_or(Duration::ZERO)
+/// How long until a moment; none where it is past.
+fn until(deadline: jiff::Timestamp) -> Option<Duration> {
+    Duration::try_from(deadline.duration_since(clock::now())).ok().filter(|left| !left.is_zero())
+}
+
+/// A process that was stopped between its intent and here is late: others have waited for this write, and no
+/// longer do. A deadline of zero would not keep it, for a request may leave before a timeout is looked at.
+fn too_late(operation: &Operation) -> Fault {
+    let message =
+        format!("{} was not written: its deadline had passed before it was sent", operation.subject);
+    Fault::new(FaultKind::Transient, message)
 }
 
 /// A fault of ours rather than of the server.

@@ -32,6 +32,9 @@ pub const GIT_TOKEN: &str = "GENESYNC_GIT_TOKEN";
 /// What is logged, such as `debug` or `genesync::api=debug`.
 pub const LOG: &str = "GENESYNC_LOG";
 
+/// A point at which the process ends, for tests: see `crash.rs`. A release build does not look at it.
+pub const CRASH_AT: &str = "GENESYNC_CRASH_AT";
+
 fn path(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
@@ -121,6 +124,12 @@ pub fn notify_url() -> Option<Secret> {
 /// [`LOG`].
 pub fn log() -> Option<String> {
     text(LOG)
+}
+
+/// [`CRASH_AT`].
+#[cfg(debug_assertions)]
+pub fn crash_at() -> Option<String> {
+    text(CRASH_AT)
 }
 
 fn home() -> Option<PathBuf> {

@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use super::leases::Held;
 use crate::api::{Api, ReadApi};
 use crate::clock;
+use crate::crash;
 use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, causes};
 use crate::reconcile::{Effect, Entries, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
@@ -52,7 +53,10 @@ pub async fn whole(run: Run, api: &Api, held: &Held, watcher: &dyn Watcher) -> R
     let hands = Hands::Free(api, held);
     let run = drive(run, Event::Begin, &hands, watcher).await;
     match run.phase {
-        Phase::Planned => drive(run, Event::Proceed, &hands, watcher).await,
+        Phase::Planned => {
+            crash::point("C04");
+            drive(run, Event::Proceed, &hands, watcher).await
+        }
         _ => run,
     }
 }
@@ -90,6 +94,9 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
             }
         }
         let Some(effect) = asked else { return run };
+        if run.tally.writes > 0 && matches!(run.phase, Phase::Intending(_)) {
+            crash::point("C13");
+        }
         let superseded = || watcher.superseded().is_some_and(CancellationToken::is_cancelled);
         let event = if !hands.may_go_on() {
             Event::LeaseLost
@@ -134,6 +141,7 @@ async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Ev
             Err(fault) => Event::Failed(fault),
         },
         (Effect::PollJob { source, id }, _) => {
+            crash::point("C15");
             read.job(&source, &id).await.map_or_else(Event::Failed, Event::Job)
         }
         (Effect::WakeAt(until), _) => {
@@ -145,8 +153,18 @@ async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Ev
         (Effect::Save(records), Hands::Preparing(_, held) | Hands::Free(_, held)) => {
             save(held, &records).await
         }
-        (Effect::Write(write), Hands::Free(api, _)) => Event::Answered(api.write(&write).await),
-        (Effect::StartJob(start), Hands::Free(api, _)) => Event::JobAnswered(api.start_job(&start).await),
+        (Effect::Write(write), Hands::Free(api, _)) => {
+            crash::point("C06");
+            let outcome = api.write(&write).await;
+            crash::point("C09");
+            Event::Answered(outcome)
+        }
+        (Effect::StartJob(start), Hands::Free(api, _)) => {
+            crash::point("C06");
+            let outcome = api.start_job(&start).await;
+            crash::point("C14");
+            Event::JobAnswered(outcome)
+        }
         (Effect::Write(_), Hands::Tied(_) | Hands::Preparing(..)) => {
             Event::Answered(Outcome::Unsent(planner_cannot_write()))
         }
@@ -183,7 +201,12 @@ async fn wait(until: Timestamp, watcher: &dyn Watcher) {
 
 async fn save(held: &Held, records: &[Record]) -> Event {
     match held.append(records).await {
-        Ok(()) => Event::Saved,
+        Ok(()) => {
+            if records.iter().any(|record| matches!(record, Record::Confirmed { .. })) {
+                crash::point("C17");
+            }
+            Event::Saved
+        }
         Err(StoreError::Fenced { .. }) => Event::LeaseLost,
         Err(StoreError::Superseded { .. }) => Event::Superseded,
         Err(error) => {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::known::{Known, LoadError, Moved};
 use super::spread::jittered;
 use crate::clock;
+use crate::crash;
 use crate::model::{Refusal, Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
@@ -291,6 +292,7 @@ impl Head {
             // What was agreed on may no longer be in the repository: then nothing is known, and nothing done.
             if rewound { self.refuse(revision, &target) } else { error }
         })?;
+        crash::point("C03");
         let refusal = self.refusal(&known, current.as_deref()).await?;
         let hold = refusal.map(|refusal| Pause {
             kind: PauseKind::Hold,
@@ -305,6 +307,7 @@ impl Head {
             .advance(&identity, agreed.as_ref(), &target, &moved.rows, moved.gone.as_deref(), hold.as_ref())
             .await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
+        crash::point("C02");
         tracing::info!(revision = %target, tenants = known.tenants.len(), due, "took a head");
         self.known.send_replace(Some(Arc::new(known)));
         if rewound { Err(self.refuse(revision, &target)) } else { Ok(true) }

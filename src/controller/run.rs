@@ -21,6 +21,7 @@ use super::outcome::{self, Intervals};
 use super::slots::Slots;
 use crate::api::Api;
 use crate::clock;
+use crate::crash;
 use crate::model::{CredentialsName, TenantName, causes};
 use crate::reconcile::{Status, Timing};
 use crate::store::{Cause, Claim, Finished, Store, StoreError};
@@ -158,6 +159,9 @@ impl Controller {
             }
             while tasks.try_join_next().is_some() {}
             let stopping = stop.is_cancelled();
+            if stopping {
+                crash::point("C21");
+            }
             let mut failed = !self.write_down(&mut unwritten).await;
             let mut claimed_all = false;
             if let (Some(head), false, false) = (&head, stopping, failed) {
@@ -244,6 +248,7 @@ impl Controller {
         if unwritten.is_empty() {
             return true;
         }
+        crash::point("C10");
         let begun = clock::monotonic();
         let written = self.store.finish(unwritten).await;
         self.metrics.store_latency.observe(begun.elapsed().as_secs_f64());
@@ -291,6 +296,7 @@ impl Controller {
         if claimed.is_empty() {
             return Ok(all);
         }
+        crash::point("C01");
         let mut journals = self.store.journals(claimed.iter().map(|one| &one.lease.tenant)).await?;
         for one in claimed {
             self.metrics.lease_churn.inc(LeaseEvent::Acquired);

@@ -12,6 +12,7 @@ use sqlx::query::Query;
 use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _, Row as _, Transaction};
 
 use super::{StoreError, database_file, failed};
+use crate::crash;
 use crate::model::StorePlace;
 
 /// Every migration, oldest first.
@@ -98,8 +99,12 @@ impl Engine {
         let mut attempt = 0;
         loop {
             super::engine::check_schema(self.schema().await?)?;
+            crash::point("C19");
             let error = match migrator.run(&self.pool).await {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    crash::point("C19b");
+                    return Ok(());
+                }
                 Err(error) => error,
             };
             attempt += 1;

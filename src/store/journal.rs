@@ -6,6 +6,7 @@ use sqlx::{Any, Transaction};
 
 use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, names, number, text};
+use crate::crash;
 use crate::model::record::{Intent, Journal};
 use crate::model::{Base, OrganizationId, Receipt, Record, Revision, TenantName};
 
@@ -138,6 +139,12 @@ impl Store {
         }
         for record in records {
             self.write(&mut transaction, lease, record).await?;
+            crash::point(match record {
+                Record::Intent(_) => "C05",
+                Record::Resolved { .. } => "C09b",
+                Record::Applied { .. } => "C10a",
+                Record::Confirmed { .. } => "C17b",
+            });
         }
         transaction.commit().await.map_err(failed(doing))
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::notes::{Pause, pause};
 use super::tenants::Cause;
 use super::{Store, StoreError, failed, json, names, number, text};
+use crate::crash;
 use crate::model::{CredentialsName, Revision, TenantName};
 
 /// The right to work on a tenant.
@@ -132,6 +133,7 @@ impl Store {
             .bind(lease_ms)
             .execute(&mut *transaction);
         marked.await.map_err(failed(doing))?;
+        crash::point("C01b");
         transaction.commit().await.map_err(failed(doing))?;
         let mut claimed = Vec::with_capacity(details.len());
         for row in details {

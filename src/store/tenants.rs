@@ -11,6 +11,7 @@ use sqlx::{Any, Transaction};
 use super::lease::{Lease, RELEASE, tokens};
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
+use crate::crash;
 use crate::model::{CredentialsName, Revision, TenantName};
 
 /// Due never, until something happens.
@@ -246,6 +247,7 @@ impl Store {
         };
         let removed = self.engine.query(gone.0).bind(gone.1).execute(&mut *transaction);
         removed.await.map_err(failed(doing))?;
+        crash::point("C02b");
         transaction.commit().await.map_err(failed(doing))?;
         Ok(Advance::Taken(due))
     }
@@ -439,6 +441,7 @@ impl Store {
             .bind(tokens(finished.iter().map(|done| &done.lease))?)
             .execute(&mut *transaction);
         released.await.map_err(failed(doing))?;
+        crash::point("C10b");
         transaction.commit().await.map_err(failed(doing))
     }
 

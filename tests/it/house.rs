@@ -30,7 +30,7 @@ fn files_under(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 const STAGES: &[&str] = &["manifest", "validate", "plan", "apply", "replicate", "confirm"];
-const PORTS: &[&str] = &["source", "api", "store", "config", "clock", "telemetry", "notify"];
+const PORTS: &[&str] = &["source", "api", "store", "config", "clock", "crash", "telemetry", "notify"];
 
 /// Who may import whom, besides itself.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
@@ -41,8 +41,9 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "validate" => set(&[&["model", "manifest"]]),
         "reconcile" => set(&[&["model"], STAGES]),
         "source" | "api" | "store" | "config" | "clock" | "telemetry" | "notify" | "emulator" => {
-            set(&[&["model", "clock"]])
+            set(&[&["model", "clock", "crash"]])
         }
+        "crash" => set(&[&["config"]]),
         "controller" => set(&[&["model", "reconcile"], STAGES, PORTS]),
         // Probes, metrics and the webhook: whom they speak for, they know by a trait.
         "serve" => set(&[&["model", "clock", "telemetry"]]),

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use genesync::emulator::{Seed, World, serve};
+use genesync::emulator::{Request, Seed, World, serve};
 use git2::{IndexAddOption, Repository, Signature};
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 pub struct Stage {
-    runtime: tokio::runtime::Runtime,
+    _runtime: tokio::runtime::Runtime,
     pub url: String,
     pub world: Arc<Mutex<World>>,
     folder: tempfile::TempDir,
@@ -98,7 +98,7 @@ impl Stage {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         runtime.spawn(serve(listener, Arc::clone(&world), std::future::pending()));
-        let stage = Self { runtime, url, world, folder: tempfile::tempdir().unwrap() };
+        let stage = Self { _runtime: runtime, url, world, folder: tempfile::tempdir().unwrap() };
         std::fs::create_dir(stage.repository()).unwrap();
         std::fs::write(stage.path("settings.toml"), TIMING).unwrap();
         stage.control("POST", "settings", &json!({"auditDelayMs": 20, "replicationDelayMs": 40}));
@@ -134,7 +134,13 @@ impl Stage {
     /// The binary, with nothing of the caller's environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
-        command.env_clear().current_dir(self.repository()).args(arguments);
+        command.args(arguments);
+        self.dress(command)
+    }
+
+    /// Gives a command the environment in which the binary finds this stage, and nothing of the caller's.
+    pub fn dress(&self, mut command: Command) -> Command {
+        command.env_clear().current_dir(self.repository());
         command
             .env("GENESYNC_SETTINGS", self.path("settings.toml"))
             .env("GENESYNC_STATE_DIR", self.path("state"));
@@ -205,16 +211,16 @@ impl Stage {
         ran(self.command(arguments).output().unwrap())
     }
 
-    /// Calls the emulator's control surface.
+    /// Calls the emulator's control surface, without a socket in between.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
-        let request =
-            reqwest::Client::new().request(method.parse().unwrap(), format!("{}/_emulator/{path}", self.url));
-        let request = if body.is_null() { request } else { request.json(body) };
-        self.runtime.block_on(async {
-            let answer = request.send().await.unwrap();
-            assert!(answer.status().is_success(), "{path}: {:?}", answer.text().await);
-            answer.json().await.unwrap_or(Value::Null)
-        })
+        let mut request = Request::new(method, &format!("/_emulator/{path}"));
+        if !body.is_null() {
+            request = request.with_body(body.to_string());
+        }
+        let mut world = self.world.lock().unwrap();
+        let answer = world.handle(&request, jiff::Timestamp::now()).response.unwrap();
+        assert!(answer.status < 300, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
     }
 
     pub fn fault(&self, number: u32, method: &str, action: &Value) {

@@ -25,6 +25,7 @@ use crate::controller::head::{Head, Origin, TroubleKind};
 use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
+use crate::crash;
 use crate::model::{CredentialsName, FaultKind, Region, StorePlace, TenantName};
 use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
@@ -122,6 +123,7 @@ pub async fn run(
     let pass = controller.run(extent).await;
     background.end().await;
     let exit = if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
+    crash::point("C20");
     controller.store.close().await;
     Ok(exit)
 }

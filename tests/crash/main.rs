@@ -1,0 +1,32 @@
+//! The real binary, killed, stopped, cut off and lied to: whatever happens to a controller or to what it
+//! stands on, the next one brings every tenant to what git says, and no write has an effect twice.
+//!
+//! Each test is a world of its own: an emulator, a repository, a store, one or more processes of
+//! `genesync run`. `rig` sets it up and judges it, `proxy` stands between a process and the emulator,
+//! `matrix` goes through every crash point, `report` writes docs/reliability.md.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unreachable,
+    clippy::use_debug,
+    missing_docs,
+    reason = "a test ends with a panic, and sets the stage itself"
+)]
+
+#[path = "../it/postgres.rs"]
+mod postgres;
+#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
+#[path = "../it/support.rs"]
+mod support;
+
+mod matrix;
+mod points;
+mod proxy;
+mod replicas;
+mod rig;
+mod workload;

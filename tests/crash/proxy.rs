@@ -1,0 +1,163 @@
+//! Stands between one process and the emulator: sees who asks what and when, and springs traps.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use crate::rig::RUNTIME;
+
+/// One request, as it went by.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub begun: Instant,
+    pub ended: Option<Instant>,
+}
+
+/// What happens to a chosen PUT.
+pub enum Trap {
+    /// Half of its body goes on; then this is called, and the rest never comes.
+    Half { nth: u32, then: Box<dyn Fn() + Send + Sync> },
+    /// It goes on once it is let go, whether anybody still waits for the answer or not.
+    Hold { nth: u32, let_go: Arc<Notify> },
+}
+
+#[derive(Default)]
+struct Shared {
+    seen: Mutex<Vec<Seen>>,
+    trap: Mutex<Option<Trap>>,
+    puts: Mutex<u32>,
+    sprung: Mutex<u32>,
+}
+
+pub struct Proxy {
+    pub url: String,
+    shared: Arc<Shared>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Proxy {
+    /// Stands before a server at `http://address`.
+    pub fn before(url: &str) -> Self {
+        let upstream: SocketAddr = url.trim_start_matches("http://").parse().unwrap();
+        let shared = Arc::new(Shared::default());
+        let listener = RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let task = RUNTIME.spawn({
+            let shared = Arc::clone(&shared);
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let shared = Arc::clone(&shared);
+                    // A connection that breaks is what this is for.
+                    tokio::spawn(async move { pass(client, upstream, &shared).await.unwrap_or_default() });
+                }
+            }
+        });
+        Self { url, shared, task }
+    }
+
+    pub fn set(&self, trap: Trap) {
+        *self.shared.puts.lock().unwrap() = 0;
+        *self.shared.trap.lock().unwrap() = Some(trap);
+    }
+
+    /// How often a trap was sprung.
+    pub fn sprung(&self) -> u32 {
+        *self.shared.sprung.lock().unwrap()
+    }
+
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> std::io::Result<()> {
+    let mut server = TcpStream::connect(upstream).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
+    loop {
+        let Some((head, body)) = message(&mut client, &mut from_client).await? else { return Ok(()) };
+        let first = String::from_utf8_lossy(&head);
+        let mut words = first.split_whitespace();
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let seen = Seen { method: method.into(), path: path.into(), begun: Instant::now(), ended: None };
+        let index = {
+            let mut log = shared.seen.lock().unwrap();
+            log.push(seen);
+            log.len() - 1
+        };
+        if method == "PUT" {
+            match sprung(shared) {
+                Some(Trap::Half { then, .. }) => {
+                    server.write_all(&head).await?;
+                    server.write_all(&body[..body.len() / 2]).await?;
+                    server.flush().await?;
+                    then();
+                    return Ok(());
+                }
+                Some(Trap::Hold { let_go, .. }) => let_go.notified().await,
+                None => {}
+            }
+        }
+        server.write_all(&head).await?;
+        server.write_all(&body).await?;
+        let answer = message(&mut server, &mut from_server).await?;
+        shared.seen.lock().unwrap()[index].ended = Some(Instant::now());
+        let Some((head, body)) = answer else { return Ok(()) };
+        client.write_all(&head).await?;
+        client.write_all(&body).await?;
+    }
+}
+
+/// Counts a PUT, and takes the trap where it is this one's.
+fn sprung(shared: &Shared) -> Option<Trap> {
+    let mut puts = shared.puts.lock().unwrap();
+    *puts += 1;
+    let mut trap = shared.trap.lock().unwrap();
+    let mine = trap.as_ref().is_some_and(|trap| match trap {
+        Trap::Half { nth, .. } | Trap::Hold { nth, .. } => *nth == *puts,
+    });
+    if !mine {
+        return None;
+    }
+    *shared.sprung.lock().unwrap() += 1;
+    trap.take()
+}
+
+/// One message: its head with the empty line, and its body. None where the other side closed.
+async fn message(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+) -> std::io::Result<Option<(Vec<u8>, Vec<u8>)>> {
+    let end = loop {
+        if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    let head: Vec<u8> = buffer.drain(..end).collect();
+    let text = String::from_utf8_lossy(&head).to_ascii_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+    while buffer.len() < length {
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let body = buffer.drain(..length).collect();
+    Ok(Some((head, body)))
+}

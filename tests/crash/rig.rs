@@ -1,0 +1,529 @@
+//! One world for one test, and who judges it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, Connection as _, Row as _};
+use tokio::runtime::Runtime;
+
+use crate::postgres::Postgres;
+use crate::support::{CLIENT_ID, SECRET, Stage, delay, organization, tenant};
+
+/// Drives what the tests themselves do: queries, proxies.
+pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    sqlx::any::install_default_drivers();
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+});
+
+/// Nothing takes this long unless it never comes; on a busy machine everything takes its time.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Short, so that a test does not wait for what is minutes in production. None of it decides whether
+/// something is right: a process that is slower than this goes through a few more rounds.
+const SETTINGS: &str = "\
+[timing]
+write-ms = 600
+settle-ms = 50
+backoff-ms = 20
+backoff-max-ms = 200
+poll-ms = 20
+poll-max-ms = 60
+confirm-ms = 2000
+job-ms = 1200
+lease-ms = 600
+[pacing]
+requests-per-minute = 60000
+burst = 1000
+[controller]
+git-poll-ms = 100
+resync-ms = 250
+retry-ms = 50
+retry-max-ms = 300
+shutdown-ms = 4000
+runs-max = 64
+";
+
+/// Here everything changes at once, again and again.
+const PROJECT: &str = "\
+apiVersion: genesync/v1alpha1
+kind: Project
+metadata: {name: crash}
+spec:
+  guards:
+    run: {tenantsMaxPercent: 100}
+    tenant: {flapsMax: 1000}
+";
+
+/// Where the state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    pub const ALL: [Kind; 2] = [Kind::Sqlite, Kind::Postgres];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Sqlite => "SQLite",
+            Kind::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+/// One cluster for all tests that run at the moment; gone with the last of them.
+pub fn cluster() -> Arc<Postgres> {
+    static SHARED: Mutex<Weak<Postgres>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(cluster) = shared.upgrade() {
+        return cluster;
+    }
+    let cluster = Arc::new(Postgres::start());
+    *shared = Arc::downgrade(&cluster);
+    cluster
+}
+
+/// A database name that no other has.
+pub fn database_name() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("run_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What an organization has to be at in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// One version for each change that somebody asked for: the reference that a run with faults is held to.
+    pub version: u64,
+    pub delay: u32,
+}
+
+pub struct Rig {
+    pub stage: Stage,
+    pub kind: Kind,
+    /// What the processes are given as `GENESYNC_STORE`; empty for SQLite.
+    pub store_url: String,
+    /// How the test itself reaches the store.
+    look_url: String,
+    _cluster: Option<Arc<Postgres>>,
+    pub expected: Mutex<BTreeMap<u32, Expected>>,
+    /// The commit that the repository is at.
+    head: Mutex<String>,
+    /// Organizations of each tenant, the primary first.
+    tenants: Mutex<BTreeMap<String, Vec<u32>>>,
+    connection: tokio::sync::Mutex<Option<AnyConnection>>,
+}
+
+/// A process of ours, ended with this and with the thread that started it.
+pub struct Process {
+    child: Child,
+    log: std::path::PathBuf,
+    gone: bool,
+}
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().unwrap();
+        self.gone |= status.is_some();
+        status
+    }
+
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it goes on:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
+    pub fn kill(&mut self) {
+        if !self.gone {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            self.gone = true;
+        }
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        signal(self.child.id(), name);
+    }
+
+    #[track_caller]
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// What it has logged. A secret in it fails the test.
+    pub fn log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(!log.contains(SECRET) && !log.contains("emulator-token"), "a secret came out:\n{log}");
+        assert!(!log.contains("panicked") && !log.contains("out of place"), "{log}");
+        log
+    }
+}
+
+pub fn signal(id: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().unwrap();
+    assert!(sent.success(), "{name} to {id}");
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Rig {
+    pub fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Sqlite => Self::on(kind, String::new(), None),
+            Kind::Postgres => {
+                let cluster = cluster();
+                let url = cluster.database(&database_name());
+                Self::on(kind, url, Some(cluster))
+            }
+        }
+    }
+
+    pub fn on(kind: Kind, store_url: String, cluster: Option<Arc<Postgres>>) -> Self {
+        let stage = Stage::new();
+        std::fs::write(stage.path("settings.toml"), SETTINGS).unwrap();
+        std::fs::write(stage.repository().join("genesync.yaml"), PROJECT).unwrap();
+        let look_url = match kind {
+            Kind::Sqlite => format!("sqlite://{}?mode=rw", stage.path("state/genesync.db").display()),
+            Kind::Postgres => store_url.clone(),
+        };
+        Self {
+            stage,
+            kind,
+            store_url,
+            look_url,
+            _cluster: cluster,
+            expected: Mutex::default(),
+            head: Mutex::default(),
+            tenants: Mutex::default(),
+            connection: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// Replaces one setting.
+    pub fn set(&self, name: &str, value: &str) {
+        let path = self.stage.path("settings.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = |line: &str| match line.split_once(" = ") {
+            Some((known, _)) if known == name => format!("{name} = {value}\n"),
+            _ => format!("{line}\n"),
+        };
+        let changed: String = text.lines().map(line).collect();
+        assert!(changed.contains(&format!("{name} = ")), "{name} is no setting of these tests");
+        std::fs::write(&path, changed).unwrap();
+    }
+
+    /// Commits what some tenants are to be at. Each organization whose delay changes is written once.
+    pub fn commit(&self, tenants: &[(&str, &[u32], u32)]) -> String {
+        let mut files = Vec::new();
+        for (name, organizations, ms) in tenants {
+            files.extend(tenant(name, organizations, &delay(*ms)));
+            self.tenants.lock().unwrap().insert((*name).to_owned(), organizations.to_vec());
+            for number in *organizations {
+                self.expect(*number, *ms);
+            }
+        }
+        self.commit_files(&files)
+    }
+
+    /// One more version of an organization, unless it is at that delay already.
+    pub fn expect(&self, number: u32, ms: u32) {
+        let mut expected = self.expected.lock().unwrap();
+        let known = expected.entry(number).or_insert(Expected { version: 0, delay: u32::MAX });
+        if known.delay != ms {
+            *known = Expected { version: known.version + 1, delay: ms };
+        }
+    }
+
+    pub fn commit_files(&self, files: &[(String, String)]) -> String {
+        let commit = self.stage.commit(files);
+        self.head.lock().unwrap().clone_from(&commit);
+        commit
+    }
+
+    pub fn head(&self) -> String {
+        self.head.lock().unwrap().clone()
+    }
+
+    /// The head that the controller is to be at, where git was moved in another way.
+    pub fn head_is(&self, commit: &str) {
+        commit.clone_into(&mut self.head.lock().unwrap());
+    }
+
+    /// Somebody moves the delay, which is to be set back: two versions.
+    pub fn drift(&self, number: u32, ms: u32) {
+        self.ask("edit", &edit(number, &json!({"greetings": {"delayMs": ms}})));
+        self.expected.lock().unwrap().get_mut(&number).unwrap().version += 2;
+    }
+
+    /// Somebody changes what nobody manages, which is to stay: one version.
+    pub fn decorate(&self, number: u32, banner: u64) {
+        self.ask("edit", &edit(number, &json!({"banner": banner})));
+        self.expected.lock().unwrap().get_mut(&number).unwrap().version += 1;
+    }
+
+    /// Asks the emulator's control surface.
+    pub fn ask(&self, path: &str, body: &Value) -> Value {
+        self.stage.control(if body.is_null() { "GET" } else { "POST" }, path, body)
+    }
+
+    pub fn fault(&self, fault: &Value) {
+        self.ask("faults", &json!({"faults": [fault]}));
+    }
+
+    /// The number of the newest request.
+    pub fn mark(&self) -> u64 {
+        self.ask("requests?since=18446744073709551615", &Value::Null)["next"].as_u64().unwrap()
+    }
+
+    /// Requests since a mark that a predicate likes.
+    pub fn requests(&self, since: u64, like: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let mut log = self.ask(&format!("requests?since={since}"), &Value::Null);
+        let requests = log["requests"].as_array_mut().map(std::mem::take).unwrap_or_default();
+        requests.into_iter().filter(|request| like(request)).collect()
+    }
+
+    /// Requests since a mark that would change something.
+    pub fn mutations(&self, since: u64) -> Vec<Value> {
+        self.requests(since, is_mutation)
+    }
+
+    /// A command of the binary in this world, in a thread whose end it does not outlive.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_genesync")]).args(arguments);
+        let mut command = self.stage.dress(command);
+        command.env("GENESYNC_CACHE_DIR", self.stage.path("cache"));
+        if !self.store_url.is_empty() {
+            command.env("GENESYNC_STORE", &self.store_url);
+        }
+        command
+    }
+
+    pub fn spawn(&self, name: &str, mut command: Command) -> Process {
+        let log = self.stage.path(&format!("{name}.log"));
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        command.stderr(file.try_clone().unwrap()).stdout(file);
+        Process { child: command.spawn().unwrap(), log, gone: false }
+    }
+
+    /// `genesync run`, with a crash point where one is given.
+    pub fn start(&self, armed: Option<&str>) -> Process {
+        let mut command = self.command(&["run"]);
+        if let Some(armed) = armed {
+            command.env("GENESYNC_CRASH_AT", armed);
+        }
+        self.spawn("run", command)
+    }
+
+    /// Runs the binary to its end.
+    #[track_caller]
+    pub fn genesync(&self, arguments: &[&str], code: i32) -> String {
+        crate::support::ran(self.command(arguments).output().unwrap()).expect(code).stdout
+    }
+
+    /// Whether live is what git says, everywhere.
+    pub fn in_sync(&self) -> bool {
+        let expected = self.expected.lock().unwrap().clone();
+        expected.iter().all(|(number, expected)| self.delay_of(*number) == Some(expected.delay.into()))
+    }
+
+    pub fn delay_of(&self, number: u32) -> Option<u64> {
+        self.stage.live(number).1["greetings"]["delayMs"].as_u64()
+    }
+
+    /// A query's rows, as texts.
+    pub fn query(&self, text: &'static str) -> Result<Vec<Vec<String>>, sqlx::Error> {
+        RUNTIME.block_on(async {
+            let mut kept = self.connection.lock().await;
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => AnyConnection::connect(&self.look_url).await?,
+            };
+            let rows = sqlx::query(text).fetch_all(&mut connection).await?;
+            match self.kind {
+                // A connection that is kept would keep the file's log from being written back at the end.
+                Kind::Sqlite => connection.close().await?,
+                Kind::Postgres => *kept = Some(connection),
+            }
+            let texts = |row: &sqlx::any::AnyRow| {
+                (0..row.len())
+                    .map(|index| {
+                        row.try_get::<String, _>(index)
+                            .or_else(|_| row.try_get::<i64, _>(index).map(|number| number.to_string()))
+                            .unwrap_or_default()
+                    })
+                    .collect()
+            };
+            Ok(rows.iter().map(texts).collect())
+        })
+    }
+
+    /// Whether the store says that everything is done at the repository's head, and the platform agrees.
+    pub fn settled(&self) -> Result<(), String> {
+        if !self.in_sync() {
+            return Err("live is not what git says".into());
+        }
+        let rows = self.query(
+            "SELECT (SELECT MAX(revision) FROM heads) AS revision,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM tenants WHERE removed = 0) AS known,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM tenants
+                     WHERE removed = 0 AND status = 'Synced' AND applied = wanted) AS synced,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM intents WHERE resolved_at IS NULL) AS open,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM receipts p WHERE NOT EXISTS (
+                       SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant
+                         AND c.organization = p.organization AND c.version = p.version)) AS owed,
+                    (SELECT CAST(COUNT(*) AS BIGINT) FROM leases WHERE expires_at > 0) AS leased",
+        );
+        let row = rows.map_err(|error| error.to_string())?.pop().unwrap_or_default();
+        let tenants = self.tenants.lock().unwrap().len().to_string();
+        let wanted =
+            [self.head.lock().unwrap().clone(), tenants.clone(), tenants, "0".into(), "0".into(), "0".into()];
+        if row == wanted { Ok(()) } else { Err(format!("the store says {row:?}, not {wanted:?}")) }
+    }
+
+    /// Waits until all is settled.
+    pub fn settle(&self) -> Result<(), String> {
+        self.settle_or(|| false).map(drop)
+    }
+
+    /// Waits until all is settled, or a condition holds. True where it is settled.
+    pub fn settle_or(&self, mut given_up: impl FnMut() -> bool) -> Result<bool, String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if given_up() {
+                return Ok(false);
+            }
+            match self.settled() {
+                Ok(()) => return Ok(true),
+                Err(why) if Instant::now() > deadline => {
+                    let log = std::fs::read_to_string(self.stage.path("run.log")).unwrap_or_default();
+                    return Err(format!("not settled within {PATIENCE:?}: {why}\n{log}"));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Waits until every primary was looked at so many times more: what was written meanwhile should not
+    /// have been.
+    pub fn writes_while_quiet(&self, looks: usize) -> Vec<Value> {
+        let mark = self.mark();
+        let primaries: Vec<u32> =
+            self.tenants.lock().unwrap().values().filter_map(|numbers| numbers.first().copied()).collect();
+        eventually("quiet looks", || {
+            let reads = self.requests(mark, |request| request["method"] == "GET");
+            primaries.iter().all(|number| {
+                let about = organization(*number);
+                reads.iter().filter(|request| request["organizationId"] == about.as_str()).count() >= looks
+            })
+        });
+        self.mutations(mark)
+    }
+
+    /// What is wrong with how it ended; nothing, if all is well.
+    pub fn violations(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, expected) in &*self.expected.lock().unwrap() {
+            let (version, body) = self.stage.live(*number);
+            if body["greetings"]["delayMs"] != expected.delay {
+                wrong.push(format!("organization {number} is at {body}, not {expected:?}"));
+            }
+            // More: an effect was repeated. Fewer: one that somebody asked for never came.
+            if version != expected.version {
+                wrong.push(format!("organization {number} is at version {version}, not {expected:?}"));
+            }
+        }
+        let mut ours: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for record in self.stage.world.lock().unwrap().audit() {
+            if record.actor.id == CLIENT_ID {
+                *ours.entry((record.organization_id.clone(), record.version.to_string())).or_default() += 1;
+            }
+        }
+        wrong.extend(
+            ours.iter().filter(|(_, count)| **count != 1).map(|one| format!("audited twice: {one:?}")),
+        );
+        let ours: BTreeSet<(String, String)> = ours.into_keys().collect();
+        for table in ["receipts", "confirmations"] {
+            let rows = match table {
+                "receipts" => self.query("SELECT organization, version FROM receipts"),
+                _ => self.query("SELECT organization, version FROM confirmations"),
+            };
+            let mut seen = BTreeSet::new();
+            for row in rows.unwrap() {
+                let key = (row[0].clone(), row[1].clone());
+                if !ours.contains(&key) {
+                    wrong.push(format!("{table}: {key:?} is no version of ours"));
+                }
+                if !seen.insert(key.clone()) {
+                    wrong.push(format!("{table}: {key:?} is there twice"));
+                }
+            }
+            wrong.extend(ours.difference(&seen).map(|key| format!("{table}: nothing about {key:?}")));
+        }
+        for row in self.query("SELECT receipt FROM receipts").unwrap() {
+            let receipt: Value = serde_json::from_str(&row[0]).unwrap();
+            if receipt["fromVersion"].as_u64().unwrap_or(0) + 1 != receipt["version"].as_u64().unwrap() {
+                wrong.push(format!("a write went over something it had not seen: {receipt}"));
+            }
+        }
+        wrong
+    }
+}
+
+pub fn edit(number: u32, patch: &Value) -> Value {
+    json!({"organizationId": organization(number), "actor": "Mara Ionescu", "patch": patch})
+}
+
+pub fn is_mutation(request: &Value) -> bool {
+    let starts_job = request["path"].as_str().is_some_and(|path| path.ends_with("/replicate"));
+    matches!(request["method"].as_str(), Some("PUT" | "DELETE" | "PATCH"))
+        || request["method"] == "POST" && starts_job
+}
+
+/// Waits for a condition; it fails only where that never comes.
+#[track_caller]
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it did not come to pass within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// SplitMix64: the same numbers from the same seed.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % end.max(1)
+    }
+}

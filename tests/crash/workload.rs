@@ -1,0 +1,84 @@
+//! What there is to do while processes die. Each workload is a few steps; each step is settled before the next.
+
+use serde_json::json;
+
+use crate::rig::Rig;
+use crate::support::organization;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Workload {
+    Rollout,
+    Commit,
+    Replicas,
+    Drift,
+    LostAnswer,
+}
+
+/// Steps of each.
+pub const STEPS: u32 = 2;
+
+impl Workload {
+    pub const ALL: [Workload; 5] =
+        [Workload::Rollout, Workload::Commit, Workload::Replicas, Workload::Drift, Workload::LostAnswer];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Workload::Rollout => "first rollout",
+            Workload::Commit => "a commit",
+            Workload::Replicas => "a job",
+            Workload::Drift => "drift",
+            Workload::LostAnswer => "lost answer",
+        }
+    }
+
+    /// What is there before any process may die; false where that is nothing.
+    pub fn prepare(self, rig: &Rig) -> bool {
+        match self {
+            Workload::Rollout => {
+                rig.commit_files(&[("README.md".into(), "A fleet.".into())]);
+                return false;
+            }
+            Workload::Replicas => rig.commit(&[("wide", &[1, 2, 3], 100)]),
+            Workload::Commit | Workload::Drift | Workload::LostAnswer => {
+                rig.commit(&[("acme", &[1], 100), ("zeta", &[2], 100)])
+            }
+        };
+        true
+    }
+
+    /// The n-th step. Any n is another one: what it asks for is never what is there.
+    pub fn step(self, rig: &Rig, n: u32) {
+        let ms = 200 + n % 1_000;
+        match self {
+            Workload::Rollout => {
+                let first = 10 * (n + 1);
+                if n == 0 {
+                    rig.commit(&[("acme", &[1], ms), ("zeta", &[2], ms), ("wide", &[3, 4], ms)]);
+                } else {
+                    rig.commit(&[(&format!("wide{n}"), &[first, first + 1], ms)]);
+                }
+            }
+            Workload::Commit if n.is_multiple_of(2) => {
+                rig.commit(&[("acme", &[1], ms)]);
+            }
+            Workload::Commit => {
+                rig.commit(&[("acme", &[1], ms), ("zeta", &[2], ms)]);
+            }
+            Workload::Replicas => {
+                rig.commit(&[("wide", &[1, 2, 3], ms)]);
+            }
+            Workload::Drift => {
+                rig.drift(1 + n % 2, 5_000 + n);
+                rig.decorate(2 - n % 2, n.into());
+                if n > 0 {
+                    rig.commit_files(&[("README.md".into(), format!("{n}"))]);
+                }
+            }
+            Workload::LostAnswer => {
+                let when = if n.is_multiple_of(2) { "after" } else { "before" };
+                rig.fault(&json!({"match": {"method": "PUT", "organizationId": organization(1)}, "do": {"drop": when}}));
+                rig.commit(&[("acme", &[1], ms), ("zeta", &[2], ms)]);
+            }
+        }
+    }
+}
