@@ -111,7 +111,7 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
         .then(|| args.tenants.iter().map(|name| TenantName::new(name.as_str())).collect());
     // Claims on one organization show only when all tenants are seen: everything is loaded, then narrowed.
     let progress = Progress::new(output, "reading", 0);
-    let on_tenant = |all: usize| progress.step_of(all);
+    let on_tenant = |all: usize, _: &mut fleet::Loaded| progress.step_of(all);
     let loaded = fleet::load_watched(&place.source, &place.revision, None, clock::today(), &on_tenant);
     progress.finish();
     let mut fleet = loaded?;

@@ -4,7 +4,7 @@
 //! something moved that they share.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -62,11 +62,10 @@ impl Known {
     /// It can't be read, or the project itself is not valid: no limit in it can be trusted then.
     pub fn load(source: &Source, revision: &str, today: Date) -> Result<Self, LoadError> {
         let outline = source.outline(revision)?;
-        let fleet = fleet::load(source, outline.revision.as_str(), None, today)?;
+        let (fleet, tenants) = read(source, &outline.revision, None, today)?;
         refuse_broken_project(&fleet)?;
         let rivalry =
             fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
-        let tenants = known_tenants(&fleet);
         Ok(Self { revision: outline.revision.clone(), limits: fleet.limits, tenants, outline, rivalry })
     }
 
@@ -98,8 +97,7 @@ impl Known {
             known.tenants.remove(name);
         }
         if !touched.is_empty() {
-            let fleet = fleet::load(source, outline.revision.as_str(), Some(&touched), today)?;
-            let fresh = known_tenants(&fleet);
+            let (fleet, fresh) = read(source, &outline.revision, Some(&touched), today)?;
             if claims_of_others(&known.tenants, &fresh) {
                 return self.reload(source, revision, today);
             }
@@ -156,9 +154,15 @@ impl Known {
     }
 }
 
+/// What git says of a tenant, as compact JSON: a tree of values takes several times the room.
+struct Packed {
+    body: Box<[u8]>,
+    exclusive: bool,
+}
+
 impl KnownTenant {
-    fn of(loaded: &Loaded, invalid: Option<String>) -> Option<Self> {
-        let Some(desired) = loaded.desired.as_ref().filter(|_| !loaded.blocked) else {
+    fn of(loaded: &Loaded, packed: Option<Packed>, invalid: Option<String>) -> Option<Self> {
+        let Some(Packed { body, exclusive }) = packed.filter(|_| !loaded.blocked) else {
             // Without a configuration and without an error there is nothing to manage.
             loaded.blocked.then_some(())?;
             let reason = invalid.unwrap_or_else(|| "its manifests are not valid".into());
@@ -170,16 +174,10 @@ impl KnownTenant {
                 exclusive: false,
             });
         };
-        let body = serde_json::to_vec(&*desired.body).unwrap_or_default();
-        let mut settings = serde_json::to_vec(&(&loaded.tenant, desired.exclusive)).unwrap_or_default();
+        let mut settings = serde_json::to_vec(&(&loaded.tenant, exclusive)).unwrap_or_default();
         settings.extend_from_slice(&body);
-        Some(Self {
-            digest: Some(json::digest_bytes(&settings).into()),
-            invalid: None,
-            tenant: loaded.tenant.clone(),
-            body: body.into(),
-            exclusive: desired.exclusive,
-        })
+        let digest = Some(json::digest_bytes(&settings).into());
+        Some(Self { digest, invalid: None, tenant: loaded.tenant.clone(), body, exclusive })
     }
 
     /// What git says, less what is left to somebody else on this day.
@@ -216,7 +214,25 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
     Err(LoadError::Project { revision: fleet.revision.clone(), message })
 }
 
-fn known_tenants(fleet: &Fleet) -> BTreeMap<TenantName, Arc<KnownTenant>> {
+/// Tenants by name.
+type Tenants = BTreeMap<TenantName, Arc<KnownTenant>>;
+
+/// Reads tenants, each packed as soon as it was read.
+fn read(
+    source: &Source,
+    revision: &Revision,
+    only: Option<&BTreeSet<TenantName>>,
+    today: Date,
+) -> Result<(Fleet, Tenants), SourceError> {
+    let packed: Mutex<BTreeMap<TenantName, Packed>> = Mutex::default();
+    let pack = |_: usize, loaded: &mut Loaded| {
+        let Some(desired) = loaded.desired.take() else { return };
+        let body = serde_json::to_vec(&*desired.body).unwrap_or_default().into();
+        let packed_one = Packed { body, exclusive: desired.exclusive };
+        packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), packed_one);
+    };
+    let fleet = fleet::load_watched(source, revision.as_str(), only, today, &pack)?;
+    let mut packed = packed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
     for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {
         if let Some(tenant) = &finding.tenant {
@@ -225,10 +241,12 @@ fn known_tenants(fleet: &Fleet) -> BTreeMap<TenantName, Arc<KnownTenant>> {
         }
     }
     let known = |loaded: &Loaded| {
-        let tenant = KnownTenant::of(loaded, first_errors.get(&loaded.name).cloned())?;
+        let invalid = first_errors.get(&loaded.name).cloned();
+        let tenant = KnownTenant::of(loaded, packed.remove(&loaded.name), invalid)?;
         Some((loaded.name.clone(), Arc::new(tenant)))
     };
-    fleet.tenants.iter().filter_map(known).collect()
+    let tenants = fleet.tenants.iter().filter_map(known).collect();
+    Ok((fleet, tenants))
 }
 
 /// Whether a tenant that was read anew names an organization of another one.

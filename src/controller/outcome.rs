@@ -219,3 +219,91 @@ fn by(change: &Change) -> String {
     let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
     format!(", by {}{at}{from}", by.actor.label())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, Guard, Refusal};
+    use crate::store::Lease;
+
+    const INTERVALS: Intervals = Intervals {
+        resync: Duration::from_secs(600),
+        retry: Duration::from_secs(5),
+        retry_max: Duration::from_secs(300),
+    };
+
+    fn claimed(pause: Option<PauseKind>) -> Claimed {
+        Claimed {
+            lease: Lease { tenant: TenantName::new("acme"), token: 1, wanted: None },
+            wanted: "d".into(),
+            applied: true,
+            cause: Cause::Resync,
+            failures: 0,
+            status: "Synced".into(),
+            pause: pause.map(|kind| Pause {
+                kind,
+                by: "mara".into(),
+                reason: "campaign".into(),
+                since: Timestamp::UNIX_EPOCH,
+                until: None,
+            }),
+        }
+    }
+
+    fn fault(kind: FaultKind) -> Status {
+        Status::Degraded(Fault::new(kind, "x"))
+    }
+
+    #[test]
+    fn what_went_wrong_is_tried_again_sooner_and_what_will_go_wrong_again_later() {
+        let refused = Status::Refused(vec![Refusal { guard: Guard::Window, message: "x".into() }]);
+        let asked = Status::Degraded(Fault {
+            retry_after_ms: Some(900_000),
+            ..Fault::new(FaultKind::Throttled, "x")
+        });
+        let table = [
+            (Status::Synced, 0, 60..=660, Cause::Resync),
+            (Status::Drifted, 0, 60..=660, Cause::Resync),
+            (Status::Unconfirmed(None), 0, 60..=300, Cause::Retry),
+            (Status::Superseded, 0, 0..=0, Cause::Retry),
+            (Status::Cancelled, 3, 0..=0, Cause::Retry),
+            (fault(FaultKind::Transient), 1, 5..=6, Cause::Retry),
+            (fault(FaultKind::Transient), 4, 40..=50, Cause::Retry),
+            (fault(FaultKind::Transient), 40, 300..=375, Cause::Retry),
+            (fault(FaultKind::Rejected), 1, 60..=660, Cause::Retry),
+            (asked, 1, 900..=900, Cause::Retry),
+            (refused, 2, 10..=12, Cause::Retry),
+        ];
+        for (status, failures, seconds, cause) in table {
+            for at in 0..50 {
+                let now = Timestamp::from_second(1_790_000_000 + at * 17).unwrap();
+                let (wait, why) = again(&status, &TenantName::new("acme"), failures, now, &INTERVALS);
+                assert!(seconds.contains(&wait.as_secs()), "{status:?} after {failures}: {wait:?}");
+                assert_eq!(why, cause, "{status:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_hold_is_a_trouble_and_a_pause_is_none() {
+        let table = [
+            (Status::Synced, None, "", "Synced"),
+            (Status::Drifted, None, "drift", "Drifted"),
+            (Status::OutOfSync, None, "", "OutOfSync"),
+            (Status::Drifted, Some(PauseKind::Pause), "", "Drifted"),
+            (Status::Drifted, Some(PauseKind::Hold), "held", "Held"),
+            (Status::OutOfSync, Some(PauseKind::Hold), "held", "Held"),
+            (Status::Contested("x".into()), None, "held", "Held"),
+            (fault(FaultKind::Denied), None, "denied", "Degraded"),
+            (Status::Superseded, None, "", "OutOfSync"),
+        ];
+        for (status, pause, told, word) in table {
+            let claimed = claimed(pause);
+            assert_eq!(
+                (trouble(&status, &claimed), shown(&status, &claimed)),
+                (told, word),
+                "{status:?} {pause:?}"
+            );
+        }
+    }
+}
