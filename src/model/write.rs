@@ -146,8 +146,9 @@ impl Receipt {
     pub fn action(&self) -> &'static str {
         match (self.by, self.from_version) {
             (Receiver::Job, _) => "webchat:configuration:replicate",
-            (_, None) => "webchat:configuration:create",
-            (_, Some(_)) => "webchat:configuration:update",
+            // A later version than the first was not made from nothing, although nothing had been seen.
+            (_, None) if self.version == 1 => "webchat:configuration:create",
+            (_, _) => "webchat:configuration:update",
         }
     }
 }
@@ -204,3 +205,31 @@ pub struct StartJob {
 
 /// What a PUT that was accepted left behind.
 pub type Accepted = Stored;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CredentialsName, Region};
+
+    #[test]
+    fn the_action_follows_from_what_was_made_and_not_from_what_was_meant() {
+        let table = [
+            (Receiver::Put, None, 1, "create"),
+            (Receiver::ReadBack, None, 1, "create"),
+            (Receiver::Put, Some(4), 5, "update"),
+            // Nothing was there when it was read, and something when it was written over.
+            (Receiver::Put, None, 2, "update"),
+            (Receiver::Job, None, 1, "replicate"),
+            (Receiver::Job, Some(1), 2, "replicate"),
+        ];
+        for (by, from_version, version, action) in table {
+            let target = Target {
+                organization: OrganizationId::new("o"),
+                region: Region::EuWest1,
+                credentials: CredentialsName::new("c"),
+            };
+            let receipt = Receipt { target, from_version, version, sent_at: Timestamp::UNIX_EPOCH, by };
+            assert_eq!(receipt.action(), format!("webchat:configuration:{action}"));
+        }
+    }
+}

@@ -204,7 +204,9 @@ impl Run {
                 self.own_versions.insert((organization.clone(), stored.version));
                 let mut notes =
                     vec![Note::Wrote { organization: organization.clone(), version: stored.version }];
-                notes.extend(self.note_overwrote(&organization, write.if_match, stored.version));
+                if self.spec.versions == Versions::Unenforced {
+                    notes.extend(self.note_overwrote(&organization, write.if_match, stored.version));
+                }
                 let receipt = Receipt {
                     target: write.target,
                     from_version: write.if_match,

@@ -127,12 +127,19 @@ impl Toy {
     }
 }
 
+/// Who made a version, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Maker {
+    Person,
+    Put,
+    Job,
+}
+
 /// One organization's configuration and who made each version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Organization {
     body: Map<String, Value>,
-    /// True where the version is ours.
-    versions: Vec<bool>,
+    versions: Vec<Maker>,
 }
 
 /// How a run stands to the lease that it began with.
@@ -283,6 +290,23 @@ fn journal(records: &[Record]) -> Journal {
     journal
 }
 
+impl Maker {
+    fn actor(self) -> Actor {
+        match self {
+            Maker::Person => person(),
+            Maker::Put | Maker::Job => us(),
+        }
+    }
+
+    fn action(self, version: usize) -> &'static str {
+        match (self, version) {
+            (Maker::Job, _) => "webchat:configuration:replicate",
+            (_, 1) => "webchat:configuration:create",
+            (_, _) => "webchat:configuration:update",
+        }
+    }
+}
+
 impl Organization {
     fn version(&self) -> u64 {
         self.versions.len() as u64
@@ -291,11 +315,11 @@ impl Organization {
     fn observed(&self) -> Observed {
         match self.versions.last() {
             None => Observed::Absent,
-            Some(ours) => Observed::Present(Stored {
+            Some(maker) => Observed::Present(Stored {
                 version: self.version(),
                 body: Arc::new(self.body.clone()),
                 modified_at: None,
-                modified_by: Some(if *ours { us() } else { person() }),
+                modified_by: Some(maker.actor()),
             }),
         }
     }
@@ -303,18 +327,17 @@ impl Organization {
 
 impl Everything {
     /// A write of ours takes force.
-    fn store(&mut self, at: usize, body: Map<String, Value>, seen: Option<u64>) -> u64 {
+    fn store(&mut self, at: usize, body: Map<String, Value>, seen: Option<u64>, maker: Maker) -> u64 {
         let organization = &self.organizations[at];
         let unseen = organization.versions.get(seen.unwrap_or(0) as usize..).unwrap_or_default();
-        let (theirs, ours) = (unseen.contains(&false), unseen.contains(&true));
-        if theirs && self.gone == Gone::Nothing {
+        if unseen.contains(&Maker::Person) && self.gone == Gone::Nothing {
             self.gone = Gone::Untold;
         }
-        self.over_own |= ours;
+        self.over_own |= unseen.iter().any(|maker| *maker != Maker::Person);
         self.travelled |= content(&organization.body) > content(&body);
         self.organizations.change(|organizations| {
             organizations[at].body = body;
-            organizations[at].versions.push(true);
+            organizations[at].versions.push(maker);
         });
         self.organizations[at].version()
     }
@@ -402,7 +425,7 @@ impl Toy {
         }
         let kept =
             if self.guards.memory { (*write.body).clone() } else { state.organizations[at].body.clone() };
-        state.store(at, kept, write.if_match);
+        state.store(at, kept, write.if_match, Maker::Put);
         match state.organizations[at].observed() {
             Observed::Present(stored) => Outcome::Accepted(stored),
             Observed::Absent => Outcome::Conflict,
@@ -412,7 +435,7 @@ impl Toy {
     /// Executes a job: it copies what the primary holds, over whatever is there.
     fn copy(&self, state: &mut Everything, seen: Option<u64>) -> Job {
         let source = state.organizations[0].body.clone();
-        let version = state.store(1, source, seen);
+        let version = state.store(1, source, seen, Maker::Job);
         if version != seen.unwrap_or(0) + 1 {
             self.witnesses.saw("an edit is gone over");
         }
@@ -568,24 +591,21 @@ fn seen(run: &Run) -> Option<u64> {
     }
 }
 
-/// The audit log of a world without time: complete at once. An entry stands there under every action, for
-/// which action it was is not what this model is about.
+/// The audit log of a world without time: complete at once.
 fn entries(state: &Everything) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (number, organization) in state.organizations.iter().enumerate() {
-        for (index, ours) in organization.versions.iter().enumerate() {
-            for action in ["create", "update", "replicate"] {
-                entries.push(Entry {
-                    id: format!("{number}-{index}-{action}"),
-                    at: now(),
-                    action: format!("webchat:configuration:{action}"),
-                    organization: OrganizationId::new(format!("org-{number}")),
-                    actor: if *ours { us() } else { person() },
-                    remote_ip: None,
-                    version: Some(index as u64 + 1),
-                    changes: Vec::new(),
-                });
-            }
+        for (index, maker) in organization.versions.iter().enumerate() {
+            entries.push(Entry {
+                id: format!("{number}-{index}"),
+                at: now(),
+                action: maker.action(index + 1).into(),
+                organization: OrganizationId::new(format!("org-{number}")),
+                actor: maker.actor(),
+                remote_ip: None,
+                version: Some(index as u64 + 1),
+                changes: Vec::new(),
+            });
         }
     }
     entries
@@ -605,9 +625,11 @@ fn accounted(state: &Everything) -> bool {
         .map(|receipt| (receipt.target.organization.to_string(), receipt.version))
         .collect();
     state.organizations.iter().enumerate().all(|(number, organization)| {
-        let hidden = |index: usize| organization.versions.iter().skip(index + 1).any(|ours| !ours);
-        organization.versions.iter().enumerate().all(|(index, ours)| {
-            !ours || hidden(index) || receipts.contains(&(format!("org-{number}"), index as u64 + 1))
+        let is_theirs = |maker: &Maker| *maker == Maker::Person;
+        let hidden = |index: usize| organization.versions.iter().skip(index + 1).any(is_theirs);
+        organization.versions.iter().enumerate().all(|(index, maker)| {
+            let receipt = (format!("org-{number}"), index as u64 + 1);
+            is_theirs(maker) || hidden(index) || receipts.contains(&receipt)
         })
     })
 }
@@ -772,7 +794,7 @@ impl Model for Toy {
                 state.left.edits -= 1;
                 state.organizations.change(|organizations| {
                     organizations[at].body.insert("banner".into(), json!("sale"));
-                    organizations[at].versions.push(false);
+                    organizations[at].versions.push(Maker::Person);
                 });
             }
             Move::Commit => {

@@ -103,3 +103,8 @@ fn not_reading_back_a_lost_answer_is_caught() {
 fn writing_without_an_intent_is_caught() {
     is_caught(Mutant::NoIntent, "no receipt");
 }
+
+#[test]
+fn taking_the_records_of_an_old_token_is_caught() {
+    is_caught(Mutant::NoFence, "went over a newer one of ours");
+}

@@ -46,17 +46,23 @@ pub struct Script {
     pub crash_after: u64,
     pub job_failure: u64,
     pub store_failure: u64,
+    /// The lease runs out and another process takes over.
+    pub lease: u64,
     /// Effects performed before the world heals.
     pub steps: u64,
     /// Organizations besides the primary.
     pub replicas: usize,
+    /// The server looks at no version.
+    pub unenforced: bool,
+    /// Git is asked again before an intent is kept, and now and then while a run waits.
+    pub asks_git: bool,
 }
 
 impl Script {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 1);
         let mut chance = |most: u64| if dice.percent(40) { 1 + dice.below(most) } else { 0 };
-        Self {
+        let mut script = Self {
             drop_before: chance(15),
             drop_after: chance(25),
             late: chance(25),
@@ -73,6 +79,14 @@ impl Script {
             store_failure: chance(5),
             steps: 30 + dice.below(90),
             replicas: dice.below(3) as usize,
-        }
+            lease: 0,
+            unenforced: false,
+            asks_git: false,
+        };
+        // Drawn last: what came before stays as it was.
+        script.lease = if dice.percent(50) { 1 + dice.below(10) } else { 0 };
+        script.unenforced = dice.percent(30);
+        script.asks_git = dice.percent(50);
+        script
     }
 }

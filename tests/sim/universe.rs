@@ -1,5 +1,7 @@
 //! One seed's world, and the oracle that watches it.
 
+mod process;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +18,12 @@ use genesync::model::{
     Revision, Target, Tenant, TenantName, Versions,
 };
 use genesync::plan;
-use genesync::reconcile::{Effect, Entries, Event, Note, Run, Spec, Status, Timing, step};
+use genesync::reconcile::{Effect, Entries, Event, Note, Spec, Status, Timing};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::script::{Dice, Script};
+use process::Working;
 
 const CLIENT: &str = "our-client";
 const SECRET: &str = "our-secret";
@@ -35,6 +38,8 @@ pub enum Mutant {
     NoReadBack,
     /// Intents are acknowledged and not kept.
     NoIntent,
+    /// The store takes the records of an old token.
+    NoFence,
 }
 
 /// How often each thing happened.
@@ -53,11 +58,16 @@ const KINDS: &[&str] = &[
     "fought over",
     "garbage",
     "job failure",
+    "gone over",
     "landed late",
+    "lease lost",
     "server error",
     "stale",
     "store failure",
+    "superseded",
+    "takeover",
     "throttle",
+    "too late to leave",
 ];
 
 impl Counts {
@@ -87,6 +97,8 @@ impl fmt::Display for Counts {
 struct InFlight {
     arrives: Timestamp,
     request: emulator::Request,
+    /// The commit that it was planned from.
+    commit: u64,
 }
 
 pub struct Universe {
@@ -95,8 +107,19 @@ pub struct Universe {
     script: Script,
     dice: Dice,
     people: Dice,
+    processes: Dice,
     now: Timestamp,
     world: World,
+    /// The newest fencing token.
+    fence: u64,
+    /// A process that has lost its lease and may not know it.
+    former: Option<Working>,
+    /// The commit of the run whose effect is being performed.
+    commit: u64,
+    /// The newest commit that each organization was written from.
+    written: BTreeMap<String, u64>,
+    /// What a write of ours did that none may do.
+    crossed: Option<String>,
     token: Option<(String, Timestamp)>,
     in_flight: Vec<InFlight>,
     /// Every record that was made durable.
@@ -111,8 +134,8 @@ pub struct Universe {
     overwrote: BTreeSet<String>,
     /// The version of each organization that the core read last.
     known: BTreeMap<String, u64>,
-    /// Organizations where a job of ours removed or changed what nobody manages.
-    copied_over: BTreeSet<String>,
+    /// Organizations where a write without a precondition removed or changed what nobody manages.
+    gone_over: BTreeSet<String>,
     audited: usize,
     counts: Counts,
     trace: Vec<String>,
@@ -162,6 +185,12 @@ impl Universe {
             seed,
             mutant,
             people: Dice::new(seed, 3),
+            processes: Dice::new(seed, 4),
+            fence: 1,
+            former: None,
+            commit: 0,
+            written: BTreeMap::new(),
+            crossed: None,
             now: Timestamp::from_second(1_790_000_000).unwrap(),
             world,
             token: None,
@@ -184,7 +213,7 @@ impl Universe {
             doubtful: BTreeSet::new(),
             overwrote: BTreeSet::new(),
             known: BTreeMap::new(),
-            copied_over: BTreeSet::new(),
+            gone_over: BTreeSet::new(),
             audited: 0,
             counts: Counts::default(),
             trace: Vec::new(),
@@ -263,7 +292,7 @@ impl Universe {
     fn heal(&mut self) {
         self.say("-- healed --");
         self.advance(60_000);
-        let Script { steps, replicas, .. } = self.script;
+        let Script { steps, replicas, unenforced, asks_git, .. } = self.script;
         self.script = Script {
             drop_before: 0,
             drop_after: 0,
@@ -279,8 +308,11 @@ impl Universe {
             crash_after: 0,
             job_failure: 0,
             store_failure: 0,
+            lease: 0,
             steps,
             replicas,
+            unenforced,
+            asks_git,
         };
         self.world.clear_faults();
     }
@@ -302,60 +334,10 @@ impl Universe {
                 backoff_max_ms: 2_000,
                 ..Timing::default()
             },
-            versions: Versions::Enforced,
+            versions: if self.script.unenforced { Versions::Unenforced } else { Versions::Enforced },
             own_clients: BTreeSet::from([CLIENT.to_owned()]),
             seed: self.seed,
         }
-    }
-
-    /// One run from the journal as it is on the disk. Returns the effects left, the status (none after a
-    /// crash), and how many changes its first plan had.
-    fn run(&mut self, mut left: Option<u64>) -> Result<(u64, Option<Status>, Option<usize>), String> {
-        let mut run = Run::new(Arc::new(self.spec()), self.journal());
-        let mut event = Event::Begin;
-        self.say(format!("run from {}", run.spec.revision));
-        // No run needs more: every loop of the core is bounded.
-        for _ in 0..2_000 {
-            let next = step(run, event, self.now);
-            run = next.run;
-            let mut asked = None;
-            for effect in next.effects {
-                match effect {
-                    Effect::Report(note) => self.note(&note)?,
-                    effect => asked = Some(effect),
-                }
-            }
-            let Some(effect) = asked else {
-                if run.status().is_some() {
-                    if matches!(run.status(), Some(Status::Contested(_))) {
-                        self.counts.hit("fought over");
-                    }
-                    let changes = run.first_plan.as_ref().map(|plan| plan.changes().count());
-                    self.say(format!("settled: {:?}", run.status()));
-                    return Ok((left.unwrap_or(0), run.status().cloned(), changes));
-                }
-                event = Event::Proceed;
-                continue;
-            };
-            if let Some(left) = &mut left {
-                *left = left.saturating_sub(1);
-                self.people_act();
-                if self.dice.percent(self.script.crash_before) {
-                    self.counts.hit("crash before");
-                    self.say(format!("CRASH before {}", name(&effect)));
-                    return Ok((*left, None, None));
-                }
-            }
-            event = self.perform(effect)?;
-            if let Some(left) = left
-                && self.dice.percent(self.script.crash_after)
-            {
-                self.counts.hit("crash after");
-                self.say(format!("CRASH before hearing {}", event.name()));
-                return Ok((left, None, None));
-            }
-        }
-        self.fail("a run did not end in 2,000 steps")
     }
 
     fn note(&mut self, note: &Note) -> Result<(), String> {
@@ -367,10 +349,10 @@ impl Universe {
                     self.doubtful.insert(organization.to_string());
                 }
             }
-            // Stale reads make a write look as if it had not landed, or as if it had gone over another version
-            // than it did. Nothing is lost by it, for the next write names the stale version and is refused;
-            // but which version was ours can't be told, and the core says so with these two notes.
-            Note::NotLanded { organization, .. } if self.stale_ever => {
+            // Stale reads make a write look as if it had not landed, or as if it had made or gone over another
+            // version than it did. Nothing is lost by it, for the next write names the stale version and is
+            // refused; but which version was ours can't be told, and the core says so with these notes.
+            Note::NotLanded { organization, .. } | Note::Landed { organization, .. } if self.stale_ever => {
                 self.doubtful.insert(organization.to_string());
             }
             Note::Overwrote { organization, .. } => {
@@ -419,7 +401,7 @@ impl Universe {
         {
             let late = self.in_flight.remove(index);
             self.now = late.arrives.max(self.now);
-            let handled = self.world.handle(&late.request, self.now);
+            let handled = self.deliver(late.request.clone(), late.commit);
             self.counts.hit("landed late");
             self.say(format!(
                 "a late {} arrives: {:?}",
@@ -431,7 +413,8 @@ impl Universe {
         self.world.settle(self.now);
     }
 
-    fn perform(&mut self, effect: Effect) -> Result<Event, String> {
+    /// Performs an effect, for the process that holds the lease or for one that no longer does.
+    fn perform(&mut self, effect: Effect, is_newest: bool) -> Result<Event, String> {
         let read = match &effect {
             Effect::Observe(target) => Some(target.organization.to_string()),
             _ => None,
@@ -465,6 +448,15 @@ impl Universe {
                     Ok(response) => webchat::job(&response).map_or_else(Event::Failed, Event::Job),
                     Err((fault, _)) => Event::Failed(fault),
                 }
+            }
+            // Whoever stood still for too long does not send any more.
+            Effect::Write(write) if self.now > write.deadline => {
+                self.counts.hit("too late to leave");
+                Event::Answered(Outcome::Unsent(Fault::new(FaultKind::Transient, "too late")))
+            }
+            Effect::StartJob(start) if self.now > start.deadline => {
+                self.counts.hit("too late to leave");
+                Event::JobAnswered(Outcome::Unsent(Fault::new(FaultKind::Transient, "too late")))
             }
             Effect::Write(write) => {
                 self.demand_intent()?;
@@ -518,10 +510,44 @@ impl Universe {
         };
         self.demand_no_blind_write()?;
         // Only now: a copy that was made while this was read is judged by what was known before.
-        if let (Some(organization), Event::Observed(observed)) = (read, &event) {
+        if let (true, Some(organization), Event::Observed(observed)) = (is_newest, read, &event) {
             self.known.insert(organization, observed.version().unwrap_or(0));
         }
         Ok(event)
+    }
+
+    /// The request arrives. A server that does not enforce versions takes it whatever it names.
+    fn deliver(&mut self, mut request: emulator::Request, commit: u64) -> Handled {
+        let organization = request.path.split('/').find(|part| part.starts_with("org-")).map(str::to_owned);
+        let Some(organization) = organization.filter(|_| request.method == "PUT") else {
+            return self.world.handle(&request, self.now);
+        };
+        let planned: u64 = request.header("if-match").and_then(|version| version.parse().ok()).unwrap_or(0);
+        let current = self.world.configuration(&organization).map_or(0, |stored| stored.version);
+        if self.script.unenforced && current > 0 {
+            request = request.with_header("if-match", &current.to_string());
+        }
+        let handled = self.world.handle(&request, self.now);
+        let made = self.world.configuration(&organization).map_or(0, |stored| stored.version);
+        if made == current {
+            return handled;
+        }
+        let unseen = |record: &&emulator::AuditRecord| {
+            record.organization_id == organization && (planned + 1..=current).contains(&record.version)
+        };
+        let ours = |record: &emulator::AuditRecord| record.actor.id == CLIENT;
+        // A stale read can't be told from a fresh one where nothing is held to a version.
+        if self.world.audit().iter().filter(unseen).any(ours) && !self.stale_ever {
+            self.crossed = Some(format!("version {made} of {organization} went over a newer one of ours"));
+        }
+        let newest = self.written.entry(organization.clone()).or_default();
+        if commit < *newest {
+            self.crossed = Some(format!(
+                "version {made} of {organization} says what r{commit} says, after r{newest} was written"
+            ));
+        }
+        *newest = commit.max(*newest);
+        handled
     }
 
     fn unanswered<T>(&self, fault: Fault, left: bool) -> Outcome<T> {
@@ -564,7 +590,7 @@ impl Universe {
                 u64::try_from(deadline.duration_since(self.now).as_millis()).unwrap_or(0)
             });
             let arrives = self.now + SignedDuration::from_millis(self.dice.below(window.max(1)) as i64);
-            self.in_flight.push(InFlight { arrives, request });
+            self.in_flight.push(InFlight { arrives, request, commit: self.commit });
             self.say(format!("{} is held up on its way", operation.verb.method()));
             return Err((lost("timeout"), true));
         }
@@ -576,7 +602,7 @@ impl Universe {
         if self.dice.percent(self.script.server_error) {
             self.counts.hit("server error");
             if self.dice.percent(50) {
-                self.world.handle(&request, self.now);
+                self.deliver(request, self.commit);
             }
             return Ok(self.canned(operation, 503, None));
         }
@@ -590,7 +616,7 @@ impl Universe {
                 action: FaultAction::Stale,
             }]);
         }
-        let handled = self.world.handle(&request, self.now);
+        let handled = self.deliver(request, self.commit);
         if self.dice.percent(self.script.drop_after) {
             self.counts.hit("drop after");
             self.say(format!("the answer to {} is lost", operation.verb.method()));
@@ -665,7 +691,7 @@ impl Universe {
     /// The intent of a write is durable before the write leaves.
     fn demand_intent(&self) -> Result<(), String> {
         let open = self.journal().unresolved.len();
-        if open == 1 || self.mutant == Mutant::NoIntent {
+        if open == 1 || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
             return Ok(());
         }
         self.fail(format!("a write leaves with {open} open intents in the journal"))
@@ -673,17 +699,22 @@ impl Universe {
 
     /// A write of ours changes managed fields only: it was made from what it went over.
     fn demand_no_blind_write(&mut self) -> Result<(), String> {
+        if let Some(crossed) = &self.crossed {
+            return self.fail(crossed);
+        }
         let fresh: Vec<_> = self.world.audit()[self.audited..].to_vec();
         self.audited += fresh.len();
         for record in fresh.iter().filter(|record| record.actor.id == CLIENT) {
-            if record.action.name().ends_with("replicate") && self.hides_an_edit(record) {
-                self.copied_over.insert(record.organization_id.clone());
+            // What has no precondition may go over an edit, which then has to be told, if a little later.
+            let is_held_to_a_version =
+                !self.script.unenforced && !record.action.name().ends_with("replicate");
+            if !is_held_to_a_version && self.hides_an_edit(record) {
+                self.counts.hit("gone over");
+                self.gone_over.insert(record.organization_id.clone());
             }
             let stray = record.changes.iter().find(|change| !managed(&change.property));
             let Some(change) = stray else { continue };
-            // A job has no precondition; what it overwrites has to be told. It may be told a little later.
-            let copied = record.action.name().ends_with("replicate");
-            if !copied {
+            if is_held_to_a_version {
                 return self.fail(format!(
                     "version {} of {} went over a change that it had not seen: {}",
                     record.version, record.organization_id, change.property
@@ -712,7 +743,7 @@ impl Universe {
         Ok(())
     }
 
-    /// Whether a copy changed, in a field that nobody manages, what a person had set in the version before.
+    /// Whether a write changed, in a field that nobody manages, what a person had set in the version before.
     fn hides_an_edit(&self, copy: &emulator::AuditRecord) -> bool {
         let before = self.world.audit().iter().find(|record| {
             record.organization_id == copy.organization_id
@@ -729,16 +760,16 @@ impl Universe {
         })
     }
 
-    /// A job has no precondition. Where one went over somebody's change, the core has said so, or has said
-    /// that it can't tell what became of the job.
+    /// Where a write without a precondition went over somebody's change, the core has said so, or has said that
+    /// it can't tell what became of the write.
     fn demand_told(&self) -> Result<(), String> {
         let told = |organization: &&String| {
             self.overwrote.contains(*organization)
                 || self.unclear.iter().any(|(unclear, _)| unclear == *organization)
         };
-        match self.copied_over.iter().find(|organization| !told(organization)) {
+        match self.gone_over.iter().find(|organization| !told(organization)) {
             Some(organization) if !self.stale_ever => {
-                self.fail(format!("a job went over a change in {organization}, and nobody was told"))
+                self.fail(format!("a write went over a change in {organization}, and nobody was told"))
             }
             _ => Ok(()),
         }
