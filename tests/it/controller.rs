@@ -489,6 +489,13 @@ fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
     assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "6 tenants are resumed\n");
     wait_until("all are synced", || synced("10"));
     assert_eq!(puts(&stage, mark), 6);
+    // Who takes the commit back has decided, too: there is nothing left to hold.
+    stage.commit(&many(1..=6, 3));
+    stage.wait_for(&["t1", "t6"], "Held");
+    stage.commit(&many(1..=6, 2));
+    wait_until("all are synced", || synced("10"));
+    assert!(stage.status("t1")["pause"].is_null(), "{}", stage.status("t1"));
+    assert_eq!(puts(&stage, mark), 6);
     // What somebody paused is not what the guard held.
     assert_eq!(stage.status("t10")["pause"]["reason"], "mine");
 }
