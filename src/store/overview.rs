@@ -77,7 +77,11 @@ impl Store {
             .engine
             .query(
                 "SELECT t.name, t.status, t.reason, t.trouble, t.since, t.revision, t.wanted, t.applied, t.enforced,
-                        t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, l.holder,
+                        t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, t.wave, l.holder,
+                        (SELECT MIN(e.wave) FROM tenants e WHERE e.removed = 0 AND e.enforced = 1
+                           AND e.applied <> e.wanted
+                           AND NOT EXISTS (SELECT 1 FROM pauses o WHERE o.tenant = e.name AND o.kind = 'pause'
+                             AND (o.until IS NULL OR o.until > {now}))) AS current_wave,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
                  FROM tenants t
                  LEFT JOIN leases l ON l.name = t.name AND l.expires_at > {now}
@@ -93,15 +97,25 @@ impl Store {
             .map(|row| {
                 let some = |ms: i64| (ms > 0).then(|| moment(ms));
                 let due_at = number(row, "due_at")?;
+                let (enforced, applied) =
+                    (number(row, "enforced")? == 1, text(row, "applied")? == text(row, "wanted")?);
+                let mut reason = text(row, "reason")?;
+                // It was not run yet, so nothing else could have been written down of it.
+                if let (true, true, false, Some(wave)) =
+                    (reason.is_empty(), enforced, applied, optional(row, "current_wave")?)
+                    && wave < number(row, "wave")?
+                {
+                    reason = format!("waits for wave {wave}");
+                }
                 Ok(TenantRow {
                     tenant: TenantName::new(text(row, "name")?),
                     status: text(row, "status")?,
-                    reason: text(row, "reason")?,
+                    reason,
                     trouble: text(row, "trouble")?,
                     since: moment(number(row, "since")?),
                     revision: text(row, "revision")?,
-                    applied: text(row, "applied")? == text(row, "wanted")?,
-                    enforced: number(row, "enforced")? == 1,
+                    applied,
+                    enforced,
                     checked_at: some(number(row, "checked_at")?),
                     synced_at: some(number(row, "synced_at")?),
                     drifted_at: some(number(row, "drifted_at")?),

@@ -406,6 +406,22 @@ impl Store {
             .bind(self.holder().to_owned())
             .execute(&mut *transaction);
         updated.await.map_err(failed(doing))?;
+        // A hold waits for somebody to decide about a difference. Where there is none any more (the commit was
+        // taken back, or applied by hand) it would only keep the next drift from being set back, unseen.
+        let settled = self
+            .engine
+            .query(
+                "DELETE FROM pauses WHERE kind = 'hold' AND tenant IN (
+                   SELECT t.name FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                     AND t.wanted = r.value->>'wanted'
+                   JOIN leases l ON l.name = t.name AND l.holder = $2
+                     AND l.token = CAST(r.value->>'token' AS BIGINT)
+                   WHERE CAST(r.value->>'inSync' AS BIGINT) = 1)",
+            )
+            .bind(json(&rows)?)
+            .bind(self.holder().to_owned())
+            .execute(&mut *transaction);
+        settled.await.map_err(failed(doing))?;
         if !runs.is_empty() {
             let written = self
                 .engine

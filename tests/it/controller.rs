@@ -138,6 +138,8 @@ fn a_commit_that_touches_one_tenant_asks_for_that_tenant_alone() {
 fn an_edit_is_shown_where_it_is_watched_and_set_back_where_git_wins() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
     stage.configure(&["controller.resync-ms = 400"]);
+    // Who and when stands in the configuration; from where only the audit log knows, and later.
+    stage.control("POST", "settings", &json!({"auditDelayMs": 0}));
     stage.commit(&synced_as("acme", 1, "mode: watch", 1));
     let _running = stage.controller();
     stage.wait_for(&["acme", "zeta"], "Synced");
@@ -487,6 +489,13 @@ fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
     assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "6 tenants are resumed\n");
     wait_until("all are synced", || synced("10"));
     assert_eq!(puts(&stage, mark), 6);
+    // Who takes the commit back has decided, too: there is nothing left to hold.
+    stage.commit(&many(1..=6, 3));
+    stage.wait_for(&["t1", "t6"], "Held");
+    stage.commit(&many(1..=6, 2));
+    wait_until("all are synced", || synced("10"));
+    assert!(stage.status("t1")["pause"].is_null(), "{}", stage.status("t1"));
+    assert_eq!(puts(&stage, mark), 6);
     // What somebody paused is not what the guard held.
     assert_eq!(stage.status("t10")["pause"]["reason"], "mine");
 }
@@ -507,6 +516,7 @@ fn a_later_wave_waits_until_the_canary_is_done() {
     stage.commit(&fleet(2));
     wait_until("the canary fails", || stage.status("canary")["failures"].as_u64() >= Some(3));
     assert_eq!((stage.status("rest")["applied"].clone(), delay_of(&stage, 2)), (json!(false), json!(1)));
+    assert_eq!(stage.status("rest")["reason"], "waits for wave 0");
     // What waits for somebody else is not asked for all the time.
     let claims = || figure(&running, "genesync_store_latency_seconds_count").unwrap_or_default();
     let (before, begun) = (claims(), std::time::Instant::now());

@@ -8,7 +8,7 @@ use genesync::cli::Exit;
 use genesync::cli::commands::demo::files::FILES;
 use serde_json::Value;
 
-use crate::support::{Stage, commit_all, ran};
+use crate::support::{Running, Stage, commit_all, ran, wait_until};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,8 +35,8 @@ fn typed() -> Vec<String> {
 }
 
 /// Runs every command of the README in its order, in a copy of the example repository, as its reader would:
-/// with the real emulator in a process of its own. Only its port is another one, and `make`, which is what
-/// runs this test, is looked up in the Makefile instead.
+/// with the real emulator and the real controller in processes of their own. Only their ports are other ones,
+/// and `make`, which is what runs this test, is looked up in the Makefile instead.
 #[test]
 fn every_command_in_the_readme_runs() {
     let folder = tempfile::tempdir().unwrap();
@@ -48,6 +48,7 @@ fn every_command_in_the_readme_runs() {
     }
     commit_all(&fleet);
     let mut emulator = None;
+    let mut controller: Option<Running> = None;
     let mut environment: Vec<(String, String)> = [
         ("HOME", folder.path().to_str().unwrap()),
         ("GIT_AUTHOR_NAME", "A"),
@@ -73,6 +74,13 @@ fn every_command_in_the_readme_runs() {
                         (name.to_owned(), value.replace("http://127.0.0.1:8480", &url))
                     }));
             }
+            ["genesync", "run", rest @ ..] if !rest.contains(&"--once") => {
+                let mut run = Command::new(env!("CARGO_BIN_EXE_genesync"));
+                run.env_clear().envs(environment.clone()).current_dir(&fleet).arg("run");
+                run.args(rest.iter().map(|word| word.replace("127.0.0.1:8490", "127.0.0.1:0")));
+                let running = controller.insert(Running::start(run));
+                running.wait_for_log("took a head");
+            }
             _ => {
                 // The shell reads the quotes as the reader's would.
                 let script = line.replacen(
@@ -85,10 +93,31 @@ fn every_command_in_the_readme_runs() {
                 let ran = ran(shell.output().unwrap());
                 assert_eq!(ran.code, 0, "{line}\n{}{}", ran.stdout, ran.stderr);
                 commands += 1;
+                if controller.is_some() && line.starts_with("git -C") {
+                    wait_until("the controller has applied the commit", || is_applied(&fleet, &environment));
+                }
             }
         }
     }
+    let (code, log) = controller.expect("the README shows a controller").stop();
+    assert_eq!(code, 0, "{log}");
     assert!(commands >= 8, "the README shows only {commands} commands");
+}
+
+/// Whether the controller's tenant is in sync at the newest commit, as its state says.
+fn is_applied(fleet: &Path, environment: &[(String, String)]) -> bool {
+    let head = git2::Repository::open(fleet.join("../our-fleet"))
+        .unwrap()
+        .head()
+        .unwrap()
+        .target()
+        .unwrap()
+        .to_string();
+    let mut status = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    status.env_clear().envs(environment.iter().cloned()).current_dir(fleet);
+    let ran = ran(status.args(["status", "northwind", "--format", "json"]).output().unwrap());
+    let row = &ran.expect(0).json()["tenants"][0];
+    row["revision"] == head.as_str() && row["status"] == "Synced"
 }
 
 /// The emulator as `genesync emulate` runs it, ended with the test.
@@ -167,7 +196,7 @@ fn usage_errors_exit_with_2_and_say_so_on_stderr() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let mut documents = vec!["README.md".to_owned(), "CHANGELOG.md".to_owned()];
+    let mut documents = ["README.md", "CHANGELOG.md", "deploy/README.md"].map(str::to_owned).to_vec();
     for folder in ["docs", "docs/decisions"] {
         let entries = std::fs::read_dir(root().join(folder))
             .unwrap()

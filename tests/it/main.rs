@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod controller;
+mod deploy;
 mod docs;
 mod drift;
 mod house;

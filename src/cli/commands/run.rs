@@ -2,6 +2,8 @@
 
 mod surface;
 mod telling;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -173,6 +175,17 @@ fn tunables(settings: &Settings) -> Tunables {
     }
 }
 
+/// Places for runs: in all, and for one name of credentials.
+fn runs(settings: &Settings) -> (usize, usize) {
+    let file = &settings.controller;
+    let runs_max = file.runs_max.unwrap_or(64);
+    (runs_max, file.runs_per_credential_max.unwrap_or(runs_max))
+}
+
+fn keep_days(settings: &Settings) -> u32 {
+    settings.controller.keep_days.unwrap_or(30)
+}
+
 fn controller(
     settings: &Settings,
     current: &Arc<Mutex<Settings>>,
@@ -197,13 +210,12 @@ fn controller(
     });
     let options = api::Options { pace, heard: Some(heard), ..api::Options::default() };
     let api = ReadApi::new(base_urls, BTreeMap::new(), options)?;
-    let file = &settings.controller;
-    let runs_max = file.runs_max.unwrap_or(64);
+    let (runs_max, runs_per_credential_max) = runs(settings);
     Ok(Arc::new(Controller {
         head: Arc::new(Head::new(origin, store.clone(), Arc::clone(metrics))),
         store,
         metrics: Arc::clone(metrics),
-        slots: Slots::new(runs_max, file.runs_per_credential_max.unwrap_or(runs_max)),
+        slots: Slots::new(runs_max, runs_per_credential_max),
         lease: session::lease_length(settings),
         tunables: Mutex::new(tunables(settings)),
         credentials: lookup(current, &api),
@@ -284,7 +296,7 @@ impl Background {
             };
             tasks.spawn(telling::keep_telling(Arc::clone(controller), sender, policy));
         }
-        tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days.unwrap_or(30)));
+        tasks.spawn(forget(Arc::clone(controller), keep_days(settings)));
         #[cfg(unix)]
         tasks.spawn(reload.on_hangup());
         Ok(Self { _watch: watch, stop, tasks })

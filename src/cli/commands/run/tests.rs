@@ -1,0 +1,66 @@
+//! docs/settings.md says what the program does when nothing is set.
+
+#![expect(clippy::disallowed_methods, reason = "a test writes the settings that it reads")]
+
+use super::*;
+use crate::config::file::SettingsFile;
+
+const DOCS: &str = include_str!("../../../../docs/settings.md");
+
+/// The TOML that stands in a document.
+fn examples() -> String {
+    let blocks = DOCS.split("```toml\n").skip(1);
+    blocks.filter_map(|block| block.split("```").next()).collect::<Vec<_>>().join("\n")
+}
+
+fn settings(text: &str) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    std::fs::write(&path, text).unwrap();
+    Settings::resolve(Flags { settings: Some(path), ..Flags::default() }).unwrap()
+}
+
+/// Everything that has a default, as it comes out.
+fn outcome(settings: &Settings) -> String {
+    let policy = NotifyPolicy::default();
+    let settle = settings.controller.notify_settle_ms.map_or(policy.settle, Duration::from_millis);
+    let instance = settings.controller.instance.clone().unwrap_or(policy.instance);
+    let options = telemetry(settings, None);
+    format!(
+        "{:?}",
+        (
+            tunables(settings),
+            (extent(settings, false), extent(settings, true)),
+            (runs(settings), keep_days(settings), session::lease_length(settings)),
+            (settings.pacing.requests_per_minute, settings.pacing.burst),
+            (options.filter, options.format),
+            (settle, instance, settings.controller.notify_format.unwrap_or(file::NotifyFormat::Json)),
+        )
+    )
+}
+
+#[test]
+fn the_example_in_the_documentation_is_the_default() {
+    assert_eq!(outcome(&settings(&examples())), outcome(&settings("")));
+}
+
+/// The reader itself says which settings there are, to whoever misspells one.
+#[test]
+fn the_example_in_the_documentation_names_every_setting() {
+    let example: toml::Table = toml::from_str(&examples()).unwrap();
+    for section in ["", "timing", "pacing", "controller"] {
+        let misspelled = if section.is_empty() { "x = 1".into() } else { format!("[{section}]\nx = 1") };
+        let error = toml::from_str::<SettingsFile>(&misspelled).unwrap_err().to_string();
+        let names = error.rsplit("expected one of ").next().unwrap().rsplit("expected ").next().unwrap();
+        let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
+        assert!(names.len() > 1, "{error}");
+        let written = if section.is_empty() { &example } else { example[section].as_table().unwrap() };
+        for name in names {
+            // The one or the other of these two.
+            assert!(
+                written.contains_key(name) || name == "store",
+                "docs/settings.md has no `{name}` under [{section}]"
+            );
+        }
+    }
+}
