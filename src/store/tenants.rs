@@ -131,7 +131,7 @@ impl Store {
             .engine
             .query("SELECT revision FROM heads WHERE repository = $1")
             .bind(repository.to_owned())
-            .fetch_optional(self.engine.pool());
+            .fetch_optional(&self.engine);
         let row = row.await.map_err(failed("reading the head"))?;
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
@@ -144,7 +144,7 @@ impl Store {
         let rows = self
             .engine
             .query("SELECT name, wanted FROM tenants WHERE removed = 0 AND wanted <> ''")
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed("reading the tenants"))?;
         rows.iter().map(|row| Ok((TenantName::new(text(row, "name")?), text(row, "wanted")?))).collect()
     }
@@ -337,7 +337,7 @@ impl Store {
                 .bind(cause.name().to_owned())
                 .bind(super::names(tenants)?),
         };
-        let poked = poked.execute(self.engine.pool()).await;
+        let poked = poked.execute(&self.engine).await;
         Ok(poked.map_err(failed("making tenants due"))?.rows_affected())
     }
 
@@ -435,7 +435,7 @@ impl Store {
             .engine
             .query("SELECT MIN(t.due_at) - {now} AS left_ms FROM tenants t WHERE t.removed = 0 AND t.due_at < $1")
             .bind(NEVER)
-            .fetch_one(self.engine.pool());
+            .fetch_one(&self.engine);
         let row = row.await.map_err(failed("asking what is due"))?;
         Ok(optional(&row, "left_ms")?.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())))
     }
