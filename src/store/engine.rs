@@ -12,7 +12,9 @@ use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as
 use sqlx::any::{AnyArguments, AnyPoolOptions, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::query::Query;
-use sqlx::{Any, AnyPool, AssertSqlSafe, Either, Execute, Executor, Row as _, SqlStr, Transaction};
+use sqlx::{
+    Any, AnyPool, AssertSqlSafe, Connection as _, Either, Execute, Executor, Row as _, SqlStr, Transaction,
+};
 
 use super::{StoreError, database_file, failed};
 use crate::crash;
@@ -44,7 +46,13 @@ enum Dialect {
 impl Engine {
     pub async fn connect(place: &StorePlace) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        let options =
+            AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
+                // SQLite ends a transaction by itself where it can't write, and then the driver's own end of it
+                // fails: to the driver it lasts for ever, and no other can begin. Such a connection is made anew.
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            });
         let (options, url, dialect) = match place {
             StorePlace::Folder(folder) => {
                 let options = options.max_connections(4).after_connect(|connection, _| {
