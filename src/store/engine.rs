@@ -6,10 +6,15 @@
 
 use std::time::Duration;
 
-use sqlx::any::{AnyArguments, AnyPoolOptions};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as _};
+use sqlx::any::{AnyArguments, AnyPoolOptions, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::query::Query;
-use sqlx::{Any, AnyPool, AssertSqlSafe, Executor as _, Row as _, Transaction};
+use sqlx::{
+    Any, AnyPool, AssertSqlSafe, Connection as _, Either, Execute, Executor, Row as _, SqlStr, Transaction,
+};
 
 use super::{StoreError, database_file, failed};
 use crate::crash;
@@ -28,6 +33,8 @@ const MIGRATE_ATTEMPTS: u32 = 20;
 pub struct Engine {
     pool: AnyPool,
     dialect: Dialect,
+    /// Whether a pooler stands before the database that hands every transaction another of its connections.
+    pooled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +46,13 @@ enum Dialect {
 impl Engine {
     pub async fn connect(place: &StorePlace) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let options = AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        let options =
+            AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
+                // SQLite ends a transaction by itself where it can't write, and then the driver's own end of it
+                // fails: to the driver it lasts for ever, and no other can begin. Such a connection is made anew.
+                let usable = !connection.is_in_transaction();
+                Box::pin(async move { Ok(usable) })
+            });
         let (options, url, dialect) = match place {
             StorePlace::Folder(folder) => {
                 let options = options.max_connections(4).after_connect(|connection, _| {
@@ -59,8 +72,9 @@ impl Engine {
                 (options.max_connections(10), url.expose().to_owned(), Dialect::Postgres)
             }
         };
+        let pooled = dialect == Dialect::Postgres && keeps_no_statements(&url);
         let pool = options.connect(&url).await.map_err(failed("connecting"))?;
-        Ok(Self { pool, dialect })
+        Ok(Self { pool, dialect, pooled })
     }
 
     pub fn pool(&self) -> &AnyPool {
@@ -79,7 +93,9 @@ impl Engine {
 
     /// One of our own texts, in this dialect.
     pub fn query(&self, text: &'static str) -> Query<'static, Any, AnyArguments> {
-        sqlx::query(AssertSqlSafe(self.dialect.text(text)))
+        // Without a name, a statement lasts for a transaction: behind a pooler one with a name would be there
+        // for whoever gets the connection next, who has other statements of that name.
+        sqlx::query(AssertSqlSafe(self.dialect.text(text))).persistent(!self.pooled)
     }
 
     /// Brings the schema to this build's version.
@@ -100,7 +116,7 @@ impl Engine {
         loop {
             super::engine::check_schema(self.schema().await?)?;
             crash::point("C19");
-            let error = match migrator.run(&self.pool).await {
+            let error = match self.run_migrations(&migrator).await {
                 Ok(()) => {
                     crash::point("C19b");
                     return Ok(());
@@ -115,6 +131,19 @@ impl Engine {
         }
     }
 
+    async fn run_migrations(&self, migrator: &Migrator) -> Result<(), MigrateError> {
+        if !self.pooled {
+            return migrator.run(&self.pool).await;
+        }
+        // The migrator names its statements. One transaction keeps one connection, which begins and ends
+        // without any.
+        let mut transaction = self.pool.begin().await?;
+        transaction.execute("DEALLOCATE ALL").await?;
+        migrator.run(&mut *transaction).await?;
+        transaction.execute("DEALLOCATE ALL").await?;
+        Ok(transaction.commit().await?)
+    }
+
     /// The version of the schema; 0 where there is none.
     pub async fn schema(&self) -> Result<i64, StoreError> {
         let exists = match self.dialect {
@@ -124,13 +153,58 @@ impl Engine {
                  WHERE c.relname = '_sqlx_migrations' AND pg_catalog.pg_table_is_visible(c.oid)"
             }
         };
-        let row = self.query(exists).fetch_one(&self.pool).await.map_err(failed("reading its schema"))?;
+        let row = self.query(exists).fetch_one(self).await.map_err(failed("reading its schema"))?;
         if row.try_get::<i64, _>("n").map_err(failed("reading its schema"))? == 0 {
             return Ok(0);
         }
         let newest = "SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) AS version FROM _sqlx_migrations";
-        let row = self.query(newest).fetch_one(&self.pool).await.map_err(failed("reading its schema"))?;
+        let row = self.query(newest).fetch_one(self).await.map_err(failed("reading its schema"))?;
         row.try_get("version").map_err(failed("reading its schema"))
+    }
+}
+
+/// A single query. Behind a pooler it is a transaction of its own: it is asked in two steps, and between two
+/// steps outside of one somebody else may get the connection.
+impl<'c> Executor<'c> for &'c Engine {
+    type Database = Any;
+
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<AnyQueryResult, AnyRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        if !self.pooled {
+            return (&self.pool).fetch_many(query);
+        }
+        let answers = async {
+            let mut transaction = self.pool.begin().await?;
+            let answers: Vec<_> = transaction.fetch_many(query).try_collect().await?;
+            transaction.commit().await?;
+            Ok(stream::iter(answers.into_iter().map(Ok)))
+        };
+        answers.try_flatten_stream().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<AnyRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Any>,
+    {
+        async move { self.fetch(query).try_next().await }.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [AnyTypeInfo],
+    ) -> BoxFuture<'e, Result<AnyStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        (&self.pool).prepare_with(sql, parameters)
     }
 }
 
@@ -164,6 +238,14 @@ impl Dialect {
         }
         text
     }
+}
+
+/// Whether a URL says that the database's connections keep no prepared statements.
+fn keeps_no_statements(url: &str) -> bool {
+    let parsed = url::Url::parse(url);
+    parsed.is_ok_and(|url| {
+        url.query_pairs().any(|(name, value)| name == "statement-cache-capacity" && value == "0")
+    })
 }
 
 fn sqlite_url(file: &std::path::Path) -> Result<String, StoreError> {

@@ -35,7 +35,7 @@ impl Store {
         let rows = names(tenants)?;
         let mut journals: BTreeMap<TenantName, Journal> = BTreeMap::new();
         let doing = "reading the journal";
-        let pool = self.engine.pool();
+        let pool = &self.engine;
         let intents = self
             .engine
             .query(

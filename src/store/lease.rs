@@ -178,7 +178,7 @@ impl Store {
             .bind(self.holder().to_owned())
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
             .bind(names(tenants)?)
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = taken.await.map_err(failed(doing))?;
         rows.iter()
             .map(|row| {
@@ -197,7 +197,7 @@ impl Store {
             .engine
             .query("SELECT holder FROM leases WHERE name = $1 AND expires_at > {now}")
             .bind(tenant.to_string())
-            .fetch_optional(self.engine.pool());
+            .fetch_optional(&self.engine);
         row.await.map_err(failed("looking at a lease"))?.map(|row| text(&row, "holder")).transpose()
     }
 
@@ -220,7 +220,7 @@ impl Store {
             .bind(self.holder().to_owned())
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
             .bind(tokens(leases)?)
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = renewed.await.map_err(failed(doing))?;
         rows.iter().map(|row| Ok(TenantName::new(text(row, "name")?))).collect()
     }
@@ -235,7 +235,7 @@ impl Store {
             .query(super::lease::RELEASE)
             .bind(self.holder().to_owned())
             .bind(tokens(leases)?)
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         released.await.map(drop).map_err(failed("releasing leases"))
     }
 }

@@ -133,7 +133,7 @@ impl Store {
     /// # Errors
     /// It does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.engine.query("SELECT 1").fetch_one(self.engine.pool()).await.map_err(failed("asking it"))?;
+        self.engine.query("SELECT 1").fetch_one(&self.engine).await.map_err(failed("asking it"))?;
         Ok(())
     }
 
@@ -158,7 +158,7 @@ impl Store {
             "DELETE FROM confirmations WHERE confirmed_at < {now} - $1",
         ];
         for text in texts {
-            let deleted = self.engine.query(text).bind(age_ms).execute(self.engine.pool()).await;
+            let deleted = self.engine.query(text).bind(age_ms).execute(&self.engine).await;
             deleted.map_err(failed("forgetting what is old"))?;
         }
         Ok(())

@@ -153,7 +153,7 @@ impl Store {
             .bind(pause.by.clone())
             .bind(pause.reason.clone())
             .bind(pause.until.map(Timestamp::as_millisecond))
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         paused.await.map(drop).map_err(failed("pausing a tenant"))
     }
 
@@ -166,14 +166,14 @@ impl Store {
             .engine
             .query("DELETE FROM pauses WHERE tenant = $1")
             .bind(tenant.to_string())
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         let resumed = resumed.await.map_err(failed("resuming a tenant"))?.rows_affected() > 0;
         // What was fought over before is settled now: it does not count towards the next fight.
         let forgiven = self
             .engine
             .query("UPDATE intents SET reverting = 0 WHERE tenant = $1 AND reverting > 0")
             .bind(tenant.to_string())
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         forgiven.await.map_err(failed("resuming a tenant"))?;
         Ok(resumed)
     }
@@ -189,7 +189,7 @@ impl Store {
             .bind(tenant.to_string())
             .bind(kind.to_owned())
             .bind(detail.to_owned())
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         told.await.map(drop).map_err(failed("writing the history"))
     }
 
@@ -204,7 +204,7 @@ impl Store {
             .query("SELECT at, kind, detail FROM history WHERE tenant = $1 ORDER BY at DESC LIMIT $2")
             .bind(tenant.to_string())
             .bind(i64::from(limit))
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed(doing))?;
         rows.iter()
             .map(|row| {
@@ -231,7 +231,7 @@ impl Store {
             )
             .bind(tenant.to_string())
             .bind(i64::from(limit))
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed("reading the runs"))?;
         rows.iter()
             .map(|row| {
@@ -298,7 +298,7 @@ impl Store {
             .engine
             .query("SELECT value FROM notes WHERE name = $1")
             .bind(name.to_owned())
-            .fetch_optional(self.engine.pool());
+            .fetch_optional(&self.engine);
         row.await.map_err(failed("reading a note"))?.map(|row| text(&row, "value")).transpose()
     }
 
@@ -315,7 +315,7 @@ impl Store {
             )
             .bind(name.to_owned())
             .bind(value.to_owned())
-            .execute(self.engine.pool());
+            .execute(&self.engine);
         kept.await.map(drop).map_err(failed("keeping a note"))
     }
 }

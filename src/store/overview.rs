@@ -91,7 +91,7 @@ impl Store {
             )
             .bind(i64::from(!only.is_empty()))
             .bind(super::names(only)?)
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed("reading the tenants"))?;
         rows.iter()
             .map(|row| {
@@ -142,7 +142,7 @@ impl Store {
                  FROM tenants t LEFT JOIN pauses p ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
                  WHERE t.removed = 0 GROUP BY 1 ORDER BY 1",
             )
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let mut summary = Summary::default();
         for row in by_status.await.map_err(failed(doing))? {
             summary.by_status.push((text(&row, "word")?, number(&row, "n")?.unsigned_abs()));
@@ -158,7 +158,7 @@ impl Store {
                    {now} - MIN(CASE WHEN t.drifted_at > 0 THEN t.drifted_at END) AS oldest_drift
                  FROM tenants t WHERE t.removed = 0",
             )
-            .fetch_one(self.engine.pool());
+            .fetch_one(&self.engine);
         let row = row.await.map_err(failed(doing))?;
         let age = |name: &str| optional(&row, name).map(|ms| ms.unwrap_or_default().max(0).unsigned_abs());
         summary.due = age("due")?;
@@ -174,7 +174,7 @@ impl Store {
                            SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant
                              AND c.organization = p.organization AND c.version = p.version)) AS owed",
             )
-            .fetch_one(self.engine.pool());
+            .fetch_one(&self.engine);
         let row = row.await.map_err(failed(doing))?;
         summary.oldest_intent_ms = optional(&row, "oldest_intent")?.unwrap_or_default().max(0).unsigned_abs();
         summary.owed = number(&row, "owed")?.unsigned_abs();

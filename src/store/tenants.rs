@@ -142,7 +142,7 @@ impl Store {
             .engine
             .query("SELECT revision FROM heads WHERE repository = $1")
             .bind(repository.to_owned())
-            .fetch_optional(self.engine.pool());
+            .fetch_optional(&self.engine);
         let row = row.await.map_err(failed("reading the head"))?;
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
@@ -155,7 +155,7 @@ impl Store {
         let rows = self
             .engine
             .query("SELECT name, wanted FROM tenants WHERE removed = 0 AND wanted <> ''")
-            .fetch_all(self.engine.pool());
+            .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed("reading the tenants"))?;
         rows.iter().map(|row| Ok((TenantName::new(text(row, "name")?), text(row, "wanted")?))).collect()
     }
@@ -348,7 +348,7 @@ impl Store {
                 .bind(cause.name().to_owned())
                 .bind(super::names(tenants)?),
         };
-        let poked = poked.execute(self.engine.pool()).await;
+        let poked = poked.execute(&self.engine).await;
         Ok(poked.map_err(failed("making tenants due"))?.rows_affected())
     }
 
@@ -476,7 +476,7 @@ impl Store {
             )
             .bind(NEVER)
             .bind(repository.to_owned())
-            .fetch_one(self.engine.pool());
+            .fetch_one(&self.engine);
         let row = row.await.map_err(failed(doing))?;
         let head: Option<String> = sqlx::Row::try_get(&row, "head").map_err(failed(doing))?;
         Ok(NextDue {

@@ -101,6 +101,10 @@ impl Postgres {
         self.url(name)
     }
 
+    pub fn address(&self) -> (&'static str, u16) {
+        ("127.0.0.1", self.port)
+    }
+
     pub fn url(&self, name: &str) -> String {
         format!("postgres://genesync@127.0.0.1:{}/{name}", self.port)
     }
@@ -126,7 +130,62 @@ impl Drop for Postgres {
     }
 }
 
-fn is_root() -> bool {
+/// A pooler in transaction mode before a cluster; stopped when this is dropped or this process dies.
+pub struct Bouncer {
+    _folder: tempfile::TempDir,
+    port: u16,
+    guard: Child,
+}
+
+impl Bouncer {
+    /// With so many connections to each database, shared by all who are connected here.
+    pub fn before(cluster: &Postgres, connections: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("genesync-pgb").tempdir().unwrap();
+        let port = free_port();
+        let settings = format!(
+            "[databases]\n* = host={} port={} user=genesync\n[pgbouncer]\nlisten_addr=127.0.0.1\n\
+             listen_port={port}\nunix_socket_dir=\nauth_type=any\npool_mode=transaction\n\
+             default_pool_size={connections}\nmax_client_conn=200\nignore_startup_parameters=extra_float_digits\n",
+            cluster.address().0,
+            cluster.address().1
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, settings).unwrap();
+        if is_root() {
+            run(Command::new("chown").arg("-R").arg("nobody").arg(folder.path()));
+        }
+        let sbin = Path::new("/usr/sbin/pgbouncer");
+        let program = if sbin.exists() { sbin } else { Path::new("pgbouncer") };
+        let script = "\"$@\" & pooler=$!; cat >/dev/null; kill -INT $pooler; wait $pooler";
+        let mut command = as_nobody(Path::new("sh"));
+        command.args(["-c", script, "sh"]).arg(program).arg("-q").arg(&file);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
+        let guard = command.spawn().unwrap();
+        for _ in 0..600 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Self { _folder: folder, port, guard };
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        panic!("pgbouncer did not start; ./scripts/install-tools.sh installs what the tests need:\n{log}");
+    }
+
+    /// A database's URL through it, as docs/settings.md says to write it.
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres://genesync@127.0.0.1:{}/{name}?statement-cache-capacity=0", self.port)
+    }
+}
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        drop(self.guard.stdin.take());
+        self.guard.wait().unwrap();
+    }
+}
+
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0\n"))
 }
 

@@ -14,7 +14,7 @@ use genesync::store::{
 };
 use jiff::Timestamp;
 
-use crate::postgres::Postgres;
+use crate::postgres::{Bouncer, Postgres};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -459,6 +459,24 @@ fn the_suite_holds_on_postgresql() {
         ($($case:ident),*) => {$(
             let url = cluster.database(stringify!($case));
             println!("postgresql: {}", stringify!($case));
+            block_on(async { $case(&pair(&StorePlace::Postgres(Secret::new(url))).await).await });
+        )*};
+    }
+    suite!(run);
+}
+
+#[test]
+fn the_suite_holds_behind_a_pooler_in_transaction_mode() {
+    let cluster = Postgres::start();
+    // Fewer than there are handles: what one transaction leaves in its connection, another one finds.
+    let bouncer = Bouncer::before(&cluster, 3);
+    macro_rules! run {
+        ($($case:ident),*) => {$(
+            // The pooler knows no names that PostgreSQL would cut off.
+            let name: String = stringify!($case).chars().take(60).collect();
+            cluster.database(&name);
+            let url = bouncer.url(&name);
+            println!("pgbouncer: {}", stringify!($case));
             block_on(async { $case(&pair(&StorePlace::Postgres(Secret::new(url))).await).await });
         )*};
     }
