@@ -45,6 +45,7 @@ CREATE TABLE intents (
     id BIGINT NOT NULL,
     token BIGINT NOT NULL,
     sent_at BIGINT NOT NULL,
+    recorded_at BIGINT NOT NULL,      -- by this database's clock, which every replica is measured by
     intent TEXT NOT NULL,
     reverting BIGINT NOT NULL,        -- how many fields it sets back
     resolved_at BIGINT,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, redirect};
@@ -103,14 +103,17 @@ impl Client {
             )
         };
         let left = AtomicBool::new(false);
+        // A timer is heard only after what it bounds was given a turn: a process that slept past the end of a
+        // write's time would still send it. So the clock is asked once more right before.
+        let latest = limit.and_then(|limit| clock::monotonic().checked_add(limit));
         let sent = match limit {
-            Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, &left))
+            Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, latest, &left))
                 .await
                 .map_err(|_| late(limit)),
             None => match self.admit(target).await {
                 Ok(()) => {
                     let limit = self.options.read_timeout;
-                    tokio::time::timeout(limit, self.exchange(target, operation, &left))
+                    tokio::time::timeout(limit, self.exchange(target, operation, None, &left))
                         .await
                         .map_err(|_| late(limit))
                 }
@@ -123,16 +126,28 @@ impl Client {
         self.account(target.region, operation, sent)
     }
 
-    async fn attempt(&self, target: &Target, operation: &Operation, left: &AtomicBool) -> Sent {
+    async fn attempt(
+        &self,
+        target: &Target,
+        operation: &Operation,
+        latest: Option<Instant>,
+        left: &AtomicBool,
+    ) -> Sent {
         match self.admit(target).await {
-            Ok(()) => self.exchange(target, operation, left).await,
+            Ok(()) => self.exchange(target, operation, latest, left).await,
             Err(fault) => Sent::Never(fault),
         }
     }
 
     /// One request with a token. A 401 drops the token and sends the same request once more: the server
     /// did not execute it.
-    async fn exchange(&self, target: &Target, operation: &Operation, left: &AtomicBool) -> Sent {
+    async fn exchange(
+        &self,
+        target: &Target,
+        operation: &Operation,
+        latest: Option<Instant>,
+        left: &AtomicBool,
+    ) -> Sent {
         let base = match self.base_urls.get(&target.region) {
             Some(base) => base,
             None => return Sent::Never(local(format!("no endpoint is known for region {}", target.region))),
@@ -148,6 +163,10 @@ impl Client {
                 Ok(token) => token,
                 Err(fault) => return Sent::Never(fault),
             };
+            if latest.is_some_and(|latest| clock::monotonic() >= latest) {
+                let message = format!("the time of {} was over before it left", operation.subject);
+                return Sent::Never(Fault::new(FaultKind::Transient, message));
+            }
             left.store(true, Ordering::SeqCst);
             match self.request(target, base, operation, token.bearer.expose()).await {
                 Sent::Answered(response) if response.status == 401 && !fresh => {

@@ -93,6 +93,8 @@ pub struct Head {
     looked: AtomicBool,
     /// Wakes the keeper: a hook, a changed file, an operator.
     pub hints: Notify,
+    /// The head of another replica that was hinted at last.
+    hinted: Mutex<Option<Revision>>,
     /// A fetch that was left to itself.
     lingering: tokio::sync::Mutex<Option<Fetch>>,
 }
@@ -168,6 +170,7 @@ impl Head {
             fetched_at_ms: AtomicI64::new(0),
             looked: AtomicBool::new(false),
             hints: Notify::new(),
+            hinted: Mutex::default(),
             lingering: tokio::sync::Mutex::default(),
         }
     }
@@ -193,6 +196,16 @@ impl Head {
         (at > 0).then(|| {
             Duration::from_millis(clock::now().as_millisecond().saturating_sub(at).max(0).unsigned_abs())
         })
+    }
+
+    /// Wakes the keeper because of a head that another replica has taken, once for each: a copy that is behind
+    /// is not asked all the time.
+    pub fn hint_once(&self, agreed: &Revision) {
+        let mut hinted = self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
+        if hinted.as_ref() != Some(agreed) {
+            *hinted = Some(agreed.clone());
+            self.hints.notify_one();
+        }
     }
 
     /// Keeps up until told to stop. `poll` is asked anew each time: settings may change.

@@ -230,8 +230,10 @@ impl Controller {
             return LOOK_UP;
         }
         let Ok(next) = self.store.next_due(&self.head.identity()).await else { return LOOK_UP };
-        if head.is_some_and(|head| next.head.as_ref().is_some_and(|agreed| *agreed != head.revision)) {
-            self.head.hints.notify_one();
+        if let (Some(head), Some(agreed)) = (head, next.head)
+            && agreed != head.revision
+        {
+            self.head.hint_once(&agreed);
             return LOOK_UP;
         }
         match next.left {

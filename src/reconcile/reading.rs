@@ -74,6 +74,9 @@ impl Run {
         let ours = |receipt: &&Receipt| receipt.target.organization == *organization;
         let acknowledged = self.receipts.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = self.journal.0.bases.get(organization).map(|base| base.version);
+        // What an earlier run was told, and died before it could keep it as base.
+        let earlier = self.journal.0.owed.iter().filter(ours).map(|receipt| receipt.version).max();
+        let base = base.max(earlier);
         let recreated = self.spec.limits.allowed.contains(&Guard::Recreate) || *observed == Observed::Absent;
         acknowledged.max(base.filter(|_| !recreated))
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
 use sqlx::{Any, Transaction};
 
 use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, names, number, text};
+use crate::clock;
 use crate::crash;
 use crate::model::record::{Intent, Journal};
 use crate::model::{Base, OrganizationId, Receipt, Record, Revision, TenantName};
@@ -36,10 +38,11 @@ impl Store {
         let mut journals: BTreeMap<TenantName, Journal> = BTreeMap::new();
         let doing = "reading the journal";
         let pool = &self.engine;
+        let read_at = clock::now();
         let intents = self
             .engine
             .query(
-                "SELECT tenant, intent, resolved_at FROM intents
+                "SELECT tenant, intent, resolved_at, {now} - recorded_at AS age_ms FROM intents
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
                    AND (resolved_at IS NULL OR (reverting > 0 AND accepted > 0 AND sent_at > {now} - $2))
                  ORDER BY tenant, id",
@@ -49,11 +52,14 @@ impl Store {
             .fetch_all(pool);
         for row in intents.await.map_err(failed(doing))? {
             let tenant = text(&row, "tenant")?;
-            let intent: Intent = serde_json::from_str(&text(&row, "intent")?)
+            let mut intent: Intent = serde_json::from_str(&text(&row, "intent")?)
                 .map_err(corrupt(format!("the intents of `{tenant}`")))?;
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             match super::optional(&row, "resolved_at")? {
-                None => journal.unresolved.push(intent),
+                None => {
+                    intent.deadline = deadline_here(&intent, number(&row, "age_ms")?, read_at);
+                    journal.unresolved.push(intent);
+                }
                 Some(_) => journal.reverts.extend(intent.reverts),
             }
         }
@@ -182,8 +188,8 @@ impl Store {
         let written = match record {
             Record::Intent(intent) => {
                 let query = self.engine.query(
-                    "INSERT INTO intents (tenant, id, token, sent_at, intent, reverting, accepted)
-                     VALUES ($1, $2, $3, $4, $5, $6, 0)",
+                    "INSERT INTO intents (tenant, id, token, sent_at, recorded_at, intent, reverting, accepted)
+                     VALUES ($1, $2, $3, $4, {now}, $5, $6, 0)",
                 );
                 query
                     .bind(tenant)
@@ -267,7 +273,47 @@ impl Store {
     }
 }
 
+/// When an intent can no longer take effect, by the clock of whoever reads it. Its own deadline was made by
+/// another clock: how long it had is taken from there, how much of that is over from the database's.
+fn deadline_here(intent: &Intent, age_ms: i64, read_at: Timestamp) -> Timestamp {
+    let window_ms = intent.deadline.duration_since(intent.sent_at).as_millis();
+    let left_ms = window_ms.saturating_sub(age_ms.max(0).into()).max(0);
+    let left = SignedDuration::from_millis(i64::try_from(left_ms).unwrap_or(i64::MAX));
+    read_at.checked_add(left).unwrap_or(Timestamp::MAX)
+}
+
 /// A number as databases know them. Versions and intents never come near the limit.
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::record::IntentAction;
+    use crate::model::{CredentialsName, Region, Target};
+
+    #[test]
+    fn a_deadline_is_carried_over_from_one_clock_to_another() {
+        let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
+        let target = Target {
+            organization: OrganizationId::new("o"),
+            region: Region::EuWest1,
+            credentials: CredentialsName::new("c"),
+        };
+        // Written by a clock that is an hour ahead of the reader's.
+        let intent = Intent {
+            id: 1,
+            revision: Revision::new("r"),
+            action: IntentAction::Put { target, if_match: None, body: Arc::default() },
+            sent_at: at(3_600),
+            deadline: at(3_612),
+            reverts: Vec::new(),
+        };
+        for (age_ms, left_s) in [(0, 12), (5_000, 7), (12_000, 0), (900_000, 0), (-3_000, 12)] {
+            assert_eq!(deadline_here(&intent, age_ms, at(0)), at(left_s), "recorded {age_ms} ms ago");
+        }
+    }
 }

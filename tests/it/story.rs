@@ -683,3 +683,34 @@ fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
         stage.genesync(&["apply", "--rev", &first, "--tenant", name]).expect(0);
     }
 }
+
+#[test]
+fn a_write_whose_time_is_over_does_not_leave() {
+    use genesync::api::{Api, ClientCredentials, Options, ReadApi};
+    use genesync::model::{CredentialsName, OrganizationId, Outcome, Region, Secret, Target, Write};
+
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    let name = CredentialsName::new("main");
+    let client =
+        ClientCredentials { id: CLIENT_ID.into(), secret: Secret::new(crate::support::SECRET.into()) };
+    let base = format!("{}/", stage.url).parse().unwrap();
+    let target = Target {
+        organization: OrganizationId::new(organization(1)),
+        region: Region::EuWest1,
+        credentials: name.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runtime.block_on(async {
+        let read =
+            ReadApi::new([(Region::EuWest1, base)].into(), [(name, client)].into(), Options::default())
+                .unwrap();
+        // With a token and a connection at hand, nothing else is in the write's way.
+        let observed = read.observe(&target).await.unwrap();
+        let deadline = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);
+        Api::new(read)
+            .write(&Write { target, if_match: observed.version(), body: observed.body(), deadline })
+            .await
+    });
+    assert!(matches!(outcome, Outcome::Unsent(_)), "{outcome:?}");
+    assert_eq!(stage.live(1).0, 1);
+}
