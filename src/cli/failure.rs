@@ -149,7 +149,7 @@ impl From<StoreError> for Failure {
             StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
                 "a later genesync made it; use that one, or give this one a store of its own",
             ),
-            StoreError::Corrupt { .. } => Failure::new(Exit::Outside, message).hint(
+            StoreError::Corrupt { .. } | StoreError::Damaged { .. } => Failure::new(Exit::Outside, message).hint(
                 "without the store nothing is lost but who changed what since the last run: give genesync an empty one",
             ),
             StoreError::Fenced { .. }

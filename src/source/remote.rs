@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use git2::{
     AutotagOption, Cred, CredentialType, FetchOptions, FetchPrune, RemoteCallbacks, RemoteRedirect,
@@ -16,6 +17,8 @@ use crate::model::{Secret, json};
 
 /// Most bytes of one fetch.
 const FETCH_BYTES_MAX: usize = 1 << 30;
+/// A lock of this age is nobody's: a fetch is left to itself long before.
+const LOCK_AGE: Duration = Duration::from_secs(600);
 /// Most objects of one fetch.
 const FETCH_OBJECTS_MAX: usize = 5_000_000;
 
@@ -105,12 +108,42 @@ pub const REMOTE_HEAD: &str = "refs/genesync/head";
 
 /// Fetches all branches into a bare repository of the URL's own.
 pub fn fetch(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
-    let name = json::digest_bytes(url.0.as_bytes())
-        .trim_start_matches("sha256:")
-        .chars()
-        .take(24)
-        .collect::<String>();
-    let git_dir = cache.join(name);
+    let fetched = fetch_once(url, cache, token);
+    match &fetched {
+        Err(SourceError::Git { .. }) if sweep_locks(&cache.join(name_of(url))) => {
+            fetch_once(url, cache, token)
+        }
+        _ => fetched,
+    }
+}
+
+/// The folder of a URL in the cache.
+fn name_of(url: &RemoteUrl) -> String {
+    json::digest_bytes(url.0.as_bytes()).trim_start_matches("sha256:").chars().take(24).collect()
+}
+
+/// Takes away the locks of a process that was killed in the middle of a fetch: git waits for whoever holds one,
+/// and here nobody will let go. True where there were any.
+fn sweep_locks(folder: &Path) -> bool {
+    let mut swept = false;
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_dir() {
+            // Objects are written under names of their own.
+            swept |= entry.file_name() != "objects" && sweep_locks(&path);
+        } else if path.extension().is_some_and(|extension| extension == "lock") {
+            let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
+            if age.is_some_and(|age| age > LOCK_AGE) {
+                swept |= std::fs::remove_file(&path).is_ok();
+            }
+        }
+    }
+    swept
+}
+
+fn fetch_once(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
+    let git_dir = cache.join(name_of(url));
     std::fs::create_dir_all(cache).map_err(|source| SourceError::Io { path: cache.to_owned(), source })?;
     let failed = |source| SourceError::Git { what: format!("`{url}`"), source };
     let repository = match Repository::open_bare(&git_dir) {

@@ -98,6 +98,15 @@ impl Engine {
         sqlx::query(AssertSqlSafe(self.dialect.text(text))).persistent(!self.pooled)
     }
 
+    /// Refuses a file that is damaged: what is read from it could be anything. A server checks its own.
+    pub async fn check_file(&self, place: &StorePlace) -> Result<(), StoreError> {
+        let StorePlace::Folder(folder) = place else { return Ok(()) };
+        let doing = "checking its file";
+        let row = self.query("PRAGMA quick_check(1)").fetch_one(self).await.map_err(failed(doing))?;
+        let found: String = row.try_get(0).map_err(failed(doing))?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { path: database_file(folder), found }) }
+    }
+
     /// Brings the schema to this build's version.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let migrations = MIGRATIONS.iter().map(|(version, name, text)| {

@@ -50,6 +50,14 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The file is no longer what was written to it.
+    #[error("the database `{path}` is damaged: {found}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The first thing that is wrong with it.
+        found: String,
+    },
     /// The database was made by a later genesync.
     #[error("the store's schema ({found}) is newer than this genesync knows ({known})")]
     Newer {
@@ -100,6 +108,7 @@ impl Store {
                 .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
         }
         let engine = Engine::connect(place).await?;
+        engine.check_file(place).await?;
         engine.migrate().await?;
         Ok(Self { engine, holder: holder.into() })
     }
