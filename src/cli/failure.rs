@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::Output;
 use crate::config::ConfigError;
-use crate::model::{Fault, causes};
+use crate::model::{Fault, FaultKind, causes};
+use crate::reconcile::Status;
 use crate::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
@@ -45,6 +46,24 @@ impl Exit {
             Exit::Partial => 6,
             Exit::Outside => 7,
             Exit::Bug => 70,
+        }
+    }
+}
+
+impl From<&Status> for Exit {
+    /// What one tenant's run came to.
+    fn from(status: &Status) -> Self {
+        match status {
+            Status::Synced | Status::OutOfSync | Status::Drifted => Exit::Done,
+            Status::Unconfirmed(_) => Exit::Partial,
+            Status::Refused(_) => Exit::Refused,
+            Status::Held(_)
+            | Status::Contested(_)
+            | Status::Cancelled
+            | Status::LeaseLost
+            | Status::Superseded => Exit::Held,
+            Status::Degraded(fault) if fault.kind == FaultKind::Rejected => Exit::Held,
+            Status::Degraded(_) => Exit::Outside,
         }
     }
 }

@@ -125,14 +125,7 @@ fn trouble(status: &Status, claimed: &Claimed) -> &'static str {
         (Status::Held(_) | Status::Contested(_), _) => "held",
         (Status::Refused(_), _) => "refused",
         (Status::Unconfirmed(_), _) => "unconfirmed",
-        (Status::Degraded(fault), _) => match fault.kind {
-            FaultKind::Transient => "transient",
-            FaultKind::Throttled => "throttled",
-            FaultKind::Denied => "denied",
-            FaultKind::NotFound => "not-found",
-            FaultKind::Rejected => "rejected",
-            FaultKind::Local => "local",
-        },
+        (Status::Degraded(fault), _) => fault.kind.name(),
         (Status::Synced | Status::OutOfSync, _) => "",
         (Status::Cancelled | Status::LeaseLost | Status::Superseded, _) => "",
     }

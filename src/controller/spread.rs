@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::TenantName;
+use crate::model::{TenantName, mix};
 
 /// A wait with a tenth of it more or less.
 pub fn jittered(wait: Duration, seed: u64) -> Duration {
@@ -34,13 +34,6 @@ pub fn seed_of(tenant: &TenantName) -> u64 {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     mix(hash)
-}
-
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub enum Outcome<T> {
 }
 
 /// Why a request failed, sorted by what to do next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// Passing: a broken connection, a 5xx, an answer that can't be read.
@@ -73,6 +73,30 @@ pub enum FaultKind {
     Rejected,
     /// Our own doing: no credentials, no such endpoint, breaker open.
     Local,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: &'static [FaultKind] = &[
+        FaultKind::Transient,
+        FaultKind::Throttled,
+        FaultKind::Denied,
+        FaultKind::NotFound,
+        FaultKind::Rejected,
+        FaultKind::Local,
+    ];
+
+    /// The word in store and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::Transient => "transient",
+            FaultKind::Throttled => "throttled",
+            FaultKind::Denied => "denied",
+            FaultKind::NotFound => "not-found",
+            FaultKind::Rejected => "rejected",
+            FaultKind::Local => "local",
+        }
+    }
 }
 
 /// A failed request, told so that a stranger knows what happened.

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Failing};
+use super::Cause;
+use crate::model::FaultKind;
 use crate::model::TenantName;
 
 /// Whether it lasts.
@@ -98,9 +99,9 @@ impl Message {
             Cause::Drift => format!("Somebody else changed {tenants}"),
             Cause::Held => format!("A person has to decide about {tenants}"),
             Cause::Refused => format!("A guard refused the plans of {tenants}"),
-            Cause::Degraded(Failing::Denied) => format!("Access is denied for {tenants}"),
-            Cause::Degraded(Failing::Throttled) => format!("Too many requests for {tenants}"),
-            Cause::Degraded(Failing::Local) => format!("Settings do not fit for {tenants}"),
+            Cause::Degraded(FaultKind::Denied) => format!("Access is denied for {tenants}"),
+            Cause::Degraded(FaultKind::Throttled) => format!("Too many requests for {tenants}"),
+            Cause::Degraded(FaultKind::Local) => format!("Settings do not fit for {tenants}"),
             Cause::Degraded(_) => format!("Something outside fails for {tenants}"),
             Cause::Unconfirmed => format!("Writes to {tenants} have no audit entry"),
             Cause::Invalid => format!("The manifests of {tenants} have errors"),

@@ -31,58 +31,13 @@ pub enum Cause {
     /// A guard refused the plan.
     Refused,
     /// Something outside fails, in this way.
-    Degraded(Failing),
+    Degraded(FaultKind),
     /// A write has no audit entry.
     Unconfirmed,
     /// The manifests have errors.
     Invalid,
     /// The source can't be read: nothing new is learned from git.
     SourceStale,
-}
-
-/// In which way something outside fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Failing {
-    /// Broken connections, 5xx.
-    Transient,
-    /// Too many requests.
-    Throttled,
-    /// Not allowed.
-    Denied,
-    /// Something is not there.
-    NotFound,
-    /// Refused for what is sent.
-    Rejected,
-    /// Our own doing: no credentials, no endpoint.
-    Local,
-}
-
-impl From<FaultKind> for Failing {
-    fn from(kind: FaultKind) -> Self {
-        match kind {
-            FaultKind::Transient => Failing::Transient,
-            FaultKind::Throttled => Failing::Throttled,
-            FaultKind::Denied => Failing::Denied,
-            FaultKind::NotFound => Failing::NotFound,
-            FaultKind::Rejected => Failing::Rejected,
-            FaultKind::Local => Failing::Local,
-        }
-    }
-}
-
-impl Failing {
-    /// The word used in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Failing::Transient => "transient",
-            Failing::Throttled => "throttled",
-            Failing::Denied => "denied",
-            Failing::NotFound => "not-found",
-            Failing::Rejected => "rejected",
-            Failing::Local => "local",
-        }
-    }
 }
 
 impl Cause {

@@ -15,7 +15,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
-use crate::model::{ChangeKind, Fault, FaultKind, Guard, Mode, Refusal, Revision, TenantName};
+use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, TenantName};
 use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
@@ -230,21 +230,7 @@ pub fn exit(fleet: &Fleet, applied: &Applied) -> Exit {
     if applied.refusal.is_some() {
         return Exit::Refused;
     }
-    let of = |run: &Run| match run.status() {
-        Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
-        Some(Status::Unconfirmed(_)) => Exit::Partial,
-        Some(Status::Refused(_)) => Exit::Refused,
-        Some(
-            Status::Held(_)
-            | Status::Contested(_)
-            | Status::Cancelled
-            | Status::LeaseLost
-            | Status::Superseded,
-        ) => Exit::Held,
-        Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
-        Some(Status::Degraded(_)) => Exit::Outside,
-        None => Exit::Bug,
-    };
+    let of = |run: &Run| run.status().map_or(Exit::Bug, Exit::from);
     let invalid = fleet.tenants.iter().filter(|loaded| loaded.blocked).map(|_| Exit::Findings);
     let broken = blocks(&fleet.findings).then_some(Exit::Findings);
     let mut codes: Vec<Exit> = applied

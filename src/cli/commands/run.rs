@@ -28,7 +28,7 @@ use crate::controller::outcome::Intervals;
 use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
 use crate::controller::slots::Slots;
 use crate::crash;
-use crate::model::{CredentialsName, FaultKind, Region, StorePlace, TenantName};
+use crate::model::{CredentialsName, Region, StorePlace, TenantName};
 use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
@@ -406,18 +406,7 @@ async fn report(
     let of = |row: &TenantRow| match pass.ended.get(&row.tenant) {
         // It was watched because it is held: what git says is not applied.
         Some(Status::OutOfSync | Status::Drifted) if held(row).is_some() => held(row).unwrap_or(Exit::Held),
-        Some(Status::Synced | Status::OutOfSync | Status::Drifted) => Exit::Done,
-        Some(Status::Unconfirmed(_)) => Exit::Partial,
-        Some(Status::Refused(_)) => Exit::Refused,
-        Some(
-            Status::Held(_)
-            | Status::Contested(_)
-            | Status::Cancelled
-            | Status::LeaseLost
-            | Status::Superseded,
-        ) => Exit::Held,
-        Some(Status::Degraded(fault)) if fault.kind == FaultKind::Rejected => Exit::Held,
-        Some(Status::Degraded(_)) => Exit::Outside,
+        Some(status) => Exit::from(status),
         // It was not run here: it is not valid, waits for a lower wave, or somebody else works on it.
         None if row.due_at.is_none() => Exit::Findings,
         None => Exit::Held,

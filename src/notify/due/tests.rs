@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::FaultKind;
 use crate::model::TenantName;
-use crate::notify::Failing;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + second).unwrap()
@@ -120,7 +120,7 @@ fn a_group_that_doubles_is_told_and_one_more_tenant_is_not() {
 
 #[test]
 fn five_hundred_tenants_behind_one_dead_endpoint_are_one_message() {
-    let cause = Cause::Degraded(Failing::Transient);
+    let cause = Cause::Degraded(FaultKind::Transient);
     let troubles: Vec<Trouble> = (0..500)
         .map(|number| {
             let name = format!("bank{number}");
@@ -130,7 +130,7 @@ fn five_hundred_tenants_behind_one_dead_endpoint_are_one_message() {
             );
             trouble(cause, &name, number, &reason)
         })
-        .chain([trouble(Cause::Degraded(Failing::Denied), "other", 0, "the client has no permission")])
+        .chain([trouble(Cause::Degraded(FaultKind::Denied), "other", 0, "the client has no permission")])
         .collect();
     let mut life = Life::default();
     life.run(540..600, &troubles);
@@ -144,7 +144,7 @@ fn five_hundred_tenants_behind_one_dead_endpoint_are_one_message() {
 
 #[test]
 fn reasons_that_differ_each_time_make_no_flood_and_are_not_lost() {
-    let cause = Cause::Degraded(Failing::Rejected);
+    let cause = Cause::Degraded(FaultKind::Rejected);
     let mut life = Life::default();
     let word = |turn: i64, tenant: usize| -> String {
         let letter = |number: i64| char::from(b'a' + u8::try_from(number.rem_euclid(26)).unwrap());
@@ -247,7 +247,7 @@ proptest! {
             now += pause;
             life.down = down;
             let mut troubles = Vec::new();
-            let causes = [Cause::Drift, Cause::Held, Cause::Degraded(Failing::Local)];
+            let causes = [Cause::Drift, Cause::Held, Cause::Degraded(FaultKind::Local)];
             for (bit, cause) in causes.into_iter().enumerate() {
                 since[bit] = (present & (1 << bit) != 0).then(|| since[bit].unwrap_or(now));
                 troubles.extend(since[bit].map(|since| trouble(cause, "t", since, "why")));

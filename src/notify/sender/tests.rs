@@ -7,8 +7,9 @@ use std::sync::mpsc::{Receiver, channel};
 use serde_json::Value;
 
 use super::*;
+use crate::model::FaultKind;
 use crate::model::TenantName;
-use crate::notify::{Cause, Failing, MessageState, Troubled, Why};
+use crate::notify::{Cause, MessageState, Troubled, Why};
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -58,7 +59,7 @@ fn example() -> Message {
         instance: "genesync".into(),
         state: MessageState::Firing,
         why: Why::First,
-        cause: Cause::Degraded(Failing::Transient),
+        cause: Cause::Degraded(FaultKind::Transient),
         reason: reason.into(),
         since: at("2026-03-02T09:41:00Z"),
         until: None,
@@ -100,12 +101,12 @@ async fn messages_arrive_as_documented() {
 fn every_cause_is_documented() {
     let docs = include_str!("../../../docs/watching.md");
     let failing = [
-        Failing::Transient,
-        Failing::Throttled,
-        Failing::Denied,
-        Failing::NotFound,
-        Failing::Rejected,
-        Failing::Local,
+        FaultKind::Transient,
+        FaultKind::Throttled,
+        FaultKind::Denied,
+        FaultKind::NotFound,
+        FaultKind::Rejected,
+        FaultKind::Local,
     ];
     let causes =
         [Cause::Drift, Cause::Held, Cause::Refused, Cause::Unconfirmed, Cause::Invalid, Cause::SourceStale];

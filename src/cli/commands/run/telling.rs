@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::controller::run::Controller;
-use crate::model::{TenantName, causes};
-use crate::notify::{Cause, Failing, NotifyPolicy, Sender, Sent, Trouble, due};
+use crate::model::{FaultKind, TenantName, causes};
+use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
 use crate::store::{Lease, StoreError, TenantRow};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::NotificationResult;
@@ -96,13 +96,7 @@ fn trouble(row: &TenantRow) -> Option<Trouble> {
         "refused" => Cause::Refused,
         "unconfirmed" => Cause::Unconfirmed,
         "invalid" => Cause::Invalid,
-        "transient" => Cause::Degraded(Failing::Transient),
-        "throttled" => Cause::Degraded(Failing::Throttled),
-        "denied" => Cause::Degraded(Failing::Denied),
-        "not-found" => Cause::Degraded(Failing::NotFound),
-        "rejected" => Cause::Degraded(Failing::Rejected),
-        "local" => Cause::Degraded(Failing::Local),
-        _ => return None,
+        word => Cause::Degraded(*FaultKind::ALL.iter().find(|kind| kind.name() == word)?),
     };
     let since = match cause {
         Cause::Drift => row.drifted_at.unwrap_or(row.since),
