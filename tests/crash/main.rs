@@ -18,15 +18,19 @@
     reason = "a test ends with a panic, and sets the stage itself"
 )]
 
+#[allow(dead_code, reason = "shared with the integration tests: each uses a part of it")]
 #[path = "../it/postgres.rs"]
 mod postgres;
-#[allow(dead_code, reason = "shared with the integration tests, which use all of it")]
+#[allow(dead_code, reason = "shared with the integration tests: each uses a part of it")]
 #[path = "../it/support.rs"]
 mod support;
 
+mod git_faults;
 mod matrix;
 mod points;
 mod proxy;
 mod replicas;
 mod rig;
+mod store_faults;
+mod wire;
 mod workload;

@@ -198,7 +198,7 @@ fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
 }
 
 /// A process' state as the system calls it: `T` for stopped.
-fn state(id: u32) -> char {
+pub fn state(id: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).unwrap_or('?')
 }

@@ -39,6 +39,7 @@ requests-per-minute = 60000
 burst = 1000
 [controller]
 git-poll-ms = 100
+git-stale-ms = 3600000
 resync-ms = 250
 retry-ms = 50
 retry-max-ms = 300
@@ -377,6 +378,22 @@ impl Rig {
             };
             Ok(rows.iter().map(texts).collect())
         })
+    }
+
+    /// Lets go of the store.
+    pub fn close(&self) {
+        RUNTIME.block_on(async {
+            if let Some(connection) = self.connection.lock().await.take() {
+                let _ = connection.close().await;
+            }
+        });
+    }
+
+    /// The state is in another database from now on.
+    pub fn move_to(&mut self, url: String) {
+        self.close();
+        self.look_url.clone_from(&url);
+        self.store_url = url;
     }
 
     /// Whether the store says that everything is done at the repository's head, and the platform agrees.

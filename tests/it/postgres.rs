@@ -109,6 +109,12 @@ impl Postgres {
         format!("postgres://genesync@127.0.0.1:{}/{name}", self.port)
     }
 
+    pub fn session(&self, database: &str) -> Session {
+        let mut psql = Command::new(program("psql"));
+        psql.args(["-qtAX", "-d", &self.url(database)]).stdin(Stdio::piped()).stdout(Stdio::null());
+        Session(psql.spawn().unwrap())
+    }
+
     /// Runs a statement, and returns what it printed.
     pub fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(program("psql"))
@@ -121,6 +127,24 @@ impl Postgres {
         let output = psql.wait_with_output().unwrap();
         assert!(output.status.success(), "{statement}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// Somebody who is connected for longer than a statement.
+pub struct Session(Child);
+
+impl Session {
+    pub fn say(&mut self, statement: &str) {
+        let input = self.0.stdin.as_mut().unwrap();
+        writeln!(input, "{statement}").unwrap();
+        input.flush().unwrap();
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        self.0.wait().unwrap();
     }
 }
 

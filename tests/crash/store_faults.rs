@@ -1,0 +1,416 @@
+//! What the state lies on fails: nothing is written that is not written down first, and all goes on afterwards.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::postgres::{Bouncer, Postgres, is_root};
+use crate::replicas::Replica;
+use crate::rig::{Kind, Process, Random, Rig, database_name, eventually};
+use crate::wire::Wire;
+
+/// How often something stands in what was logged since it had so many bytes.
+fn told(rig: &Rig, since: usize, what: &str) -> usize {
+    let log = std::fs::read_to_string(rig.stage.path("run.log")).unwrap_or_default();
+    log.get(since..).unwrap_or_default().matches(what).count()
+}
+
+fn logged(rig: &Rig) -> usize {
+    std::fs::metadata(rig.stage.path("run.log")).map_or(0, |file| usize::try_from(file.len()).unwrap())
+}
+
+fn assert_sound(rig: &Rig) {
+    assert_eq!(rig.violations(), Vec::<String>::new());
+}
+
+/// Two tenants, applied, and the process that did it.
+fn applied(rig: &Rig) -> Process {
+    rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
+    let process = rig.start(None);
+    rig.settle().unwrap();
+    process
+}
+
+fn everything(rig: &Rig, ms: u32) {
+    rig.commit(&[("acme", &[1], ms), ("wide", &[2, 3], ms)]);
+}
+
+#[test]
+fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
+    let mut cluster = Postgres::start();
+    let url = cluster.database("state");
+    let rig = Rig::on(Kind::Postgres, url, None);
+    let mut process = applied(&rig);
+    for round in 0..3 {
+        let mark = rig.mark();
+        rig.fault(&json!({"match": {"method": "PUT"}, "do": {"delayMs": 300}}));
+        everything(&rig, 200 + round);
+        eventually("a write under way", || !rig.mutations(mark).is_empty());
+        cluster.stop();
+        let (down, log) = (rig.mark(), logged(&rig));
+        eventually("it notices", || told(&rig, log, "the store failed") >= 3);
+        assert_eq!(rig.mutations(down), Vec::<Value>::new(), "without a journal nothing is written");
+        cluster.launch();
+        rig.settle().unwrap();
+    }
+    assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new());
+    assert!(process.ended().is_none(), "it has been the same process all the time");
+    assert_sound(&rig);
+}
+
+#[test]
+fn connections_that_are_cut_are_made_again() {
+    let cluster = crate::rig::cluster();
+    let name = database_name();
+    let rig = Rig::on(Kind::Postgres, cluster.database(&name), None);
+    let process = applied(&rig);
+    let cut = format!(
+        "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+    );
+    for round in 0..12 {
+        everything(&rig, 200 + round);
+        for _ in 0..3 {
+            cluster.sql(&name, &cut);
+        }
+        rig.settle().unwrap();
+    }
+    assert_sound(&rig);
+    process.log();
+}
+
+#[test]
+fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
+    let cluster = crate::rig::cluster();
+    let name = database_name();
+    cluster.database(&name);
+    let wire = Wire::before(cluster.address());
+    let mut rig = Rig::on(Kind::Postgres, cluster.url(&name), None);
+    rig.store_url = wire.url(&name);
+    let process = applied(&rig);
+    for n in 1..=14 {
+        everything(&rig, 200 + n);
+        wire.cut_after_commit(n);
+        rig.settle().unwrap();
+    }
+    // What is left of the last one is sprung by the looks that follow.
+    eventually("the last one", || wire.cut() == 14);
+    assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new());
+    assert_sound(&rig);
+    process.log();
+}
+
+#[test]
+fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write() {
+    let cluster = crate::rig::cluster();
+    let name = database_name();
+    cluster.database(&name);
+    let wire = Wire::before(cluster.address());
+    let mut rig = Rig::on(Kind::Postgres, cluster.url(&name), None);
+    rig.store_url = wire.url(&name);
+    rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
+    let slow = Replica::start(&rig, "slow", None);
+    rig.settle().unwrap();
+    rig.fault(&json!({"match": {"method": "PUT"}, "times": 2, "do": {"delayMs": 300}}));
+    let mark = rig.mark();
+    everything(&rig, 101);
+    eventually("a write under way", || !rig.mutations(mark).is_empty());
+    wire.delay(Duration::from_secs(10));
+    let sent = |replica: &Replica| {
+        let seen = replica.proxy.seen();
+        seen.iter().filter(|seen| seen.method == "PUT" || seen.path.ends_with("/replicate")).count()
+    };
+    let before = sent(&slow);
+    // The other one has a good line to the same database: it takes over when the leases end.
+    rig.store_url = cluster.url(&name);
+    let other = Replica::start(&rig, "other", None);
+    rig.settle().unwrap();
+    // What was committed before the line grew slow may leave; nothing after that.
+    assert!(sent(&slow) <= before + 1, "{} writes after it could not renew", sent(&slow) - before);
+    assert_sound(&rig);
+    for ms in 102..104 {
+        everything(&rig, ms);
+        rig.settle().unwrap();
+    }
+    assert!(sent(&slow) <= before + 1);
+    wire.delay(Duration::ZERO);
+    drop(other);
+    everything(&rig, 104);
+    rig.settle().unwrap();
+    assert_sound(&rig);
+    slow.process.log();
+}
+
+#[test]
+fn replicas_behind_a_pooler_in_transaction_mode_work_as_without() {
+    let cluster = crate::rig::cluster();
+    let name = database_name();
+    cluster.database(&name);
+    let bouncer = Bouncer::before(&cluster, 2);
+    let mut rig = Rig::on(Kind::Postgres, cluster.url(&name), Some(Arc::clone(&cluster)));
+    rig.store_url = bouncer.url(&name);
+    rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100), ("zeta", &[4], 100)]);
+    let mut replicas: Vec<Replica> =
+        ["one", "two", "three"].iter().map(|name| Replica::start(&rig, name, None)).collect();
+    rig.settle().unwrap();
+    for ms in 101..104 {
+        rig.commit(&[("acme", &[1], ms), ("wide", &[2, 3], ms), ("zeta", &[4], ms)]);
+        replicas.remove(0).process.kill();
+        replicas.push(Replica::start(&rig, &format!("again-{ms}"), None));
+        rig.settle().unwrap();
+    }
+    assert_eq!(rig.writes_while_quiet(2), Vec::<Value>::new());
+    assert_sound(&rig);
+    for replica in &replicas {
+        replica.process.log();
+    }
+}
+
+/// Lets a process write no file beyond so many bytes, as where a disk is full; or any again.
+fn limit_files(id: u32, bytes: Option<u64>) {
+    let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+    let ran = Command::new("prlimit")
+        .args(["--pid", &id.to_string(), &format!("--fsize={limit}:unlimited")])
+        .status()
+        .unwrap();
+    assert!(ran.success());
+}
+
+/// `genesync run` that is told when it may write no further, instead of being ended for it.
+fn start_limited(rig: &Rig, armed: &str) -> Process {
+    let mut command = Command::new("sh");
+    command.args([
+        "-c",
+        "trap '' XFSZ; exec setpriv --pdeathsig KILL \"$0\" run",
+        env!("CARGO_BIN_EXE_genesync"),
+    ]);
+    let mut command = rig.stage.dress(command);
+    command.env("GENESYNC_CRASH_AT", armed);
+    rig.spawn("run", command)
+}
+
+#[test]
+fn a_full_disk_keeps_every_write_from_leaving_until_there_is_room() {
+    let rig = Rig::new(Kind::Sqlite);
+    applied(&rig).terminate();
+    everything(&rig, 101);
+    // Planned, and about to write an intent down.
+    let mut process = start_limited(&rig, "C04:1:stop");
+    let id = process.id();
+    eventually("it has a plan", || crate::replicas::state(id) == 'T');
+    let files = ["genesync.db", "genesync.db-wal"];
+    let sizes =
+        files.map(|file| std::fs::metadata(rig.stage.path("state").join(file)).map_or(0, |file| file.len()));
+    let (mark, log) = (rig.mark(), logged(&rig));
+    // What was logged so far is shorter than the database, and has room left below its size.
+    assert!(sizes.iter().max().unwrap() > &(log as u64 + 10_000), "{sizes:?}");
+    limit_files(id, Some(sizes[1]));
+    process.signal("CONT");
+    eventually("it says so", || told(&rig, log, "the store failed") >= 3);
+    assert_eq!(rig.mutations(mark), Vec::<Value>::new());
+    let status = rig.genesync(&["status"], 0);
+    assert!(status.contains("acme"), "what is known can be read: {status}");
+    limit_files(id, None);
+    rig.settle().unwrap();
+    assert!(process.ended().is_none(), "it has been the same process all the time");
+    assert_sound(&rig);
+}
+
+/// Puts what a store held aside, or back.
+fn copy_folder(from: &Path, to: &Path) {
+    let _ = std::fs::remove_dir_all(to);
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn yesterdays_database_writes_nothing_back_that_was_live_since() {
+    for kind in Kind::ALL {
+        for open in [false, true] {
+            let mut rig = Rig::new(kind);
+            applied(&rig).terminate();
+            if open {
+                // With a write of which it is not known what became of it.
+                everything(&rig, 150);
+                rig.start(Some("C08")).wait();
+            }
+            let database = rig.store_url.rsplit('/').next().unwrap_or_default().to_owned();
+            let backup = database_name();
+            match kind {
+                Kind::Sqlite => copy_folder(&rig.stage.path("state"), &rig.stage.path("backup")),
+                Kind::Postgres => {
+                    rig.close();
+                    crate::rig::cluster()
+                        .sql("postgres", &format!("CREATE DATABASE {backup} TEMPLATE {database}"));
+                }
+            }
+            let mut process = rig.start(None);
+            rig.settle().unwrap();
+            for ms in [201, 202] {
+                everything(&rig, ms);
+                rig.settle().unwrap();
+            }
+            process.kill();
+            match kind {
+                Kind::Sqlite => copy_folder(&rig.stage.path("backup"), &rig.stage.path("state")),
+                Kind::Postgres => rig.move_to(crate::rig::cluster().url(&backup)),
+            }
+            let mark = rig.mark();
+            let process = rig.start(None);
+            rig.settle().unwrap();
+            assert_eq!(rig.mutations(mark), Vec::<Value>::new(), "{kind:?}, open: {open}");
+            // It goes on from what is live.
+            everything(&rig, 203);
+            rig.settle().unwrap();
+            for (number, expected) in &*rig.expected.lock().unwrap() {
+                assert_eq!(rig.stage.live(*number).0, expected.version, "{kind:?}, open: {open}");
+            }
+            process.log();
+        }
+    }
+}
+
+#[test]
+fn without_its_database_it_starts_anew_from_what_is_live() {
+    let rig = Rig::new(Kind::Sqlite);
+    applied(&rig).terminate();
+    std::fs::remove_dir_all(rig.stage.path("state")).unwrap();
+    let mark = rig.mark();
+    let process = rig.start(None);
+    rig.settle().unwrap();
+    assert_eq!(rig.mutations(mark), Vec::<Value>::new());
+    process.log();
+}
+
+#[test]
+fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
+    let rig = Rig::new(Kind::Sqlite);
+    applied(&rig).terminate();
+    everything(&rig, 101);
+    let file = rig.stage.path("state/genesync.db");
+    let whole = std::fs::read(&file).unwrap();
+    let mark = rig.mark();
+    let refused = |what: &str| {
+        let ran = crate::support::ran(rig.command(&["run"]).output().unwrap());
+        assert!(ran.code != 0 && ran.stderr.contains("error:"), "{what}: {}\n{}", ran.code, ran.stderr);
+        assert_eq!(rig.mutations(mark), Vec::<Value>::new(), "{what}");
+        ran.stderr
+    };
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    refused("a folder in its place");
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::write(&file, b"not a database, but as long as one: ".repeat(400)).unwrap();
+    refused("another file in its place");
+    // Cut off in the middle: a copy that was never finished.
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    refused("half of it");
+    std::fs::write(&file, &whole).unwrap();
+    read_only(&rig, &mut |command| {
+        let ran = crate::support::ran(command.output().unwrap());
+        assert!(ran.code != 0 && ran.stderr.contains("error:"), "read-only: {}\n{}", ran.code, ran.stderr);
+    });
+    assert_eq!(rig.mutations(mark), Vec::<Value>::new());
+    let process = rig.start(None);
+    rig.settle().unwrap();
+    assert_sound(&rig);
+    process.log();
+}
+
+/// Calls something with a command that may only read the state.
+fn read_only(rig: &Rig, then: &mut dyn FnMut(&mut Command)) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = rig.stage.path("state");
+    let allow = |file: u32, directory: u32| {
+        std::fs::set_permissions(folder.join("genesync.db"), std::fs::Permissions::from_mode(file)).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(directory)).unwrap();
+    };
+    allow(0o444, 0o555);
+    let mut command = Command::new("setpriv");
+    if is_root() {
+        // Or else nothing is forbidden to root.
+        command.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+    }
+    command.args(["--pdeathsig", "KILL", env!("CARGO_BIN_EXE_genesync"), "run"]);
+    then(&mut rig.stage.dress(command));
+    allow(0o644, 0o755);
+}
+
+#[test]
+fn a_damaged_file_is_refused_or_does_no_harm() {
+    let rig = Rig::new(Kind::Sqlite);
+    applied(&rig).terminate();
+    let file = rig.stage.path("state/genesync.db");
+    let whole = std::fs::read(&file).unwrap();
+    let mut random = Random::new(0xf11b);
+    let (mut refused, mut harmless) = (0, 0);
+    // One byte, and what a sector that was never written leaves behind.
+    for length in [1, 512] {
+        for _ in 0..25 {
+            let at = usize::try_from(random.below((whole.len() - length) as u64)).unwrap();
+            let mut damaged = whole.clone();
+            damaged[at..at + length].fill_with(|| u8::try_from(random.below(256)).unwrap());
+            for left in ["genesync.db-wal", "genesync.db-shm"] {
+                let _ = std::fs::remove_file(rig.stage.path("state").join(left));
+            }
+            std::fs::write(&file, &damaged).unwrap();
+            let mark = rig.mark();
+            let ran = crate::support::ran(rig.command(&["run", "--once"]).output().unwrap());
+            assert_eq!(rig.mutations(mark), Vec::<Value>::new(), "{at}: {}{}", ran.stdout, ran.stderr);
+            assert!(rig.in_sync());
+            if ran.code == 0 {
+                harmless += 1;
+            } else {
+                assert!(ran.stderr.contains("error:"), "{at}: {}{}", ran.stdout, ran.stderr);
+                refused += 1;
+            }
+        }
+    }
+    println!("damaged files: {refused} refused, {harmless} without effect");
+    assert!(refused > 0 && refused + harmless == 50);
+}
+
+#[test]
+fn a_database_of_a_later_version_is_refused_by_the_controller() {
+    for kind in Kind::ALL {
+        let rig = Rig::new(kind);
+        applied(&rig).terminate();
+        everything(&rig, 101);
+        rig.query("UPDATE _sqlx_migrations SET version = 999").unwrap();
+        let mark = rig.mark();
+        let ran = crate::support::ran(rig.command(&["run"]).output().unwrap());
+        assert!(ran.code != 0 && ran.stderr.contains("newer than this genesync knows"), "{}", ran.stderr);
+        assert_eq!(rig.mutations(mark), Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn a_migration_that_is_killed_in_its_middle_is_made_anew() {
+    let cluster = crate::rig::cluster();
+    let name = database_name();
+    let rig = Rig::on(Kind::Postgres, cluster.database(&name), Some(Arc::clone(&cluster)));
+    rig.commit(&[("acme", &[1], 100)]);
+    // Somebody else makes the last of its tables and does not say yet whether they mean it: the migration
+    // gets that far and waits.
+    let mut rival = cluster.session(&name);
+    rival.say("BEGIN; CREATE TABLE notes (name TEXT);");
+    let mut process = rig.start(None);
+    eventually("the migration waits", || {
+        let waiting = "SELECT COUNT(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        cluster.sql(&name, waiting) == "1"
+    });
+    process.kill();
+    rival.say("ROLLBACK;");
+    drop(rival);
+    assert_eq!(cluster.sql(&name, "SELECT COUNT(*) FROM pg_tables WHERE tablename = 'tenants'"), "0");
+    let process = rig.start(None);
+    rig.settle().unwrap();
+    assert_sound(&rig);
+    process.log();
+}
