@@ -24,7 +24,7 @@ use crate::model::StorePlace;
 const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "begin", include_str!("../../migrations/0001_begin.sql"))];
 
 /// How long a connection is waited for.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Replicas that start together race for the first migration: losers look again.
 const MIGRATE_ATTEMPTS: u32 = 20;
 
@@ -44,7 +44,19 @@ enum Dialect {
 }
 
 impl Engine {
-    pub async fn connect(place: &StorePlace) -> Result<Self, StoreError> {
+    /// One to read with and one to write with. SQLite has one writer at a time, and whoever finds it busy asks
+    /// again and again without ever standing in a line: here writers wait for one connection, in their order.
+    /// PostgreSQL does that by itself.
+    pub async fn pair(place: &StorePlace) -> Result<(Self, Self), StoreError> {
+        let writer = Self::connect(place, 1).await?;
+        let reader = match writer.dialect {
+            Dialect::Sqlite => Self::connect(place, 3).await?,
+            Dialect::Postgres => writer.clone(),
+        };
+        Ok((reader, writer))
+    }
+
+    async fn connect(place: &StorePlace, sqlite_connections: u32) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let options =
             AnyPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
@@ -55,7 +67,7 @@ impl Engine {
             });
         let (options, url, dialect) = match place {
             StorePlace::Folder(folder) => {
-                let options = options.max_connections(4).after_connect(|connection, _| {
+                let options = options.max_connections(sqlite_connections).after_connect(|connection, _| {
                     Box::pin(async move {
                         // An intent has to be on the disk before its write leaves: FULL syncs every commit.
                         connection
@@ -79,6 +91,11 @@ impl Engine {
 
     pub fn pool(&self) -> &AnyPool {
         &self.pool
+    }
+
+    /// Whether commits that come together are better made as one: a server does that by itself.
+    pub fn groups_commits(&self) -> bool {
+        self.dialect == Dialect::Sqlite
     }
 
     /// A transaction that may write. SQLite's begins as a writer: one that becomes one later fails at once

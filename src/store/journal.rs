@@ -124,8 +124,23 @@ impl Store {
     /// an intent was to be written for what git no longer says, or for a tenant that was paused. Else they
     /// may or may not be durable, and whoever asked must not go on.
     pub async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
+        if self.writer.groups_commits() {
+            return self.append_in_group(lease, records).await;
+        }
         let doing = "writing the journal";
-        let mut transaction = self.engine.begin(doing).await?;
+        let mut transaction = self.writer.begin(doing).await?;
+        self.append_within(&mut transaction, lease, records).await?;
+        transaction.commit().await.map_err(failed(doing))
+    }
+
+    /// The same, within a transaction that its caller ends.
+    pub(super) async fn append_within(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        lease: &Lease,
+        records: &[Record],
+    ) -> Result<(), StoreError> {
+        let doing = "writing the journal";
         // Holds the row until the end: a claim by somebody else waits, and then this one was before it.
         let held = self
             .engine
@@ -136,15 +151,15 @@ impl Store {
             .bind(lease.tenant.to_string())
             .bind(lease.token)
             .bind(self.holder().to_owned())
-            .execute(&mut *transaction);
+            .execute(&mut **transaction);
         if held.await.map_err(failed(doing))?.rows_affected() != 1 {
             return Err(StoreError::Fenced { tenant: lease.tenant.clone() });
         }
         if records.iter().any(|record| matches!(record, Record::Intent(_))) {
-            self.check_still_wanted(&mut transaction, lease).await?;
+            self.check_still_wanted(transaction, lease).await?;
         }
         for record in records {
-            self.write(&mut transaction, lease, record).await?;
+            self.write(transaction, lease, record).await?;
             crash::point(match record {
                 Record::Intent(_) => "C05",
                 Record::Resolved { .. } => "C09b",
@@ -152,12 +167,12 @@ impl Store {
                 Record::Confirmed { .. } => "C17b",
             });
         }
-        transaction.commit().await.map_err(failed(doing))
+        Ok(())
     }
 
     async fn check_still_wanted(
         &self,
-        transaction: &mut Transaction<'static, Any>,
+        transaction: &mut Transaction<'_, Any>,
         lease: &Lease,
     ) -> Result<(), StoreError> {
         let Some(wanted) = &lease.wanted else { return Ok(()) };
@@ -179,7 +194,7 @@ impl Store {
 
     async fn write(
         &self,
-        transaction: &mut Transaction<'static, Any>,
+        transaction: &mut Transaction<'_, Any>,
         lease: &Lease,
         record: &Record,
     ) -> Result<(), StoreError> {
@@ -252,7 +267,7 @@ impl Store {
 
     async fn write_receipt(
         &self,
-        transaction: &mut Transaction<'static, Any>,
+        transaction: &mut Transaction<'_, Any>,
         tenant: &str,
         intent: u64,
         receipt: &Receipt,

@@ -71,7 +71,7 @@ impl Store {
         let saturated: Vec<_> =
             claim.saturated.iter().map(|name| serde_json::json!({"name": name.as_str()})).collect();
         let lease_ms = i64::try_from(claim.lease.as_millis()).unwrap_or(i64::MAX);
-        let mut transaction = self.engine.begin(doing).await?;
+        let mut transaction = self.writer.begin(doing).await?;
         let leased = self
             .engine
             .query(
@@ -178,7 +178,7 @@ impl Store {
             .bind(self.holder().to_owned())
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
             .bind(names(tenants)?)
-            .fetch_all(&self.engine);
+            .fetch_all(&self.writer);
         let rows = taken.await.map_err(failed(doing))?;
         rows.iter()
             .map(|row| {
@@ -220,7 +220,7 @@ impl Store {
             .bind(self.holder().to_owned())
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
             .bind(tokens(leases)?)
-            .fetch_all(&self.engine);
+            .fetch_all(&self.writer);
         let rows = renewed.await.map_err(failed(doing))?;
         rows.iter().map(|row| Ok(TenantName::new(text(row, "name")?))).collect()
     }
@@ -235,7 +235,7 @@ impl Store {
             .query(super::lease::RELEASE)
             .bind(self.holder().to_owned())
             .bind(tokens(leases)?)
-            .execute(&self.engine);
+            .execute(&self.writer);
         released.await.map(drop).map_err(failed("releasing leases"))
     }
 }

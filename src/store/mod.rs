@@ -10,6 +10,7 @@
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
 mod engine;
+mod group;
 mod journal;
 mod lease;
 mod notes;
@@ -93,6 +94,8 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     engine: Engine,
+    writer: Engine,
+    group: std::sync::Arc<group::Group>,
     /// Who holds the leases that this handle takes: different for every process.
     holder: std::sync::Arc<str>,
 }
@@ -107,10 +110,10 @@ impl Store {
             std::fs::create_dir_all(path)
                 .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
         }
-        let engine = Engine::connect(place).await?;
+        let (engine, writer) = Engine::pair(place).await?;
         engine.check_file(place).await?;
-        engine.migrate().await?;
-        Ok(Self { engine, holder: holder.into() })
+        writer.migrate().await?;
+        Ok(Self { engine, writer, group: Default::default(), holder: holder.into() })
     }
 
     /// Looks at a store without making or migrating it: none where there is none yet. Enough for a plan.
@@ -123,13 +126,13 @@ impl Store {
         {
             return Ok(None);
         }
-        let engine = Engine::connect(place).await?;
+        let (engine, writer) = Engine::pair(place).await?;
         let found = engine.schema().await?;
         if found == 0 {
             return Ok(None);
         }
         engine::check_schema(found)?;
-        Ok(Some(Self { engine, holder: "".into() }))
+        Ok(Some(Self { engine, writer, group: Default::default(), holder: "".into() }))
     }
 
     /// Who holds the leases that this handle takes.
@@ -148,6 +151,7 @@ impl Store {
 
     /// Closes every connection, after what is under way.
     pub async fn close(&self) {
+        self.writer.pool().close().await;
         self.engine.pool().close().await;
     }
 
@@ -167,7 +171,7 @@ impl Store {
             "DELETE FROM confirmations WHERE confirmed_at < {now} - $1",
         ];
         for text in texts {
-            let deleted = self.engine.query(text).bind(age_ms).execute(&self.engine).await;
+            let deleted = self.engine.query(text).bind(age_ms).execute(&self.writer).await;
             deleted.map_err(failed("forgetting what is old"))?;
         }
         Ok(())

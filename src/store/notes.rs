@@ -153,7 +153,7 @@ impl Store {
             .bind(pause.by.clone())
             .bind(pause.reason.clone())
             .bind(pause.until.map(Timestamp::as_millisecond))
-            .execute(&self.engine);
+            .execute(&self.writer);
         paused.await.map(drop).map_err(failed("pausing a tenant"))
     }
 
@@ -166,14 +166,14 @@ impl Store {
             .engine
             .query("DELETE FROM pauses WHERE tenant = $1")
             .bind(tenant.to_string())
-            .execute(&self.engine);
+            .execute(&self.writer);
         let resumed = resumed.await.map_err(failed("resuming a tenant"))?.rows_affected() > 0;
         // What was fought over before is settled now: it does not count towards the next fight.
         let forgiven = self
             .engine
             .query("UPDATE intents SET reverting = 0 WHERE tenant = $1 AND reverting > 0")
             .bind(tenant.to_string())
-            .execute(&self.engine);
+            .execute(&self.writer);
         forgiven.await.map_err(failed("resuming a tenant"))?;
         Ok(resumed)
     }
@@ -189,7 +189,7 @@ impl Store {
             .bind(tenant.to_string())
             .bind(kind.to_owned())
             .bind(detail.to_owned())
-            .execute(&self.engine);
+            .execute(&self.writer);
         told.await.map(drop).map_err(failed("writing the history"))
     }
 
@@ -315,7 +315,7 @@ impl Store {
             )
             .bind(name.to_owned())
             .bind(value.to_owned())
-            .execute(&self.engine);
+            .execute(&self.writer);
         kept.await.map(drop).map_err(failed("keeping a note"))
     }
 }

@@ -166,7 +166,7 @@ impl Store {
     /// The database failed.
     pub async fn keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
         let doing = "keeping the head";
-        let mut transaction = self.engine.begin(doing).await?;
+        let mut transaction = self.writer.begin(doing).await?;
         self.write_head(&mut transaction, repository, revision, doing).await?;
         transaction.commit().await.map_err(failed(doing))
     }
@@ -208,7 +208,7 @@ impl Store {
         hold: Option<&Pause>,
     ) -> Result<Advance, StoreError> {
         let doing = "taking a new head";
-        let mut transaction = self.engine.begin(doing).await?;
+        let mut transaction = self.writer.begin(doing).await?;
         // Written first, so that the row is locked: two replicas that take heads do so one after the other.
         let held = self
             .engine
@@ -348,7 +348,7 @@ impl Store {
                 .bind(cause.name().to_owned())
                 .bind(super::names(tenants)?),
         };
-        let poked = poked.execute(&self.engine).await;
+        let poked = poked.execute(&self.writer).await;
         Ok(poked.map_err(failed("making tenants due"))?.rows_affected())
     }
 
@@ -370,7 +370,7 @@ impl Store {
                 )
             })
             .collect();
-        let mut transaction = self.engine.begin(doing).await?;
+        let mut transaction = self.writer.begin(doing).await?;
         // Only whose lease is still ours: another holder's view is newer.
         // A tenant that became invalid during its run stays so: it is not run again until git mends it, and a
         // run that was superseded by that has nothing to say about it.

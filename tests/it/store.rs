@@ -380,6 +380,32 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     assert_eq!(a.note("x").await.unwrap().as_deref(), Some("2"));
 }
 
+/// A hundred appends at once: those that are refused leave nothing, and concern no other.
+async fn appends_that_come_together_stand_alone(pair: &Pair) {
+    let names: Vec<TenantName> = (0..100).map(|number| tenant(&format!("t-{number:03}"))).collect();
+    let mut leases = pair.a.take(&names, LONG).await.unwrap();
+    leases.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    pair.a.release(&leases.iter().step_by(10).cloned().collect::<Vec<_>>()).await.unwrap();
+    let appends = leases.iter().map(|lease| {
+        let (store, lease) = (pair.a.clone(), lease.clone());
+        tokio::spawn(
+            async move { store.append(&lease, &[intent(1, Vec::new()), intent(2, Vec::new())]).await },
+        )
+    });
+    let mut refused = 0;
+    for (number, append) in appends.collect::<Vec<_>>().into_iter().enumerate() {
+        match append.await.unwrap() {
+            Ok(()) => assert_ne!(number % 10, 0),
+            Err(StoreError::Fenced { .. }) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(refused, 10);
+    let journals = pair.b.journals(&names).await.unwrap();
+    assert_eq!(journals.len(), 90);
+    assert!(journals.values().all(|journal| journal.unresolved.len() == 2));
+}
+
 /// Two processes claim at once, over and over: no tenant is ever in two hands.
 async fn claims_never_overlap(pair: &Pair) {
     let rows: Vec<Wanted> = (0..50).map(|number| wanted(&format!("t-{number:02}"), "1")).collect();
@@ -423,6 +449,7 @@ macro_rules! suite {
             claims_are_fair_and_keep_the_caps,
             a_change_waits_for_lower_waves,
             what_runs_left_behind_is_shown,
+            appends_that_come_together_stand_alone,
             claims_never_overlap
         )
     };
