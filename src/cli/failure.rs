@@ -168,6 +168,9 @@ impl From<StoreError> for Failure {
             StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
                 "a later genesync made it; use that one, or give this one a store of its own",
             ),
+            StoreError::OtherRepository { .. } => Failure::new(Exit::Usage, message).hint(
+                "give another repository a store of its own; where it is the same one under another name, run `genesync apply --allow rewind --reason …` with that name once",
+            ),
             StoreError::Corrupt { .. } | StoreError::Damaged { .. } => Failure::new(Exit::Outside, message).hint(
                 "without the store nothing is lost but who changed what since the last run: give genesync an empty one",
             ),

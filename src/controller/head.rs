@@ -16,10 +16,10 @@ use super::known::{Known, LoadError, Moved};
 use super::spread::jittered;
 use crate::clock;
 use crate::crash;
-use crate::model::{Refusal, Revision, Secret, causes};
+use crate::model::{Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
-use crate::store::{Advance, Pause, PauseKind, Store, StoreError};
+use crate::store::{Advance, NewHead, Pause, PauseKind, Store, StoreError};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::Metrics;
 
@@ -306,19 +306,29 @@ impl Head {
             if rewound { self.refuse(revision, &target) } else { error }
         })?;
         crash::point("C03");
-        let refusal = self.refusal(&known, current.as_deref()).await?;
-        let hold = refusal.map(|refusal| Pause {
-            kind: PauseKind::Hold,
-            by: Pause::guard(refusal.guard),
-            reason: format!("{}; go on with `genesync resume --all`", refusal.message),
-            since: clock::now(),
-            until: None,
-        });
-        let identity = self.identity();
-        let advance = self
-            .store
-            .advance(&identity, agreed.as_ref(), &target, &moved.rows, moved.gone.as_deref(), hold.as_ref())
-            .await?;
+        // What was read is what differs from the head that this replica saw last. Where the store is at another
+        // one, that says nothing about what stands there: then every tenant is compared.
+        let in_step = current.as_ref().is_some_and(|known| agreed.as_ref() == Some(&known.revision));
+        let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
+        let (identity, tenants) = (self.identity(), known.tenants.len());
+        let judge = |changing: usize| {
+            guard::check_run(changing, tenants, &known.limits).map(|refusal| Pause {
+                kind: PauseKind::Hold,
+                by: Pause::guard(refusal.guard),
+                reason: format!("{}; go on with `genesync resume --all`", refusal.message),
+                since: clock::now(),
+                until: None,
+            })
+        };
+        let head = NewHead {
+            repository: &identity,
+            known: agreed.as_ref(),
+            revision: &target,
+            rows: &moved.rows,
+            gone: moved.gone.as_deref(),
+            judge: &judge,
+        };
+        let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
         crash::point("C02");
         tracing::info!(revision = %target, tenants = known.tenants.len(), due, "took a head");
@@ -350,23 +360,5 @@ impl Head {
         });
         let read = read.await;
         Ok(read.map_err(|error| HeadError::Other(format!("reading {} ended: {error}", self.identity())))??)
-    }
-
-    /// Whether a head changes more tenants than one may.
-    async fn refusal(&self, known: &Known, current: Option<&Known>) -> Result<Option<Refusal>, HeadError> {
-        let changing = match current {
-            Some(current) => known.changed_since(current),
-            None => {
-                let before = self.store.digests().await?;
-                let differs = |(name, digest): &(&crate::model::TenantName, &String)| {
-                    known
-                        .tenants
-                        .get(*name)
-                        .is_some_and(|known| known.digest.as_deref() != Some(digest.as_str()))
-                };
-                before.iter().filter(differs).count()
-            }
-        };
-        Ok(guard::check_run(changing, known.tenants.len(), &known.limits))
     }
 }

@@ -138,15 +138,6 @@ impl Known {
         })
     }
 
-    /// Tenants that are there already and whose digest differs from another revision's: those that a commit
-    /// would change.
-    pub fn changed_since(&self, before: &Self) -> usize {
-        let differs = |(name, known): &(&TenantName, &Arc<KnownTenant>)| {
-            before.tenants.get(*name).is_some_and(|old| old.digest != known.digest)
-        };
-        self.tenants.iter().filter(differs).count()
-    }
-
     /// The names of all credentials that its tenants use.
     pub fn credentials(&self) -> BTreeSet<CredentialsName> {
         let tenants = self.tenants.values().filter_map(|known| known.tenant.as_ref());

@@ -28,7 +28,7 @@ use engine::Engine;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{Summary, TenantRow};
-pub use tenants::{Advance, Cause, Finished, NextDue, RunRow, Wanted};
+pub use tenants::{Advance, Cause, Finished, Judge, NewHead, NextDue, RunRow, Wanted};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,14 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// The store is of another repository.
+    #[error("the store is of repository `{known}`, and not of `{given}`")]
+    OtherRepository {
+        /// The one that it is of.
+        known: String,
+        /// The one that was given.
+        given: String,
     },
     /// The lease has gone to somebody else, or ran out.
     #[error("the lease on tenant `{tenant}` is gone: another genesync may work on it")]

@@ -1,6 +1,5 @@
 //! What each tenant should be at, when it is due, and how it is.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,6 +80,26 @@ pub struct NextDue {
     pub head: Option<Revision>,
 }
 
+/// Says why a head may not change so many tenants; none where it may.
+pub type Judge<'a> = dyn Fn(usize) -> Option<Pause> + Send + Sync + 'a;
+
+/// A head that a replica has read.
+#[derive(Clone, Copy)]
+pub struct NewHead<'a> {
+    /// The repository.
+    pub repository: &'a str,
+    /// The head that the new one was checked against.
+    pub known: Option<&'a Revision>,
+    /// The new one.
+    pub revision: &'a Revision,
+    /// What git says of tenants.
+    pub rows: &'a [Wanted],
+    /// Tenants that are gone; none where `rows` is all that there are.
+    pub gone: Option<&'a [TenantName]>,
+    /// Says whether so many tenants that were there before may change; those that change are held otherwise.
+    pub judge: &'a Judge<'a>,
+}
+
 /// How taking a new head ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Advance {
@@ -147,26 +166,27 @@ impl Store {
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
 
-    /// What each tenant is to be at, as the last head said.
+    /// Makes a revision the head whatever it was before: an operator applied it. `renamed` says that the
+    /// repository may go by another name than before.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn digests(&self) -> Result<BTreeMap<TenantName, String>, StoreError> {
-        let rows = self
-            .engine
-            .query("SELECT name, wanted FROM tenants WHERE removed = 0 AND wanted <> ''")
-            .fetch_all(&self.engine);
-        let rows = rows.await.map_err(failed("reading the tenants"))?;
-        rows.iter().map(|row| Ok((TenantName::new(text(row, "name")?), text(row, "wanted")?))).collect()
-    }
-
-    /// Makes a revision the head whatever it was before: an operator applied it.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
+    pub async fn keep_head(
+        &self,
+        repository: &str,
+        revision: &Revision,
+        renamed: bool,
+    ) -> Result<(), StoreError> {
         let doing = "keeping the head";
         let mut transaction = self.writer.begin(doing).await?;
+        if renamed {
+            let forgotten = self
+                .engine
+                .query("DELETE FROM heads WHERE repository <> $1")
+                .bind(repository.to_owned())
+                .execute(&mut *transaction);
+            forgotten.await.map_err(failed(doing))?;
+        }
         self.write_head(&mut transaction, repository, revision, doing).await?;
         transaction.commit().await.map_err(failed(doing))
     }
@@ -192,21 +212,12 @@ impl Store {
         kept.await.map(drop).map_err(failed(doing))
     }
 
-    /// Takes a new head: the tenants for which it says something else are due. `known` is the head that
-    /// this replica saw last, and that the new one was checked against. `gone` names the tenants that are gone;
-    /// without it `rows` are all that there are. With `hold`, tenants that were there before and change are held.
+    /// Takes a new head: the tenants for which it says something else are due.
     ///
     /// # Errors
-    /// The database failed; nothing was taken.
-    pub async fn advance(
-        &self,
-        repository: &str,
-        known: Option<&Revision>,
-        revision: &Revision,
-        rows: &[Wanted],
-        gone: Option<&[TenantName]>,
-        hold: Option<&Pause>,
-    ) -> Result<Advance, StoreError> {
+    /// The database failed, or it belongs to another repository; nothing was taken.
+    pub async fn advance(&self, head: &NewHead<'_>) -> Result<Advance, StoreError> {
+        let NewHead { repository, known, revision, rows, gone, judge } = *head;
         let doing = "taking a new head";
         let mut transaction = self.writer.begin(doing).await?;
         // Written first, so that the row is locked: two replicas that take heads do so one after the other.
@@ -222,6 +233,9 @@ impl Store {
         let held = held.await.map_err(failed(doing))?;
         let current = Revision::new(text(&held, "revision")?);
         let first = number(&held, "seq")? == 0;
+        if first {
+            self.refuse_another_repository(&mut transaction, repository).await?;
+        }
         if !first && current != *revision && Some(&current) != known {
             return Ok(Advance::Moved(current));
         }
@@ -234,7 +248,7 @@ impl Store {
                 .execute(&mut *transaction);
             begun.await.map_err(failed(doing))?;
         }
-        let due = self.write_wanted(&mut transaction, revision, rows, hold).await?;
+        let due = self.write_wanted(&mut transaction, revision, rows, judge).await?;
         let gone = match gone {
             None => (
                 "UPDATE tenants SET removed = 1 WHERE removed = 0 AND name NOT IN (SELECT r.value->>'name' FROM {each:1})",
@@ -257,7 +271,7 @@ impl Store {
         transaction: &mut Transaction<'static, Any>,
         revision: &Revision,
         rows: &[Wanted],
-        hold: Option<&Pause>,
+        judge: &Judge<'_>,
     ) -> Result<usize, StoreError> {
         let doing = "taking a new head";
         let rows: Vec<_> = rows
@@ -275,33 +289,20 @@ impl Store {
             })
             .collect();
         let rows = json(&rows)?;
-        // What a hold waited for may have come: git says something else.
+        // What a hold waited for may have come: git says something else. A guard waits for a person, or for git
+        // to go back to what is in force: another commit on top is no answer to it.
         let released = self
             .engine
             .query(
                 "DELETE FROM pauses WHERE kind = 'hold' AND tenant IN (
                    SELECT t.name FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
-                   WHERE t.wanted <> r.value->>'wanted')",
+                   WHERE t.wanted <> r.value->>'wanted'
+                     AND (pauses.paused_by NOT LIKE 'guard %' OR t.applied = r.value->>'wanted'))",
             )
             .bind(rows.clone())
             .execute(&mut **transaction);
         released.await.map_err(failed(doing))?;
-        if let Some(hold) = hold {
-            let held = self
-                .engine
-                .query(
-                    "INSERT INTO pauses (tenant, kind, paused_by, reason, since, until)
-                     SELECT t.name, 'hold', $2, $3, {now}, NULL
-                     FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
-                     WHERE t.wanted <> r.value->>'wanted' AND t.applied <> ''
-                     ON CONFLICT (tenant) DO NOTHING",
-                )
-                .bind(rows.clone())
-                .bind(hold.by.clone())
-                .bind(hold.reason.clone())
-                .execute(&mut **transaction);
-            held.await.map_err(failed(doing))?;
-        }
+        self.hold_what_changes(transaction, &rows, judge).await?;
         let written = self
             .engine
             .query(
@@ -327,6 +328,68 @@ impl Store {
             .execute(&mut **transaction);
         let written = written.await.map_err(failed(doing))?.rows_affected();
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
+    }
+
+    /// Holds the tenants that a head changes, where the guard says that they are too many. Those that it holds
+    /// already count, too: many small commits are as much as a large one.
+    async fn hold_what_changes(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        rows: &str,
+        judge: &Judge<'_>,
+    ) -> Result<(), StoreError> {
+        let doing = "taking a new head";
+        let counted = self
+            .engine
+            .query(
+                "WITH w AS MATERIALIZED (
+                   SELECT r.value->>'name' AS name, r.value->>'wanted' AS wanted FROM {each:1})
+                 SELECT CAST(COUNT(*) AS BIGINT) AS n FROM tenants t LEFT JOIN w ON w.name = t.name
+                 WHERE t.applied <> '' AND (
+                   (w.wanted <> '' AND w.wanted <> t.applied AND (w.wanted <> t.wanted OR t.removed = 1))
+                   OR EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = t.name AND p.kind = 'hold'
+                              AND p.paused_by LIKE 'guard %'))",
+            )
+            .bind(rows.to_owned())
+            .fetch_one(&mut **transaction);
+        let changing = number(&counted.await.map_err(failed(doing))?, "n")?;
+        let Some(hold) = judge(usize::try_from(changing).unwrap_or_default()) else { return Ok(()) };
+        let held = self
+            .engine
+            .query(
+                "INSERT INTO pauses (tenant, kind, paused_by, reason, since, until)
+                 SELECT t.name, 'hold', $2, $3, {now}, NULL
+                 FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                 WHERE t.applied <> '' AND r.value->>'wanted' <> '' AND r.value->>'wanted' <> t.applied
+                   AND (t.wanted <> r.value->>'wanted' OR t.removed = 1)
+                 ON CONFLICT (tenant) DO NOTHING",
+            )
+            .bind(rows.to_owned())
+            .bind(hold.by.clone())
+            .bind(hold.reason.clone())
+            .execute(&mut **transaction);
+        held.await.map(drop).map_err(failed(doing))
+    }
+
+    /// A store is of one repository: under another name the head before is not known, and nothing keeps an old
+    /// commit from being taken for a new one; and another repository has other tenants.
+    async fn refuse_another_repository(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        repository: &str,
+    ) -> Result<(), StoreError> {
+        let other = self
+            .engine
+            .query("SELECT repository FROM heads WHERE repository <> $1 ORDER BY seen_at DESC LIMIT 1")
+            .bind(repository.to_owned())
+            .fetch_optional(&mut **transaction);
+        match other.await.map_err(failed("taking a new head"))? {
+            None => Ok(()),
+            Some(row) => Err(StoreError::OtherRepository {
+                known: text(&row, "repository")?,
+                given: repository.to_owned(),
+            }),
+        }
     }
 
     /// Makes tenants due now: the named ones, or all. Returns how many there are.

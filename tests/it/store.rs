@@ -10,7 +10,8 @@ use genesync::model::{
     Target, TenantName,
 };
 use genesync::store::{
-    Advance, Cause, Claim, Claimed, Finished, Lease, Pause, PauseKind, RunRow, Store, StoreError, Wanted,
+    Advance, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
+    StoreError, Wanted,
 };
 use jiff::Timestamp;
 
@@ -101,8 +102,20 @@ async fn take(store: &Store, name: &str, length: Duration) -> Option<Lease> {
 }
 
 async fn advance(store: &Store, known: Option<&str>, revision: &str, rows: &[Wanted]) -> Advance {
-    let known = known.map(Revision::new);
-    store.advance("repo", known.as_ref(), &Revision::new(revision), rows, None, None).await.unwrap()
+    advance_judged(store, known, revision, rows, &|_| None).await.unwrap()
+}
+
+async fn advance_judged(
+    store: &Store,
+    known: Option<&str>,
+    revision: &str,
+    rows: &[Wanted],
+    judge: &Judge<'_>,
+) -> Result<Advance, StoreError> {
+    let (known, revision) = (known.map(Revision::new), Revision::new(revision));
+    let head =
+        NewHead { repository: "repo", known: known.as_ref(), revision: &revision, rows, gone: None, judge };
+    store.advance(&head).await
 }
 
 /// Waits until a condition of the store holds; its clock is its own.
@@ -208,7 +221,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
         ["acme", "beta"],
         "broken is gone"
     );
-    a.keep_head("repo", &Revision::new("c9")).await.unwrap();
+    a.keep_head("repo", &Revision::new("c9"), false).await.unwrap();
     assert_eq!(b.head("repo").await.unwrap(), Some(Revision::new("c9")));
 }
 
@@ -298,13 +311,34 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
     advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
     let first = claim(a, 5).await;
     a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
-    let hold =
-        Pause { kind: PauseKind::Hold, by: "guard".into(), reason: "y".into(), since: now(), until: None };
+    let hold = Pause {
+        kind: PauseKind::Hold,
+        by: "guard run-tenants".into(),
+        reason: "y".into(),
+        since: now(),
+        until: None,
+    };
     let rows = [wanted("acme", "2"), wanted("beta", "1"), wanted("new", "1")];
+    let counted = std::sync::Mutex::new(Vec::new());
+    let judge = |changing: usize| {
+        counted.lock().unwrap().push(changing);
+        (changing > 0).then(|| hold.clone())
+    };
+    let held = async || -> Vec<bool> {
+        a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect()
+    };
+    advance_judged(a, Some("c1"), "c2", &rows, &judge).await.unwrap();
+    assert_eq!(held().await, [true, false, false]);
+    // Another commit on top is no answer to a guard, and what it holds still counts.
+    let again = [wanted("acme", "3"), wanted("beta", "1"), wanted("new", "1")];
+    advance_judged(a, Some("c2"), "c3", &again, &judge).await.unwrap();
+    assert_eq!(held().await, [true, false, false]);
+    let back = [wanted("acme", "1"), wanted("beta", "1"), wanted("new", "1")];
+    advance_judged(a, Some("c3"), "c4", &back, &judge).await.unwrap();
+    assert_eq!(held().await, [false, false, false], "git went back to what is in force");
+    assert_eq!(*counted.lock().unwrap(), [1, 1, 0]);
+    advance_judged(a, Some("c4"), "c2", &rows, &judge).await.unwrap();
     let revision = Revision::new("c2");
-    a.advance("repo", Some(&Revision::new("c1")), &revision, &rows, None, Some(&hold)).await.unwrap();
-    let held: Vec<bool> = a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect();
-    assert_eq!(held, [true, false, false]);
     let behind = Revision::new("c1");
     let claim = Claim { limit: 5, lease: LONG, saturated: &BTreeSet::new(), head: ("repo", &behind) };
     assert_eq!(a.claim(&claim).await.unwrap().len(), 0);

@@ -93,7 +93,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     }
     // Last, so that a full disk can't hide what was done.
     if whole && applied.refusal.is_none() {
-        store.keep_head(&place.identity, &fleet.revision).await?;
+        store.keep_head(&place.identity, &fleet.revision, allow_rewind).await?;
     }
     Ok(exit)
 }
