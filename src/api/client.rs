@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use url::Url;
@@ -67,6 +68,26 @@ pub struct Client {
     options: Options,
 }
 
+/// When a write may leave at the latest, by both clocks: the monotonic one stands still while a machine
+/// sleeps, the other may be set.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+impl Latest {
+    fn after(limit: Duration) -> Option<Self> {
+        let monotonic = clock::monotonic().checked_add(limit)?;
+        let wall = clock::now().checked_add(SignedDuration::try_from(limit).ok()?).ok()?;
+        Some(Self { monotonic, wall })
+    }
+
+    fn is_past(self) -> bool {
+        clock::monotonic() >= self.monotonic || clock::now() >= self.wall
+    }
+}
+
 impl Client {
     /// A client for these regions and credentials.
     pub fn new(
@@ -105,7 +126,7 @@ impl Client {
         let left = AtomicBool::new(false);
         // A timer is heard only after what it bounds was given a turn: a process that slept past the end of a
         // write's time would still send it. So the clock is asked once more right before.
-        let latest = limit.and_then(|limit| clock::monotonic().checked_add(limit));
+        let latest = limit.and_then(Latest::after);
         let sent = match limit {
             Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, latest, &left))
                 .await
@@ -130,7 +151,7 @@ impl Client {
         &self,
         target: &Target,
         operation: &Operation,
-        latest: Option<Instant>,
+        latest: Option<Latest>,
         left: &AtomicBool,
     ) -> Sent {
         match self.admit(target).await {
@@ -145,7 +166,7 @@ impl Client {
         &self,
         target: &Target,
         operation: &Operation,
-        latest: Option<Instant>,
+        latest: Option<Latest>,
         left: &AtomicBool,
     ) -> Sent {
         let base = match self.base_urls.get(&target.region) {
@@ -163,7 +184,7 @@ impl Client {
                 Ok(token) => token,
                 Err(fault) => return Sent::Never(fault),
             };
-            if latest.is_some_and(|latest| clock::monotonic() >= latest) {
+            if latest.is_some_and(|latest| latest.is_past()) {
                 let message = format!("the time of {} was over before it left", operation.subject);
                 return Sent::Never(Fault::new(FaultKind::Transient, message));
             }

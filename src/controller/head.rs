@@ -256,7 +256,8 @@ impl Head {
         for _ in 0..10 {
             let current = self.known.borrow().clone();
             let agreed = self.store.head(&self.identity()).await?;
-            let same = |known: &Arc<Known>| known.revision == revision;
+            let today = clock::today();
+            let same = |known: &Arc<Known>| known.revision == revision && known.is_of(today);
             if current.as_ref().is_some_and(same) && agreed.as_ref() == Some(&revision) {
                 return Ok(());
             }

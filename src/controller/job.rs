@@ -213,7 +213,7 @@ impl Controller {
     fn stale(&self) -> Option<Pause> {
         let stale_after = self.tunables().stale_after;
         self.head.age().is_none_or(|age| age > stale_after).then(|| Pause {
-            kind: PauseKind::Pause,
+            kind: PauseKind::Hold,
             by: "genesync".into(),
             reason: format!(
                 "git has not been read for {} s or more, so it is only watched",

@@ -42,6 +42,8 @@ pub struct Known {
     /// Tenants with a configuration, or that are not valid.
     pub tenants: BTreeMap<TenantName, Arc<KnownTenant>>,
     outline: Outline,
+    /// The day on which it was judged: waivers end on a day.
+    day: Date,
     /// Whether two tenants claim one organization: then who is valid depends on others.
     rivalry: bool,
 }
@@ -66,7 +68,14 @@ impl Known {
         refuse_broken_project(&fleet)?;
         let rivalry =
             fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
-        Ok(Self { revision: outline.revision.clone(), limits: fleet.limits, tenants, outline, rivalry })
+        Ok(Self {
+            revision: outline.revision.clone(),
+            limits: fleet.limits,
+            tenants,
+            outline,
+            day: today,
+            rivalry,
+        })
     }
 
     /// Reads what another revision changes, and says what that is.
@@ -89,7 +98,7 @@ impl Known {
             .map(|name| TenantName::new(name.as_str()))
             .collect();
         let all_gone = outline.tenants.is_empty();
-        if outline.shared != self.outline.shared || self.rivalry || all_gone {
+        if outline.shared != self.outline.shared || self.rivalry || all_gone || today != self.day {
             return self.reload(source, revision, today);
         }
         let mut known = self.clone();
@@ -117,6 +126,11 @@ impl Known {
         let known = Self::load(source, revision, today)?;
         let rows = known.all_wanted();
         Ok((known, Moved { rows, gone: None }))
+    }
+
+    /// Whether it says on this day what it said when it was read.
+    pub fn is_of(&self, day: Date) -> bool {
+        self.day == day
     }
 
     /// What the store has to know of every tenant.

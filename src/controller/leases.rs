@@ -65,11 +65,6 @@ impl Leases {
         Self { shared, stop }
     }
 
-    /// How long a lease lasts.
-    pub fn length(&self) -> Duration {
-        self.shared.length
-    }
-
     /// Holds a lease that was asked for at a moment.
     pub fn hold(&self, lease: Lease, asked_at: Instant) -> Held {
         let state = Arc::new(State {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::spread::{backoff, seed_of, until_resync};
+use crate::model::text::escape;
 use crate::model::{Change, ChangeKind, FaultKind, TenantName};
 use crate::reconcile::{Run, Status};
 use crate::store::{Cause, Claimed, Finished, Pause, PauseKind, RunRow};
+use crate::telemetry::masked;
 
 /// How long things wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub fn finished(
         let changes = run.plan.iter().flat_map(|plan| plan.changes());
         changes.filter(|change| change.kind != ChangeKind::ToApply)
     };
-    let drifted = !in_sync && drift().next().is_some();
+    // A run that could not plan does not know.
+    let drifted = (in_sync || run.plan.is_some()).then(|| !in_sync && drift().next().is_some());
     let failures = match status {
         Status::Synced | Status::Unconfirmed(_) | Status::OutOfSync | Status::Drifted => 0,
         Status::Cancelled | Status::LeaseLost | Status::Superseded => claimed.failures,
@@ -50,10 +53,13 @@ pub fn finished(
         (Some(pause), Status::OutOfSync | Status::Drifted) => held_by(pause),
         _ => status.reason().unwrap_or_default(),
     };
-    let news = status_name != claimed.status;
+    let ended_from_outside = matches!(status, Status::Cancelled | Status::LeaseLost | Status::Superseded);
+    let news = !ended_from_outside && status_name != claimed.status;
     let eventful = news || !run.receipts.is_empty() || run.tally.conflicts > 0;
-    Finished {
+    plain(Finished {
         lease: claimed.lease.clone(),
+        // A run that was ended from outside says nothing about its tenant: what was said before stands.
+        told: !ended_from_outside,
         status: status_name,
         reason,
         trouble: trouble(status, claimed),
@@ -70,7 +76,18 @@ pub fn finished(
             conflicts: run.tally.conflicts,
         }),
         history: history(run, status_name, news),
+    })
+}
+
+/// Its texts without secrets, and with what a database or a terminal would choke on shown: names and reasons
+/// come from people and servers.
+fn plain(mut finished: Finished) -> Finished {
+    let clean = |text: &str| escape(&masked(text)).to_string();
+    finished.reason = clean(&finished.reason);
+    for (_, detail) in &mut finished.history {
+        *detail = clean(detail);
     }
+    finished
 }
 
 /// A run that ended without a status: only by a defect of ours.
@@ -78,31 +95,41 @@ pub fn lost(claimed: &Claimed, reason: &str, now: Timestamp, intervals: &Interva
     let tenant = &claimed.lease.tenant;
     let failures = claimed.failures.saturating_add(1);
     let seed = seed_of(tenant) ^ now.as_millisecond().unsigned_abs();
-    Finished {
+    plain(Finished {
         lease: claimed.lease.clone(),
+        told: true,
         status: "Degraded",
         reason: reason.to_owned(),
         trouble: "local",
         in_sync: false,
-        drifted: false,
+        drifted: None,
         looked: false,
         failures,
         again: (backoff(failures, intervals.retry, intervals.retry_max, seed), Cause::Retry),
         run: None,
         history: vec![("status", format!("Degraded: {reason}"))],
-    }
+    })
 }
 
 /// Why a tenant has to be held for a person, so that the next run does not go on with it.
 pub fn hold(run: &Run) -> Option<Pause> {
-    let Some(Status::Contested(reason)) = run.status() else { return None };
+    let reason = match run.status() {
+        Some(Status::Contested(reason)) => reason,
+        // It was written and is not in sync all the same: another run would only write it again.
+        Some(Status::Held(reason)) if !run.receipts.is_empty() && out_of_sync(run) => reason,
+        _ => return None,
+    };
     Some(Pause {
         kind: PauseKind::Hold,
         by: "genesync".into(),
-        reason: reason.clone(),
+        reason: escape(&masked(reason)).to_string(),
         since: run.planned_at.unwrap_or_default(),
         until: None,
     })
+}
+
+fn out_of_sync(run: &Run) -> bool {
+    run.plan.as_ref().is_some_and(|plan| !plan.is_empty())
 }
 
 /// The status as it is shown. A tenant that is held is watched: that it is out of sync is what the hold means.

@@ -22,9 +22,10 @@ use super::slots::Slots;
 use crate::api::Api;
 use crate::clock;
 use crate::crash;
+use crate::model::record::Journal;
 use crate::model::{CredentialsName, TenantName, causes};
 use crate::reconcile::{Status, Timing};
-use crate::store::{Cause, Claim, Finished, Store, StoreError};
+use crate::store::{Cause, Claim, Claimed, Finished, Store, StoreError};
 use crate::telemetry::metrics::{LeaseEvent, Metrics};
 
 /// How long the loop sleeps at most: other processes make tenants due too.
@@ -89,6 +90,14 @@ pub enum Extent {
 }
 
 impl Extent {
+    /// How long runs have to end once the controller was told to stop.
+    pub fn patience(self) -> Duration {
+        match self {
+            Extent::UntilStopped(patience) => patience,
+            Extent::Once(_) => Duration::from_secs(25),
+        }
+    }
+
     /// One pass runs no tenant twice: what did not end well is left to the next.
     fn intervals(self, intervals: Intervals) -> Intervals {
         match self {
@@ -111,6 +120,7 @@ pub struct Pass {
 
 /// A run under way.
 struct UnderWay {
+    token: i64,
     wanted: Arc<str>,
     superseded: CancellationToken,
 }
@@ -150,12 +160,8 @@ impl Controller {
                     poked = self.store.poke(None, Cause::Operator).await.is_ok();
                 }
             }
-            while let Ok((done, status)) = receiver.try_recv() {
-                under_way.remove(&done.lease.tenant);
-                if let Some(status) = status {
-                    pass.ended.insert(done.lease.tenant.clone(), status);
-                }
-                unwritten.push(done);
+            while let Ok(ended) = receiver.try_recv() {
+                take_in(ended, &mut under_way, &mut unwritten, &mut pass);
             }
             while tasks.try_join_next().is_some() {}
             let stopping = stop.is_cancelled();
@@ -192,12 +198,8 @@ impl Controller {
             let sleep = if failed { STORE_RETRY } else { self.nap(claimed_all, head.as_deref()).await };
             tokio::select! {
                 message = receiver.recv() => {
-                    if let Some((done, status)) = message {
-                        under_way.remove(&done.lease.tenant);
-                        if let Some(status) = status {
-                            pass.ended.insert(done.lease.tenant.clone(), status);
-                        }
-                        unwritten.push(done);
+                    if let Some(ended) = message {
+                        take_in(ended, &mut under_way, &mut unwritten, &mut pass);
                     }
                 }
                 _ = known.changed() => {}
@@ -215,11 +217,7 @@ impl Controller {
     /// Ends when a controller that was told to stop has had its time.
     async fn given_up(&self, extent: Extent) {
         self.stop.cancelled().await;
-        let patience = match extent {
-            Extent::UntilStopped(patience) => patience,
-            Extent::Once(_) => Duration::from_secs(25),
-        };
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(extent.patience()).await;
     }
 
     /// How long there is nothing to do, as far as the store knows. Where another replica has taken a head
@@ -245,18 +243,39 @@ impl Controller {
         }
     }
 
-    /// Writes ended runs down. What can't be written stays, and their leases run out meanwhile.
+    /// Writes ended runs down. What can't be written stays, and its lease runs out meanwhile. Where the store
+    /// takes some and not others, one tenant's row is the trouble, and it is left behind.
     async fn write_down(&self, unwritten: &mut Vec<Finished>) -> bool {
         if unwritten.is_empty() {
             return true;
         }
         crash::point("C10");
         let begun = clock::monotonic();
-        let written = self.store.finish(unwritten).await;
+        let mut written = self.store.finish(unwritten).await;
         self.metrics.store_latency.observe(begun.elapsed().as_secs_f64());
+        let mut taken = unwritten.len();
+        if written.is_err() && unwritten.len() > 1 {
+            let mut refused = Vec::new();
+            for one in std::mem::take(unwritten) {
+                match self.store.finish(std::slice::from_ref(&one)).await {
+                    Ok(()) => written = Ok(()),
+                    Err(_) => refused.push(one),
+                }
+            }
+            taken = taken.saturating_sub(refused.len());
+            // With nothing written at all the store itself is the trouble.
+            if written.is_err() {
+                unwritten.append(&mut refused);
+            } else {
+                for one in refused {
+                    tracing::error!(tenant = %one.lease.tenant, "how its run ended can't be written down");
+                }
+            }
+        }
         match written {
             Ok(()) => {
-                for _ in unwritten.drain(..) {
+                unwritten.clear();
+                for _ in 0..taken {
                     self.metrics.lease_churn.inc(LeaseEvent::Released);
                 }
                 true
@@ -299,7 +318,7 @@ impl Controller {
             return Ok(all);
         }
         crash::point("C01");
-        let mut journals = self.store.journals(claimed.iter().map(|one| &one.lease.tenant)).await?;
+        let mut journals = self.journals(&claimed).await;
         for one in claimed {
             self.metrics.lease_churn.inc(LeaseEvent::Acquired);
             if one.cause == Cause::Takeover {
@@ -317,10 +336,22 @@ impl Controller {
             let superseded = CancellationToken::new();
             under_way.insert(
                 tenant.clone(),
-                UnderWay { wanted: Arc::clone(&one.wanted), superseded: superseded.clone() },
+                UnderWay {
+                    token: one.lease.token,
+                    wanted: Arc::clone(&one.wanted),
+                    superseded: superseded.clone(),
+                },
             );
             let held = leases.hold(one.lease.clone(), asked_at);
-            let journal = journals.remove(&tenant).unwrap_or_default();
+            let journal = match journals.remove(&tenant) {
+                Some(Ok(journal)) => journal,
+                Some(Err(reason)) => {
+                    let lost = outcome::lost(&one, &reason, clock::now(), &self.tunables().intervals);
+                    let _ = sender.send((lost, None));
+                    continue;
+                }
+                None => Journal::default(),
+            };
             let job = Job {
                 controller: Arc::clone(self),
                 head: Arc::clone(head),
@@ -342,6 +373,20 @@ impl Controller {
         Ok(all)
     }
 
+    /// The journals of what was claimed. A row that can't be read is its own tenant's trouble.
+    async fn journals(&self, claimed: &[Claimed]) -> BTreeMap<TenantName, Result<Journal, String>> {
+        let tenants = || claimed.iter().map(|one| &one.lease.tenant);
+        if let Ok(journals) = self.store.journals(tenants()).await {
+            return journals.into_iter().map(|(tenant, journal)| (tenant, Ok(journal))).collect();
+        }
+        let mut journals = BTreeMap::new();
+        for tenant in tenants() {
+            let read = self.store.journal(tenant).await;
+            journals.insert(tenant.clone(), read.map_err(|error| causes(&error)));
+        }
+        journals
+    }
+
     async fn leased_by_others(&self, tenants: &BTreeSet<TenantName>) -> bool {
         for tenant in tenants {
             if let Ok(Some(holder)) = self.store.holder_of(tenant).await
@@ -352,6 +397,23 @@ impl Controller {
         }
         false
     }
+}
+
+/// Takes in how a run ended. A late end of an earlier lease is not the end of the tenant's run of now.
+fn take_in(
+    (done, status): (Finished, Option<Status>),
+    under_way: &mut BTreeMap<TenantName, UnderWay>,
+    unwritten: &mut Vec<Finished>,
+    pass: &mut Pass,
+) {
+    let tenant = &done.lease.tenant;
+    if under_way.get(tenant).is_some_and(|run| run.token == done.lease.token) {
+        under_way.remove(tenant);
+    }
+    if let Some(status) = status {
+        pass.ended.insert(tenant.clone(), status);
+    }
+    unwritten.push(done);
 }
 
 /// Tenants that a pass has not run.

@@ -9,6 +9,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
+mod ended;
 mod engine;
 mod group;
 mod journal;
@@ -25,10 +26,11 @@ use sqlx::any::AnyRow;
 use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
+pub use ended::{Finished, RunRow};
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{Summary, TenantRow};
-pub use tenants::{Advance, Cause, Finished, Judge, NewHead, NextDue, RunRow, Wanted};
+pub use tenants::{Advance, Cause, Judge, NewHead, NextDue, Wanted};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]

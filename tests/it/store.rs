@@ -69,11 +69,12 @@ fn wanted(name: &str, digest: &str) -> Wanted {
 fn done(claimed: &Claimed, in_sync: bool) -> Finished {
     Finished {
         lease: claimed.lease.clone(),
+        told: true,
         status: if in_sync { "Synced" } else { "Degraded" },
         reason: String::new(),
         trouble: "",
         in_sync,
-        drifted: false,
+        drifted: Some(false),
         looked: true,
         failures: u32::from(!in_sync),
         again: (Duration::from_secs(600), Cause::Resync),
@@ -383,7 +384,7 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
         conflicts: 1,
     };
     let told = Finished {
-        drifted: true,
+        drifted: Some(true),
         run: Some(run),
         reason: "mara moved it".into(),
         history: vec![("drift", "greetings.delayMs".into())],

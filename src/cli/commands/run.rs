@@ -122,12 +122,28 @@ pub async fn run(
             "running"
         );
     }
-    let pass = controller.run(extent).await;
-    background.end().await;
-    let exit = if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
-    crash::point("C20");
-    controller.store.close().await;
-    Ok(exit)
+    let work = async {
+        let pass = controller.run(extent).await;
+        background.end().await;
+        let exit =
+            if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
+        crash::point("C20");
+        controller.store.close().await;
+        Ok(exit)
+    };
+    // A store that hangs must not hold the end up: what is not written down by then, the next start finds out.
+    tokio::select! {
+        ended = work => ended,
+        () = overdue(&controller, extent) => {
+            Err(Failure::new(Exit::Outside, "the store did not answer in the time that there is for stopping"))
+        }
+    }
+}
+
+/// Comes when a controller that was told to stop has had its time, and a little more.
+async fn overdue(controller: &Controller, extent: Extent) {
+    controller.stop.cancelled().await;
+    tokio::time::sleep(extent.patience() + Duration::from_secs(2)).await;
 }
 
 /// What a controller logs unless told otherwise.
@@ -383,10 +399,10 @@ impl Reload {
 
 async fn forget(controller: Arc<Controller>, days: u32) {
     loop {
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
         if let Err(error) = controller.store.prune(days.into()).await {
             tracing::warn!(error = Failure::from(error).message, "old history was not forgotten");
         }
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
     }
 }
 

@@ -33,8 +33,8 @@ pub async fn keep_telling(controller: Arc<Controller>, sender: Sender, policy: N
                 None
             }
         };
-        if lease.is_some()
-            && let Err(error) = tell(&controller, &sender, &policy).await
+        if let Some(lease) = &lease
+            && let Err(error) = tell(&controller, lease, &sender, &policy).await
         {
             tracing::warn!(error = causes(&error), "nothing is told: the store can't be asked");
         }
@@ -51,7 +51,12 @@ async fn ours(controller: &Controller, lease: Option<Lease>) -> Result<Option<Le
     Ok(controller.store.take(&[TenantName::new(LEASE_NAME)], LEASE).await?.pop())
 }
 
-async fn tell(controller: &Controller, sender: &Sender, policy: &NotifyPolicy) -> Result<(), StoreError> {
+async fn tell(
+    controller: &Controller,
+    lease: &Lease,
+    sender: &Sender,
+    policy: &NotifyPolicy,
+) -> Result<(), StoreError> {
     let mut troubles: Vec<Trouble> =
         controller.store.tenants(&[]).await?.iter().filter_map(trouble).collect();
     if let Some(trouble) = controller.head.trouble() {
@@ -64,6 +69,10 @@ async fn tell(controller: &Controller, sender: &Sender, policy: &NotifyPolicy) -
     let (messages, mut sent) = due(clock::now(), &troubles, &before, policy);
     keep(controller, &before, &sent).await?;
     for message in messages {
+        // A receiver may take its time, and then somebody else has the word.
+        if controller.store.renew(std::slice::from_ref(lease), LEASE).await?.is_empty() {
+            return Ok(());
+        }
         let before = sent.clone();
         match sender.send(&message).await {
             Ok(()) => {

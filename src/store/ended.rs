@@ -1,0 +1,216 @@
+//! How runs ended: what is written down of them, and when their tenants are due again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::lease::{Lease, RELEASE, tokens};
+use super::tenants::{Cause, NEVER};
+use super::{Store, StoreError, failed, json, text};
+use crate::crash;
+use crate::model::Revision;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Its lease.
+    pub lease: Lease,
+    /// Whether it says how its tenant is; otherwise what was said before stands.
+    pub told: bool,
+    /// The word for its status.
+    pub status: &'static str,
+    /// Why; empty where there is nothing to say.
+    pub reason: String,
+    /// What a notification would be about; empty where all is well.
+    pub trouble: &'static str,
+    /// Whether live equals git now.
+    pub in_sync: bool,
+    /// Whether somebody else's change is in force; none where that is not known.
+    pub drifted: Option<bool>,
+    /// Whether its organizations were looked at at all.
+    pub looked: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// When to look again, and why then.
+    pub again: (Duration, Cause),
+    /// The run, where it did or found something.
+    pub run: Option<RunRow>,
+    /// Lines for the history: kind and text.
+    pub history: Vec<(&'static str, String)>,
+}
+
+/// A run as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// At which commit.
+    pub revision: Revision,
+    /// Why it ran.
+    pub cause: Cause,
+    /// Writes accepted.
+    pub writes: usize,
+    /// Writes refused because somebody else wrote first.
+    pub conflicts: u32,
+}
+
+impl Store {
+    /// Writes down how runs ended, when their tenants are due again, and gives their leases back. What
+    /// became due meanwhile stays due.
+    ///
+    /// # Errors
+    /// The database failed; the leases run out and the tenants are due then.
+    pub async fn finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
+        let doing = "writing down how runs ended";
+        let mut transaction = self.writer.begin(doing).await?;
+        // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer.
+        let held = self
+            .engine
+            .query(
+                "UPDATE leases SET expires_at = expires_at
+                 WHERE holder = $1 AND name IN (SELECT r.value->>'name' FROM {each:2})
+                   AND (name, token) IN (
+                     SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT) FROM {each:2})
+                 RETURNING name",
+            )
+            .bind(self.holder().to_owned())
+            .bind(tokens(finished.iter().map(|done| &done.lease))?)
+            .fetch_all(&mut *transaction);
+        let held = held.await.map_err(failed(doing))?;
+        let held = held.iter().map(|row| text(row, "name")).collect::<Result<BTreeSet<String>, _>>()?;
+        let finished: Vec<&Finished> =
+            finished.iter().filter(|done| held.contains(done.lease.tenant.as_str())).collect();
+        let rows: Vec<_> = finished.iter().map(|done| row_of(done)).collect();
+        let runs: Vec<_> = finished.iter().filter_map(|done| run_of(done)).collect();
+        let history: Vec<_> = finished
+            .iter()
+            .flat_map(|done| {
+                let tenant = &done.lease.tenant;
+                done.history.iter().map(
+                    move |(kind, detail)| serde_json::json!({"name": tenant.as_str(), "kind": kind, "detail": detail}),
+                )
+            })
+            .collect();
+        // A tenant that became invalid during its run stays so: it is not run again until git mends it, and a
+        // run that was superseded by that has nothing to say about it.
+        let updated = self
+            .engine
+            .query(
+                "WITH f AS MATERIALIZED (
+                   SELECT r.value->>'name' AS name, r.value->>'status' AS status, r.value->>'reason' AS reason,
+                     r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
+                     CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
+                     CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
+                     CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
+                   FROM {each:1})
+                 UPDATE tenants SET
+                   status = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.status ELSE f.status END,
+                   reason = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.reason ELSE f.reason END,
+                   trouble = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.trouble ELSE f.trouble END,
+                   failures = f.failures,
+                   since = CASE WHEN tenants.wanted = '' OR f.told = 0 OR tenants.status = f.status
+                                THEN tenants.since ELSE {now} END,
+                   applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
+                   checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
+                   synced_at = CASE WHEN f.in_sync = 1 THEN {now} ELSE tenants.synced_at END,
+                   drifted_at = CASE WHEN f.drifted = 0 THEN 0 WHEN f.drifted < 0 OR tenants.drifted_at > 0
+                                     THEN tenants.drifted_at
+                                     ELSE {now} END,
+                   due_at = CASE WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
+                   cause = CASE WHEN tenants.cause = 'running' THEN f.cause ELSE tenants.cause END
+                 FROM f
+                 WHERE tenants.name = f.name",
+            )
+            .bind(json(&rows)?)
+            .execute(&mut *transaction);
+        updated.await.map_err(failed(doing))?;
+        // A hold waits for somebody to decide about a difference. Where there is none any more (the commit was
+        // taken back, or applied by hand) it would only keep the next drift from being set back, unseen.
+        let settled = self
+            .engine
+            .query(
+                "DELETE FROM pauses WHERE kind = 'hold' AND tenant IN (
+                   SELECT t.name FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                     AND t.wanted = r.value->>'wanted'
+                   JOIN leases l ON l.name = t.name AND l.holder = $2
+                     AND l.token = CAST(r.value->>'token' AS BIGINT)
+                   WHERE CAST(r.value->>'inSync' AS BIGINT) = 1)",
+            )
+            .bind(json(&rows)?)
+            .bind(self.holder().to_owned())
+            .execute(&mut *transaction);
+        settled.await.map_err(failed(doing))?;
+        if !runs.is_empty() {
+            let written = self
+                .engine
+                .query(
+                    "INSERT INTO runs (tenant, token, started_at, ended_at, revision, cause, status, reason,
+                       writes, conflicts, replica)
+                     SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT),
+                       CAST(r.value->>'startedAt' AS BIGINT), {now}, r.value->>'revision', r.value->>'cause',
+                       r.value->>'status', r.value->>'reason', CAST(r.value->>'writes' AS BIGINT),
+                       CAST(r.value->>'conflicts' AS BIGINT), $2
+                     FROM {each:1} WHERE true ON CONFLICT (tenant, started_at, token) DO NOTHING",
+                )
+                .bind(json(&runs)?)
+                .bind(self.holder().to_owned())
+                .execute(&mut *transaction);
+            written.await.map_err(failed(doing))?;
+        }
+        if !history.is_empty() {
+            let written = self
+                .engine
+                .query(
+                    "INSERT INTO history (tenant, at, kind, detail)
+                     SELECT r.value->>'name', {now}, r.value->>'kind', r.value->>'detail' FROM {each:1}",
+                )
+                .bind(json(&history)?)
+                .execute(&mut *transaction);
+            written.await.map_err(failed(doing))?;
+        }
+        let released = self
+            .engine
+            .query(RELEASE)
+            .bind(self.holder().to_owned())
+            .bind(tokens(finished.iter().map(|done| &done.lease))?)
+            .execute(&mut *transaction);
+        released.await.map_err(failed(doing))?;
+        crash::point("C10b");
+        transaction.commit().await.map_err(failed(doing))
+    }
+}
+
+fn row_of(done: &Finished) -> serde_json::Value {
+    let (again, cause) = done.again;
+    serde_json::json!({
+        "name": done.lease.tenant.as_str(),
+        "token": done.lease.token,
+        "wanted": done.lease.wanted.as_deref().unwrap_or_default(),
+        "status": done.status,
+        "reason": done.reason,
+        "trouble": done.trouble,
+        "failures": i64::from(done.failures),
+        "inSync": i64::from(done.in_sync),
+        "drifted": done.drifted.map_or(-1, i64::from),
+        "told": i64::from(done.told),
+        "looked": i64::from(done.looked),
+        "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),
+        "cause": cause.name(),
+    })
+}
+
+fn run_of(done: &Finished) -> Option<serde_json::Value> {
+    let run = done.run.as_ref()?;
+    Some(serde_json::json!({
+        "name": done.lease.tenant.as_str(),
+        "token": done.lease.token,
+        "startedAt": run.started_at.as_millisecond(),
+        "revision": run.revision.as_str(),
+        "cause": run.cause.name(),
+        "status": done.status,
+        "reason": done.reason,
+        "writes": i64::try_from(run.writes).unwrap_or(i64::MAX),
+        "conflicts": i64::from(run.conflicts),
+    }))
+}
