@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test tools format lint docs deny bench schemas seeds
+.PHONY: demo test tools format lint docs deny bench schemas seeds kills reliability
 
 # Eight tenants from a git commit to confirmed audit entries, against the embedded emulator.
 demo: tools
@@ -52,3 +52,11 @@ schemas:
 # A long night of simulation.
 seeds:
 	GENESYNC_SEEDS=200000 $(CARGO) test --locked --release --test sim -- --nocapture
+
+# A long night of kills at random times; GENESYNC_SEED repeats one.
+kills: tools
+	GENESYNC_KILLS=10000 $(CARGO) test --locked --test crash -- --nocapture kills_at_random
+
+# Breaks everything that can be broken, and writes docs/reliability.md. Takes a quarter of an hour.
+reliability: tools
+	GENESYNC_RELIABILITY=1 $(CARGO) test --locked --test crash -- --nocapture the_report_has

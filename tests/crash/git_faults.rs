@@ -64,7 +64,7 @@ fn tip(rig: &Rig) -> Oid {
 }
 
 #[test]
-fn a_remote_that_is_down() {
+pub fn a_remote_that_is_down() {
     holds_while(
         "the remote is down",
         "the head was not taken",
@@ -74,7 +74,7 @@ fn a_remote_that_is_down() {
 }
 
 #[test]
-fn a_remote_that_is_emptied() {
+pub fn a_remote_that_is_emptied() {
     holds_while(
         "the remote is emptied",
         "the head was not taken",
@@ -90,7 +90,7 @@ fn a_remote_that_is_emptied() {
 }
 
 #[test]
-fn a_branch_that_is_rewound() {
+pub fn a_branch_that_is_rewound() {
     holds_while(
         "the branch is rewound",
         "the branch was rewound, or this copy of it is behind",
@@ -100,12 +100,12 @@ fn a_branch_that_is_rewound() {
             force(rig, head.parent_id(0).unwrap());
             head.id()
         },
-        |rig, last| force(rig, last),
+        force,
     );
 }
 
 #[test]
-fn a_history_that_is_replaced() {
+pub fn a_history_that_is_replaced() {
     let rig = Rig::new(Kind::Sqlite);
     let _process = remote(&rig);
     let good = tip(&rig);
@@ -135,7 +135,7 @@ fn a_history_that_is_replaced() {
 }
 
 #[test]
-fn a_branch_that_is_deleted() {
+pub fn a_branch_that_is_deleted() {
     holds_while(
         "the branch is deleted",
         "the head was not taken",
@@ -154,7 +154,7 @@ fn a_branch_that_is_deleted() {
 }
 
 #[test]
-fn a_commit_without_any_tenant() {
+pub fn a_commit_without_any_tenant() {
     holds_while(
         "the tenants' folder is gone",
         "there are no tenants",
@@ -167,7 +167,7 @@ fn a_commit_without_any_tenant() {
 }
 
 #[test]
-fn a_project_that_can_not_be_trusted() {
+pub fn a_project_that_can_not_be_trusted() {
     holds_while(
         "the project is broken",
         "so no limit in it can be trusted",
@@ -185,7 +185,7 @@ fn a_project_that_can_not_be_trusted() {
 }
 
 #[test]
-fn a_mirror_that_falls_behind() {
+pub fn a_mirror_that_falls_behind() {
     let rig = Rig::new(Kind::Sqlite);
     rig.commit(&[("acme", &[1], 100)]);
     let mirrors = [rig.stage.path("old"), rig.stage.path("new")];
@@ -223,7 +223,7 @@ fn a_mirror_that_falls_behind() {
 }
 
 #[test]
-fn there_and_back_between_two_looks_is_nothing_to_do() {
+pub fn there_and_back_between_two_looks_is_nothing_to_do() {
     let rig = Rig::new(Kind::Sqlite);
     rig.set("git-poll-ms", "3600000");
     let process = remote(&rig);
@@ -249,7 +249,7 @@ fn there_and_back_between_two_looks_is_nothing_to_do() {
 }
 
 #[test]
-fn two_hundred_commits_in_a_row_are_a_few_writes() {
+pub fn two_hundred_commits_in_a_row_are_a_few_writes() {
     let rig = Rig::new(Kind::Sqlite);
     let process = remote(&rig);
     rig.fault(&json!({"match": {"method": "PUT"}, "times": 0, "do": {"delayMs": 200}}));
@@ -272,7 +272,7 @@ fn two_hundred_commits_in_a_row_are_a_few_writes() {
 }
 
 #[test]
-fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
+pub fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
     let rig = Rig::new(Kind::Sqlite);
     rig.set("git-stale-ms", "400");
     let process = remote(&rig);
@@ -292,7 +292,7 @@ fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
 }
 
 #[test]
-fn a_fetch_that_is_killed_leaves_nothing_in_the_way() {
+pub fn a_fetch_that_is_killed_leaves_nothing_in_the_way() {
     let rig = Rig::new(Kind::Sqlite);
     remote(&rig).kill();
     let mut random = Random::new(0xfe7c4);
@@ -313,7 +313,7 @@ fn a_fetch_that_is_killed_leaves_nothing_in_the_way() {
 }
 
 #[test]
-fn locks_that_a_killed_fetch_left_in_the_cache_are_taken_away() {
+pub fn locks_that_a_killed_fetch_left_in_the_cache_are_taken_away() {
     let rig = Rig::new(Kind::Sqlite);
     remote(&rig).kill();
     let caches: Vec<PathBuf> =

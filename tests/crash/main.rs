@@ -26,10 +26,13 @@ mod postgres;
 mod support;
 
 mod git_faults;
+mod kills;
 mod matrix;
+mod mutants;
 mod points;
 mod proxy;
 mod replicas;
+mod report;
 mod rig;
 mod store_faults;
 mod wire;

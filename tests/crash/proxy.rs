@@ -24,7 +24,7 @@ pub enum Trap {
     /// Half of its body goes on; then this is called, and the rest never comes.
     Half { nth: u32, then: Box<dyn Fn() + Send + Sync> },
     /// It goes on once it is let go, whether anybody still waits for the answer or not.
-    Hold { nth: u32, let_go: Arc<Notify> },
+    Hold { nth: u32 },
 }
 
 #[derive(Default)]
@@ -33,6 +33,7 @@ struct Shared {
     trap: Mutex<Option<Trap>>,
     puts: Mutex<u32>,
     sprung: Mutex<u32>,
+    let_go: Notify,
 }
 
 pub struct Proxy {
@@ -64,6 +65,11 @@ impl Proxy {
     pub fn set(&self, trap: Trap) {
         *self.shared.puts.lock().unwrap() = 0;
         *self.shared.trap.lock().unwrap() = Some(trap);
+    }
+
+    /// Lets what is held go on.
+    pub fn let_go(&self) {
+        self.shared.let_go.notify_one();
     }
 
     /// How often a trap was sprung.
@@ -107,7 +113,7 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> s
                     then();
                     return Ok(());
                 }
-                Some(Trap::Hold { let_go, .. }) => let_go.notified().await,
+                Some(Trap::Hold { .. }) => shared.let_go.notified().await,
                 None => {}
             }
         }
@@ -127,7 +133,7 @@ fn sprung(shared: &Shared) -> Option<Trap> {
     *puts += 1;
     let mut trap = shared.trap.lock().unwrap();
     let mine = trap.as_ref().is_some_and(|trap| match trap {
-        Trap::Half { nth, .. } | Trap::Hold { nth, .. } => *nth == *puts,
+        Trap::Half { nth, .. } | Trap::Hold { nth } => *nth == *puts,
     });
     if !mine {
         return None;

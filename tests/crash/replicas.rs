@@ -41,6 +41,13 @@ impl Replica {
         Self { process: rig.spawn(name, command), proxy, name: name.into() }
     }
 
+    /// One whose first write does not get through.
+    pub fn start_holding(rig: &Rig, trap: crate::proxy::Trap) -> Self {
+        let replica = Self::start(rig, "holding", None);
+        replica.proxy.set(trap);
+        replica
+    }
+
     fn puts(&self) -> usize {
         self.proxy.seen().iter().filter(|seen| seen.method == "PUT").count()
     }
@@ -106,7 +113,7 @@ fn assert_sound(rig: &Rig) {
 }
 
 #[test]
-fn replicas_share_the_work_and_never_one_tenant() {
+pub fn replicas_share_the_work_and_never_one_tenant() {
     let rig = Rig::new(Kind::Postgres);
     // Longer than any pause of a busy machine: here no lease is to be lost.
     rig.set("lease-ms", "20000");
@@ -139,7 +146,7 @@ fn replicas_share_the_work_and_never_one_tenant() {
 }
 
 #[test]
-fn the_tenants_of_a_replica_that_is_killed_move_to_the_others() {
+pub fn the_tenants_of_a_replica_that_is_killed_move_to_the_others() {
     let rig = Rig::new(Kind::Postgres);
     rig.set("lease-ms", "1500");
     everybody(&rig, 6, 100);
@@ -162,7 +169,7 @@ fn the_tenants_of_a_replica_that_is_killed_move_to_the_others() {
 }
 
 #[test]
-fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
+pub fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
     let rig = Rig::new(Kind::Postgres);
     rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
     let mut process = rig.start(None);
@@ -204,7 +211,7 @@ pub fn state(id: u32) -> char {
 }
 
 #[test]
-fn replicas_that_come_and_are_killed_all_the_time_lose_no_tenant() {
+pub fn replicas_that_come_and_are_killed_all_the_time_lose_no_tenant() {
     let rig = Rig::new(Kind::Postgres);
     rig.set("write-ms", "300");
     everybody(&rig, 8, 100);
@@ -246,7 +253,7 @@ fn replicas_that_come_and_are_killed_all_the_time_lose_no_tenant() {
 }
 
 #[test]
-fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
+pub fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind);
         rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
@@ -266,7 +273,7 @@ fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
 }
 
 #[test]
-fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
+pub fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind);
         rig.commit(&[("acme", &[1], 100)]);
@@ -293,7 +300,7 @@ fn a_pause_in_the_middle_of_a_write_lets_it_end_and_nothing_follow() {
 }
 
 #[test]
-fn a_replica_that_is_behind_in_git_touches_nothing() {
+pub fn a_replica_that_is_behind_in_git_touches_nothing() {
     let rig = Rig::new(Kind::Postgres);
     everybody(&rig, 4, 100);
     let url = format!("file://{}", rig.stage.repository().display());

@@ -55,7 +55,7 @@ metadata: {name: crash}
 spec:
   guards:
     run: {tenantsMaxPercent: 100}
-    tenant: {flapsMax: 1000}
+    tenant: {flapsMax: 1000, flapWindowMs: 60000}
 ";
 
 /// Where the state is.
@@ -112,6 +112,8 @@ pub struct Rig {
     look_url: String,
     _cluster: Option<Arc<Postgres>>,
     pub expected: Mutex<BTreeMap<u32, Expected>>,
+    /// What people put where nobody manages anything, by organization.
+    decorations: Mutex<BTreeMap<u32, u64>>,
     /// The commit that the repository is at.
     head: Mutex<String>,
     /// Organizations of each tenant, the primary first.
@@ -215,6 +217,7 @@ impl Rig {
             look_url,
             _cluster: cluster,
             expected: Mutex::default(),
+            decorations: Mutex::default(),
             head: Mutex::default(),
             tenants: Mutex::default(),
             connection: tokio::sync::Mutex::new(None),
@@ -280,6 +283,7 @@ impl Rig {
     /// Somebody changes what nobody manages, which is to stay: one version.
     pub fn decorate(&self, number: u32, banner: u64) {
         self.ask("edit", &edit(number, &json!({"banner": banner})));
+        self.decorations.lock().unwrap().insert(number, banner);
         self.expected.lock().unwrap().get_mut(&number).unwrap().version += 1;
     }
 
@@ -469,6 +473,12 @@ impl Rig {
             // More: an effect was repeated. Fewer: one that somebody asked for never came.
             if version != expected.version {
                 wrong.push(format!("organization {number} is at version {version}, not {expected:?}"));
+            }
+        }
+        for (number, banner) in &*self.decorations.lock().unwrap() {
+            let live = self.stage.live(*number).1["banner"].clone();
+            if live != *banner {
+                wrong.push(format!("somebody's banner {banner} of organization {number} is now {live}"));
             }
         }
         let mut ours: BTreeMap<(String, String), usize> = BTreeMap::new();

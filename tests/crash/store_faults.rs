@@ -39,7 +39,7 @@ fn everything(rig: &Rig, ms: u32) {
 }
 
 #[test]
-fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
+pub fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
     let mut cluster = Postgres::start();
     let url = cluster.database("state");
     let rig = Rig::on(Kind::Postgres, url, None);
@@ -62,7 +62,7 @@ fn a_database_server_that_goes_and_comes_back_costs_time_alone() {
 }
 
 #[test]
-fn connections_that_are_cut_are_made_again() {
+pub fn connections_that_are_cut_are_made_again() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     let rig = Rig::on(Kind::Postgres, cluster.database(&name), None);
@@ -82,7 +82,7 @@ fn connections_that_are_cut_are_made_again() {
 }
 
 #[test]
-fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
+pub fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     cluster.database(&name);
@@ -103,7 +103,7 @@ fn an_answer_to_a_commit_that_never_comes_repeats_nothing() {
 }
 
 #[test]
-fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write() {
+pub fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     cluster.database(&name);
@@ -144,7 +144,7 @@ fn a_store_that_takes_ten_seconds_for_an_answer_loses_the_leases_and_no_write() 
 }
 
 #[test]
-fn replicas_behind_a_pooler_in_transaction_mode_work_as_without() {
+pub fn replicas_behind_a_pooler_in_transaction_mode_work_as_without() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     cluster.database(&name);
@@ -192,7 +192,7 @@ fn start_limited(rig: &Rig, armed: &str) -> Process {
 }
 
 #[test]
-fn a_full_disk_keeps_every_write_from_leaving_until_there_is_room() {
+pub fn a_full_disk_keeps_every_write_from_leaving_until_there_is_room() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     everything(&rig, 101);
@@ -200,13 +200,11 @@ fn a_full_disk_keeps_every_write_from_leaving_until_there_is_room() {
     let mut process = start_limited(&rig, "C04:1:stop");
     let id = process.id();
     eventually("it has a plan", || crate::replicas::state(id) == 'T');
-    let files = ["genesync.db", "genesync.db-wal"];
-    let sizes =
-        files.map(|file| std::fs::metadata(rig.stage.path("state").join(file)).map_or(0, |file| file.len()));
     let (mark, log) = (rig.mark(), logged(&rig));
-    // What was logged so far is shorter than the database, and has room left below its size.
-    assert!(sizes.iter().max().unwrap() > &(log as u64 + 10_000), "{sizes:?}");
-    limit_files(id, Some(sizes[1]));
+    // Room to say what is wrong, and none for the three pages that an intent takes at the least.
+    let room = log as u64 + 4_096;
+    assert!(room < 3 * 4_096, "{log} bytes were logged");
+    limit_files(id, Some(room));
     process.signal("CONT");
     eventually("it says so", || told(&rig, log, "the store failed") >= 3);
     assert_eq!(rig.mutations(mark), Vec::<Value>::new());
@@ -229,7 +227,7 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[test]
-fn yesterdays_database_writes_nothing_back_that_was_live_since() {
+pub fn yesterdays_database_writes_nothing_back_that_was_live_since() {
     for kind in Kind::ALL {
         for open in [false, true] {
             let mut rig = Rig::new(kind);
@@ -276,7 +274,7 @@ fn yesterdays_database_writes_nothing_back_that_was_live_since() {
 }
 
 #[test]
-fn without_its_database_it_starts_anew_from_what_is_live() {
+pub fn without_its_database_it_starts_anew_from_what_is_live() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     std::fs::remove_dir_all(rig.stage.path("state")).unwrap();
@@ -288,7 +286,7 @@ fn without_its_database_it_starts_anew_from_what_is_live() {
 }
 
 #[test]
-fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
+pub fn a_database_that_can_not_be_used_is_told_and_nothing_is_written() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     everything(&rig, 101);
@@ -342,7 +340,7 @@ fn read_only(rig: &Rig, then: &mut dyn FnMut(&mut Command)) {
 }
 
 #[test]
-fn a_damaged_file_is_refused_or_does_no_harm() {
+pub fn a_damaged_file_is_refused_or_does_no_harm() {
     let rig = Rig::new(Kind::Sqlite);
     applied(&rig).terminate();
     let file = rig.stage.path("state/genesync.db");
@@ -376,7 +374,7 @@ fn a_damaged_file_is_refused_or_does_no_harm() {
 }
 
 #[test]
-fn a_database_of_a_later_version_is_refused_by_the_controller() {
+pub fn a_database_of_a_later_version_is_refused_by_the_controller() {
     for kind in Kind::ALL {
         let rig = Rig::new(kind);
         applied(&rig).terminate();
@@ -390,7 +388,7 @@ fn a_database_of_a_later_version_is_refused_by_the_controller() {
 }
 
 #[test]
-fn a_migration_that_is_killed_in_its_middle_is_made_anew() {
+pub fn a_migration_that_is_killed_in_its_middle_is_made_anew() {
     let cluster = crate::rig::cluster();
     let name = database_name();
     let rig = Rig::on(Kind::Postgres, cluster.database(&name), Some(Arc::clone(&cluster)));

@@ -156,7 +156,7 @@ impl Drop for Postgres {
 
 /// A pooler in transaction mode before a cluster; stopped when this is dropped or this process dies.
 pub struct Bouncer {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     port: u16,
     guard: Child,
 }
@@ -185,14 +185,14 @@ impl Bouncer {
         command.args(["-c", script, "sh"]).arg(program).arg("-q").arg(&file);
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         command.stderr(std::fs::File::create(folder.path().join("log")).unwrap());
-        let guard = command.spawn().unwrap();
+        let bouncer = Self { folder, port, guard: command.spawn().unwrap() };
         for _ in 0..600 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { _folder: folder, port, guard };
+                return bouncer;
             }
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
-        let log = std::fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(bouncer.folder.path().join("log")).unwrap_or_default();
         panic!("pgbouncer did not start; ./scripts/install-tools.sh installs what the tests need:\n{log}");
     }
 

@@ -1,0 +1,131 @@
+//! Whether the judge would see it: each guard is taken away from outside, by a hand in the store or on the wire.
+
+use genesync::emulator::Request;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::proxy::Trap;
+use crate::replicas::{Replica, state};
+use crate::rig::{Kind, Rig, eventually};
+use crate::support::{CLIENT_ID, SECRET, organization};
+
+/// A guard, and how it is taken away. Calls give what the judge found.
+pub struct Mutant {
+    pub guard: &'static str,
+    pub how: &'static str,
+    pub run: fn() -> Vec<String>,
+}
+
+pub const MUTANTS: &[Mutant] = &[
+    Mutant {
+        guard: "an intent is saved before its write leaves",
+        how: "killed when the write was executed; its intent is deleted before the next process starts",
+        run: || crashed_without_its_intent("DELETE FROM intents WHERE resolved_at IS NULL"),
+    },
+    Mutant {
+        guard: "what becomes of an intent is read back",
+        how: "the same; its intent is marked as ended without a receipt",
+        run: || crashed_without_its_intent("UPDATE intents SET resolved_at = 1 WHERE resolved_at IS NULL"),
+    },
+    Mutant {
+        guard: "nothing is read before a write that may be under way can no longer land",
+        how: "killed while its write was held up on the wire; the intent's deadline is set to the past, and the write lands after the next process has read",
+        run: || late_write(true),
+    },
+    Mutant {
+        guard: "no effect is repeated",
+        how: "one more write in our name, of what is there already",
+        run: repeated_write,
+    },
+];
+
+/// Killed at C08: executed, and nobody has read the answer.
+fn crashed_without_its_intent(how: &'static str) -> Vec<String> {
+    let rig = Rig::new(Kind::Sqlite);
+    rig.commit(&[("acme", &[1], 100)]);
+    rig.start(Some("C08")).wait();
+    rig.query(how).unwrap();
+    let _process = rig.start(None);
+    rig.settle().unwrap();
+    rig.violations()
+}
+
+/// A write that is on its way when its process dies, and lands later.
+fn late_write(without_quarantine: bool) -> Vec<String> {
+    let rig = Rig::new(Kind::Sqlite);
+    // Long enough for all this to happen before it ends.
+    rig.set("write-ms", "20000");
+    rig.commit(&[("acme", &[1], 100)]);
+    let mut process = rig.start(None);
+    rig.settle().unwrap();
+    process.terminate();
+    rig.commit(&[("acme", &[1], 101)]);
+    let mut first = Replica::start_holding(&rig, Trap::Hold { nth: 1 });
+    eventually("its write is held up", || first.proxy.sprung() == 1);
+    first.process.kill();
+    let land = || {
+        first.proxy.let_go();
+        eventually("it lands", || rig.stage.live(1).0 == 2);
+    };
+    if without_quarantine {
+        rig.query(
+            "UPDATE intents SET intent = json_set(intent, '$.deadline', '2020-01-01T00:00:00Z')
+             WHERE resolved_at IS NULL",
+        )
+        .unwrap();
+        let next = rig.start(Some("C06:1:stop"));
+        eventually("it has read, and is about to write", || state(next.id()) == 'T');
+        land();
+        next.signal("CONT");
+        rig.settle().unwrap();
+        return rig.violations();
+    }
+    let mark = rig.mark();
+    let token = || rig.query("SELECT token FROM leases").unwrap();
+    let before = token();
+    let _next = rig.start(None);
+    eventually("the next one has taken over", || token() != before);
+    assert!(rig.requests(mark, |request| request["method"] == "GET").is_empty(), "nothing is read before");
+    land();
+    rig.settle().unwrap();
+    rig.violations()
+}
+
+fn repeated_write() -> Vec<String> {
+    let rig = Rig::new(Kind::Sqlite);
+    rig.commit(&[("acme", &[1], 100)]);
+    let _process = rig.start(None);
+    rig.settle().unwrap();
+    let (version, body) = rig.stage.live(1);
+    let form = format!("grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={SECRET}");
+    let mut world = rig.stage.world.lock().unwrap();
+    let mut ask = |request: Request| world.handle(&request, Timestamp::now()).response.unwrap();
+    let token = Request::new("POST", "/oauth/token")
+        .with_header("content-type", "application/x-www-form-urlencoded")
+        .with_body(form);
+    let token: Value = serde_json::from_slice(&ask(token).body).unwrap();
+    let path = format!("/api/v2/webchat/organizations/{}/configurations", organization(1));
+    let bearer = format!("Bearer {}", token["access_token"].as_str().unwrap());
+    let write = Request::new("PUT", &path)
+        .with_header("authorization", &bearer)
+        .with_header("content-type", "application/json")
+        .with_header("if-match", &version.to_string())
+        .with_body(body.to_string());
+    assert_eq!(ask(write).status, 200);
+    drop(world);
+    rig.violations()
+}
+
+#[test]
+fn the_judge_sees_a_guard_that_is_missing() {
+    for mutant in MUTANTS {
+        let found = (mutant.run)();
+        println!("{}: {found:?}", mutant.guard);
+        assert!(!found.is_empty(), "not seen: {}", mutant.guard);
+    }
+}
+
+#[test]
+fn a_write_that_lands_after_its_process_died_is_found_and_not_repeated() {
+    assert_eq!(late_write(false), Vec::<String>::new());
+}
