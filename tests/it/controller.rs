@@ -591,7 +591,10 @@ fn an_emptied_rewound_or_unreachable_repository_writes_nothing_and_status_says_w
     wait_until("status says why", || said("could not find repository"));
     wait_until("that is long ago", || figure(&running, "genesync_source_fetch_age_seconds") >= Some(1.0));
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
-    stage.wait_for(&["acme"], "Drifted");
+    stage.wait_for(&["acme"], "Held");
+    wait_until("the drift is seen", || {
+        stage.genesync(&["status", "acme", "--format", "json"]).json()["tenants"][0]["driftedAt"].is_string()
+    });
     assert_eq!((puts(&stage, mark), delay_of(&stage, 1)), (0, json!(777)));
     assert!(said("so it is only watched"));
     std::fs::remove_dir(stage.repository()).unwrap();
