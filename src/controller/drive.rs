@@ -94,7 +94,7 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
             }
         }
         let Some(effect) = asked else { return run };
-        if run.tally.writes > 0 && matches!(run.phase, Phase::Intending(_)) {
+        if !run.receipts.is_empty() && matches!(run.phase, Phase::Intending(_)) {
             crash::point("C13");
         }
         let superseded = || watcher.superseded().is_some_and(CancellationToken::is_cancelled);

@@ -15,6 +15,8 @@ use crate::workload::{STEPS, Workload};
 
 /// Cells at once: each waits for leases and deadlines most of the time.
 const AT_ONCE: usize = 12;
+/// How often a cell is gone through where its point was not reached.
+const ATTEMPTS: u32 = 3;
 /// Looks at a tenant during which nothing may be written any more.
 const QUIET: usize = 2;
 
@@ -117,7 +119,14 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
             died = armed.died();
             died.is_some()
         })?;
-        if settled && matches!(cell.point, "C20" | "C21") {
+        if settled {
+            // A run may be on its way to its end: a status that was good before does not say so.
+            eventually("the end of every run", || {
+                died = died.or_else(|| armed.died());
+                died.is_some() || rig.idle()
+            });
+        }
+        if settled && died.is_none() && matches!(cell.point, "C20" | "C21") {
             if cell.point == "C20" {
                 armed.process.signal("TERM");
             }
@@ -125,7 +134,9 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
         }
         if let Some(as_wished) = died.or_else(|| armed.died()) {
             outcome.fired = as_wished;
-            if !as_wished {
+            // One that was told to stop and was quick about it has only missed its point.
+            let stopped = armed.process.ended().is_some_and(|status| status.success());
+            if !as_wished && !(stopped && matches!(cell.point, "C20" | "C21")) {
                 outcome.wrong.push(format!("it ended otherwise:\n{}", armed.process.log()));
             }
             return Ok((step + 1).min(STEPS));
@@ -185,6 +196,15 @@ fn go_through(cell: Cell) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
+fn attempt(cell: Cell) -> Outcome {
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| go_through(cell)));
+    let outcome = outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        Err(text.unwrap_or_else(|| "it panicked".into()))
+    });
+    outcome.unwrap_or_else(|why| Outcome { wrong: vec![why], ..Outcome::default() })
+}
+
 /// Goes through cells, some at once.
 pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
     let queue = Mutex::new(VecDeque::from(cells));
@@ -194,13 +214,14 @@ pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
             scope.spawn(|| {
                 loop {
                     let Some(cell) = queue.lock().unwrap().pop_front() else { return };
-                    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| go_through(cell)));
-                    let outcome = outcome.unwrap_or_else(|panic| {
-                        let text = panic.downcast_ref::<String>().cloned();
-                        Err(text.unwrap_or_else(|| "it panicked".into()))
-                    });
-                    let outcome =
-                        outcome.unwrap_or_else(|why| Outcome { wrong: vec![why], ..Outcome::default() });
+                    let mut outcome = attempt(cell);
+                    // On a busy machine a write may be given up, and its run takes another way.
+                    for _ in 1..ATTEMPTS {
+                        if outcome.fired || !outcome.wrong.is_empty() {
+                            break;
+                        }
+                        outcome = attempt(cell);
+                    }
                     let mut done = done.lock().unwrap();
                     done.push((cell, outcome));
                     if done.len().is_multiple_of(50) {
