@@ -281,7 +281,8 @@ pub fn a_source_that_was_not_read_for_long_is_looked_at_and_not_written_from() {
     let mark = rig.mark();
     rig.drift(1, 777);
     eventually("it is seen", || {
-        rig.query("SELECT status FROM tenants WHERE name = 'acme'").unwrap()[0][0] == "Drifted"
+        let seen = rig.query("SELECT status, drifted_at FROM tenants WHERE name = 'acme'").unwrap();
+        seen[0][0] == "Held" && seen[0][1] != "0"
     });
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
     assert_eq!(rig.mutations(mark), Vec::<Value>::new());

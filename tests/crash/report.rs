@@ -85,9 +85,9 @@ const SCENARIOS: &[Scenario] = &[
     of(
         REPLICAS,
         "one is behind in git",
-        "it touches nothing",
+        "it asks git at once, and touches nothing before it knows what git says",
         1,
-        replicas::a_replica_that_is_behind_in_git_touches_nothing,
+        replicas::a_replica_that_is_behind_in_git_catches_up_before_it_touches_anything,
     ),
     of(
         STORE,
