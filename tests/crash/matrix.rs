@@ -136,7 +136,8 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
             outcome.fired = as_wished;
             // One that was told to stop and was quick about it has only missed its point.
             let stopped = armed.process.ended().is_some_and(|status| status.success());
-            if !(as_wished || stopped && matches!(cell.point, "C20" | "C21")) {
+            let missed = stopped && matches!(cell.point, "C20" | "C21");
+            if !(as_wished || missed) {
                 outcome.wrong.push(format!("it ended otherwise:\n{}", armed.process.log()));
             }
             return Ok((step + 1).min(STEPS));
