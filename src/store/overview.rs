@@ -45,28 +45,6 @@ pub struct TenantRow {
     pub pause: Option<Pause>,
 }
 
-/// The fleet in a few numbers, by the database's clock.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// Tenants by status.
-    pub by_status: Vec<(String, u64)>,
-    /// Tenants that are due and not leased.
-    pub due: u64,
-    /// Tenants whose change is not applied yet.
-    pub behind: u64,
-    /// Milliseconds since the longest-unsynced tenant was in sync; tenants never in sync count from their
-    /// status' beginning.
-    pub oldest_sync_ms: u64,
-    /// Milliseconds since the oldest drift was seen.
-    pub oldest_drift_ms: u64,
-    /// Tenants with drift.
-    pub drifted: u64,
-    /// Milliseconds since the oldest intent without an end was sent.
-    pub oldest_intent_ms: u64,
-    /// Receipts without an audit entry.
-    pub owed: u64,
-}
-
 impl Store {
     /// Every tenant that git holds, or only some, by name.
     ///
@@ -126,58 +104,5 @@ impl Store {
                 })
             })
             .collect()
-    }
-
-    /// The fleet in a few numbers.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn summary(&self) -> Result<Summary, StoreError> {
-        let doing = "counting the tenants";
-        let by_status = self
-            .engine
-            .query(
-                "SELECT CASE WHEN p.kind = 'pause' THEN 'Paused' ELSE t.status END AS word,
-                        CAST(COUNT(*) AS BIGINT) AS n
-                 FROM tenants t LEFT JOIN pauses p ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
-                 WHERE t.removed = 0 GROUP BY 1 ORDER BY 1",
-            )
-            .fetch_all(&self.engine);
-        let mut summary = Summary::default();
-        for row in by_status.await.map_err(failed(doing))? {
-            summary.by_status.push((text(&row, "word")?, number(&row, "n")?.unsigned_abs()));
-        }
-        let row = self
-            .engine
-            .query(
-                "SELECT
-                   CAST(COALESCE(SUM(CASE WHEN t.due_at <= {now} AND t.cause <> 'running' THEN 1 ELSE 0 END), 0) AS BIGINT) AS due,
-                   CAST(COALESCE(SUM(CASE WHEN t.applied <> t.wanted THEN 1 ELSE 0 END), 0) AS BIGINT) AS behind,
-                   CAST(COALESCE(SUM(CASE WHEN t.drifted_at > 0 THEN 1 ELSE 0 END), 0) AS BIGINT) AS drifted,
-                   {now} - MIN(CASE WHEN t.synced_at > 0 THEN t.synced_at ELSE t.since END) AS oldest_sync,
-                   {now} - MIN(CASE WHEN t.drifted_at > 0 THEN t.drifted_at END) AS oldest_drift
-                 FROM tenants t WHERE t.removed = 0",
-            )
-            .fetch_one(&self.engine);
-        let row = row.await.map_err(failed(doing))?;
-        let age = |name: &str| optional(&row, name).map(|ms| ms.unwrap_or_default().max(0).unsigned_abs());
-        summary.due = age("due")?;
-        summary.behind = age("behind")?;
-        summary.drifted = age("drifted")?;
-        summary.oldest_sync_ms = age("oldest_sync")?;
-        summary.oldest_drift_ms = age("oldest_drift")?;
-        let row = self
-            .engine
-            .query(
-                "SELECT (SELECT {now} - MIN(sent_at) FROM intents WHERE resolved_at IS NULL) AS oldest_intent,
-                        (SELECT CAST(COUNT(*) AS BIGINT) FROM receipts p WHERE NOT EXISTS (
-                           SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant
-                             AND c.organization = p.organization AND c.version = p.version)) AS owed",
-            )
-            .fetch_one(&self.engine);
-        let row = row.await.map_err(failed(doing))?;
-        summary.oldest_intent_ms = optional(&row, "oldest_intent")?.unwrap_or_default().max(0).unsigned_abs();
-        summary.owed = number(&row, "owed")?.unsigned_abs();
-        Ok(summary)
     }
 }

@@ -399,9 +399,6 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
         history.iter().map(|line| line.kind.as_str()).collect::<BTreeSet<_>>(),
         ["drift", "paused"].into()
     );
-    let summary = a.summary().await.unwrap();
-    assert_eq!(summary.by_status, [("Degraded".to_owned(), 1), ("Synced".to_owned(), 1)]);
-    assert_eq!((summary.behind, summary.drifted, summary.due), (1, 1, 0));
     let row = a.tenants(&[tenant("acme")]).await.unwrap().remove(0);
     assert!(row.drifted_at.is_some() && row.synced_at.is_none() && row.checked_at.is_some());
     assert_eq!((row.failures, row.reason.as_str()), (1, "mara moved it"));
