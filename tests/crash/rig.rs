@@ -40,7 +40,6 @@ burst = 1000
 [controller]
 git-poll-ms = 100
 git-stale-ms = 3600000
-runs-max = 64
 resync-ms = 250
 retry-ms = 50
 retry-max-ms = 300
