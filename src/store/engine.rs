@@ -28,6 +28,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Replicas that start together race for the first migration: losers look again.
 const MIGRATE_ATTEMPTS: u32 = 20;
 
+/// A replica that stops between two statements, as one that is swapped out or whose machine is suspended does,
+/// holds its locks for as long: the others would wait for it past any lease. The server ends its transaction
+/// instead. Said with each, for a pooler keeps no setting of a connection's.
+const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 5000";
+
 /// A pool and its dialect.
 #[derive(Debug, Clone)]
 pub struct Engine {
@@ -103,7 +108,7 @@ impl Engine {
     pub async fn begin(&self, doing: &'static str) -> Result<Transaction<'static, Any>, StoreError> {
         let begun = match self.dialect {
             Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Dialect::Postgres => self.pool.begin().await,
+            Dialect::Postgres => self.pool.begin_with(BEGIN_POSTGRES).await,
         };
         begun.map_err(failed(doing))
     }
@@ -206,7 +211,7 @@ impl<'c> Executor<'c> for &'c Engine {
             return (&self.pool).fetch_many(query);
         }
         let answers = async {
-            let mut transaction = self.pool.begin().await?;
+            let mut transaction = self.pool.begin_with(BEGIN_POSTGRES).await?;
             let answers: Vec<_> = transaction.fetch_many(query).try_collect().await?;
             transaction.commit().await?;
             Ok(stream::iter(answers.into_iter().map(Ok)))

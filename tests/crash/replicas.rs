@@ -204,6 +204,24 @@ pub fn a_holder_that_is_paused_past_its_lease_is_fenced_and_sends_nothing() {
     }
 }
 
+#[test]
+pub fn a_replica_that_is_paused_within_a_transaction_holds_nobody_up() {
+    let rig = Rig::new(Kind::Postgres);
+    rig.commit(&[("acme", &[1], 100), ("wide", &[2, 3], 100)]);
+    // It has claimed every tenant there is, and its rows are locked until the server ends that transaction.
+    let sleeper = Replica::start(&rig, "sleeper", Some("C01b:1:stop"));
+    eventually("it stops with its transaction open", || state(sleeper.process.id()) == 'T');
+    let other = Replica::start(&rig, "other", None);
+    rig.settle().unwrap();
+    assert_eq!(sleeper.puts(), 0);
+    sleeper.process.signal("CONT");
+    rig.commit(&[("acme", &[1], 101)]);
+    drop(other);
+    rig.settle().unwrap();
+    assert!(sleeper.puts() > 0, "it is as good as any other");
+    assert_sound(&rig);
+}
+
 /// A process' state as the system calls it: `T` for stopped.
 pub fn state(id: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();

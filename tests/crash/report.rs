@@ -63,6 +63,13 @@ const SCENARIOS: &[Scenario] = &[
     ),
     of(
         REPLICAS,
+        "one is stopped within a transaction, every row that it wants locked",
+        "the server ends that transaction; the others go on",
+        1,
+        replicas::a_replica_that_is_paused_within_a_transaction_holds_nobody_up,
+    ),
+    of(
+        REPLICAS,
         "four at once, one killed every few hundred ms",
         "no tenant is lost, then silence",
         25,

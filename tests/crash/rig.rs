@@ -427,6 +427,18 @@ impl Rig {
         held.is_ok_and(|held| held.is_empty())
     }
 
+    /// What every process of this rig has logged.
+    fn logs(&self) -> String {
+        let mut logs: Vec<_> = std::fs::read_dir(self.stage.path("")).unwrap().flatten().collect();
+        logs.retain(|entry| entry.path().extension().is_some_and(|extension| extension == "log"));
+        logs.sort_by_key(std::fs::DirEntry::file_name);
+        let logs = logs.iter().map(|entry| {
+            let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            format!("{}:\n{log}", entry.file_name().display())
+        });
+        logs.collect()
+    }
+
     /// Waits until all is settled.
     pub fn settle(&self) -> Result<(), String> {
         self.settle_or(|| false).map(drop)
@@ -442,8 +454,7 @@ impl Rig {
             match self.settled() {
                 Ok(()) => return Ok(true),
                 Err(why) if Instant::now() > deadline => {
-                    let log = std::fs::read_to_string(self.stage.path("run.log")).unwrap_or_default();
-                    return Err(format!("not settled within {PATIENCE:?}: {why}\n{log}"));
+                    return Err(format!("not settled within {PATIENCE:?}: {why}\n{}", self.logs()));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
