@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use url::Url;
 
 use super::auth::{TokenAnswer, TokenCell};
 use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
-use super::pace::{Gate, Pace, Pacer, RetryBudget};
+use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
@@ -344,13 +345,15 @@ impl Client {
         }
         let mut response = describe(&answer, operation);
         let number = |name: &str| header(&answer, name).and_then(|value| value.parse::<u32>().ok());
-        let limit = number("x-ratelimit-limit");
-        let left = number("x-ratelimit-remaining").zip(limit.filter(|limit| *limit > 0));
-        self.heard(Some(response.status), left.map(|(left, limit)| f64::from(left) / f64::from(limit)));
+        let allowance = number("x-ratelimit-limit")
+            .and_then(NonZeroU32::new)
+            .map(|per_minute| Allowance { per_minute, left: number("x-ratelimit-remaining") });
+        let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
+        self.heard(Some(response.status), allowance.and_then(share));
         {
             let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(pacer) = pacers.get_mut(&target.organization) {
-                pacer.learn(response.status, response.retry_after_ms, limit, clock::monotonic());
+                pacer.learn(response.status, response.retry_after_ms, allowance, clock::monotonic());
             }
         }
         tracing::debug!(

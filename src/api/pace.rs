@@ -24,6 +24,15 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// What a server says of its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests a minute.
+    pub per_minute: NonZeroU32,
+    /// Requests that it would take at once now, where it says so.
+    pub left: Option<u32>,
+}
+
 /// The pacer of one organization.
 pub struct Pacer {
     configured: Pace,
@@ -72,20 +81,27 @@ impl Pacer {
         }
     }
 
-    /// Learns from an answer: its status, `Retry-After`, and the server's limit a minute where it names one.
+    /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit.
     pub fn learn(
         &mut self,
         status: u16,
         retry_after_ms: Option<u64>,
-        limit_per_minute: Option<u32>,
+        allowance: Option<Allowance>,
         now: Instant,
     ) {
-        if let Some(limit) = limit_per_minute.filter(|limit| *limit > 0) {
+        if let Some(Allowance { per_minute: limit, left }) = allowance {
+            let limit = limit.get();
             let per_minute = (limit.saturating_mul(LIMIT_SHARE_PERCENT) / 100).max(1);
             let pace = Pace { per_minute, burst: self.configured.burst.min(per_minute / 10).max(1) };
             if pace != self.pace {
                 self.bucket = full_bucket(pace);
                 self.pace = pace;
+            }
+            // How much may come at once is the server's secret. One that has nothing left has something again
+            // when a minute's share of one request is over.
+            if left == Some(0) {
+                let wait = Duration::from_secs(60) / limit;
+                self.not_before = now.checked_add(wait).max(self.not_before);
             }
         }
         if status == 429 {
@@ -215,10 +231,25 @@ mod tests {
     #[test]
     fn the_servers_own_limit_sets_the_pace() {
         let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(200, None, Some(60), now);
+        pacer.learn(200, None, allowance(60, None), now);
         assert_eq!(pacer.pace, Pace { per_minute: 54, burst: 5 });
-        pacer.learn(200, None, Some(0), now);
-        assert_eq!(pacer.pace.per_minute, 54);
+        assert_eq!(pacer.gate(now), Gate::Open);
+    }
+
+    #[test]
+    fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
+        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+        pacer.learn(200, None, allowance(300, Some(1)), now);
+        assert_eq!(pacer.gate(now), Gate::Open);
+        pacer.learn(200, None, allowance(300, Some(0)), now);
+        assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
+        // What it asks for itself counts where that is later.
+        pacer.learn(429, Some(1_000), allowance(300, Some(0)), now);
+        assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
+    }
+
+    fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
+        NonZeroU32::new(per_minute).map(|per_minute| Allowance { per_minute, left })
     }
 
     #[test]
