@@ -30,6 +30,8 @@ CREATE TABLE tenants (
     drifted_at BIGINT NOT NULL        -- when its drift was first seen; 0 for none
 );
 CREATE INDEX tenants_due ON tenants (due_at, name);
+-- Whose change the higher waves wait for: asked with every claim.
+CREATE INDEX tenants_pending ON tenants (wave) WHERE removed = 0 AND enforced = 1 AND applied <> wanted;
 
 -- Who works on what. `token` grows with every holder; the journal refuses an older one.
 CREATE TABLE leases (

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use jiff::Timestamp;
 
+use super::engine::again_if_taken_back;
 use super::lease::{Lease, RELEASE, tokens};
 use super::tenants::{Cause, NEVER};
 use super::{Store, StoreError, failed, json, text};
@@ -62,6 +64,10 @@ impl Store {
     /// # Errors
     /// The database failed; the leases run out and the tenants are due then.
     pub async fn finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
+        again_if_taken_back(|| self.try_finish(finished).boxed()).await
+    }
+
+    async fn try_finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
         let doing = "writing down how runs ended";
         let mut transaction = self.writer.begin(doing).await?;
         // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer.

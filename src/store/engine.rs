@@ -25,6 +25,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "begin", include_str!("../../migr
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a transaction that the database takes back is tried.
+const TAKEN_BACK_MAX: u32 = 5;
 /// Replicas that start together race for the first migration: losers look again.
 const MIGRATE_ATTEMPTS: u32 = 20;
 
@@ -192,6 +194,29 @@ impl Engine {
         let row = self.query(newest).fetch_one(self).await.map_err(failed("reading its schema"))?;
         row.try_get("version").map_err(failed("reading its schema"))
     }
+}
+
+/// Does what it is given again where the database took it back whole because others worked on the same rows: of
+/// two that wait for each other one has to give way, and a distributed database makes either give way.
+pub async fn again_if_taken_back<'a, T>(
+    mut transaction: impl FnMut() -> BoxFuture<'a, Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    for attempt in 1..TAKEN_BACK_MAX {
+        match transaction().await {
+            Err(error) if was_taken_back(&error) => {
+                tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
+            }
+            result => return result,
+        }
+    }
+    transaction().await
+}
+
+/// `serialization_failure` and `deadlock_detected`: nothing of the transaction is left.
+fn was_taken_back(error: &StoreError) -> bool {
+    let StoreError::Database { source, .. } = error else { return false };
+    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// A single query. Behind a pooler it is a transaction of its own: it is asked in two steps, and between two

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Any, Transaction};
 
+use super::engine::again_if_taken_back;
 use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, names, number, text};
 use crate::clock;
@@ -128,9 +130,12 @@ impl Store {
             return self.append_in_group(lease, records).await;
         }
         let doing = "writing the journal";
-        let mut transaction = self.writer.begin(doing).await?;
-        self.append_within(&mut transaction, lease, records).await?;
-        transaction.commit().await.map_err(failed(doing))
+        let once = || async move {
+            let mut transaction = self.writer.begin(doing).await?;
+            self.append_within(&mut transaction, lease, records).await?;
+            transaction.commit().await.map_err(failed(doing))
+        };
+        again_if_taken_back(|| once().boxed()).await
     }
 
     /// The same, within a transaction that its caller ends.

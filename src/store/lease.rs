@@ -8,6 +8,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+
+use super::engine::again_if_taken_back;
 use super::notes::{Pause, pause};
 use super::tenants::Cause;
 use super::{Store, StoreError, failed, json, names, number, text};
@@ -67,6 +70,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
+        again_if_taken_back(|| self.try_claim(claim).boxed()).await
+    }
+
+    async fn try_claim(&self, claim: &Claim<'_>) -> Result<Vec<Claimed>, StoreError> {
         let doing = "claiming tenants";
         let saturated: Vec<_> =
             claim.saturated.iter().map(|name| serde_json::json!({"name": name.as_str()})).collect();
@@ -80,13 +87,14 @@ impl Store {
                    SELECT t.name FROM tenants t
                    WHERE t.due_at <= {now} AND t.removed = 0
                      AND EXISTS (SELECT 1 FROM heads h WHERE h.repository = $5 AND h.revision = $6)
+                     AND (t.applied = t.wanted OR t.enforced = 0 OR t.wave <= COALESCE((
+                       SELECT e.wave FROM tenants e
+                       WHERE e.removed = 0 AND e.enforced = 1 AND e.applied <> e.wanted
+                         AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = e.name AND p.kind = 'pause'
+                           AND (p.until IS NULL OR p.until > {now}))
+                       ORDER BY e.wave LIMIT 1), t.wave))
                      AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = t.name AND l.expires_at > {now})
                      AND t.credentials NOT IN (SELECT r.value->>'name' FROM {each:3})
-                     AND (t.applied = t.wanted OR t.enforced = 0 OR NOT EXISTS (
-                       SELECT 1 FROM tenants e WHERE e.wave < t.wave AND e.removed = 0 AND e.enforced = 1
-                         AND e.applied <> e.wanted
-                         AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = e.name AND p.kind = 'pause'
-                           AND (p.until IS NULL OR p.until > {now}))))
                    ORDER BY t.due_at, t.name LIMIT $4 {skip_locked}) AS due
                  WHERE true
                  ON CONFLICT (name) DO UPDATE SET
@@ -206,6 +214,10 @@ impl Store {
     /// # Errors
     /// The database failed: nothing is known, and time goes on.
     pub async fn renew(&self, leases: &[Lease], lease: Duration) -> Result<BTreeSet<TenantName>, StoreError> {
+        again_if_taken_back(|| self.try_renew(leases, lease).boxed()).await
+    }
+
+    async fn try_renew(&self, leases: &[Lease], lease: Duration) -> Result<BTreeSet<TenantName>, StoreError> {
         let doing = "renewing leases";
         let renewed = self
             .engine

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde::Serialize;
 use sqlx::{Any, Transaction};
 
+use super::engine::again_if_taken_back;
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
 use crate::crash;
@@ -173,6 +175,10 @@ impl Store {
     /// # Errors
     /// The database failed, or it belongs to another repository; nothing was taken.
     pub async fn advance(&self, head: &NewHead<'_>) -> Result<Advance, StoreError> {
+        again_if_taken_back(|| self.try_advance(head).boxed()).await
+    }
+
+    async fn try_advance(&self, head: &NewHead<'_>) -> Result<Advance, StoreError> {
         let NewHead { repository, known, revision, rows, gone, judge } = *head;
         let doing = "taking a new head";
         let mut transaction = self.writer.begin(doing).await?;
@@ -298,13 +304,13 @@ impl Store {
         let counted = self
             .engine
             .query(
-                "WITH w AS MATERIALIZED (
-                   SELECT r.value->>'name' AS name, r.value->>'wanted' AS wanted FROM {each:1})
-                 SELECT CAST(COUNT(*) AS BIGINT) AS n FROM tenants t LEFT JOIN w ON w.name = t.name
-                 WHERE t.applied <> '' AND (
-                   (w.wanted <> '' AND w.wanted <> t.applied AND (w.wanted <> t.wanted OR t.removed = 1))
-                   OR EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = t.name AND p.kind = 'hold'
-                              AND p.paused_by LIKE 'guard %'))",
+                "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM (
+                   SELECT t.name FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                   WHERE t.applied <> '' AND r.value->>'wanted' <> '' AND r.value->>'wanted' <> t.applied
+                     AND (t.wanted <> r.value->>'wanted' OR t.removed = 1)
+                   UNION
+                   SELECT t.name FROM pauses p JOIN tenants t ON t.name = p.tenant
+                   WHERE p.kind = 'hold' AND p.paused_by LIKE 'guard %' AND t.applied <> '') AS changing",
             )
             .bind(rows.to_owned())
             .fetch_one(&mut **transaction);
@@ -353,6 +359,10 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn poke(&self, tenants: Option<&[TenantName]>, cause: Cause) -> Result<u64, StoreError> {
+        again_if_taken_back(|| self.try_poke(tenants, cause).boxed()).await
+    }
+
+    async fn try_poke(&self, tenants: Option<&[TenantName]>, cause: Cause) -> Result<u64, StoreError> {
         let poked = match tenants {
             None => self
                 .engine

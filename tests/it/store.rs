@@ -525,6 +525,45 @@ fn the_suite_holds_on_postgresql() {
 }
 
 #[test]
+fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
+    let cluster = Postgres::start();
+    let place = StorePlace::Postgres(Secret::new(cluster.database("deadlock")));
+    let until = async |what: &str, query: &str| {
+        for _ in 0..600 {
+            if cluster.sql("deadlock", query) == "t" {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("waited in vain for {what}");
+    };
+    block_on(async {
+        let store = Store::open(&place, "a").await.unwrap();
+        advance(&store, None, "c1", &[wanted("a", "1"), wanted("b", "1")]).await;
+        // The rows are locked in an order that the database chooses: one of the two is against ours.
+        for (ours, theirs) in [("a", "b"), ("b", "a")] {
+            store.poke(None, Cause::Operator).await.unwrap();
+            let claimed = claim(&store, 2).await;
+            assert_eq!(named(&claimed), ["a", "b"]);
+            let mut other = cluster.session("deadlock");
+            other.say(&format!("BEGIN; UPDATE leases SET holder = holder WHERE name = '{theirs}';"));
+            until("their lock", &format!("SELECT count(*) = 0 FROM (SELECT FROM leases WHERE name = '{theirs}' FOR UPDATE SKIP LOCKED) AS free")).await;
+            let finished: Vec<Finished> = claimed.iter().map(|one| done(one, true)).collect();
+            let ours_ended = {
+                let store = store.clone();
+                tokio::spawn(async move { store.finish(&finished).await })
+            };
+            until("our wait", "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted").await;
+            other.say(&format!("UPDATE leases SET holder = holder WHERE name = '{ours}'; COMMIT;"));
+            ours_ended.await.unwrap().unwrap();
+        }
+        // The server's counters come a moment later.
+        until("a deadlock", "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = 'deadlock'").await;
+        store.close().await;
+    });
+}
+
+#[test]
 fn the_suite_holds_behind_a_pooler_in_transaction_mode() {
     let cluster = Postgres::start();
     // Fewer than there are handles: what one transaction leaves in its connection, another one finds.
