@@ -89,10 +89,23 @@ pub fn load_watched(
     today: Date,
     on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
 ) -> Result<Fleet, SourceError> {
-    let snapshot = source.snapshot_of(revision, only)?;
+    let mut snapshot = source.snapshot_of(revision, only)?;
+    snapshot.tenants.retain(|name, _| only.is_none_or(|only| only.contains(name)));
+    load_listed(source, snapshot, today, on_tenant)
+}
+
+/// The same for what was listed already.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_listed(
+    source: &Source,
+    snapshot: Snapshot,
+    today: Date,
+    on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
+) -> Result<Fleet, SourceError> {
     let shared = Shared::read(source, &snapshot)?;
-    let names: Vec<&TenantName> =
-        snapshot.tenants.keys().filter(|name| only.is_none_or(|only| only.contains(*name))).collect();
+    let names: Vec<&TenantName> = snapshot.tenants.keys().collect();
     let parts = in_parallel(source, &names, |reader, name| {
         let mut part = read_one(reader, &snapshot, name, &shared, today)?;
         on_tenant(names.len(), &mut part.loaded);

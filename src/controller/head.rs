@@ -354,10 +354,7 @@ impl Head {
         let today = clock::today();
         let read = tokio::task::spawn_blocking(move || match current {
             Some(current) => current.follow(&source, revision.as_str(), today),
-            None => Known::load(&source, revision.as_str(), today).map(|known| {
-                let rows = known.all_wanted();
-                (known, Moved { rows, gone: None })
-            }),
+            None => Known::load(&source, revision.as_str(), today).map(Known::all_moved),
         });
         let read = read.await;
         Ok(read.map_err(|error| HeadError::Other(format!("reading {} ended: {error}", self.identity())))??)

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::fleet::{self, Fleet, Loaded};
 use crate::model::plan::Limits;
-use crate::model::snapshot::Outline;
+use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
     CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Tenant, TenantName, json,
 };
@@ -63,8 +63,12 @@ impl Known {
     /// # Errors
     /// It can't be read, or the project itself is not valid: no limit in it can be trusted then.
     pub fn load(source: &Source, revision: &str, today: Date) -> Result<Self, LoadError> {
-        let outline = source.outline(revision)?;
-        let (fleet, tenants) = read(source, &outline.revision, None, today)?;
+        let (outline, snapshot) = source.survey(revision, &|_| None)?;
+        Self::of(source, outline, snapshot, today)
+    }
+
+    fn of(source: &Source, outline: Outline, snapshot: Snapshot, today: Date) -> Result<Self, LoadError> {
+        let (fleet, tenants) = read(source, snapshot, today)?;
         refuse_broken_project(&fleet)?;
         let rivalry =
             fleet.findings.iter().any(|finding| finding.rule == "identity" && !finding.related.is_empty());
@@ -83,49 +87,48 @@ impl Known {
     /// # Errors
     /// As [`Known::load`].
     pub fn follow(&self, source: &Source, revision: &str, today: Date) -> Result<(Self, Moved), LoadError> {
-        let outline = source.outline(revision)?;
-        let touched: BTreeSet<TenantName> = outline
-            .tenants
-            .iter()
-            .filter(|(name, id)| self.outline.tenants.get(*name) != Some(*id))
-            .map(|(name, _)| TenantName::new(name.as_str()))
-            .collect();
-        let gone: Vec<TenantName> = self
-            .outline
-            .tenants
-            .keys()
-            .filter(|name| !outline.tenants.contains_key(*name))
-            .map(|name| TenantName::new(name.as_str()))
-            .collect();
-        let all_gone = outline.tenants.is_empty();
-        if outline.shared != self.outline.shared || self.rivalry || all_gone || today != self.day {
-            return self.reload(source, revision, today);
+        let everything = |outline: &Outline| {
+            outline.shared != self.outline.shared
+                || self.rivalry
+                || outline.tenants.is_empty()
+                || today != self.day
+        };
+        let touched = |outline: &Outline| -> BTreeSet<TenantName> {
+            outline.since(&self.outline).0.into_iter().map(TenantName::new).collect()
+        };
+        let choose = |outline: &Outline| (!everything(outline)).then(|| touched(outline));
+        let (outline, snapshot) = source.survey(revision, &choose)?;
+        if everything(&outline) {
+            return Self::of(source, outline, snapshot, today).map(Self::all_moved);
         }
+        let (touched, gone) = outline.since(&self.outline);
+        let touched: BTreeSet<TenantName> = touched.into_iter().map(TenantName::new).collect();
+        let gone: Vec<TenantName> = gone.into_iter().map(TenantName::new).collect();
         let mut known = self.clone();
         for name in touched.iter().chain(&gone) {
             known.tenants.remove(name);
         }
         if !touched.is_empty() {
-            let (fleet, fresh) = read(source, &outline.revision, Some(&touched), today)?;
+            let (fleet, fresh) = read(source, snapshot, today)?;
             if claims_of_others(&known.tenants, &fresh) {
-                return self.reload(source, revision, today);
+                return Self::load(source, revision, today).map(Self::all_moved);
             }
             known.limits = fleet.limits;
             known.tenants.extend(fresh);
         }
-        known.revision = outline.revision.clone();
-        known.outline = outline;
         let rows = touched.iter().filter_map(|name| known.wanted(name)).collect();
         // A folder that no longer holds a configuration is as good as gone.
         let emptied = touched.iter().filter(|name| !known.tenants.contains_key(*name)).cloned();
         let gone = Some(gone.into_iter().chain(emptied).collect());
+        known.revision = outline.revision.clone();
+        known.outline = outline;
         Ok((known, Moved { rows, gone }))
     }
 
-    fn reload(&self, source: &Source, revision: &str, today: Date) -> Result<(Self, Moved), LoadError> {
-        let known = Self::load(source, revision, today)?;
-        let rows = known.all_wanted();
-        Ok((known, Moved { rows, gone: None }))
+    /// With everything read anew, each tenant may have moved.
+    pub fn all_moved(self) -> (Self, Moved) {
+        let rows = self.all_wanted();
+        (self, Moved { rows, gone: None })
     }
 
     /// Whether it says on this day what it said when it was read.
@@ -223,12 +226,7 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
 type Tenants = BTreeMap<TenantName, Arc<KnownTenant>>;
 
 /// Reads tenants, each packed as soon as it was read.
-fn read(
-    source: &Source,
-    revision: &Revision,
-    only: Option<&BTreeSet<TenantName>>,
-    today: Date,
-) -> Result<(Fleet, Tenants), SourceError> {
+fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tenants), SourceError> {
     let packed: Mutex<BTreeMap<TenantName, Packed>> = Mutex::default();
     let pack = |_: usize, loaded: &mut Loaded| {
         let Some(desired) = loaded.desired.take() else { return };
@@ -236,7 +234,7 @@ fn read(
         let packed_one = Packed { body, exclusive: desired.exclusive };
         packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), packed_one);
     };
-    let fleet = fleet::load_watched(source, revision.as_str(), only, today, &pack)?;
+    let fleet = fleet::load_listed(source, snapshot, today, &pack)?;
     let mut packed = packed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
     for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {

@@ -3,6 +3,7 @@
 //! Contents are read file by file when a tenant is looked at, so memory grows with the largest
 //! tenant, not with the fleet.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,6 +48,9 @@ pub struct FileEntry {
     pub mode: FileMode,
 }
 
+/// A git object's id, as its bytes.
+pub type ObjectId = [u8; 20];
+
 /// What stands at one revision, by object id alone: equal ids mean equal contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
@@ -54,8 +58,32 @@ pub struct Outline {
     pub revision: Revision,
     /// Ids of what all tenants share: the project and the layers.
     pub shared: String,
-    /// The id of each entry under `tenants/`, by its name.
-    pub tenants: BTreeMap<String, String>,
+    /// The id of each entry under `tenants/`, with its name, in the order of names.
+    pub tenants: Vec<(Box<str>, ObjectId)>,
+}
+
+impl Outline {
+    /// The names under `tenants/` that are new or hold something else than before, and those that are gone.
+    pub fn since<'a>(&'a self, before: &'a Outline) -> (Vec<&'a str>, Vec<&'a str>) {
+        let (mut touched, mut gone) = (Vec::new(), Vec::new());
+        let (mut now, mut then) = (self.tenants.iter().peekable(), before.tenants.iter().peekable());
+        loop {
+            let order = match (now.peek(), then.peek()) {
+                (None, None) => return (touched, gone),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((name, _)), Some((old, _))) => name.cmp(old),
+            };
+            let new = now.next_if(|_| order.is_le());
+            let old = then.next_if(|_| order.is_ge());
+            match (new, old) {
+                (Some((_, id)), Some((_, old))) if id == old => {}
+                (Some((name, _)), _) => touched.push(&**name),
+                (None, Some((name, _))) => gone.push(&**name),
+                (None, None) => {}
+            }
+        }
+    }
 }
 
 /// The configuration repository at one revision.
@@ -73,4 +101,31 @@ pub struct Snapshot {
     pub ignored: Vec<Arc<str>>,
     /// Entries that break a rule of the repository itself (an odd name, a file where a folder belongs).
     pub irregular: Vec<(Arc<str>, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outline(tenants: &[(&str, u8)]) -> Outline {
+        let tenants = tenants.iter().map(|(name, id)| ((*name).into(), [*id; 20])).collect();
+        Outline { revision: Revision::new("r"), shared: String::new(), tenants }
+    }
+
+    #[test]
+    fn two_outlines_differ_by_what_is_new_other_or_gone() {
+        type Names<'a> = (&'a [(&'a str, u8)], &'a [(&'a str, u8)], &'a [&'a str], &'a [&'a str]);
+        let rows: [Names<'_>; 6] = [
+            (&[], &[], &[], &[]),
+            (&[], &[("a", 1), ("b", 1)], &["a", "b"], &[]),
+            (&[("a", 1), ("b", 1)], &[], &[], &["a", "b"]),
+            (&[("a", 1), ("b", 1), ("c", 1)], &[("a", 1), ("b", 2), ("c", 1)], &["b"], &[]),
+            (&[("a", 1), ("c", 1)], &[("b", 1), ("c", 1), ("d", 1)], &["b", "d"], &["a"]),
+            (&[("b", 1), ("d", 1)], &[("a", 1), ("b", 2), ("c", 1)], &["a", "b", "c"], &["d"]),
+        ];
+        for (before, now, touched, gone) in rows {
+            let (before, now) = (outline(before), outline(now));
+            assert_eq!(now.since(&before), (touched.to_vec(), gone.to_vec()), "{before:?} {now:?}");
+        }
+    }
 }

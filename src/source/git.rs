@@ -1,6 +1,6 @@
 //! Commits, trees and blobs, read from the object database.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
 use jiff::Timestamp;
 
 use super::listing::{DEPTH_MAX, Listing};
-use super::{Source, SourceError};
-use crate::model::snapshot::{FileEntry, FileMode, Outline, Snapshot};
+use super::{Choose, Source, SourceError};
+use crate::model::snapshot::{FileEntry, FileMode, ObjectId, Outline, Snapshot};
 use crate::model::{Revision, TenantName};
 
 /// Most first-parent steps of a `~` suffix.
@@ -56,29 +56,6 @@ pub fn committed_at(git_dir: &Path, revision: &Revision) -> Option<Timestamp> {
     Timestamp::from_second(commit.time().seconds()).ok()
 }
 
-/// Object ids of what stands at a revision, without looking into any of it: one tree for the root, one for
-/// `tenants/`, however many tenants there are.
-pub fn outline(git_dir: &Path, prefix: &str, revision: &str) -> Result<Outline, SourceError> {
-    let repository = reader(git_dir)?;
-    let (commit, root) = root(&repository, prefix, revision)?;
-    let mut outline = Outline {
-        revision: Revision::new(commit.to_string()),
-        shared: String::new(),
-        tenants: BTreeMap::new(),
-    };
-    for entry in &root {
-        if entry.name_bytes() == b"tenants" && entry.kind() == Some(ObjectType::Tree) {
-            for entry in &subtree(&repository, entry.id(), "tenants")? {
-                let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-                outline.tenants.insert(name, entry.id().to_string());
-            }
-        } else if matches!(entry.name_bytes(), b"genesync.yaml" | b"genesync.yml" | b"bases" | b"tenants") {
-            outline.shared.push_str(&format!("{}:{:o} ", entry.id(), entry.filemode()));
-        }
-    }
-    Ok(outline)
-}
-
 /// The tree of the configuration repository's root at a revision.
 fn root<'r>(
     repository: &'r Repository,
@@ -101,18 +78,22 @@ fn root<'r>(
     Ok((commit, root))
 }
 
-/// Lists what stands at a revision; of the tenants, all or only some.
-pub fn snapshot(
+/// Lists what stands at a revision, of the tenants those that are chosen once the object ids of all are known:
+/// the tree of `tenants/` is read once, and it is as large as the fleet.
+pub fn survey(
     git_dir: &Path,
     prefix: &str,
     revision: &str,
-    only: Option<&BTreeSet<TenantName>>,
-) -> Result<Snapshot, SourceError> {
+    choose: &Choose<'_>,
+) -> Result<(Outline, Snapshot), SourceError> {
     let repository = reader(git_dir)?;
     let (commit, root) = root(&repository, prefix, revision)?;
     let place = format!("commit {commit}");
     refuse_malformed(&root, &place)?;
+    let revision = Revision::new(commit.to_string());
+    let mut outline = Outline { revision: revision.clone(), shared: String::new(), tenants: Vec::new() };
     let mut listing = Listing::default();
+    let mut fleet = None;
     for entry in &root {
         let (name, mode) = (entry.name_bytes(), mode(entry.filemode()));
         match (name, entry.kind()) {
@@ -124,16 +105,37 @@ pub fn snapshot(
                 walk(&repository, &tree, "bases", DEPTH_MAX, &mut add, &mut listing)?;
             }
             (b"tenants", Some(ObjectType::Tree)) => {
-                tenants(&repository, &subtree(&repository, entry.id(), "tenants")?, only, &mut listing)?;
+                let tree = subtree(&repository, entry.id(), "tenants")?;
+                refuse_malformed(&tree, "`tenants`")?;
+                outline.tenants = ids(&tree);
+                fleet = Some(tree);
+                continue;
             }
             (b"bases" | b"tenants", _) => {
                 let name = String::from_utf8_lossy(name);
                 listing.irregular(&name, format!("`{name}` is {} instead of a folder", mode.name()));
             }
-            _ => {}
+            _ => continue,
         }
+        outline.shared.push_str(&format!("{}:{:o} ", entry.id(), entry.filemode()));
     }
-    listing.finish(Revision::new(commit.to_string()), &place, only.is_none())
+    let only = choose(&outline);
+    if let Some(tree) = fleet {
+        tenants(&repository, &tree, only.as_ref(), &mut listing)?;
+    }
+    Ok((outline, listing.finish(revision, &place, only.is_none())?))
+}
+
+/// The id of each entry, with its name, in the order of names: git sorts folders as if theirs ended in a slash.
+fn ids(tree: &Tree<'_>) -> Vec<(Box<str>, ObjectId)> {
+    let entries = tree.iter().map(|entry| {
+        let mut id = ObjectId::default();
+        id.copy_from_slice(entry.id().as_bytes());
+        (String::from_utf8_lossy(entry.name_bytes()).into(), id)
+    });
+    let mut ids: Vec<_> = entries.collect();
+    ids.sort_unstable();
+    ids
 }
 
 fn tenants(
@@ -142,13 +144,12 @@ fn tenants(
     only: Option<&BTreeSet<TenantName>>,
     listing: &mut Listing,
 ) -> Result<(), SourceError> {
-    refuse_malformed(tree, "`tenants`")?;
     for entry in tree {
         let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
             listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
             continue;
         };
-        if only.is_some_and(|only| !only.contains(&TenantName::new(name))) {
+        if only.is_some_and(|only| !only.contains(name)) {
             continue;
         }
         let path = format!("tenants/{name}");
@@ -218,19 +219,24 @@ fn refuse_malformed(tree: &Tree<'_>, place: &str) -> Result<(), SourceError> {
 /// The first name of a tree that stands in it twice, out of git's order, or that is a path: trees made by
 /// hand can hold such names, and readers differ in which of two they see.
 fn misplaced(tree: &Tree<'_>) -> Option<String> {
-    let mut names = BTreeSet::new();
-    let mut last = Vec::new();
+    // A name can stand twice without two equal keys only where it is first a file's and then a folder's.
+    let mut files = BTreeSet::new();
+    let (mut key, mut last) = (Vec::new(), Vec::new());
     for entry in tree {
         let name = entry.name_bytes();
-        let mut key = name.to_vec();
+        key.clear();
+        key.extend_from_slice(name);
         // git sorts a folder as if its name ended in a slash.
-        if entry.kind() == Some(ObjectType::Tree) {
+        let twice = if entry.kind() == Some(ObjectType::Tree) {
             key.push(b'/');
-        }
-        if name.contains(&b'/') || key < last || !names.insert(name.to_vec()) {
+            !files.is_empty() && files.contains(name)
+        } else {
+            !files.insert(name.to_vec())
+        };
+        if twice || name.contains(&b'/') || key <= last {
             return Some(String::from_utf8_lossy(name).chars().take(80).collect());
         }
-        last = key;
+        std::mem::swap(&mut key, &mut last);
     }
     None
 }

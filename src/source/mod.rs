@@ -101,6 +101,9 @@ pub enum Source {
     },
 }
 
+/// Chooses the tenants to list, by the object ids of all; none for every one of them.
+pub type Choose<'a> = dyn Fn(&Outline) -> Option<BTreeSet<TenantName>> + 'a;
+
 /// Reads file contents; one for each thread.
 pub enum Reader {
     /// From a folder.
@@ -150,7 +153,9 @@ impl Source {
     ) -> Result<Snapshot, SourceError> {
         match self {
             Source::Folder(path) => folder::snapshot(path),
-            Source::Repository { git_dir, prefix } => git::snapshot(git_dir, prefix, revision, only),
+            Source::Repository { git_dir, prefix } => {
+                Ok(git::survey(git_dir, prefix, revision, &|_| only.cloned())?.1)
+            }
         }
     }
 
@@ -173,14 +178,14 @@ impl Source {
         }
     }
 
-    /// What stands at a revision, by object id alone.
+    /// What stands at a revision by object id alone, and a listing of the tenants that are chosen by it.
     ///
     /// # Errors
-    /// As [`Source::head`], or git can't read its trees.
-    pub fn outline(&self, revision: &str) -> Result<Outline, SourceError> {
+    /// As [`Source::snapshot`], or the source is a plain folder: it has no ids.
+    pub fn survey(&self, revision: &str, choose: &Choose<'_>) -> Result<(Outline, Snapshot), SourceError> {
         match self {
             Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
-            Source::Repository { git_dir, prefix } => git::outline(git_dir, prefix, revision),
+            Source::Repository { git_dir, prefix } => git::survey(git_dir, prefix, revision, choose),
         }
     }
 
