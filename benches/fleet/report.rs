@@ -241,7 +241,7 @@ fn controller_verdicts(controlled: &Controlled, bare: f64) -> String {
 /// The share of answers that were 429, and the share of the allowed requests that was used.
 fn of_limit(limited: &Limited) -> (f64, f64) {
     let requests = limited.requests as f64;
-    let allowed = controller::LIMIT_PER_MINUTE * limited.took_s / 60.0;
+    let allowed = f64::from(controller::LIMIT_PER_MINUTE) * limited.took_s / 60.0;
     (limited.throttled as f64 / requests, requests / allowed)
 }
 
@@ -290,7 +290,7 @@ pub fn controller(controlled: &Controlled, bare: Option<f64>) -> String {
     let (throttled, used) = of_limit(limited);
     let _ = write!(
         out,
-        "\n## 7. Under a rate limit\n\nThe emulator allows {:.0} requests a minute to an organization. {} commits to one tenant, each as soon as the one before\n\
+        "\n## 7. Under a rate limit\n\nThe emulator allows {} requests a minute to an organization. {} commits to one tenant, each as soon as the one before\n\
          was accepted, took {:.0} s and {} requests: {:.0} % of what was allowed, {} of them ({:.1} %) answered with 429.\n",
         controller::LIMIT_PER_MINUTE,
         controller::CHANGES,
