@@ -29,7 +29,7 @@ use engine::Engine;
 pub use ended::{Finished, RunRow};
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
-pub use overview::TenantRow;
+pub use overview::{FleetFigures, Standing, TenantRow, Which};
 pub use tenants::{Advance, Cause, Judge, NewHead, NextDue, Wanted};
 
 /// Why the store can't be used.

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 use super::notes::{Pause, moment, pause};
 use super::tenants::NEVER;
@@ -45,12 +46,110 @@ pub struct TenantRow {
     pub pause: Option<Pause>,
 }
 
+/// Which tenants are asked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// All that git holds.
+    All,
+    /// Those of them that are named.
+    Named(&'a [TenantName]),
+    /// Those of them that a notification would be about.
+    Troubled,
+}
+
+/// The fleet in a few figures, however large it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetFigures {
+    /// How many tenants stand how.
+    pub standing: Vec<Standing>,
+    /// The tenants that were not seen in sync for the longest time, those first, and when they last were; for one
+    /// that never was, since when it stands as it does.
+    pub oldest: Vec<(TenantName, Timestamp)>,
+    /// Tenants that drift.
+    pub drifted: usize,
+    /// Since when the first of them does.
+    pub drifted_at: Option<Timestamp>,
+}
+
+/// How some tenants stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The word for their status.
+    pub status: String,
+    /// Whether an operator has paused them.
+    pub paused: bool,
+    /// Whether they wait for git: their manifests are not valid.
+    pub invalid: bool,
+    /// How many they are.
+    pub tenants: usize,
+}
+
 impl Store {
-    /// Every tenant that git holds, or only some, by name.
+    /// The fleet in figures, counted by the database; of the `oldest` so many.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn tenants(&self, only: &[TenantName]) -> Result<Vec<TenantRow>, StoreError> {
+    pub async fn figures(&self, oldest: usize) -> Result<FleetFigures, StoreError> {
+        let doing = "counting the tenants";
+        let count =
+            |row: &AnyRow, column| number(row, column).map(|n| usize::try_from(n).unwrap_or_default());
+        let standing = self
+            .engine
+            .query(
+                "SELECT t.status, CASE WHEN p.tenant IS NULL THEN 0 ELSE 1 END AS paused,
+                        CASE WHEN t.due_at < $1 THEN 0 ELSE 1 END AS invalid, CAST(COUNT(*) AS BIGINT) AS n
+                 FROM tenants t LEFT JOIN pauses p
+                   ON p.tenant = t.name AND p.kind = 'pause' AND (p.until IS NULL OR p.until > {now})
+                 WHERE t.removed = 0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            )
+            .bind(NEVER)
+            .fetch_all(&self.engine);
+        let standing = standing.await.map_err(failed(doing))?;
+        let ages = self
+            .engine
+            .query(
+                "SELECT t.name, CASE WHEN t.synced_at > 0 THEN t.synced_at ELSE t.since END AS seen_at
+                 FROM tenants t WHERE t.removed = 0 ORDER BY 2, 1 LIMIT $1",
+            )
+            .bind(i64::try_from(oldest).unwrap_or(i64::MAX))
+            .fetch_all(&self.engine);
+        let ages = ages.await.map_err(failed(doing))?;
+        let drifts = self
+            .engine
+            .query(
+                "SELECT CAST(COUNT(*) AS BIGINT) AS n, MIN(drifted_at) AS first
+                 FROM tenants WHERE removed = 0 AND drifted_at > 0",
+            )
+            .fetch_one(&self.engine);
+        let drifts = drifts.await.map_err(failed(doing))?;
+        let standing = standing.iter().map(|row| {
+            Ok(Standing {
+                status: text(row, "status")?,
+                paused: number(row, "paused")? == 1,
+                invalid: number(row, "invalid")? == 1,
+                tenants: count(row, "n")?,
+            })
+        });
+        let ages =
+            ages.iter().map(|row| Ok((TenantName::new(text(row, "name")?), moment(number(row, "seen_at")?))));
+        Ok(FleetFigures {
+            standing: standing.collect::<Result<_, StoreError>>()?,
+            oldest: ages.collect::<Result<_, StoreError>>()?,
+            drifted: count(&drifts, "n")?,
+            drifted_at: optional(&drifts, "first")?.map(moment),
+        })
+    }
+
+    /// Tenants as they are, by name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tenants(&self, which: Which<'_>) -> Result<Vec<TenantRow>, StoreError> {
+        let (named, troubled) = match which {
+            Which::All => (None, false),
+            Which::Named(names) => (Some(names), false),
+            Which::Troubled => (None, true),
+        };
         let rows = self
             .engine
             .query(
@@ -65,10 +164,12 @@ impl Store {
                  LEFT JOIN leases l ON l.name = t.name AND l.expires_at > {now}
                  LEFT JOIN pauses p ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
                  WHERE t.removed = 0 AND ($1 = 0 OR t.name IN (SELECT r.value->>'name' FROM {each:2}))
+                   AND ($3 = 0 OR t.trouble <> '')
                  ORDER BY t.name",
             )
-            .bind(i64::from(!only.is_empty()))
-            .bind(super::names(only)?)
+            .bind(i64::from(named.is_some()))
+            .bind(super::names(named.unwrap_or_default())?)
+            .bind(i64::from(troubled))
             .fetch_all(&self.engine);
         let rows = rows.await.map_err(failed("reading the tenants"))?;
         rows.iter()

@@ -200,12 +200,12 @@ impl<L: Label> Gauged<L> {
         Self(gauges, std::marker::PhantomData)
     }
 
-    /// Sets every gauge to the number of its value among `values`.
-    pub(super) fn count(&self, values: impl Iterator<Item = L>) {
+    /// Sets every gauge to what is counted of its value, and to 0 where nothing is.
+    pub(super) fn count(&self, counted: &[(L, usize)]) {
         let mut counts = vec![0; self.0.len()];
-        for at in values.filter_map(index) {
-            if let Some(count) = counts.get_mut(at) {
-                *count += 1;
+        for (value, number) in counted {
+            if let Some(count) = index(*value).and_then(|at| counts.get_mut(at)) {
+                *count += i64::try_from(*number).unwrap_or(i64::MAX);
             }
         }
         for (gauge, count) in self.0.iter().zip(counts) {

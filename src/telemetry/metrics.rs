@@ -4,7 +4,6 @@
 //! observed once a run and once a query. Ages are worked out when they are asked for, so that they go on
 //! growing where nothing else moves.
 
-use std::cmp::Reverse;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -32,22 +31,23 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// What is known of one tenant.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TenantSeen {
-    /// Its name.
-    pub tenant: TenantName,
-    /// How it stands.
-    pub status: TenantStatus,
-    /// When it was last seen in sync; for one that never was, when it was first looked for.
-    pub in_sync_at: Timestamp,
-    /// Since when it drifts, if it does.
+/// What is known of all tenants.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FleetSeen {
+    /// How many stand how.
+    pub standing: Vec<(TenantStatus, usize)>,
+    /// When a tenant was last seen in sync, the longest ago first; for one that never was, since when it stands
+    /// as it does.
+    pub in_sync_at: Vec<(TenantName, Timestamp)>,
+    /// Tenants that drift.
+    pub drifted: usize,
+    /// Since when the first of them does.
     pub drifted_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    tenants: Vec<TenantSeen>,
+    fleet: FleetSeen,
     fetched_at: Option<Timestamp>,
     head_at: Option<Timestamp>,
     budget_left: Option<f64>,
@@ -219,12 +219,12 @@ impl Metrics {
         };
     }
 
-    /// Says how every tenant stands now; tenants that are not named are gone.
+    /// Says how the tenants stand now; those that are not named are not among the worst.
     ///
     /// Tenants' names are the one label that is no closed set. They are names of folders, checked by the
     /// manifests' reader, and no more of them are shown at a time than was asked for.
-    pub fn set_tenants(&self, tenants: Vec<TenantSeen>) {
-        self.state().tenants = tenants;
+    pub fn set_fleet(&self, fleet: FleetSeen) {
+        self.state().fleet = fleet;
     }
 
     /// Says that the source was read, and from when the commit is that is applied.
@@ -249,18 +249,16 @@ impl Metrics {
         // Held to the end: two scrapes at once would mix their figures.
         let state = self.state();
         let age = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
-        let mut ages: Vec<(f64, &TenantName)> =
-            state.tenants.iter().map(|seen| (age(seen.in_sync_at), &seen.tenant)).collect();
-        ages.sort_by(|one, other| (Reverse(Total(one.0)), one.1).cmp(&(Reverse(Total(other.0)), other.1)));
+        let fleet = &state.fleet;
         self.tenant_sync_age.clear();
-        for (age, tenant) in ages.iter().take(self.tenants_shown) {
-            self.tenant_sync_age.get_or_create(&[("tenant", tenant.as_str().to_owned())]).set(*age);
+        for (tenant, in_sync_at) in fleet.in_sync_at.iter().take(self.tenants_shown) {
+            let of_tenant = self.tenant_sync_age.get_or_create(&[("tenant", tenant.as_str().to_owned())]);
+            of_tenant.set(age(*in_sync_at));
         }
-        self.sync_age.set(ages.first().map(|(age, _)| *age));
-        let drifts = || state.tenants.iter().filter_map(|seen| seen.drifted_since);
-        self.drift_age.set(drifts().map(age).fold(0.0, f64::max));
-        self.drifted_tenants.set(i64::try_from(drifts().count()).unwrap_or(i64::MAX));
-        self.tenants.count(state.tenants.iter().map(|seen| seen.status));
+        self.sync_age.set(fleet.in_sync_at.first().map(|(_, in_sync_at)| age(*in_sync_at)));
+        self.drift_age.set(fleet.drifted_since.map_or(0.0, age));
+        self.drifted_tenants.set(i64::try_from(fleet.drifted).unwrap_or(i64::MAX));
+        self.tenants.count(&fleet.standing);
         self.budget_left.set(state.budget_left);
         self.fetch_age.set(state.fetched_at.map(age));
         self.head_age.set(state.head_at.map(age));
@@ -276,24 +274,6 @@ impl Metrics {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Ages in their order; they are never NaN.
-#[derive(PartialEq)]
-struct Total(f64);
-
-impl Eq for Total {}
-
-impl Ord for Total {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Total {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
     }
 }
 

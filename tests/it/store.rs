@@ -11,7 +11,7 @@ use genesync::model::{
 };
 use genesync::store::{
     Advance, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
-    StoreError, Wanted,
+    StoreError, Wanted, Which,
 };
 use jiff::Timestamp;
 
@@ -216,7 +216,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
     assert_eq!(advance(b, Some("c1"), "c2", &rows).await, Advance::Taken(1));
     assert_eq!(a.head("repo").await.unwrap(), Some(Revision::new("c2")));
     assert_eq!(named(&claim(a, 10).await), ["acme"]);
-    let status = a.tenants(&[]).await.unwrap();
+    let status = a.tenants(Which::All).await.unwrap();
     assert_eq!(
         status.iter().map(|row| row.tenant.as_str()).collect::<Vec<_>>(),
         ["acme", "beta"],
@@ -256,9 +256,9 @@ async fn who_dies_is_followed(pair: &Pair) {
     }
     assert_eq!((named(&taken), taken[0].cause), (vec!["acme"], Cause::Takeover));
     a.finish(&[done(&lost[0], true)]).await.unwrap();
-    assert_eq!(b.tenants(&[]).await.unwrap()[0].status, "OutOfSync", "a holder of old says nothing");
+    assert_eq!(b.tenants(Which::All).await.unwrap()[0].status, "OutOfSync", "a holder of old says nothing");
     b.finish(&[done(&taken[0], true)]).await.unwrap();
-    assert_eq!(b.tenants(&[]).await.unwrap()[0].status, "Synced");
+    assert_eq!(b.tenants(Which::All).await.unwrap()[0].status, "Synced");
 }
 
 async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &Pair) {
@@ -280,7 +280,7 @@ async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &P
     a.append(lease, &[Record::Resolved { intent: 1, receipts: Vec::new() }]).await.unwrap();
     let hold = Pause { kind: PauseKind::Hold, by: "genesync".into(), ..pause.clone() };
     a.pause(&lease.tenant, &hold).await.unwrap();
-    let paused = a.tenants(&[]).await.unwrap().remove(0).pause.unwrap();
+    let paused = a.tenants(Which::All).await.unwrap().remove(0).pause.unwrap();
     assert_eq!(
         (paused.kind, paused.reason.as_str()),
         (PauseKind::Pause, "campaign"),
@@ -290,7 +290,7 @@ async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &P
     a.append(lease, &[intent(2, Vec::new())]).await.unwrap();
     let over = Pause { until: Some(Timestamp::from_millisecond(1_000).unwrap()), ..pause };
     a.pause(&lease.tenant, &over).await.unwrap();
-    assert_eq!(a.tenants(&[]).await.unwrap()[0].pause, None, "a pause ends at its date");
+    assert_eq!(a.tenants(Which::All).await.unwrap()[0].pause, None, "a pause ends at its date");
     advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
     assert!(refused(a.append(lease, &[intent(3, Vec::new())]).await));
 }
@@ -303,7 +303,8 @@ async fn a_hold_ends_when_git_says_something_else(pair: &Pair) {
         a.pause(&tenant(name), &pause).await.unwrap();
     }
     advance(a, Some("c1"), "c2", &[wanted("acme", "2"), wanted("beta", "2")]).await;
-    let pauses: Vec<bool> = a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect();
+    let pauses: Vec<bool> =
+        a.tenants(Which::All).await.unwrap().iter().map(|row| row.pause.is_some()).collect();
     assert_eq!(pauses, [false, true]);
 }
 
@@ -326,7 +327,7 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
         (changing > 0).then(|| hold.clone())
     };
     let held = async || -> Vec<bool> {
-        a.tenants(&[]).await.unwrap().iter().map(|row| row.pause.is_some()).collect()
+        a.tenants(Which::All).await.unwrap().iter().map(|row| row.pause.is_some()).collect()
     };
     advance_judged(a, Some("c1"), "c2", &rows, &judge).await.unwrap();
     assert_eq!(held().await, [true, false, false]);
@@ -399,7 +400,7 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
         history.iter().map(|line| line.kind.as_str()).collect::<BTreeSet<_>>(),
         ["drift", "paused"].into()
     );
-    let row = a.tenants(&[tenant("acme")]).await.unwrap().remove(0);
+    let row = a.tenants(Which::Named(&[tenant("acme")])).await.unwrap().remove(0);
     assert!(row.drifted_at.is_some() && row.synced_at.is_none() && row.checked_at.is_some());
     assert_eq!((row.failures, row.reason.as_str()), (1, "mara moved it"));
     let next = a.next_due("repo").await.unwrap();
@@ -413,6 +414,52 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
 }
 
 /// A hundred appends at once: those that are refused leave nothing, and concern no other.
+async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let rows = ["calm", "drifting", "quiet", "wrong"]
+        .map(|name| if name == "wrong" { wanted(name, "") } else { wanted(name, "1") });
+    advance(a, None, "c1", &rows).await;
+    let pause = Pause {
+        kind: PauseKind::Pause,
+        by: "ops".into(),
+        reason: "a migration".into(),
+        since: now(),
+        until: None,
+    };
+    a.pause(&tenant("quiet"), &pause).await.unwrap();
+    let claimed = claim(a, 10).await;
+    let ended = |one: &Claimed| match one.lease.tenant.as_str() {
+        "drifting" => {
+            Finished { status: "Drifted", trouble: "drift", drifted: Some(true), ..done(one, false) }
+        }
+        _ => done(one, true),
+    };
+    a.finish(&claimed.iter().map(ended).collect::<Vec<_>>()).await.unwrap();
+    let figures = a.figures(3).await.unwrap();
+    let standing: Vec<(&str, bool, bool, usize)> = figures
+        .standing
+        .iter()
+        .map(|some| (&*some.status, some.paused, some.invalid, some.tenants))
+        .collect();
+    assert_eq!(
+        standing,
+        [
+            ("Drifted", false, false, 1),
+            ("Held", false, true, 1),
+            ("Synced", false, false, 1),
+            ("Synced", true, false, 1)
+        ]
+    );
+    assert_eq!(figures.oldest.len(), 3, "no more than asked for");
+    let seen: Vec<Timestamp> = figures.oldest.iter().map(|(_, at)| *at).collect();
+    assert!(seen.is_sorted(), "{seen:?}");
+    let troubled = a.tenants(Which::Troubled).await.unwrap();
+    let named: Vec<(&str, Option<Timestamp>)> =
+        troubled.iter().map(|row| (row.tenant.as_str(), row.drifted_at)).collect();
+    assert_eq!(named, [("drifting", figures.drifted_at), ("wrong", None)]);
+    assert_eq!((figures.drifted, figures.drifted_at.is_some()), (1, true));
+}
+
 async fn appends_that_come_together_stand_alone(pair: &Pair) {
     let names: Vec<TenantName> = (0..100).map(|number| tenant(&format!("t-{number:03}"))).collect();
     let mut leases = pair.a.take(&names, LONG).await.unwrap();
@@ -481,6 +528,7 @@ macro_rules! suite {
             claims_are_fair_and_keep_the_caps,
             a_change_waits_for_lower_waves,
             what_runs_left_behind_is_shown,
+            the_fleet_is_counted_where_it_stands,
             appends_that_come_together_stand_alone,
             claims_never_overlap
         )

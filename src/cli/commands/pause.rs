@@ -11,7 +11,7 @@ use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::{Flags, env};
 use crate::model::TenantName;
-use crate::store::{Cause, Pause, PauseKind, Store, TenantRow};
+use crate::store::{Cause, Pause, PauseKind, Store, TenantRow, Which};
 
 /// What `sync` takes.
 #[derive(Debug, Args)]
@@ -91,7 +91,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     let mut only = names(&args.tenants);
     check_known(&store, &only).await?;
     if args.all {
-        let rows = store.tenants(&[]).await?;
+        let rows = store.tenants(Which::All).await?;
         // A guard's message names this command: it must not end what a colleague paused for a reason.
         let held = |row: &TenantRow| row.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Hold);
         only = rows.into_iter().filter(held).map(|row| row.tenant).collect();
@@ -112,7 +112,7 @@ async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failur
     if tenants.is_empty() {
         return Ok(());
     }
-    let rows = store.tenants(tenants).await?;
+    let rows = store.tenants(Which::Named(tenants)).await?;
     match tenants.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
         None => Ok(()),
         Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))

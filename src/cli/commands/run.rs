@@ -33,7 +33,7 @@ use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
 use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
-use crate::store::{PauseKind, Store, TenantRow};
+use crate::store::{PauseKind, Store, TenantRow, Which};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
 use surface::Face;
@@ -413,7 +413,7 @@ async fn report(
     format: Format,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let rows = controller.store.tenants(&[]).await?;
+    let rows = controller.store.tenants(Which::All).await?;
     let held = |row: &TenantRow| match &row.pause {
         Some(pause) if pause.kind == PauseKind::Hold && pause.is_by_guard() => Some(Exit::Refused),
         Some(pause) if pause.kind == PauseKind::Hold => Some(Exit::Held),

@@ -15,7 +15,7 @@ use crate::config::{Flags, Settings};
 use crate::model::TenantName;
 use crate::render;
 use crate::render::value::escape;
-use crate::store::{HeadTrouble, HistoryLine, PauseKind, RunLine, Store, TenantRow};
+use crate::store::{HeadTrouble, HistoryLine, PauseKind, RunLine, Store, TenantRow, Which};
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exi
     refuse_markdown(args.format)?;
     let store = store(&session::settings(flags)?).await?;
     let only = names(&args.tenants);
-    let rows = store.tenants(&only).await?;
+    let rows = store.tenants(if only.is_empty() { Which::All } else { Which::Named(&only) }).await?;
     if let Some(missing) = only.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
         return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}")));
     }
@@ -66,7 +66,10 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
     let tenant = TenantName::new(args.tenant.as_str());
     let lines = store.history(&tenant, args.limit).await?;
     let runs = store.runs(&tenant, args.limit).await?;
-    if lines.is_empty() && runs.is_empty() && store.tenants(std::slice::from_ref(&tenant)).await?.is_empty() {
+    if lines.is_empty()
+        && runs.is_empty()
+        && store.tenants(Which::Named(std::slice::from_ref(&tenant))).await?.is_empty()
+    {
         return Err(Failure::new(Exit::Usage, format!("the store knows no tenant {tenant}")));
     }
     match args.format {

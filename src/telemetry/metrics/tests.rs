@@ -8,23 +8,15 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).unwrap()
 }
 
-fn seen(name: &str, status: TenantStatus, in_sync: i64, drifted: Option<i64>) -> TenantSeen {
-    TenantSeen {
-        tenant: TenantName::new(name),
-        status,
-        in_sync_at: at(in_sync),
-        drifted_since: drifted.map(at),
-    }
-}
-
 fn full() -> Metrics {
     let metrics = Metrics::new(2);
-    metrics.set_tenants(vec![
-        seen("northbank", TenantStatus::Synced, 90, None),
-        seen("sundale", TenantStatus::Held, 10, Some(40)),
-        seen("\"x\\y\n", TenantStatus::Degraded, 50, Some(30)),
-        seen("early", TenantStatus::Synced, 500, None),
-    ]);
+    let seen = |(name, second): (&str, i64)| (TenantName::new(name), at(second));
+    metrics.set_fleet(FleetSeen {
+        standing: vec![(TenantStatus::Synced, 2), (TenantStatus::Held, 1), (TenantStatus::Degraded, 1)],
+        in_sync_at: [("sundale", 10), ("\"x\\y\n", 50), ("northbank", 90), ("early", 500)].map(seen).into(),
+        drifted: 2,
+        drifted_since: Some(at(30)),
+    });
     metrics.source_read(at(95), at(-3600));
     metrics.set_api_budget_left(0.25);
     for status in [Some(200), Some(409), Some(412), Some(429), Some(302), Some(503), None] {
@@ -123,7 +115,7 @@ fn the_text_is_strict_and_says_what_was_seen() {
 fn what_is_not_known_is_absent_and_what_is_gone_goes() {
     let metrics = full();
     metrics.encode_at(at(100), 7);
-    metrics.set_tenants(Vec::new());
+    metrics.set_fleet(FleetSeen::default());
     let samples = parsed(&metrics.encode_at(at(100), 3));
     assert!(samples.keys().all(|series| !series.contains("sync_age")), "{samples:?}");
     assert_eq!(samples["genesync_drift_age_seconds"], 0.0);

@@ -4,15 +4,13 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use crate::clock;
 use crate::controller::run::Controller;
 use crate::model::causes;
 use crate::serve::Surface;
-use crate::store::{PauseKind, TenantRow};
+use crate::store::{FleetFigures, Standing};
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::{HookResult, TenantSeen, TenantStatus};
+use crate::telemetry::metrics::{FleetSeen, HookResult, TenantStatus};
 
 /// After this long without a turn of the loop the process is not healthy.
 const LOOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -42,10 +40,10 @@ impl Face {
     /// Takes the figures, again and again.
     pub async fn keep_figures(self: Arc<Self>) {
         loop {
-            match self.controller.store.tenants(&[]).await {
-                Ok(rows) => {
+            match self.controller.store.figures(super::TENANTS_SHOWN).await {
+                Ok(figures) => {
                     self.store_failures.store(0, Ordering::Relaxed);
-                    self.controller.metrics.set_tenants(rows.iter().map(seen).collect());
+                    self.controller.metrics.set_fleet(seen(figures));
                 }
                 Err(error) => {
                     self.store_failures.fetch_add(1, Ordering::Relaxed);
@@ -94,11 +92,20 @@ impl Surface for Face {
     }
 }
 
-fn seen(row: &TenantRow) -> TenantSeen {
-    let paused = row.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Pause);
-    let status = match row.status.as_str() {
-        _ if paused => TenantStatus::Paused,
-        "Held" if row.due_at.is_none() => TenantStatus::Invalid,
+fn seen(figures: FleetFigures) -> FleetSeen {
+    let FleetFigures { standing, oldest, drifted, drifted_at } = figures;
+    FleetSeen {
+        standing: standing.iter().map(|some| (status(some), some.tenants)).collect(),
+        in_sync_at: oldest,
+        drifted,
+        drifted_since: drifted_at,
+    }
+}
+
+fn status(some: &Standing) -> TenantStatus {
+    match some.status.as_str() {
+        _ if some.paused => TenantStatus::Paused,
+        "Held" if some.invalid => TenantStatus::Invalid,
         "Synced" => TenantStatus::Synced,
         "OutOfSync" => TenantStatus::OutOfSync,
         "Drifted" => TenantStatus::Drifted,
@@ -106,7 +113,5 @@ fn seen(row: &TenantRow) -> TenantSeen {
         "Held" => TenantStatus::Held,
         "Degraded" => TenantStatus::Degraded,
         _ => TenantStatus::Unknown,
-    };
-    let in_sync_at: Timestamp = row.synced_at.unwrap_or(row.since);
-    TenantSeen { tenant: row.tenant.clone(), status, in_sync_at, drifted_since: row.drifted_at }
+    }
 }

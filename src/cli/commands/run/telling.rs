@@ -9,7 +9,7 @@ use crate::clock;
 use crate::controller::run::Controller;
 use crate::model::{FaultKind, TenantName, causes};
 use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
-use crate::store::{Lease, StoreError, TenantRow};
+use crate::store::{Lease, StoreError, TenantRow, Which};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::NotificationResult;
 
@@ -58,7 +58,7 @@ async fn tell(
     policy: &NotifyPolicy,
 ) -> Result<(), StoreError> {
     let mut troubles: Vec<Trouble> =
-        controller.store.tenants(&[]).await?.iter().filter_map(trouble).collect();
+        controller.store.tenants(Which::Troubled).await?.iter().filter_map(trouble).collect();
     if let Some(trouble) = controller.head.trouble() {
         let reason = masked(&trouble.message).into_owned();
         troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since: trouble.since, reason });
