@@ -311,7 +311,7 @@ impl Head {
         // one, that says nothing about what stands there: then every tenant is compared.
         let in_step = current.as_ref().is_some_and(|known| agreed.as_ref() == Some(&known.revision));
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
-        let (identity, tenants) = (self.identity(), known.tenants.len());
+        let (identity, tenants) = (self.identity(), known.tenants.count());
         let judge = |changing: usize| {
             guard::check_run(changing, tenants, &known.limits).map(|refusal| Pause {
                 kind: PauseKind::Hold,
@@ -332,7 +332,7 @@ impl Head {
         let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
         crash::point("C02");
-        tracing::info!(revision = %target, tenants = known.tenants.len(), due, "took a head");
+        tracing::info!(revision = %target, tenants = known.tenants.count(), due, "took a head");
         self.known.send_replace(Some(Arc::new(known)));
         if rewound { Err(self.refuse(revision, &target)) } else { Ok(true) }
     }

@@ -13,7 +13,7 @@ use super::fleet::{self, Fleet, Loaded};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
-    CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Tenant, TenantName, json,
+    CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Target, Tenant, TenantName, json,
 };
 use crate::source::{Source, SourceError};
 use crate::store::Wanted;
@@ -21,6 +21,8 @@ use crate::store::Wanted;
 /// One tenant at one revision.
 #[derive(Debug)]
 pub struct KnownTenant {
+    /// Its name.
+    pub name: TenantName,
     /// Digest of all that a run of it depends on; none where it may not be written.
     pub digest: Option<Arc<str>>,
     /// Why it may not be written.
@@ -33,14 +35,14 @@ pub struct KnownTenant {
 }
 
 /// Everything at one revision.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Known {
     /// The revision.
     pub revision: Revision,
     /// The limits that the project sets.
     pub limits: Limits,
     /// Tenants with a configuration, or that are not valid.
-    pub tenants: BTreeMap<TenantName, Arc<KnownTenant>>,
+    pub tenants: Tenants,
     outline: Outline,
     /// The day on which it was judged: waivers end on a day.
     day: Date,
@@ -103,25 +105,23 @@ impl Known {
         }
         let (touched, gone) = outline.since(&self.outline);
         let touched: BTreeSet<TenantName> = touched.into_iter().map(TenantName::new).collect();
-        let gone: Vec<TenantName> = gone.into_iter().map(TenantName::new).collect();
-        let mut known = self.clone();
-        for name in touched.iter().chain(&gone) {
-            known.tenants.remove(name);
-        }
+        let gone: BTreeSet<TenantName> = gone.into_iter().map(TenantName::new).collect();
+        let others = self.tenants.without(|name| touched.contains(name) || gone.contains(name));
+        let (mut limits, mut fresh) = (self.limits.clone(), Tenants::default());
         if !touched.is_empty() {
-            let (fleet, fresh) = read(source, snapshot, today)?;
-            if claims_of_others(&known.tenants, &fresh) {
+            let (fleet, read) = read(source, snapshot, today)?;
+            if claims_of_others(&others, &read) {
                 return Self::load(source, revision, today).map(Self::all_moved);
             }
-            known.limits = fleet.limits;
-            known.tenants.extend(fresh);
+            (limits, fresh) = (fleet.limits, read);
         }
-        let rows = touched.iter().filter_map(|name| known.wanted(name)).collect();
+        let rows = fresh.iter().map(|known| known.wanted()).collect();
         // A folder that no longer holds a configuration is as good as gone.
-        let emptied = touched.iter().filter(|name| !known.tenants.contains_key(*name)).cloned();
+        let emptied = touched.into_iter().filter(|name| fresh.get(name).is_none());
         let gone = Some(gone.into_iter().chain(emptied).collect());
-        known.revision = outline.revision.clone();
-        known.outline = outline;
+        let revision = outline.revision.clone();
+        let tenants = others.and(fresh);
+        let known = Self { revision, limits, tenants, outline, day: self.day, rivalry: self.rivalry };
         Ok((known, Moved { rows, gone }))
     }
 
@@ -138,27 +138,51 @@ impl Known {
 
     /// What the store has to know of every tenant.
     pub fn all_wanted(&self) -> Vec<Wanted> {
-        self.tenants.keys().filter_map(|name| self.wanted(name)).collect()
-    }
-
-    fn wanted(&self, name: &TenantName) -> Option<Wanted> {
-        let known = self.tenants.get(name)?;
-        let tenant = known.tenant.as_ref();
-        Some(Wanted {
-            tenant: name.clone(),
-            digest: known.digest.clone(),
-            enforced: tenant.is_some_and(|tenant| tenant.mode == Mode::Enforce),
-            credentials: tenant
-                .map_or_else(|| CredentialsName::new("-"), |tenant| tenant.primary.credentials.clone()),
-            wave: tenant.map_or(0, |tenant| tenant.wave),
-            invalid: known.invalid.clone(),
-        })
+        self.tenants.iter().map(KnownTenant::wanted).collect()
     }
 
     /// The names of all credentials that its tenants use.
     pub fn credentials(&self) -> BTreeSet<CredentialsName> {
-        let tenants = self.tenants.values().filter_map(|known| known.tenant.as_ref());
-        tenants.flat_map(Tenant::targets).map(|target| target.credentials.clone()).collect()
+        self.tenants.targets().map(|target| target.credentials.clone()).collect()
+    }
+}
+
+/// Tenants in the order of their names. A commit makes new ones of the old, and a vector of pointers is copied
+/// in a fraction of what it takes to build a tree of them.
+#[derive(Debug, Default)]
+pub struct Tenants(Vec<Arc<KnownTenant>>);
+
+impl Tenants {
+    /// The tenant of this name.
+    pub fn get(&self, name: &TenantName) -> Option<&Arc<KnownTenant>> {
+        let at = self.0.binary_search_by(|known| known.name.cmp(name)).ok()?;
+        self.0.get(at)
+    }
+
+    /// Every one of them.
+    pub fn iter(&self) -> impl Iterator<Item = &KnownTenant> {
+        self.0.iter().map(|known| &**known)
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.iter().filter_map(|known| known.tenant.as_ref()).flat_map(Tenant::targets)
+    }
+
+    fn without(&self, left_out: impl Fn(&TenantName) -> bool) -> Self {
+        Self(self.0.iter().filter(|known| !left_out(&known.name)).cloned().collect())
+    }
+
+    /// With others, none of which may be here already.
+    fn and(mut self, others: Tenants) -> Self {
+        self.0.extend(others.0);
+        // Two sorted stretches: this finds and merges them.
+        self.0.sort_by(|one, other| one.name.cmp(&other.name));
+        self
     }
 }
 
@@ -170,11 +194,13 @@ struct Packed {
 
 impl KnownTenant {
     fn of(loaded: &Loaded, packed: Option<Packed>, invalid: Option<String>) -> Option<Self> {
+        let name = loaded.name.clone();
         let Some(Packed { body, exclusive }) = packed.filter(|_| !loaded.blocked) else {
             // Without a configuration and without an error there is nothing to manage.
             loaded.blocked.then_some(())?;
             let reason = invalid.unwrap_or_else(|| "its manifests are not valid".into());
             return Some(Self {
+                name,
                 digest: None,
                 invalid: Some(reason),
                 tenant: loaded.tenant.clone(),
@@ -185,7 +211,20 @@ impl KnownTenant {
         let mut settings = serde_json::to_vec(&(&loaded.tenant, exclusive)).unwrap_or_default();
         settings.extend_from_slice(&body);
         let digest = Some(json::digest_bytes(&settings).into());
-        Some(Self { digest, invalid: None, tenant: loaded.tenant.clone(), body, exclusive })
+        Some(Self { name, digest, invalid: None, tenant: loaded.tenant.clone(), body, exclusive })
+    }
+
+    fn wanted(&self) -> Wanted {
+        let tenant = self.tenant.as_ref();
+        Wanted {
+            tenant: self.name.clone(),
+            digest: self.digest.clone(),
+            enforced: tenant.is_some_and(|tenant| tenant.mode == Mode::Enforce),
+            credentials: tenant
+                .map_or_else(|| CredentialsName::new("-"), |tenant| tenant.primary.credentials.clone()),
+            wave: tenant.map_or(0, |tenant| tenant.wave),
+            invalid: self.invalid.clone(),
+        }
     }
 
     /// What git says, less what is left to somebody else on this day.
@@ -222,9 +261,6 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
     Err(LoadError::Project { revision: fleet.revision.clone(), message })
 }
 
-/// Tenants by name.
-type Tenants = BTreeMap<TenantName, Arc<KnownTenant>>;
-
 /// Reads tenants, each packed as soon as it was read.
 fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tenants), SourceError> {
     let packed: Mutex<BTreeMap<TenantName, Packed>> = Mutex::default();
@@ -245,23 +281,15 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
     }
     let known = |loaded: &Loaded| {
         let invalid = first_errors.get(&loaded.name).cloned();
-        let tenant = KnownTenant::of(loaded, packed.remove(&loaded.name), invalid)?;
-        Some((loaded.name.clone(), Arc::new(tenant)))
+        KnownTenant::of(loaded, packed.remove(&loaded.name), invalid).map(Arc::new)
     };
-    let tenants = fleet.tenants.iter().filter_map(known).collect();
+    // A fleet is in the order of names.
+    let tenants = Tenants(fleet.tenants.iter().filter_map(known).collect());
     Ok((fleet, tenants))
 }
 
 /// Whether a tenant that was read anew names an organization of another one.
-fn claims_of_others(
-    others: &BTreeMap<TenantName, Arc<KnownTenant>>,
-    fresh: &BTreeMap<TenantName, Arc<KnownTenant>>,
-) -> bool {
-    let organizations = |known: &BTreeMap<TenantName, Arc<KnownTenant>>| -> BTreeSet<OrganizationId> {
-        let tenants = known.values().filter_map(|known| known.tenant.as_ref());
-        tenants.flat_map(Tenant::targets).map(|target| target.organization.clone()).collect()
-    };
-    let named = organizations(fresh);
-    let mine = |target: &crate::model::Target| named.contains(&target.organization);
-    others.values().filter_map(|known| known.tenant.as_ref()).any(|tenant| tenant.targets().any(mine))
+fn claims_of_others(others: &Tenants, fresh: &Tenants) -> bool {
+    let named: BTreeSet<&OrganizationId> = fresh.targets().map(|target| &target.organization).collect();
+    others.targets().any(|target| named.contains(&target.organization))
 }

@@ -418,8 +418,8 @@ fn take_in(
 
 /// Tenants that a pass has not run.
 fn left(head: &Known, pass: &Pass) -> BTreeSet<TenantName> {
-    let sound = head.tenants.iter().filter(|(_, known)| known.digest.is_some());
-    sound.map(|(name, _)| name).filter(|name| !pass.ended.contains_key(*name)).cloned().collect()
+    let sound = head.tenants.iter().filter(|known| known.digest.is_some());
+    sound.map(|known| &known.name).filter(|name| !pass.ended.contains_key(*name)).cloned().collect()
 }
 
 /// Ends runs whose tenant git says something else for.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree};
+use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree, TreeEntry};
 use jiff::Timestamp;
 
 use super::listing::{DEPTH_MAX, Listing};
@@ -106,8 +106,7 @@ pub fn survey(
             }
             (b"tenants", Some(ObjectType::Tree)) => {
                 let tree = subtree(&repository, entry.id(), "tenants")?;
-                refuse_malformed(&tree, "`tenants`")?;
-                outline.tenants = ids(&tree);
+                outline.tenants = ids(&tree)?;
                 fleet = Some(tree);
                 continue;
             }
@@ -126,16 +125,21 @@ pub fn survey(
     Ok((outline, listing.finish(revision, &place, only.is_none())?))
 }
 
-/// The id of each entry, with its name, in the order of names: git sorts folders as if theirs ended in a slash.
-fn ids(tree: &Tree<'_>) -> Vec<(Box<str>, ObjectId)> {
-    let entries = tree.iter().map(|entry| {
+/// The id of each entry, with its name, in the order of names. Refuses a tree that git could not have written.
+fn ids(tree: &Tree<'_>) -> Result<Vec<(Box<str>, ObjectId)>, SourceError> {
+    let mut ids = Vec::with_capacity(tree.len());
+    let mut order = Order::default();
+    for entry in tree {
+        if !order.takes(&entry) {
+            return Err(malformed(&entry, "`tenants`"));
+        }
         let mut id = ObjectId::default();
         id.copy_from_slice(entry.id().as_bytes());
-        (String::from_utf8_lossy(entry.name_bytes()).into(), id)
-    });
-    let mut ids: Vec<_> = entries.collect();
+        ids.push((String::from_utf8_lossy(entry.name_bytes()).into(), id));
+    }
+    // git sorts folders as if their names ended in a slash.
     ids.sort_unstable();
-    ids
+    Ok(ids)
 }
 
 fn tenants(
@@ -144,33 +148,36 @@ fn tenants(
     only: Option<&BTreeSet<TenantName>>,
     listing: &mut Listing,
 ) -> Result<(), SourceError> {
-    for entry in tree {
-        let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
-            listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
-            continue;
-        };
-        if only.is_some_and(|only| !only.contains(name)) {
-            continue;
+    match only {
+        // Looked up one by one: there may be ten thousand others.
+        Some(only) => {
+            let entries = only.iter().filter_map(|name| tree.get_name(name.as_str()));
+            entries.into_iter().try_for_each(|entry| tenant(repository, &entry, listing))
         }
-        let path = format!("tenants/{name}");
-        if entry.kind() != Some(ObjectType::Tree) {
-            match mode(entry.filemode()) {
-                FileMode::Regular | FileMode::Executable => listing.stray(&path),
-                other => {
-                    listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name()))
-                }
-            }
-            continue;
-        }
-        let Some(tenant) = listing.tenant(name)? else { continue };
-        let Some(tree) = own_subtree(repository, entry.id(), &path, listing)? else { continue };
-        let mut add = |listing: &mut Listing, entry: FileEntry| {
-            listing.file(&tenant, entry);
-            Ok(())
-        };
-        walk(repository, &tree, &path, DEPTH_MAX, &mut add, listing)?;
+        None => tree.iter().try_for_each(|entry| tenant(repository, &entry, listing)),
     }
-    Ok(())
+}
+
+fn tenant(repository: &Repository, entry: &TreeEntry<'_>, listing: &mut Listing) -> Result<(), SourceError> {
+    let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
+        listing.irregular("tenants/", "a name under tenants/ is not UTF-8");
+        return Ok(());
+    };
+    let path = format!("tenants/{name}");
+    if entry.kind() != Some(ObjectType::Tree) {
+        match mode(entry.filemode()) {
+            FileMode::Regular | FileMode::Executable => listing.stray(&path),
+            other => listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name())),
+        }
+        return Ok(());
+    }
+    let Some(tenant) = listing.tenant(name)? else { return Ok(()) };
+    let Some(tree) = own_subtree(repository, entry.id(), &path, listing)? else { return Ok(()) };
+    let mut add = |listing: &mut Listing, entry: FileEntry| {
+        listing.file(&tenant, entry);
+        Ok(())
+    };
+    walk(repository, &tree, &path, DEPTH_MAX, &mut add, listing)
 }
 
 type Add<'a> = dyn FnMut(&mut Listing, FileEntry) -> Result<(), SourceError> + 'a;
@@ -183,7 +190,8 @@ fn walk(
     add: &mut Add<'_>,
     listing: &mut Listing,
 ) -> Result<(), SourceError> {
-    if let Some(name) = misplaced(tree) {
+    if let Some(entry) = misplaced(tree) {
+        let name = shown_name(&entry);
         listing.irregular(path, format!("git would not have written this folder: `{name}` stands in it twice, out of order, or as a path"));
         return Ok(());
     }
@@ -211,34 +219,51 @@ fn folder<'r>(repository: &'r Repository, root: &Tree<'_>, prefix: &str) -> Opti
 /// A tree that all tenants share must be one that git itself could have written.
 fn refuse_malformed(tree: &Tree<'_>, place: &str) -> Result<(), SourceError> {
     match misplaced(tree) {
-        Some(name) => Err(SourceError::Malformed { place: place.to_owned(), name }),
+        Some(entry) => Err(malformed(&entry, place)),
         None => Ok(()),
     }
 }
 
-/// The first name of a tree that stands in it twice, out of git's order, or that is a path: trees made by
+fn malformed(entry: &TreeEntry<'_>, place: &str) -> SourceError {
+    SourceError::Malformed { place: place.to_owned(), name: shown_name(entry) }
+}
+
+fn shown_name(entry: &TreeEntry<'_>) -> String {
+    String::from_utf8_lossy(entry.name_bytes()).chars().take(80).collect()
+}
+
+/// The first entry of a tree whose name stands in it twice, out of git's order, or is a path: trees made by
 /// hand can hold such names, and readers differ in which of two they see.
-fn misplaced(tree: &Tree<'_>) -> Option<String> {
-    // A name can stand twice without two equal keys only where it is first a file's and then a folder's.
-    let mut files = BTreeSet::new();
-    let (mut key, mut last) = (Vec::new(), Vec::new());
-    for entry in tree {
+fn misplaced<'t>(tree: &'t Tree<'_>) -> Option<TreeEntry<'t>> {
+    let mut order = Order::default();
+    tree.iter().find(|entry| !order.takes(entry))
+}
+
+/// The order in which git writes a tree's entries.
+#[derive(Default)]
+struct Order {
+    key: Vec<u8>,
+    last: Vec<u8>,
+    /// A name can stand twice without two equal keys only where it is first a file's and then a folder's.
+    files: BTreeSet<Vec<u8>>,
+}
+
+impl Order {
+    /// Whether an entry may stand after those that were taken before.
+    fn takes(&mut self, entry: &TreeEntry<'_>) -> bool {
         let name = entry.name_bytes();
-        key.clear();
-        key.extend_from_slice(name);
+        std::mem::swap(&mut self.key, &mut self.last);
+        self.key.clear();
+        self.key.extend_from_slice(name);
         // git sorts a folder as if its name ended in a slash.
         let twice = if entry.kind() == Some(ObjectType::Tree) {
-            key.push(b'/');
-            !files.is_empty() && files.contains(name)
+            self.key.push(b'/');
+            !self.files.is_empty() && self.files.contains(name)
         } else {
-            !files.insert(name.to_vec())
+            !self.files.insert(name.to_vec())
         };
-        if twice || name.contains(&b'/') || key <= last {
-            return Some(String::from_utf8_lossy(name).chars().take(80).collect());
-        }
-        std::mem::swap(&mut key, &mut last);
+        !twice && !name.contains(&b'/') && self.key > self.last
     }
-    None
 }
 
 /// A tree that stands in another one. A missing one is an error: in a partial clone it is not here, but it is
