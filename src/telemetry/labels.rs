@@ -1,5 +1,5 @@
 //! The label values of the metrics: closed sets, so that no text of a tenant, a server or an attacker can make
-//! a new series. The one exception is told at [`super::metrics::Metrics::set_tenants`].
+//! a new series. The one exception is told at [`super::metrics::Metrics::set_fleet`].
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
