@@ -12,6 +12,8 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 const BREAKER_OPENS_AT: u32 = 10;
 /// How long an open breaker lets nothing through before one request may try.
 const BREAKER_COOL_DOWN: Duration = Duration::from_secs(30);
+/// A server that says it has nothing left is left alone this long at most on that account.
+const EMPTY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Share of the server's own limit that is used: people work in the same organization.
 const LIMIT_SHARE_PERCENT: u32 = 90;
 
@@ -97,10 +99,11 @@ impl Pacer {
                 self.bucket = full_bucket(pace);
                 self.pace = pace;
             }
-            // How much may come at once is the server's secret. One that has nothing left has something again
-            // when a minute's share of one request is over.
+            // How much may come at once is the server's secret. One that fills up evenly and has nothing left has
+            // something again when one request's share of a minute is over; one that counts by windows says 429
+            // and when to come back. A share of many seconds is for the bucket to wait out.
             if left == Some(0) {
-                let wait = Duration::from_secs(60) / limit;
+                let wait = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
                 self.not_before = now.checked_add(wait).max(self.not_before);
             }
         }
@@ -243,6 +246,10 @@ mod tests {
         assert_eq!(pacer.gate(now), Gate::Open);
         pacer.learn(200, None, allowance(300, Some(0)), now);
         assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
+        // Where it allows very little, the bucket waits.
+        let mut slow = Pacer::new(Pace { per_minute: 300, burst: 30 });
+        slow.learn(200, None, allowance(1, Some(0)), now);
+        assert_eq!(slow.gate(now), Gate::Until(now + EMPTY_WAIT_MAX));
         // What it asks for itself counts where that is later.
         pacer.learn(429, Some(1_000), allowance(300, Some(0)), now);
         assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));

@@ -254,7 +254,8 @@ impl Controller {
         let mut written = self.store.finish(unwritten).await;
         self.metrics.store_latency.observe(begun.elapsed().as_secs_f64());
         let mut taken = unwritten.len();
-        if written.is_err() && unwritten.len() > 1 {
+        let row_may_be_bad = written.as_ref().is_err_and(|error| !error.was_taken_back());
+        if row_may_be_bad && unwritten.len() > 1 {
             let mut refused = Vec::new();
             for one in std::mem::take(unwritten) {
                 match self.store.finish(std::slice::from_ref(&one)).await {

@@ -1,6 +1,5 @@
 //! Names and identifiers, each its own type so that none can stand in for another.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,13 +20,6 @@ macro_rules! name_type {
 
             /// The text itself.
             pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        /// Its order and its hash are the text's.
-        impl Borrow<str> for $name {
-            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -32,7 +32,8 @@ const MIGRATE_ATTEMPTS: u32 = 20;
 
 /// A replica that stops between two statements, as one that is swapped out or whose machine is suspended does,
 /// holds its locks for as long: the others would wait for it past any lease. The server ends its transaction
-/// instead. Said with each, for a pooler keeps no setting of a connection's.
+/// instead. Said with each, for a pooler keeps no setting of a connection's; but the driver's migrator begins its
+/// own, where there is no pooler.
 const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = 5000";
 
 /// A pool and its dialect.
@@ -170,7 +171,7 @@ impl Engine {
         }
         // The migrator names its statements. One transaction keeps one connection, which begins and ends
         // without any.
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin_with(BEGIN_POSTGRES).await?;
         transaction.execute("DEALLOCATE ALL").await?;
         migrator.run(&mut *transaction).await?;
         transaction.execute("DEALLOCATE ALL").await?;
@@ -203,20 +204,13 @@ pub async fn again_if_taken_back<'a, T>(
 ) -> Result<T, StoreError> {
     for attempt in 1..TAKEN_BACK_MAX {
         match transaction().await {
-            Err(error) if was_taken_back(&error) => {
+            Err(error) if error.was_taken_back() => {
                 tokio::time::sleep(Duration::from_millis(20 * u64::from(attempt))).await;
             }
             result => return result,
         }
     }
     transaction().await
-}
-
-/// `serialization_failure` and `deadlock_detected`: nothing of the transaction is left.
-fn was_taken_back(error: &StoreError) -> bool {
-    let StoreError::Database { source, .. } = error else { return false };
-    let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("40001" | "40P01"))
 }
 
 /// A single query. Behind a pooler it is a transaction of its own: it is asked in two steps, and between two

@@ -170,6 +170,11 @@ impl Store {
         tenants: impl IntoIterator<Item = &'a TenantName>,
         lease: Duration,
     ) -> Result<Vec<Lease>, StoreError> {
+        let rows = names(tenants)?;
+        again_if_taken_back(|| self.try_take(&rows, lease).boxed()).await
+    }
+
+    async fn try_take(&self, rows: &str, lease: Duration) -> Result<Vec<Lease>, StoreError> {
         let doing = "taking leases";
         let taken = self
             .engine
@@ -185,7 +190,7 @@ impl Store {
             )
             .bind(self.holder().to_owned())
             .bind(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-            .bind(names(tenants)?)
+            .bind(rows.to_owned())
             .fetch_all(&self.writer);
         let rows = taken.await.map_err(failed(doing))?;
         rows.iter()
@@ -242,6 +247,10 @@ impl Store {
     /// # Errors
     /// The database failed; the leases then run out by themselves.
     pub async fn release(&self, leases: &[Lease]) -> Result<(), StoreError> {
+        again_if_taken_back(|| self.try_release(leases).boxed()).await
+    }
+
+    async fn try_release(&self, leases: &[Lease]) -> Result<(), StoreError> {
         let released = self
             .engine
             .query(super::lease::RELEASE)

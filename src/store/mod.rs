@@ -100,6 +100,16 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the database took a transaction back whole because of others who worked on the same rows
+    /// (`serialization_failure`, `deadlock_detected`): nothing is wrong with what was to be written.
+    pub fn was_taken_back(&self) -> bool {
+        let StoreError::Database { source, .. } = self else { return false };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40001" | "40P01"))
+    }
+}
+
 /// The state. Cloning shares the connections.
 #[derive(Debug, Clone)]
 pub struct Store {

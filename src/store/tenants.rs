@@ -135,6 +135,15 @@ impl Store {
         revision: &Revision,
         renamed: bool,
     ) -> Result<(), StoreError> {
+        again_if_taken_back(|| self.try_keep_head(repository, revision, renamed).boxed()).await
+    }
+
+    async fn try_keep_head(
+        &self,
+        repository: &str,
+        revision: &Revision,
+        renamed: bool,
+    ) -> Result<(), StoreError> {
         let doing = "keeping the head";
         let mut transaction = self.writer.begin(doing).await?;
         if renamed {

@@ -215,8 +215,8 @@ pub fn a_replica_that_is_paused_within_a_transaction_holds_nobody_up() {
     rig.settle().unwrap();
     assert_eq!(sleeper.puts(), 0);
     sleeper.process.signal("CONT");
-    rig.commit(&[("acme", &[1], 101)]);
     drop(other);
+    rig.commit(&[("acme", &[1], 101)]);
     rig.settle().unwrap();
     assert!(sleeper.puts() > 0, "it is as good as any other");
     assert_sound(&rig);

@@ -113,9 +113,19 @@ async fn advance_judged(
     rows: &[Wanted],
     judge: &Judge<'_>,
 ) -> Result<Advance, StoreError> {
+    advance_some(store, known, revision, rows, None, judge).await
+}
+
+async fn advance_some(
+    store: &Store,
+    known: Option<&str>,
+    revision: &str,
+    rows: &[Wanted],
+    gone: Option<&[TenantName]>,
+    judge: &Judge<'_>,
+) -> Result<Advance, StoreError> {
     let (known, revision) = (known.map(Revision::new), Revision::new(revision));
-    let head =
-        NewHead { repository: "repo", known: known.as_ref(), revision: &revision, rows, gone: None, judge };
+    let head = NewHead { repository: "repo", known: known.as_ref(), revision: &revision, rows, gone, judge };
     store.advance(&head).await
 }
 
@@ -339,12 +349,17 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
     advance_judged(a, Some("c3"), "c4", &back, &judge).await.unwrap();
     assert_eq!(held().await, [false, false, false], "git went back to what is in force");
     assert_eq!(*counted.lock().unwrap(), [1, 1, 0]);
+    // One that is held counts where a commit does not name it, and so does one that comes back otherwise.
     advance_judged(a, Some("c4"), "c2", &rows, &judge).await.unwrap();
+    let beta_gone = [tenant("beta")];
+    advance_some(a, Some("c2"), "c5", &[wanted("new", "2")], Some(&beta_gone), &judge).await.unwrap();
+    advance_some(a, Some("c5"), "c2", &[wanted("beta", "9")], Some(&[]), &judge).await.unwrap();
+    assert_eq!(counted.lock().unwrap().split_off(3), [1, 1, 2]);
     let revision = Revision::new("c2");
     let behind = Revision::new("c1");
     let claim = Claim { limit: 5, lease: LONG, saturated: &BTreeSet::new(), head: ("repo", &behind) };
     assert_eq!(a.claim(&claim).await.unwrap().len(), 0);
-    assert_eq!(a.claim(&Claim { head: ("repo", &revision), ..claim }).await.unwrap().len(), 2);
+    assert_eq!(a.claim(&Claim { head: ("repo", &revision), ..claim }).await.unwrap().len(), 3);
 }
 
 async fn claims_are_fair_and_keep_the_caps(pair: &Pair) {
@@ -371,6 +386,41 @@ async fn a_change_waits_for_lower_waves(pair: &Pair) {
     let canary = claim(a, 5).await;
     a.finish(&[done(&canary[0], true)]).await.unwrap();
     assert_eq!(named(&claim(a, 5).await), ["rest"]);
+}
+
+async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let wave = |name: &str, digest: &str, wave: u32| Wanted { wave, ..wanted(name, digest) };
+    let watched = Wanted { enforced: false, ..wave("a-watched", "1", 0) };
+    let rows = [watched, wave("b-zero", "1", 0), wave("c-one", "1", 1), wave("d-two", "1", 2)];
+    advance(a, None, "c1", &rows).await;
+    let first = claim(a, 5).await;
+    assert_eq!(named(&first), ["a-watched", "b-zero"]);
+    let pause = Pause {
+        kind: PauseKind::Pause,
+        by: "ops".into(),
+        reason: "broken".into(),
+        since: now(),
+        until: None,
+    };
+    a.pause(&tenant("b-zero"), &pause).await.unwrap();
+    a.finish(&[done(&first[0], false), done(&first[1], false)]).await.unwrap();
+    let one = claim(a, 5).await;
+    assert_eq!(
+        named(&one),
+        ["c-one"],
+        "neither the paused one nor the watched one is waited for, wave one is"
+    );
+    a.pause(&tenant("c-one"), &pause).await.unwrap();
+    a.finish(&[done(&one[0], false)]).await.unwrap();
+    a.pause(&tenant("d-two"), &pause).await.unwrap();
+    let two = claim(a, 5).await;
+    assert_eq!(named(&two), ["d-two"], "with everything paused nothing is waited for");
+    a.finish(&[done(&two[0], true)]).await.unwrap();
+    a.resume(&tenant("c-one")).await.unwrap();
+    a.poke(None, Cause::Resync).await.unwrap();
+    // What is applied is looked at whatever waits below it.
+    assert_eq!(named(&claim(a, 5).await), ["a-watched", "b-zero", "c-one", "d-two"]);
 }
 
 async fn what_runs_left_behind_is_shown(pair: &Pair) {
@@ -413,7 +463,6 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     assert_eq!(a.note("x").await.unwrap().as_deref(), Some("2"));
 }
 
-/// A hundred appends at once: those that are refused leave nothing, and concern no other.
 async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     let Pair { a, .. } = pair;
     let rows = ["calm", "drifting", "quiet", "wrong"]
@@ -427,6 +476,11 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
         until: None,
     };
     a.pause(&tenant("quiet"), &pause).await.unwrap();
+    // Neither a hold nor a pause that is over counts as paused.
+    let hold = Pause { kind: PauseKind::Hold, ..pause.clone() };
+    a.pause(&tenant("drifting"), &hold).await.unwrap();
+    let over = Pause { until: Some(Timestamp::from_millisecond(1_000).unwrap()), ..pause };
+    a.pause(&tenant("calm"), &over).await.unwrap();
     let claimed = claim(a, 10).await;
     let ended = |one: &Claimed| match one.lease.tenant.as_str() {
         "drifting" => {
@@ -458,8 +512,15 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
         troubled.iter().map(|row| (row.tenant.as_str(), row.drifted_at)).collect();
     assert_eq!(named, [("drifting", figures.drifted_at), ("wrong", None)]);
     assert_eq!((figures.drifted, figures.drifted_at.is_some()), (1, true));
+    // What git no longer holds is not counted.
+    let [calm, _, _, wrong] = rows;
+    advance(a, Some("c1"), "c2", &[calm, wrong]).await;
+    let figures = a.figures(3).await.unwrap();
+    assert_eq!(figures.standing.iter().map(|some| some.tenants).sum::<usize>(), 2);
+    assert_eq!((figures.oldest.len(), figures.drifted, figures.drifted_at), (2, 0, None));
 }
 
+/// A hundred appends at once: those that are refused leave nothing, and concern no other.
 async fn appends_that_come_together_stand_alone(pair: &Pair) {
     let names: Vec<TenantName> = (0..100).map(|number| tenant(&format!("t-{number:03}"))).collect();
     let mut leases = pair.a.take(&names, LONG).await.unwrap();
@@ -527,6 +588,7 @@ macro_rules! suite {
             a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothing,
             claims_are_fair_and_keep_the_caps,
             a_change_waits_for_lower_waves,
+            only_what_may_be_written_and_is_not_holds_higher_waves_back,
             what_runs_left_behind_is_shown,
             the_fleet_is_counted_where_it_stands,
             appends_that_come_together_stand_alone,

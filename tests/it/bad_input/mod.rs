@@ -27,6 +27,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests make files and repositories")]
 
+mod following;
 mod meaning;
 mod repository;
 mod yaml;

@@ -11,7 +11,7 @@ const WEB: &str = "tenants/acme/web.yaml";
 
 /// What stands in a tree.
 #[derive(Clone)]
-enum Entry {
+pub enum Entry {
     File(Vec<u8>),
     Executable(Vec<u8>),
     Link(&'static str),
@@ -26,15 +26,15 @@ enum Entry {
     AsGiven(Vec<(Vec<u8>, Entry)>),
 }
 
-use Entry::{AsGiven, Executable, File, Link, Lost, Submodule, Tree, Written};
+pub use Entry::{AsGiven, Executable, File, Link, Lost, Submodule, Tree, Written};
 
 /// A name and what it stands for.
-fn at(name: impl AsRef<[u8]>, entry: Entry) -> (Vec<u8>, Entry) {
+pub fn at(name: impl AsRef<[u8]>, entry: Entry) -> (Vec<u8>, Entry) {
     (name.as_ref().to_vec(), entry)
 }
 
 /// The entries of a sound tenant's folder.
-fn files(name: &str, number: u32) -> Vec<(Vec<u8>, Entry)> {
+pub fn files(name: &str, number: u32) -> Vec<(Vec<u8>, Entry)> {
     vec![
         at("tenant.yaml", File(tenant(name, number, "").into_bytes())),
         at("web.yaml", File(web(SOUND_SPEC).into_bytes())),
@@ -42,13 +42,13 @@ fn files(name: &str, number: u32) -> Vec<(Vec<u8>, Entry)> {
 }
 
 /// A repository whose trees are written byte by byte.
-struct Git {
+pub struct Git {
     dir: TempDir,
     repository: Repository,
 }
 
 impl Git {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let repository = Repository::init(dir.path()).unwrap();
         repository.set_head("refs/heads/main").unwrap();
@@ -85,7 +85,7 @@ impl Git {
     }
 
     /// Commits a root tree to `main` on top of these parents.
-    fn commit(&self, root: Entry, parents: &[Oid]) -> Oid {
+    pub fn commit(&self, root: Entry, parents: &[Oid]) -> Oid {
         let (_, tree) = self.write(root);
         let mut text = format!("tree {tree}\n");
         for parent in parents {
@@ -101,7 +101,7 @@ impl Git {
         fleet::load(&Source::repository(self.dir.path()).unwrap(), revision, None, TODAY)
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.dir.path().to_str().unwrap()
     }
 }
