@@ -32,7 +32,6 @@ BENCH_TOOLS := target/bench-tools
 
 bench: tools $(BENCH_TOOLS)/bin/oha $(BENCH_TOOLS)/peer/node_modules
 	@command -v wrk >/dev/null || apt-get install -y wrk || echo "wrk is not installed: its figure will be missing"
-	$(CARGO) build --locked --release
 	$(CARGO) bench --locked --bench fleet
 
 $(BENCH_TOOLS)/bin/oha:

@@ -212,9 +212,9 @@ fn controller_verdicts(controlled: &Controlled, bare: f64) -> String {
     let (throttled, used) = of_limit(limited);
     format!(
         "| 4. the controller's memory with {large} tenants | under {PEAK_MB:.0} MB | {} MB | {} |\n\
-         | 5. a full resync of {large} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
-         | 6. one commit of {large} tenants, from the git hint to the accepted write | under {allowed_ms:.0} ms: 4 round trips and 50 ms | {} ms | {} |\n\
-         | 6. the same against a repository of {} tenants | at most {LARGE_OVER_SMALL} times as long | {ratio:.2} times | {} |\n\
+         | 4. a full resync of {large} tenants, against the faster bare load generator | at least {:.0} % of its requests a second | {:.0} % | {} |\n\
+         | 5. one commit of {large} tenants, from the git hint to the accepted write | under {allowed_ms:.0} ms: 4 round trips and 50 ms | {} ms | {} |\n\
+         | 5. the same against a repository of {} tenants | at most {LARGE_OVER_SMALL} times as long | {ratio:.2} times | {} |\n\
          | 7. {} changes under {:.0} requests a minute | at most {:.0} % answers of 429 | {:.1} % | {} |\n\
          | 7. the rate that was allowed | at least {:.0} % used | {:.0} % | {} |\n",
         resync.peak_mb.shown(0),
