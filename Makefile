@@ -52,10 +52,10 @@ schemas:
 seeds:
 	GENESYNC_SEEDS=200000 $(CARGO) test --locked --release --test sim -- --nocapture
 
-# A long night of kills at random times; GENESYNC_SEED repeats one.
+# Ten thousand kills at random times, in a quarter of an hour; GENESYNC_SEED repeats a run.
 kills: tools
 	GENESYNC_KILLS=10000 $(CARGO) test --locked --test crash -- --nocapture kills_at_random
 
-# Breaks everything that can be broken, and writes docs/reliability.md. Takes a quarter of an hour.
+# Breaks everything that can be broken, and writes docs/reliability.md. Takes ten minutes.
 reliability: tools
 	GENESYNC_RELIABILITY=1 $(CARGO) test --locked --test crash -- --nocapture the_report_has
