@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialsName, OrganizationId, Region, TenantName};
+use super::{CredentialsName, Dialect, OrganizationId, Region, TenantName};
 
 /// One organization in one region that serves a tenant's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub struct IgnoreRule {
 pub struct Tenant {
     /// Its name.
     pub name: TenantName,
+    /// Which API its organizations are managed by.
+    pub dialect: Dialect,
     /// The organization that is written first and that replication copies from.
     pub primary: Target,
     /// The organizations of its other regions, in order.

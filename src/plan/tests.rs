@@ -44,6 +44,7 @@ fn tenant(replicas: usize) -> Tenant {
     };
     Tenant {
         name: TenantName::new("acme"),
+        dialect: crate::model::Dialect::Webchat,
         primary: target(0),
         replicas: (1..=replicas).map(target).collect(),
         mode: Mode::Enforce,

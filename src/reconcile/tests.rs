@@ -40,6 +40,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
     let spec = Spec {
         tenant: Tenant {
             name: TenantName::new("acme"),
+            dialect: crate::model::Dialect::Webchat,
             primary: target(0),
             replicas: (1..=replicas).map(target).collect(),
             mode,

@@ -353,6 +353,7 @@ impl Toy {
         Spec {
             tenant: Tenant {
                 name: TenantName::new("acme"),
+                dialect: genesync::model::Dialect::Webchat,
                 primary: target(0),
                 replicas: (1..self.organizations).map(target).collect(),
                 mode: Mode::Enforce,

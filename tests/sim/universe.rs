@@ -199,6 +199,7 @@ impl Universe {
             git: (1, desired(1)),
             tenant: Tenant {
                 name: TenantName::new("acme"),
+                dialect: genesync::model::Dialect::Webchat,
                 primary: target(0),
                 replicas: (1..=script.replicas).map(target).collect(),
                 mode: Mode::Enforce,

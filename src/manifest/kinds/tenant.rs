@@ -200,6 +200,9 @@ impl TenantDocument {
         };
         model::Tenant {
             name: TenantName::new(self.metadata.name.0.as_str()),
+            dialect: match spec.api {
+                Api::Webchat => model::Dialect::Webchat,
+            },
             primary: model::Target {
                 organization: OrganizationId::new(spec.organization_id.0.as_str()),
                 region: spec.region.0,
