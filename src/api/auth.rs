@@ -39,6 +39,9 @@ pub struct TokenAnswer {
 /// refused once in this time, and not a thousand times.
 const FAILURE_KEPT: Duration = Duration::from_secs(2);
 
+/// How long a client that asked for too many tokens waits: their limit is by the minute.
+const TOKEN_WAIT_MS: u64 = 15_000;
+
 /// What is known of one client's token.
 #[derive(Default)]
 struct Known {
@@ -116,8 +119,14 @@ fn read(answer: &TokenAnswer, client_id: &str) -> Result<(Secret, Duration), Fau
     let status = *status;
     let fault =
         |kind, what: &str| Fault::new(kind, format!("the token request of client `{client_id}` {what}"));
+    // The `cloud` dialect refuses too many token requests with a status of its own.
+    let limited = status == 400 && String::from_utf8_lossy(body).contains("rate limit exceeded");
     match status {
         200 => {}
+        400 if limited => {
+            let fault = fault(FaultKind::Throttled, "was answered with 400: too many token requests");
+            return Err(Fault { retry_after_ms: retry_after_ms.or(Some(TOKEN_WAIT_MS)), ..fault });
+        }
         400 | 401 | 403 => {
             return Err(fault(
                 FaultKind::Denied,

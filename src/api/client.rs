@@ -1,7 +1,7 @@
 //! The one send function: endpoint, token, pace, deadline, size limits, request id.
 
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
-use crate::model::{CredentialsName, Fault, FaultKind, OrganizationId, Region, Target};
+use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -63,9 +63,11 @@ pub struct Client {
     http: reqwest::Client,
     base_urls: BTreeMap<Region, Url>,
     credentials: Mutex<BTreeMap<CredentialsName, ClientCredentials>>,
-    tokens: Mutex<HashMap<(Region, CredentialsName), Arc<TokenCell>>>,
+    tokens: Mutex<HashMap<(Region, CredentialsName, Dialect), Arc<TokenCell>>>,
     pacers: Mutex<HashMap<OrganizationId, Pacer>>,
     budgets: Mutex<HashMap<Region, RetryBudget>>,
+    /// Whose tokens were found to be of the organization that git names.
+    known: Mutex<HashSet<(Region, CredentialsName, OrganizationId)>>,
     options: Options,
 }
 
@@ -111,6 +113,7 @@ impl Client {
             tokens: Mutex::default(),
             pacers: Mutex::default(),
             budgets: Mutex::default(),
+            known: Mutex::default(),
             options,
         })
     }
@@ -174,14 +177,16 @@ impl Client {
             Some(base) => base,
             None => return Sent::Never(local(format!("no endpoint is known for region {}", target.region))),
         };
-        let cell = match self.cell(target) {
+        let cell = match self.cell(target, operation.dialect) {
             Ok(cell) => cell,
             Err(fault) => return Sent::Never(fault),
         };
         let mut fresh = false;
         loop {
-            let token = match cell.token(async |credentials| self.fetch_token(base, credentials).await).await
-            {
+            let fetched = cell
+                .token(async |credentials| self.fetch_token(base, credentials, operation.dialect).await)
+                .await;
+            let token = match fetched {
                 Ok(token) => token,
                 Err(fault) => return Sent::Never(fault),
             };
@@ -201,9 +206,9 @@ impl Client {
         }
     }
 
-    fn cell(&self, target: &Target) -> Result<Arc<TokenCell>, Fault> {
+    fn cell(&self, target: &Target, dialect: Dialect) -> Result<Arc<TokenCell>, Fault> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (target.region, target.credentials.clone());
+        let key = (target.region, target.credentials.clone(), dialect);
         if let Some(cell) = tokens.get(&key) {
             return Ok(Arc::clone(cell));
         }
@@ -227,14 +232,27 @@ impl Client {
         }
         credentials.insert(name.clone(), fresh);
         drop(credentials);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|(_, known), _| known != name);
+        tokens.retain(|(_, known, _), _| known != name);
     }
 
     /// The id of the client that goes by a name, where it is known.
     pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         credentials.get(name).map(|known| known.id.clone())
+    }
+
+    /// Whether the token is known to be of the organization that git names.
+    pub fn is_known(&self, target: &Target) -> bool {
+        let key = (target.region, target.credentials.clone(), target.organization.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
+
+    /// Remembers that the token is of the organization that git names.
+    pub fn know(&self, target: &Target) {
+        let key = (target.region, target.credentials.clone(), target.organization.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
     }
 
     /// Waits until the organization may be asked.
@@ -278,15 +296,27 @@ impl Client {
         }
     }
 
-    async fn fetch_token(&self, base: &Url, credentials: &ClientCredentials) -> Result<TokenAnswer, Fault> {
+    async fn fetch_token(
+        &self,
+        base: &Url,
+        credentials: &ClientCredentials,
+        dialect: Dialect,
+    ) -> Result<TokenAnswer, Fault> {
         let subject = format!("the token request of client `{}`", credentials.id);
-        let url = base.join("oauth/token").map_err(|_| local("the endpoint is no base URL"))?;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", credentials.id.as_str()),
-            ("client_secret", credentials.secret.expose()),
-        ];
-        let answer = self.http.post(url).form(&form).timeout(self.options.read_timeout).send().await;
+        let no_url = |_| local("the endpoint is no base URL");
+        let grant = ("grant_type", "client_credentials");
+        let (id, secret) = (credentials.id.as_str(), credentials.secret.expose());
+        let request = match dialect {
+            Dialect::Webchat => {
+                let form = [grant, ("client_id", id), ("client_secret", secret)];
+                self.http.post(base.join("oauth/token").map_err(no_url)?).form(&form)
+            }
+            Dialect::Cloud => {
+                let url = sibling(base, "login").join("oauth/token").map_err(no_url)?;
+                self.http.post(url).basic_auth(id, Some(secret)).form(&[grant])
+            }
+        };
+        let answer = request.timeout(self.options.read_timeout).send().await;
         let answer = answer.map_err(|error| {
             Fault::new(FaultKind::Transient, format!("{subject} failed: {}", cause(&error)))
         })?;
@@ -307,6 +337,7 @@ impl Client {
         let method = match operation.verb {
             Verb::Get => Method::GET,
             Verb::Put => Method::PUT,
+            Verb::Patch => Method::PATCH,
             Verb::Query | Verb::Start => Method::POST,
         };
         let mut headers = HeaderMap::new();
@@ -339,15 +370,12 @@ impl Client {
             }
         };
         match operation.verb {
-            Verb::Put | Verb::Start => crash::point("C08"),
+            Verb::Put | Verb::Start | Verb::Patch => crash::point("C08"),
             Verb::Query => crash::point("C16"),
             Verb::Get => {}
         }
         let mut response = describe(&answer, operation);
-        let number = |name: &str| header(&answer, name).and_then(|value| value.parse::<u32>().ok());
-        let allowance = number("x-ratelimit-limit")
-            .and_then(NonZeroU32::new)
-            .map(|per_minute| Allowance { per_minute, left: number("x-ratelimit-remaining") });
+        let allowance = allowance(&answer);
         let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
         self.heard(Some(response.status), allowance.and_then(share));
         {
@@ -409,6 +437,29 @@ impl Client {
     }
 }
 
+/// What an answer says of the limit, in either dialect's words.
+fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
+    let number = |name: &str| header(answer, name).and_then(|value| value.parse::<u32>().ok());
+    if let Some(per_minute) = number("x-ratelimit-limit").and_then(NonZeroU32::new) {
+        let left = number("x-ratelimit-remaining");
+        return Some(Allowance { per_minute, left, reset_s: None });
+    }
+    let per_minute = number("inin-ratelimit-allowed").and_then(NonZeroU32::new)?;
+    let left = number("inin-ratelimit-count").map(|count| per_minute.get().saturating_sub(count));
+    Some(Allowance { per_minute, left, reset_s: number("inin-ratelimit-reset") })
+}
+
+/// Another host of the same region: `api.mypurecloud.de` has `login.mypurecloud.de` beside it. An endpoint that
+/// stands in for a region has all of them at one address.
+pub fn sibling(base: &Url, name: &str) -> Url {
+    let mut url = base.clone();
+    if let Some(domain) = base.host_str().and_then(|host| host.strip_prefix("api.")) {
+        // The new host is as well formed as the old one.
+        let _ = url.set_host(Some(&format!("{name}.{domain}")));
+    }
+    url
+}
+
 fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
@@ -417,7 +468,9 @@ fn describe(answer: &reqwest::Response, operation: &Operation) -> Response {
     let content_type = header(answer, CONTENT_TYPE.as_str()).unwrap_or_default();
     Response {
         status: answer.status().as_u16(),
-        request_id: header(answer, "x-request-id").map(|id| shown(id, 100).into_owned()),
+        request_id: header(answer, "x-request-id")
+            .or_else(|| header(answer, "inin-correlation-id"))
+            .map(|id| shown(id, 100).into_owned()),
         retry_after_ms: header(answer, RETRY_AFTER.as_str())
             .and_then(|value| retry_after_ms(value, clock::now())),
         is_json: content_type

@@ -6,6 +6,7 @@
 
 mod auth;
 mod client;
+pub mod cloud;
 pub mod operation;
 mod pace;
 pub mod webchat;
@@ -17,8 +18,8 @@ use std::time::Duration;
 use crate::clock;
 use crate::model::write::{Accepted, Job, StartJob};
 use crate::model::{
-    CredentialsName, Entry, Fault, FaultKind, Observed, OrganizationId, Outcome, Region, Secret, Target,
-    Write,
+    CredentialsName, Entry, Fault, FaultKind, Look, ObjectRef, OrganizationId, Outcome, Region, Secret, Seen,
+    Target, Write,
 };
 use client::{Client, Sent};
 use operation::Operation;
@@ -73,11 +74,15 @@ impl ReadApi {
         self.client.client_id(name)
     }
 
-    /// Reads an organization's configuration.
-    pub async fn observe(&self, target: &Target) -> Result<Observed, Fault> {
+    /// Reads what an organization holds.
+    pub async fn observe(&self, look: &Look) -> Result<Seen, Fault> {
+        if !look.sought.iter().all(|sought| sought.object.is_web_messaging()) {
+            return self.survey(look).await;
+        }
+        let target = &look.target;
         let operation = webchat::read(&target.organization);
         let response = self.call(target, &operation).await?;
-        webchat::observed(&response)
+        webchat::observed(&response).map(Seen::from)
     }
 
     /// Asks how a replication job is doing.
@@ -87,11 +92,13 @@ impl ReadApi {
         webchat::job(&response)
     }
 
-    /// Queries the audit log for what happened to some organizations: all pages, up to a limit. True in
+    /// Queries the audit log for what happened to some objects, which where they have ids go by those there: all
+    /// pages, up to a limit. True in
     /// the second place means that there was more.
     pub async fn entries(
         &self,
         targets: &[Target],
+        ids: &BTreeMap<ObjectRef, Arc<str>>,
         from: jiff::Timestamp,
         to: jiff::Timestamp,
     ) -> Result<(Vec<Entry>, bool), Fault> {
@@ -102,6 +109,17 @@ impl ReadApi {
         let (mut all, mut truncated) = (Vec::new(), false);
         for group in groups.values() {
             let Some(asked) = group.first() else { continue };
+            if !asked.object.is_web_messaging() {
+                let id = |target: &&Target| {
+                    let object = target.object_ref();
+                    Some((Arc::clone(ids.get(&object)?), object))
+                };
+                let (entries, more) =
+                    self.cloud_entries(asked, &group.iter().filter_map(id).collect(), from, to).await?;
+                all.extend(entries);
+                truncated |= more;
+                continue;
+            }
             let organizations: Vec<&OrganizationId> =
                 group.iter().map(|target| &target.organization).collect();
             let mut page = 1;
@@ -145,10 +163,12 @@ impl Api {
 
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
-        let operation = webchat::write(write);
+        let web = write.target.object.is_web_messaging();
+        let operation = if web { webchat::write(write) } else { cloud::write(write, None) };
         let Some(left) = until(write.deadline) else { return Outcome::Unsent(too_late(&operation)) };
         match self.read.client.send(&write.target, &operation, Some(left)).await {
-            Sent::Answered(response) => webchat::answer(&response, webchat::accepted),
+            Sent::Answered(response) if web => webchat::answer(&response, webchat::accepted),
+            Sent::Answered(response) => cloud::answer(&write.target, &response),
             Sent::Lost(fault) => Outcome::Unknown(fault),
             Sent::Never(fault) => Outcome::Unsent(fault),
         }

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Fault, FaultKind};
+use crate::model::{Dialect, Fault, FaultKind};
 
 /// What is asked of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,8 +15,10 @@ pub enum Verb {
     Query,
     /// Store a configuration. Sent once.
     Put,
-    /// Start a replication job. Sent once.
+    /// Make something new: a replication job, an object, a version. Sent once.
     Start,
+    /// Change some fields of an object. Sent once.
+    Patch,
 }
 
 impl Verb {
@@ -26,12 +28,13 @@ impl Verb {
             Verb::Get => "GET",
             Verb::Query | Verb::Start => "POST",
             Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
         }
     }
 
     /// Whether it changes something.
     pub fn mutates(self) -> bool {
-        matches!(self, Verb::Put | Verb::Start)
+        matches!(self, Verb::Put | Verb::Start | Verb::Patch)
     }
 }
 
@@ -48,6 +51,8 @@ pub struct Operation {
     pub body: Option<Vec<u8>>,
     /// What it is about, for messages: `the configuration of organization …`.
     pub subject: String,
+    /// Whose rules hold for hosts, tokens and limits.
+    pub dialect: Dialect,
 }
 
 /// One answer.

@@ -33,6 +33,8 @@ pub struct Allowance {
     pub per_minute: NonZeroU32,
     /// Requests that it would take at once now, where it says so.
     pub left: Option<u32>,
+    /// Seconds until it counts from zero again, where it counts by windows and says so.
+    pub reset_s: Option<u32>,
 }
 
 /// The pacer of one organization.
@@ -91,7 +93,7 @@ impl Pacer {
         allowance: Option<Allowance>,
         now: Instant,
     ) {
-        if let Some(Allowance { per_minute: limit, left }) = allowance {
+        if let Some(Allowance { per_minute: limit, left, reset_s }) = allowance {
             let limit = limit.get();
             let per_minute = (limit.saturating_mul(LIMIT_SHARE_PERCENT) / 100).max(1);
             let pace = Pace { per_minute, burst: self.configured.burst.min(per_minute / 10).max(1) };
@@ -103,7 +105,8 @@ impl Pacer {
             // something again when one request's share of a minute is over; one that counts by windows says 429
             // and when to come back. A share of many seconds is for the bucket to wait out.
             if left == Some(0) {
-                let wait = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
+                let even = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
+                let wait = reset_s.map_or(even, |reset_s| Duration::from_secs(reset_s.min(60).into()));
                 self.not_before = now.checked_add(wait).max(self.not_before);
             }
         }
@@ -256,7 +259,7 @@ mod tests {
     }
 
     fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
-        NonZeroU32::new(per_minute).map(|per_minute| Allowance { per_minute, left })
+        NonZeroU32::new(per_minute).map(|per_minute| Allowance { per_minute, left, reset_s: None })
     }
 
     #[test]

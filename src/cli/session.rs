@@ -18,7 +18,8 @@ use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
 use crate::model::plan::Limits;
 use crate::model::{
-    CredentialsName, Desired, Fault, FaultKind, Guard, Refusal, Region, Tenant, TenantName, Versions, json,
+    CredentialsName, Dialect, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName,
+    Versions, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Status, Timing};
@@ -168,6 +169,14 @@ pub fn timing(settings: &Settings) -> Timing {
     }
 }
 
+/// Whether the servers of a dialect hold writes against versions.
+pub fn versions(dialect: Dialect) -> Versions {
+    match dialect {
+        Dialect::Webchat => Versions::Enforced,
+        Dialect::Cloud => Versions::Unenforced,
+    }
+}
+
 /// Runs for all tenants of a fleet, ready to be driven.
 pub struct Session {
     /// The client.
@@ -194,7 +203,7 @@ pub struct Wishes<'a> {
     /// Guards opened.
     pub allowed: BTreeSet<Guard>,
     /// What git said before, for tenants without a base.
-    pub desired_before: BTreeMap<TenantName, Desired>,
+    pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
     /// The journal, where there is one yet.
     pub store: Option<&'a Store>,
 }
@@ -209,7 +218,7 @@ impl Session {
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
         let (mut credentials, mut unknown) = (BTreeMap::new(), BTreeMap::new());
         let names: BTreeSet<&CredentialsName> = sound()
-            .filter(|loaded| loaded.desired.is_some())
+            .filter(|loaded| !loaded.resources.is_empty())
             .filter_map(|loaded| loaded.tenant.as_ref())
             .flat_map(Tenant::targets)
             .map(|target| &target.credentials)
@@ -236,10 +245,22 @@ impl Session {
             None => BTreeMap::new(),
         };
         for loaded in sound() {
-            let (Some(tenant), Some(desired)) = (&loaded.tenant, &loaded.desired) else {
+            let Some(tenant) = loaded.tenant.as_ref().filter(|_| !loaded.resources.is_empty()) else {
                 unmanaged.push(loaded.name.clone());
                 continue;
             };
+            // Here, because every run starts here: a rule ends on its day whenever the fleet was loaded.
+            let ignored = tenant.ignored_on(clock::today());
+            let before = desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default();
+            let resource = |resource: &Resource| Resource {
+                object: resource.object.clone(),
+                desired: resource.desired.ignoring(ignored.clone()),
+                before: before
+                    .iter()
+                    .find(|known| known.object == resource.object)
+                    .map(|known| known.desired.clone()),
+            };
+            let resources = loaded.resources.iter().map(resource).collect();
             if let Some(failure) = tenant.targets().find_map(|target| unknown.get(&target.credentials)) {
                 failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
                 first_failure.get_or_insert_with(|| failure.clone());
@@ -254,12 +275,10 @@ impl Session {
             let spec = Spec {
                 tenant: tenant.clone(),
                 revision: fleet.revision.clone(),
-                // Here, because every run starts here: a rule ends on its day whenever the fleet was loaded.
-                desired: desired.ignoring(tenant.ignored_on(clock::today())),
-                desired_before: desired_before.get(&loaded.name).cloned(),
+                resources,
                 limits: limits.clone(),
                 timing,
-                versions: Versions::Enforced,
+                versions: versions(tenant.dialect),
                 own_clients,
                 seed: seed(&loaded.name, clock::now().as_nanosecond()),
             };

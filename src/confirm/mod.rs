@@ -7,28 +7,44 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Confirmation, Entry, OrganizationId, Receipt, Standing};
+use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
+
+/// How far an entry of the `cloud` dialect may lie from the moment that the server gave for the write.
+const NEAR_MS: u64 = 30_000;
+/// The same where the server gave none: its clock is not ours.
+const SKEW_MS: u64 = 300_000;
 
 /// Holds receipts against entries.
 ///
-/// An entry proves a receipt when organization, action, version and client are the receipt's. The time is
-/// not compared: the server's clock is not ours, and a version is made once. An entry by anybody else is
-/// *foreign* when its version came after the one that the run started from.
+/// Where entries name versions, one proves a receipt when object, action, version and client are the receipt's.
+/// The time is not compared: the server's clock is not ours, and a version is made once. Where they name none,
+/// object, client and time decide, and an entry proves one receipt. An entry by anybody else is *foreign* when it
+/// came after what the run started from.
 pub fn confirm(
     receipts: &[Receipt],
     entries: &[Entry],
     own_clients: &BTreeSet<String>,
-    started_from: &BTreeMap<OrganizationId, u64>,
+    started_from: &BTreeMap<ObjectRef, u64>,
 ) -> Confirmation {
     let distinct: BTreeMap<&str, &Entry> = entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
-    let proof = |receipt: &Receipt| {
-        distinct.values().find(|entry| {
-            entry.organization == receipt.target.organization
-                && entry.version == Some(receipt.version)
-                && entry.action == receipt.action()
-                && own_clients.contains(&entry.actor.id)
-        })
+    let mut used: BTreeSet<&str> = BTreeSet::new();
+    let mut proof = |receipt: &Receipt| {
+        let object = receipt.target.object_ref();
+        let ours = |entry: &&&Entry| entry.object == object && own_clients.contains(&entry.actor.id);
+        let mut found = distinct.values().filter(ours);
+        if object.object.is_web_messaging() {
+            return found
+                .find(|entry| entry.version == Some(receipt.version) && entry.action == receipt.action());
+        }
+        let (at, most_ms) = receipt.made_at.map_or((receipt.sent_at, SKEW_MS), |at| (at, NEAR_MS));
+        let distance_ms = |entry: &Entry| entry.at.duration_since(at).unsigned_abs().as_millis();
+        let near = found
+            .filter(|entry| !used.contains(entry.id.as_str()) && distance_ms(entry) <= u128::from(most_ms));
+        let nearest = near.min_by_key(|entry| (distance_ms(entry), &entry.id))?;
+        used.insert(&nearest.id);
+        Some(nearest)
     };
+    let first = receipts.iter().map(|receipt| receipt.made_at.unwrap_or(receipt.sent_at)).min();
     let receipts = receipts
         .iter()
         .map(|receipt| {
@@ -39,14 +55,14 @@ pub fn confirm(
             (receipt.clone(), standing)
         })
         .collect();
+    let since = |entry: &Entry| match (started_from.get(&entry.object), entry.version) {
+        (Some(from), Some(version)) => version > *from,
+        (Some(_), None) => first.is_some_and(|first| entry.at >= first),
+        (None, _) => false,
+    };
     let mut foreign: Vec<Entry> = distinct
         .values()
-        .filter(|entry| !own_clients.contains(&entry.actor.id))
-        .filter(|entry| {
-            started_from
-                .get(&entry.organization)
-                .is_some_and(|from| entry.version.is_some_and(|version| version > *from))
-        })
+        .filter(|entry| !own_clients.contains(&entry.actor.id) && since(entry))
         .map(|entry| (*entry).clone())
         .collect();
     foreign.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
@@ -65,7 +81,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::model::{Actor, ActorKind, CredentialsName, Receiver, Region, Target};
+    use crate::model::{
+        Actor, ActorKind, CredentialsName, Object, ObjectRef, OrganizationId, Receiver, Region, Target,
+    };
 
     fn receipt(version: u64, by: Receiver) -> Receipt {
         Receipt {
@@ -73,12 +91,18 @@ mod tests {
                 organization: OrganizationId::new("org"),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
+                object: Object::web_messaging(),
             },
             from_version: (version > 1).then(|| version - 1),
             version,
             sent_at: Timestamp::UNIX_EPOCH,
             by,
+            made_at: None,
         }
+    }
+
+    fn object(organization: &str) -> ObjectRef {
+        ObjectRef { organization: OrganizationId::new(organization), object: Object::web_messaging() }
     }
 
     fn entry(id: &str, action: &str, actor: &str, organization: &str, version: u64) -> Entry {
@@ -86,7 +110,7 @@ mod tests {
             id: id.into(),
             at: Timestamp::UNIX_EPOCH,
             action: format!("webchat:configuration:{action}"),
-            organization: OrganizationId::new(organization),
+            object: object(organization),
             actor: Actor { id: actor.into(), name: String::new(), kind: ActorKind::Client },
             remote_ip: None,
             version: Some(version),
@@ -96,7 +120,7 @@ mod tests {
 
     fn standing(receipt: Receipt, entries: &[Entry]) -> (usize, Vec<String>) {
         let own = BTreeSet::from(["us".to_owned()]);
-        let from = BTreeMap::from([(OrganizationId::new("org"), 4)]);
+        let from = BTreeMap::from([(object("org"), 4)]);
         let confirmation = confirm(&[receipt], entries, &own, &from);
         (confirmation.missing(), confirmation.foreign.into_iter().map(|entry| entry.id).collect())
     }

@@ -133,13 +133,13 @@ async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Ev
         Hands::Free(api, _) => api.read(),
     };
     match (effect, hands) {
-        (Effect::Observe(target), _) => {
-            read.observe(&target).await.map_or_else(Event::Failed, Event::Observed)
+        (Effect::Observe(look), _) => read.observe(&look).await.map_or_else(Event::Failed, Event::Observed),
+        (Effect::ReadAudit(query), _) => {
+            match read.entries(&query.targets, &query.ids, query.from, query.to).await {
+                Ok((entries, truncated)) => Event::Entries(Entries { entries, truncated }),
+                Err(fault) => Event::Failed(fault),
+            }
         }
-        (Effect::ReadAudit(query), _) => match read.entries(&query.targets, query.from, query.to).await {
-            Ok((entries, truncated)) => Event::Entries(Entries { entries, truncated }),
-            Err(fault) => Event::Failed(fault),
-        },
         (Effect::PollJob { source, id }, _) => {
             crash::point("C15");
             read.job(&source, &id).await.map_or_else(Event::Failed, Event::Job)

@@ -12,7 +12,7 @@ use crate::manifest::yaml::FILE_BYTES_MAX;
 use crate::manifest::{self, Bases, Input, ProjectManifest, TENANT_BYTES_MAX, TenantManifest};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
-use crate::model::{Desired, Finding, Location, Revision, Severity, Tenant, TenantName};
+use crate::model::{Finding, Location, Resource, Revision, Severity, Tenant, TenantName};
 use crate::source::{Reader, Source, SourceError};
 use crate::validate::{self, fleet::Claim};
 
@@ -26,11 +26,14 @@ pub struct Loaded {
     pub name: TenantName,
     /// The tenant, where `tenant.yaml` could be read.
     pub tenant: Option<Tenant>,
-    /// What it asks for; none without a WebMessaging document.
-    pub desired: Option<Desired>,
+    /// What it asks for, object by object; empty where it has no document that says so.
+    pub resources: Vec<Resource>,
     /// Whether an error keeps it from being written.
     pub blocked: bool,
 }
+
+/// What each tenant asks for.
+pub type Asked = BTreeMap<TenantName, Vec<Resource>>;
 
 /// A configuration repository at one revision.
 #[derive(Debug, Clone)]
@@ -124,7 +127,7 @@ pub fn moved(
     since: &str,
     revision: &str,
     today: Date,
-) -> Result<(BTreeSet<TenantName>, BTreeMap<TenantName, Desired>), SourceError> {
+) -> Result<(BTreeSet<TenantName>, Asked), SourceError> {
     let now = source.snapshot(revision)?;
     let before = source.snapshot(since)?;
     let shared_moved = now.bases != before.bases || now.project != before.project;
@@ -140,11 +143,11 @@ pub fn moved(
         old.tenants.iter().map(|tenant| (&tenant.name, tenant)).collect();
     let same = |loaded: &Loaded| {
         before.get(&loaded.name).is_some_and(|old| {
-            old.tenant == loaded.tenant && old.desired == loaded.desired && old.blocked == loaded.blocked
+            old.tenant == loaded.tenant && old.resources == loaded.resources && old.blocked == loaded.blocked
         })
     };
     let moved = new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
-    let desired = old.tenants.into_iter().filter_map(|loaded| Some((loaded.name, loaded.desired?))).collect();
+    let desired = old.tenants.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     Ok((moved, desired))
 }
 
@@ -225,7 +228,8 @@ fn read_one(
     let files = texts(&manifest, &findings);
     let TenantManifest { name, tenant, web, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
-    let loaded = Loaded { name, tenant, desired: web.and_then(|web| web.desired), blocked };
+    let resources = web.and_then(|web| web.desired).map(Resource::web_messaging).into_iter().collect();
+    let loaded = Loaded { name, tenant, resources, blocked };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }
 

@@ -150,8 +150,7 @@ async fn spec(
     }
     Ok(Spec {
         revision: head.revision.clone(),
-        desired: known.desired(clock::today()),
-        desired_before: None,
+        resources: known.resources(clock::today()),
         limits: head.limits.clone(),
         timing: tunables.timing,
         own_clients,

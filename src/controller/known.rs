@@ -13,7 +13,8 @@ use super::fleet::{self, Fleet, Loaded};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
-    CredentialsName, Desired, Mode, OrganizationId, Revision, Severity, Target, Tenant, TenantName, json,
+    CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, Severity, Target, Tenant,
+    TenantName, json,
 };
 use crate::source::{Source, SourceError};
 use crate::store::Wanted;
@@ -29,9 +30,8 @@ pub struct KnownTenant {
     pub invalid: Option<String>,
     /// Its settings, where they could be read.
     pub tenant: Option<Tenant>,
-    /// What git says, as compact JSON: a tree of values takes several times the room.
-    body: Box<[u8]>,
-    exclusive: bool,
+    /// What git says, object by object.
+    resources: Box<[Packed]>,
 }
 
 /// Everything at one revision.
@@ -186,16 +186,18 @@ impl Tenants {
     }
 }
 
-/// What git says of a tenant, as compact JSON: a tree of values takes several times the room.
+/// What git says of an object, as compact JSON: a tree of values takes several times the room.
+#[derive(Debug)]
 struct Packed {
+    object: Object,
     body: Box<[u8]>,
     exclusive: bool,
 }
 
 impl KnownTenant {
-    fn of(loaded: &Loaded, packed: Option<Packed>, invalid: Option<String>) -> Option<Self> {
+    fn of(loaded: &Loaded, packed: Option<Vec<Packed>>, invalid: Option<String>) -> Option<Self> {
         let name = loaded.name.clone();
-        let Some(Packed { body, exclusive }) = packed.filter(|_| !loaded.blocked) else {
+        let Some(resources) = packed.filter(|_| !loaded.blocked) else {
             // Without a configuration and without an error there is nothing to manage.
             loaded.blocked.then_some(())?;
             let reason = invalid.unwrap_or_else(|| "its manifests are not valid".into());
@@ -204,14 +206,21 @@ impl KnownTenant {
                 digest: None,
                 invalid: Some(reason),
                 tenant: loaded.tenant.clone(),
-                body: Box::default(),
-                exclusive: false,
+                resources: Box::default(),
             });
         };
-        let mut settings = serde_json::to_vec(&(&loaded.tenant, exclusive)).unwrap_or_default();
-        settings.extend_from_slice(&body);
+        let mut settings = Vec::new();
+        for Packed { object, body, exclusive } in &resources {
+            let head = match object.is_web_messaging() {
+                true => serde_json::to_vec(&(&loaded.tenant, exclusive)),
+                false => serde_json::to_vec(&(&loaded.tenant, exclusive, object)),
+            };
+            settings.extend(head.unwrap_or_default());
+            settings.extend_from_slice(body);
+        }
         let digest = Some(json::digest_bytes(&settings).into());
-        Some(Self { name, digest, invalid: None, tenant: loaded.tenant.clone(), body, exclusive })
+        let resources = resources.into();
+        Some(Self { name, digest, invalid: None, tenant: loaded.tenant.clone(), resources })
     }
 
     fn wanted(&self) -> Wanted {
@@ -228,10 +237,15 @@ impl KnownTenant {
     }
 
     /// What git says, less what is left to somebody else on this day.
-    pub fn desired(&self, today: Date) -> Desired {
-        let body: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
+    pub fn resources(&self, today: Date) -> Vec<Resource> {
         let ignored = self.tenant.as_ref().map(|tenant| tenant.ignored_on(today)).unwrap_or_default();
-        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored }
+        let unpack = |packed: &Packed| {
+            let body: Map<String, Value> = serde_json::from_slice(&packed.body).unwrap_or_default();
+            let desired =
+                Desired { body: Arc::new(body), exclusive: packed.exclusive, ignored: ignored.clone() };
+            Resource { object: packed.object.clone(), desired, before: None }
+        };
+        self.resources.iter().map(unpack).collect()
     }
 }
 
@@ -263,12 +277,17 @@ fn refuse_broken_project(fleet: &Fleet) -> Result<(), LoadError> {
 
 /// Reads tenants, each packed as soon as it was read.
 fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tenants), SourceError> {
-    let packed: Mutex<BTreeMap<TenantName, Packed>> = Mutex::default();
+    let packed: Mutex<BTreeMap<TenantName, Vec<Packed>>> = Mutex::default();
     let pack = |_: usize, loaded: &mut Loaded| {
-        let Some(desired) = loaded.desired.take() else { return };
-        let body = serde_json::to_vec(&*desired.body).unwrap_or_default().into();
-        let packed_one = Packed { body, exclusive: desired.exclusive };
-        packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), packed_one);
+        if loaded.resources.is_empty() {
+            return;
+        }
+        let pack = |Resource { object, desired, .. }: Resource| {
+            let body = serde_json::to_vec(&*desired.body).unwrap_or_default().into();
+            Packed { object, body, exclusive: desired.exclusive }
+        };
+        let resources = std::mem::take(&mut loaded.resources).into_iter().map(pack).collect();
+        packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), resources);
     };
     let fleet = fleet::load_listed(source, snapshot, today, &pack)?;
     let mut packed = packed.into_inner().unwrap_or_else(PoisonError::into_inner);

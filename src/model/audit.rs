@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{OrganizationId, Receipt};
+use super::{ObjectRef, Receipt};
 
 /// Whether a person or an OAuth client acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +59,8 @@ pub struct Entry {
     /// Such as `webchat:configuration:update`.
     pub action: String,
     /// The organization that was changed.
-    pub organization: OrganizationId,
+    #[serde(flatten)]
+    pub object: ObjectRef,
     /// Who changed it.
     pub actor: Actor,
     /// From where.

@@ -15,6 +15,7 @@ pub mod object;
 pub mod place;
 pub mod plan;
 pub mod record;
+pub mod reference;
 pub mod secret;
 pub mod snapshot;
 pub mod state;
@@ -31,7 +32,10 @@ pub use object::{Dialect, Object, ObjectKind, ObjectRef};
 pub use place::StorePlace;
 pub use plan::{Change, ChangeKind, Class, Guard, Plan, Refusal};
 pub use record::Record;
+pub use reference::{Named, Names, Reference, ReferenceKind};
 pub use secret::Secret;
-pub use state::{Base, Desired, Observed, Stored};
+pub use state::{
+    Base, Cloud, Desired, Draft, Look, Observed, Pinned, Readiness, Resource, Seen, Sought, Stored,
+};
 pub use tenant::{IgnoreRule, Mode, Target, Tenant, Window};
-pub use write::{Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};
+pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};

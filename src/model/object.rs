@@ -17,6 +17,13 @@ pub enum Dialect {
     Cloud,
 }
 
+impl Dialect {
+    /// Whether it is that of the web messaging configuration with versions.
+    pub fn is_webchat(&self) -> bool {
+        *self == Dialect::Webchat
+    }
+}
+
 /// A kind of managed object, in the order in which objects depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
@@ -26,16 +33,25 @@ pub enum ObjectKind {
     OpenMessagingIntegration,
     /// A messenger's configuration: a draft, and numbered versions that were published from it.
     MessengerConfiguration,
+    /// What a configuration's draft holds. Of the journal alone: it tells our drafts from those of others.
+    MessengerDraft,
     /// A deployment: it pins one published version of a configuration, which its visitors are served.
     MessengerDeployment,
 }
 
 impl ObjectKind {
+    /// Whether its versions are counted up one by one; of the others, the version is the moment of the last
+    /// change, in milliseconds since 1970.
+    pub fn counts_versions(self) -> bool {
+        matches!(self, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration)
+    }
+
     /// Every kind.
     pub const ALL: &'static [ObjectKind] = &[
         ObjectKind::WebMessaging,
         ObjectKind::OpenMessagingIntegration,
         ObjectKind::MessengerConfiguration,
+        ObjectKind::MessengerDraft,
         ObjectKind::MessengerDeployment,
     ];
 
@@ -45,6 +61,7 @@ impl ObjectKind {
             ObjectKind::WebMessaging => "WebMessaging",
             ObjectKind::OpenMessagingIntegration => "OpenMessagingIntegration",
             ObjectKind::MessengerConfiguration => "MessengerConfiguration",
+            ObjectKind::MessengerDraft => "MessengerDraft",
             ObjectKind::MessengerDeployment => "MessengerDeployment",
         }
     }
@@ -69,6 +86,11 @@ impl Object {
     pub fn web_messaging() -> Self {
         Self { kind: ObjectKind::WebMessaging, name: "".into() }
     }
+
+    /// Whether it is that one.
+    pub fn is_web_messaging(&self) -> bool {
+        self.kind == ObjectKind::WebMessaging
+    }
 }
 
 impl fmt::Display for Object {
@@ -85,11 +107,20 @@ impl fmt::Display for Object {
 pub struct ObjectRef {
     /// The organization.
     pub organization: OrganizationId,
-    /// The object.
+    /// The object; what the `webchat` dialect has but one of is not written down.
+    #[serde(default = "Object::web_messaging", skip_serializing_if = "Object::is_web_messaging")]
     pub object: Object,
 }
 
 impl ObjectRef {
+    /// The draft of a configuration, where this is one.
+    pub fn draft(&self) -> Option<Self> {
+        let name = Arc::clone(&self.object.name);
+        let draft = Object { kind: ObjectKind::MessengerDraft, name };
+        (self.object.kind == ObjectKind::MessengerConfiguration)
+            .then(|| Self { organization: self.organization.clone(), object: draft })
+    }
+
     /// The text that stands for it in the store: the organization's id alone for the `webchat` dialect.
     pub fn key(&self) -> String {
         match self.object.kind {
@@ -113,7 +144,8 @@ impl ObjectRef {
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.object.kind {
-            ObjectKind::WebMessaging => write!(f, "organization {}", self.organization),
+            // There is but one there: the organization says it all.
+            ObjectKind::WebMessaging => self.organization.fmt(f),
             _ => write!(f, "{} of organization {}", self.object, self.organization),
         }
     }

@@ -111,12 +111,39 @@ pub struct TargetPlan {
     pub already_done: Vec<String>,
     /// Managed fields that differ and are left as they are by a rule of the tenant, in path order.
     pub ignored: Vec<String>,
+    /// What has to be done next for it; none where nothing has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
     /// Whether copying the primary's configuration over this one changes managed fields only.
     #[serde(skip)]
     pub ours_to_overwrite: bool,
+}
+
+impl TargetPlan {
+    /// What a person has to decide before anything is written.
+    pub fn undecided(&self) -> Option<&str> {
+        match &self.next {
+            Some(Next::Decide(reason)) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+/// What has to be done next for one object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "next", content = "reason")]
+pub enum Next {
+    /// Store it.
+    Store,
+    /// Publish what is stored.
+    Publish,
+    /// Wait until the platform is done with the last write.
+    Wait,
+    /// Nothing, before a person has decided: why.
+    Decide(String),
 }
 
 /// The plan of one tenant: complete and immutable, so that applying it decides nothing.
@@ -138,7 +165,7 @@ pub struct Plan {
 impl Plan {
     /// Whether every organization already says what git says.
     pub fn is_empty(&self) -> bool {
-        self.targets.iter().all(|target| target.changes.is_empty())
+        self.targets.iter().all(|target| target.changes.is_empty() && target.next.is_none())
     }
 
     /// All changes of all organizations.
@@ -230,6 +257,20 @@ pub struct Limits {
     pub flap_window_ms: u64,
     /// Guards that the operator opened for this run.
     pub allowed: BTreeSet<Guard>,
+    /// What becomes of drafts that somebody else left unpublished.
+    pub drafts: Drafts,
+}
+
+/// What becomes of a draft that somebody else left unpublished, where the configuration has to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Drafts {
+    /// It stays, and a person decides.
+    #[default]
+    Refuse,
+    /// What it changes besides is published along.
+    Adopt,
+    /// It is written over; the journal keeps it.
+    Discard,
 }
 
 impl Default for Limits {
@@ -242,6 +283,7 @@ impl Default for Limits {
             flaps_max: 3,
             flap_window_ms: 3_600_000,
             allowed: BTreeSet::new(),
+            drafts: Drafts::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Base, OrganizationId, Receipt, Revision, Target};
+use super::{Act, Actor, Base, ObjectRef, Receipt, Revision, Target};
 
 /// Identifies an intent within its tenant's journal.
 pub type IntentId = u64;
@@ -24,17 +24,17 @@ pub enum Record {
         /// The receipts that it led to: none when it was refused or never landed.
         receipts: Vec<Receipt>,
     },
-    /// What an organization was seen to hold after a write of ours.
+    /// What an object was seen to be after a write of ours.
     Applied {
-        /// The organization.
-        organization: OrganizationId,
-        /// Its configuration then.
+        /// The object.
+        object: ObjectRef,
+        /// What it was then.
         base: Base,
     },
     /// The audit log holds an entry for a receipt: it is proved, and no longer asked about.
     Confirmed {
-        /// The organization.
-        organization: OrganizationId,
+        /// The object.
+        object: ObjectRef,
         /// The version that the receipt speaks of.
         version: u64,
         /// The entry's id.
@@ -65,8 +65,9 @@ pub struct Intent {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Revert {
-    /// The organization.
-    pub organization: OrganizationId,
+    /// The object.
+    #[serde(flatten)]
+    pub object: ObjectRef,
     /// The field, as plans write it: `greetings.delayMs`.
     pub path: String,
     /// Who had moved it, where that is known.
@@ -85,8 +86,15 @@ pub enum IntentAction {
         target: Target,
         /// The version that it names.
         if_match: Option<u64>,
-        /// What it stores.
+        /// What it stores, or publishes.
         body: Arc<Map<String, Value>>,
+        /// What it does.
+        #[serde(default)]
+        act: Act,
+        /// What was there when it was planned and would be lost by it: kept for whoever misses it. Of the
+        /// `cloud` dialect alone, which keeps no history of what is not published.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<Arc<Map<String, Value>>>,
     },
     /// One replication job.
     Job {
@@ -100,8 +108,8 @@ pub enum IntentAction {
 pub struct Journal {
     /// Intents without an end, oldest first.
     pub unresolved: Vec<Intent>,
-    /// What we last applied, by organization.
-    pub bases: std::collections::BTreeMap<OrganizationId, Base>,
+    /// What we last applied, by object.
+    pub bases: std::collections::BTreeMap<ObjectRef, Base>,
     /// The largest intent number so far.
     pub last_intent: IntentId,
     /// Receipts that no audit entry proves yet, oldest first. A store loads only those that are younger
@@ -126,11 +134,11 @@ impl Journal {
                 }
                 self.owed.extend(receipts);
             }
-            Record::Confirmed { organization, version, .. } => {
-                self.owed.retain(|owed| owed.target.organization != organization || owed.version != version)
+            Record::Confirmed { object, version, .. } => {
+                self.owed.retain(|owed| !owed.speaks_of(&object, version));
             }
-            Record::Applied { organization, base } => {
-                self.bases.insert(organization, base);
+            Record::Applied { object, base } => {
+                self.bases.insert(object, base);
             }
         }
     }
@@ -138,9 +146,8 @@ impl Journal {
     /// What an ended intent set back: only where its write landed. A job lands in some organizations and not
     /// in others, and those are written again with an intent of their own.
     fn note_reverts(&mut self, ended: &Intent, receipts: &[Receipt]) {
-        let landed = |revert: &&Revert| {
-            receipts.iter().any(|receipt| receipt.target.organization == revert.organization)
-        };
+        let landed =
+            |revert: &&Revert| receipts.iter().any(|receipt| receipt.target.object_ref() == revert.object);
         self.reverts.extend(ended.reverts.iter().filter(landed).cloned());
     }
 }

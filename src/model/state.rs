@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Revision};
+use super::{Actor, Names, Object, Reference, Revision, Target};
 
 /// What git says a configuration should hold. Fields that it does not name are not managed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,6 +21,11 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// Nothing is managed.
+    pub fn nothing() -> Self {
+        Self { body: Arc::default(), exclusive: false, ignored: BTreeSet::new() }
+    }
+
     /// The same with other fields ignored.
     #[must_use]
     pub fn ignoring(&self, ignored: BTreeSet<String>) -> Self {
@@ -46,6 +51,131 @@ pub struct Stored {
     pub modified_at: Option<Timestamp>,
     /// Who modified it last.
     pub modified_by: Option<Actor>,
+    /// What only the `cloud` dialect knows of an object.
+    #[serde(default, skip)]
+    pub cloud: Option<Arc<Cloud>>,
+}
+
+impl Stored {
+    /// A configuration of the `webchat` dialect, by nobody in particular.
+    pub fn new(version: u64, body: Arc<Map<String, Value>>) -> Self {
+        Self { version, body, modified_at: None, modified_by: None, cloud: None }
+    }
+
+    /// Its id on the platform, where it has one.
+    pub fn id(&self) -> Option<&Arc<str>> {
+        self.cloud.as_ref().map(|cloud| &cloud.id)
+    }
+
+    /// What is stored and not published, where that is something else.
+    pub fn draft(&self) -> Option<&Draft> {
+        self.cloud.as_ref()?.draft.as_ref()
+    }
+}
+
+/// What the `cloud` dialect knows of an object besides its body.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Cloud {
+    /// Its id in this organization.
+    pub id: Arc<str>,
+    /// Whether the platform is done with the last write.
+    pub readiness: Readiness,
+    /// What a configuration's draft holds, where that is not what its newest version holds.
+    pub draft: Option<Draft>,
+    /// What a deployment serves.
+    pub pinned: Option<Pinned>,
+}
+
+/// Whether the platform is done with what was last written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Readiness {
+    /// It is in force.
+    Ready,
+    /// Not yet.
+    Pending,
+    /// It failed, in the platform's words.
+    Failed(String),
+}
+
+/// What is stored and not published.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Draft {
+    /// What it holds.
+    pub body: Arc<Map<String, Value>>,
+    /// When it was changed, by the server's clock.
+    pub modified_at: Option<Timestamp>,
+    /// Who changed it; a client leaves no name.
+    pub modified_by: Option<Actor>,
+}
+
+/// The version of a configuration that a deployment serves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Pinned {
+    /// Its number; none for a draft.
+    pub version: Option<u64>,
+    /// What it holds; none where there is no such version any more.
+    pub body: Option<Arc<Map<String, Value>>>,
+}
+
+/// What git says of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resource {
+    /// The object.
+    pub object: Object,
+    /// What git says, with references by name.
+    pub desired: Desired,
+    /// What git said at the revision that counts as applied, where the journal knows no base.
+    pub before: Option<Desired>,
+}
+
+impl Resource {
+    /// The one of the `webchat` dialect.
+    pub fn web_messaging(desired: Desired) -> Self {
+        Self { object: Object::web_messaging(), desired, before: None }
+    }
+}
+
+/// A question for what an organization holds: of one object that is known by its id, or of several at once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Look {
+    /// The organization.
+    pub target: Target,
+    /// The objects.
+    pub sought: Vec<Sought>,
+    /// What is to be looked up by name.
+    pub references: Arc<BTreeSet<Reference>>,
+}
+
+impl Look {
+    /// A look at one object that is found by itself.
+    pub fn of_one(target: Target) -> Self {
+        let sought = vec![Sought { object: target.object.clone(), id: None }];
+        Self { target, sought, references: Arc::default() }
+    }
+}
+
+/// An object that is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sought {
+    /// The object.
+    pub object: Object,
+    /// Its id, where it is known: then it is read by it, and not found by its name.
+    pub id: Option<Arc<str>>,
+}
+
+/// The answer to a [`Look`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// The objects, in the order in which they were asked for.
+    pub objects: Vec<Observed>,
+    /// What goes by the names that were asked for.
+    pub names: Names,
+}
+
+impl From<Observed> for Seen {
+    fn from(observed: Observed) -> Self {
+        Self { objects: vec![observed], names: Names::new() }
+    }
 }
 
 /// What the API said when asked for a configuration.

@@ -1,13 +1,14 @@
 //! A tenant as its manifest declares it: where its configuration lives and how it is kept in sync.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialsName, Dialect, OrganizationId, Region, TenantName};
+use super::{CredentialsName, Dialect, Object, ObjectRef, OrganizationId, Region, TenantName};
 
-/// One organization in one region that serves a tenant's configuration.
+/// One object of one organization in one region, and how to reach it. Of a tenant, the organization alone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
@@ -17,6 +18,31 @@ pub struct Target {
     pub region: Region,
     /// The name of the credentials to use there.
     pub credentials: CredentialsName,
+    /// The object; what the `webchat` dialect has but one of is not written down.
+    #[serde(default = "Object::web_messaging", skip_serializing_if = "Object::is_web_messaging")]
+    pub object: Object,
+}
+
+impl Target {
+    /// What has a version, a base and an audit trail of its own.
+    pub fn object_ref(&self) -> ObjectRef {
+        ObjectRef { organization: self.organization.clone(), object: self.object.clone() }
+    }
+
+    /// Another object of the same organization.
+    #[must_use]
+    pub fn of(&self, object: Object) -> Self {
+        Self { object, ..self.clone() }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.object.is_web_messaging() {
+            true => write!(f, "organization {}", self.organization),
+            false => self.object_ref().fmt(f),
+        }
+    }
 }
 
 /// Whether genesync may write.
@@ -66,7 +92,8 @@ pub struct IgnoreRule {
 pub struct Tenant {
     /// Its name.
     pub name: TenantName,
-    /// Which API its organizations are managed by.
+    /// Which API its organizations are managed by. The first one there was is not written down.
+    #[serde(skip_serializing_if = "Dialect::is_webchat")]
     pub dialect: Dialect,
     /// The organization that is written first and that replication copies from.
     pub primary: Target,

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{OrganizationId, Stored, Target};
+use super::{ObjectRef, OrganizationId, Stored, Target};
 
-/// One PUT of a whole configuration, bound to the version that its plan saw.
+/// One write of one object, bound to the version that its plan saw.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Write {
     /// Where to.
@@ -20,6 +20,21 @@ pub struct Write {
     pub body: Arc<Map<String, Value>>,
     /// When this write can no longer take effect; the port gives up before it.
     pub deadline: Timestamp,
+    /// What it does.
+    pub act: Act,
+    /// The object's id on the platform; none creates it where the dialect gives ids.
+    pub id: Option<Arc<str>>,
+}
+
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// Stores the whole object; of a configuration of the `cloud` dialect, its draft.
+    #[default]
+    Store,
+    /// Publishes the draft as the next version.
+    Publish,
 }
 
 /// Whether a dialect's server looks at the version that a write names.
@@ -158,12 +173,17 @@ pub struct Receipt {
     pub sent_at: Timestamp,
     /// How we know.
     pub by: Receiver,
+    /// When it took effect, by the server's clock, where that is told and the audit log names no versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_at: Option<Timestamp>,
 }
 
 impl Receipt {
-    /// Whether it is about this version of this organization. There is one such version.
-    pub fn speaks_of(&self, organization: &OrganizationId, version: u64) -> bool {
-        self.target.organization == *organization && self.version == version
+    /// Whether it is about this version of this object. There is one such version.
+    pub fn speaks_of(&self, object: &ObjectRef, version: u64) -> bool {
+        self.target.organization == object.organization
+            && self.target.object == object.object
+            && self.version == version
     }
 
     /// The audit action that proves it.
@@ -233,7 +253,7 @@ pub type Accepted = Stored;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CredentialsName, Region};
+    use crate::model::{CredentialsName, Object, OrganizationId, Region};
 
     #[test]
     fn the_action_follows_from_what_was_made_and_not_from_what_was_meant() {
@@ -251,8 +271,10 @@ mod tests {
                 organization: OrganizationId::new("o"),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
+                object: Object::web_messaging(),
             };
-            let receipt = Receipt { target, from_version, version, sent_at: Timestamp::UNIX_EPOCH, by };
+            let receipt =
+                Receipt { target, from_version, version, sent_at: Timestamp::UNIX_EPOCH, by, made_at: None };
             assert_eq!(receipt.action(), format!("webchat:configuration:{action}"));
         }
     }

@@ -22,10 +22,15 @@ const DEFAULTS: &[(&str, &str)] = &[
 const COLOURS: &[&str] = &["widget.theme.colors.primary", "widget.theme.colors.background"];
 
 /// Lists whose order means nothing.
-const SETS: &[&str] = &["features.audiences", "availability.rules"];
+const SETS: &[&str] = &["features.audiences", "availability.rules", "allowedDomains"];
 
 /// Fields that the server adds to a configuration and ignores in a write.
 pub const SERVER_FIELDS: &[&str] = &["version", "dateModified", "modifiedBy"];
+
+/// Colours of the `cloud` dialect are named so: `messenger.styles.primaryColor`, `primaryColorDark`.
+fn is_colour(path: &str) -> bool {
+    COLOURS.contains(&path) || path.rsplit('.').next().is_some_and(|last| last.contains("Color"))
+}
 
 /// The form of a field's value in which equal meanings are equal.
 pub fn value(path: &str, value: Option<&Value>) -> Value {
@@ -33,7 +38,7 @@ pub fn value(path: &str, value: Option<&Value>) -> Value {
         None | Some(Value::Null) => return default(path),
         Some(value) => value,
     };
-    if let Some(colour) = value.as_str().filter(|_| COLOURS.contains(&path)).and_then(Colour::parse) {
+    if let Some(colour) = value.as_str().filter(|_| is_colour(path)).and_then(Colour::parse) {
         return Value::String(colour.hex());
     }
     let mut value = numbers(value);
@@ -59,15 +64,16 @@ pub fn equal(path: &str, a: Option<&Value>, b: Option<&Value>) -> bool {
 
 /// Whether two whole configurations mean the same.
 pub fn same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
-    let covers = |one: &Map<String, Value>, other: &Map<String, Value>| {
-        let mut all = true;
-        json::leaves(one, &mut |path, leaf| {
-            all = all
-                && (SERVER_FIELDS.contains(&path) || equal(path, Some(leaf), json::at_dotted(other, path)));
-        });
-        all
-    };
     a == b || (covers(a, b) && covers(b, a))
+}
+
+/// Whether everything that one says stands in the other too.
+pub fn covers(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+    let mut all = true;
+    json::leaves(one, &mut |path, leaf| {
+        all = all && (SERVER_FIELDS.contains(&path) || equal(path, Some(leaf), json::at_dotted(other, path)));
+    });
+    all
 }
 
 /// Numbers in the shortest spelling of the same value: `16.0` and `16` are one number, `1.10` and `1.1` too.

@@ -102,6 +102,19 @@ pub fn changes(
     (changes, already_done)
 }
 
+/// Paths of the leaves in which two bodies differ, sorted.
+pub fn differing(one: &Map<String, Value>, other: &Map<String, Value>) -> Vec<String> {
+    let mut paths = BTreeSet::new();
+    for (from, to) in [(one, other), (other, one)] {
+        json::leaves(from, &mut |path, leaf| {
+            if !canonical::equal(path, Some(leaf), json::at_dotted(to, path)) {
+                paths.insert(path.to_owned());
+            }
+        });
+    }
+    paths.into_iter().collect()
+}
+
 /// Paths of the managed leaves, sorted. An exclusive manifest also manages every live leaf.
 fn managed_paths(desired: &Desired, live: &Map<String, Value>) -> BTreeSet<String> {
     let mut paths = BTreeSet::new();
@@ -177,7 +190,7 @@ fn attribution<'a>(
 ) -> Option<(Attribution, Option<&'a Value>)> {
     let ours = |id: &str| evidence.own_clients.is_some_and(|own| own.contains(id));
     let touching = |entry: &&'a Entry| {
-        entry.version.is_some_and(|version| version <= stored.version)
+        entry.version.is_none_or(|version| version <= stored.version)
             && entry.changes.iter().any(|change| {
                 change.property == path && canonical::equal(path, Some(&change.new_value), found)
             })

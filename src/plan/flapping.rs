@@ -11,9 +11,9 @@ use crate::model::{Actor, Change, ChangeKind, Plan};
 /// What writing these targets sets back: every field that somebody else moved.
 pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
     let of_one = |target: &&TargetPlan| {
-        let organization = target.target.organization.clone();
+        let object = target.target.object_ref();
         let revert = |change: &Change| Revert {
-            organization: organization.clone(),
+            object: object.clone(),
             path: change.path.clone(),
             by: change.by.as_ref().map(|by| by.actor.clone()),
             at,
@@ -39,9 +39,8 @@ pub fn fought_over(plan: &Plan, reverts: &[Revert], limits: &Limits, now: Timest
     let mut count = 0_usize;
     for target in &plan.targets {
         for change in target.changes.iter().filter(|change| moved(change)) {
-            let same = |revert: &&Revert| {
-                revert.organization == target.target.organization && revert.path == change.path
-            };
+            let same =
+                |revert: &&Revert| revert.object == target.target.object_ref() && revert.path == change.path;
             let before: Vec<&Revert> = reverts.iter().filter(same).filter(recent).collect();
             if before.len() >= limits.flaps_max {
                 count += 1;
@@ -55,7 +54,7 @@ pub fn fought_over(plan: &Plan, reverts: &[Revert], limits: &Limits, now: Timest
     Some(format!(
         "fought over: {} of {} was set back {times} time{} within {} and {} moved it again{}{}; agree on one owner, then `genesync resume {}`",
         change.path,
-        target.target.organization,
+        target.target.object_ref(),
         if times == 1 { "" } else { "s" },
         span(limits.flap_window_ms),
         who.map_or("somebody", Actor::label),
@@ -91,7 +90,8 @@ mod tests {
     use super::*;
     use crate::model::plan::Attribution;
     use crate::model::{
-        ActorKind, Class, CredentialsName, Mode, OrganizationId, Region, Revision, Target, TenantName,
+        ActorKind, Class, CredentialsName, Mode, Object, ObjectRef, OrganizationId, Region, Revision, Target,
+        TenantName,
     };
 
     const MINUTE: i64 = 60_000;
@@ -121,12 +121,14 @@ mod tests {
                 organization: OrganizationId::new(format!("org-{number}")),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
+                object: Object::web_messaging(),
             },
             version: Some(4),
             observed_digest: String::new(),
             changes,
             already_done: Vec::new(),
             ignored: Vec::new(),
+            next: None,
             body: Arc::default(),
             ours_to_overwrite: true,
         };
@@ -141,7 +143,10 @@ mod tests {
 
     fn revert(number: usize, path: &str, by: Option<&str>, ms: i64) -> Revert {
         Revert {
-            organization: OrganizationId::new(format!("org-{number}")),
+            object: ObjectRef {
+                organization: OrganizationId::new(format!("org-{number}")),
+                object: Object::web_messaging(),
+            },
             path: path.into(),
             by: by.map(actor),
             at: at(ms),

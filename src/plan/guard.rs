@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::model::plan::Limits;
-use crate::model::{Base, Class, Desired, Guard, OrganizationId, Plan, Refusal, Tenant, Window, json};
+use crate::model::{Base, Class, Guard, Object, ObjectRef, Plan, Refusal, Resource, Tenant, Window, json};
 
 /// Shares are judged from this many on; of three fields one is a third and means nothing.
 const SHARE_FLOOR: usize = 10;
@@ -15,8 +15,8 @@ const SHARE_FLOOR: usize = 10;
 pub fn check(
     plan: &Plan,
     tenant: &Tenant,
-    desired: &Desired,
-    bases: &BTreeMap<OrganizationId, Base>,
+    resources: &[Resource],
+    bases: &BTreeMap<ObjectRef, Base>,
     limits: &Limits,
     now: Timestamp,
 ) -> Vec<Refusal> {
@@ -29,16 +29,21 @@ pub fn check(
             refusals.push(Refusal { guard, message });
         }
     };
-    let mut managed = 0;
-    json::leaves(&desired.body, &mut |path, _| managed += usize::from(!desired.ignores(path)));
+    let managed_of = |object: &Object| {
+        let mut managed = 0;
+        for desired in resources.iter().filter(|known| known.object == *object).map(|known| &known.desired) {
+            json::leaves(&desired.body, &mut |path, _| managed += usize::from(!desired.ignores(path)));
+        }
+        managed
+    };
     for target in plan.targets.iter().filter(|target| target.version.is_some()) {
         let changed = target.changes.len();
-        let organization = &target.target.organization;
+        let (object, managed) = (&target.target, managed_of(&target.target.object));
         if changed > limits.tenant_changes_max {
             refuse(
                 Guard::TenantChanges,
                 format!(
-                    "{changed} fields of organization {organization} would change, the limit is {}",
+                    "{changed} fields of {object} would change, the limit is {}",
                     limits.tenant_changes_max
                 ),
             );
@@ -48,7 +53,7 @@ pub fn check(
             refuse(
                 Guard::TenantChanges,
                 format!(
-                    "{changed} of {managed} managed fields of organization {organization} would change, the limit is {} %",
+                    "{changed} of {managed} managed fields of {object} would change, the limit is {} %",
                     limits.tenant_changes_max_percent
                 ),
             );
@@ -66,12 +71,12 @@ pub fn check(
         );
     }
     for target in plan.targets.iter().filter(|target| target.version.is_none()) {
-        if let Some(base) = bases.get(&target.target.organization) {
+        if let Some(base) = bases.get(&target.target.object_ref()) {
             refuse(
                 Guard::Recreate,
                 format!(
-                    "organization {} had our configuration at version {}, and somebody deleted it",
-                    target.target.organization, base.version
+                    "{} had our configuration at version {}, and somebody deleted it",
+                    target.target, base.version
                 ),
             );
         }

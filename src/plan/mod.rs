@@ -10,18 +10,22 @@ pub mod class;
 pub mod diff;
 pub mod flapping;
 pub mod guard;
+pub mod next;
+pub mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crate::model::plan::TargetPlan;
-use crate::model::{Base, Desired, Entry, Observed, OrganizationId, Plan, Revision, Tenant, json};
+use crate::model::plan::{Drafts, Next, TargetPlan};
+use crate::model::{Base, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant, json};
+use resolve::Organization;
 
 /// What is known of one organization when a plan is made.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence<'a> {
     /// What we last applied there.
     pub base: Option<&'a Base>,
+    /// What we last stored as its draft.
+    pub draft: Option<&'a Base>,
     /// What git said at the revision that counts as applied, where no base is known (`plan --since`).
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.
@@ -30,39 +34,47 @@ pub struct Evidence<'a> {
     pub own_clients: Option<&'a BTreeSet<String>>,
 }
 
-/// Compares one tenant's organizations with what git says.
-///
-/// `observed` holds the primary first, then the replicas, in the tenant's order; an organization that is
-/// missing from it is left out of the plan.
+/// What one organization of a tenant was seen to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Side<'a> {
+    /// Its objects, in the order of [`Organization::resources`].
+    pub targets: &'a [Target],
+    /// What is known of them.
+    pub known: Organization<'a>,
+}
+
+/// Compares one tenant's organizations with what git says, the primary first, then the replicas. An object
+/// that was not seen is left out of the plan.
 pub fn plan(
     tenant: &Tenant,
     revision: &Revision,
-    desired: &Desired,
-    observed: &[Observed],
-    evidence: &BTreeMap<OrganizationId, Evidence<'_>>,
+    sides: &[Side<'_>],
+    drafts: Drafts,
+    evidence: &BTreeMap<ObjectRef, Evidence<'_>>,
 ) -> Plan {
     let nothing = Evidence::default();
-    let mut targets: Vec<TargetPlan> = Vec::with_capacity(observed.len());
-    for (target, observed) in tenant.targets().zip(observed) {
-        let evidence = evidence.get(&target.organization).unwrap_or(&nothing);
-        let (changes, already_done) = diff::changes(desired, observed, evidence);
-        let live = observed.body();
-        let observed_digest = json::digest(&live);
-        // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
-        let body = if changes.is_empty() { live } else { Arc::new(diff::target_body(desired, observed)) };
-        // Copying the primary over this target is harmless where both would end up the same.
-        let ours_to_overwrite =
-            changes.is_empty() || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
-        targets.push(TargetPlan {
-            target: target.clone(),
-            version: observed.version(),
-            observed_digest,
-            changes,
-            already_done,
-            ignored: diff::ignored(desired, observed),
-            body,
-            ours_to_overwrite,
-        });
+    let mut targets: Vec<TargetPlan> = Vec::new();
+    for side in sides {
+        for (at, (target, observed)) in side.targets.iter().zip(side.known.observed).enumerate() {
+            let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
+            let (desired, problems) = resolve::desired(at, side.known);
+            let (changes, already_done) = diff::changes(&desired, observed, evidence);
+            let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
+            // Copying the primary over this target is harmless where both would end up the same.
+            let ours_to_overwrite = changes.is_empty()
+                || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
+            targets.push(TargetPlan {
+                target: target.clone(),
+                version: observed.version(),
+                observed_digest: json::digest(&observed.body()),
+                changes,
+                already_done,
+                ignored: diff::ignored(&desired, observed),
+                next,
+                body,
+                ours_to_overwrite,
+            });
+        }
     }
     let mut plan = Plan {
         tenant: tenant.name.clone(),
@@ -90,7 +102,7 @@ fn digest(plan: &Plan) -> String {
     part(plan.revision.as_str().as_bytes());
     part(plan.mode.name().as_bytes());
     for target in &plan.targets {
-        part(target.target.organization.as_str().as_bytes());
+        part(target.target.object_ref().key().as_bytes());
         part(target.target.region.key().as_bytes());
         part(target.version.map_or("none".into(), |version| version.to_string()).as_bytes());
         part(target.observed_digest.as_bytes());
@@ -103,6 +115,12 @@ fn digest(plan: &Plan) -> String {
         }
         if !target.changes.is_empty() {
             part(json::digest(&target.body).as_bytes());
+        }
+        match &target.next {
+            None | Some(Next::Store) => {}
+            Some(Next::Publish) => part(b"publish"),
+            Some(Next::Wait) => part(b"wait"),
+            Some(Next::Decide(reason)) => part(reason.as_bytes()),
         }
     }
     json::digest_bytes(&bytes)

@@ -1,5 +1,7 @@
 //! What a plan says, case by case, and the laws that it obeys for any values.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -8,9 +10,32 @@ use super::*;
 use crate::model::audit::PropertyChange;
 use crate::model::plan::Limits;
 use crate::model::{
-    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Region, Stored, Target,
-    TenantName, Window,
+    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Names, Object, Observed,
+    OrganizationId, Region, Resource, Stored, TenantName, Window,
 };
+
+/// The plan of a tenant of the `webchat` dialect.
+fn plan(
+    tenant: &Tenant,
+    revision: &Revision,
+    desired: &Desired,
+    observed: &[Observed],
+    evidence: &BTreeMap<ObjectRef, Evidence<'_>>,
+) -> Plan {
+    let resources = [Resource::web_messaging(desired.clone())];
+    let targets: Vec<Target> = tenant.targets().cloned().collect();
+    let (resources, names) = (&resources[..], &Names::new());
+    let sides: Vec<Side<'_>> = targets
+        .chunks(1)
+        .zip(observed.chunks(1))
+        .map(|(targets, observed)| Side { targets, known: Organization { resources, observed, names } })
+        .collect();
+    super::plan(tenant, revision, &sides, Drafts::Refuse, evidence)
+}
+
+fn object_of(organization: &str) -> ObjectRef {
+    ObjectRef { organization: OrganizationId::new(organization), object: Object::web_messaging() }
+}
 
 fn object(value: Value) -> Arc<Map<String, Value>> {
     Arc::new(value.as_object().cloned().unwrap())
@@ -25,11 +50,17 @@ fn person() -> Actor {
 }
 
 fn live(version: u64, body: Value, by: Option<Actor>) -> Observed {
-    Observed::Present(Stored { version, body: object(body), modified_at: None, modified_by: by })
+    Observed::Present(Stored { version, body: object(body), modified_at: None, modified_by: by, cloud: None })
 }
 
 fn holding(body: &Arc<Map<String, Value>>) -> Observed {
-    Observed::Present(Stored { version: 1, body: Arc::clone(body), modified_at: None, modified_by: None })
+    Observed::Present(Stored {
+        version: 1,
+        body: Arc::clone(body),
+        modified_at: None,
+        modified_by: None,
+        cloud: None,
+    })
 }
 
 fn base(version: u64, body: Value) -> Base {
@@ -41,6 +72,7 @@ fn tenant(replicas: usize) -> Tenant {
         organization: OrganizationId::new(format!("org-{n}")),
         region: Region::EuWest1,
         credentials: CredentialsName::new("acme"),
+        object: Object::web_messaging(),
     };
     Tenant {
         name: TenantName::new("acme"),
@@ -96,7 +128,7 @@ fn the_audit_log_stands_in_for_a_base() {
         id: format!("e{version}"),
         at: Timestamp::UNIX_EPOCH,
         action: "webchat:configuration:update".into(),
-        organization: OrganizationId::new("org-0"),
+        object: object_of("org-0"),
         actor,
         remote_ip: Some("203.0.113.7".into()),
         version: Some(version),
@@ -299,13 +331,13 @@ fn guards_refuse_until_they_are_opened() {
     let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
     let wanted = desired(json!({"greetings": {"enabled": false, "delayMs": 1}}));
     let observed = [live(3, json!({"greetings": {"enabled": true, "delayMs": 2}}), None), Observed::Absent];
-    let bases = BTreeMap::from([(OrganizationId::new("org-1"), base(2, json!({})))]);
+    let bases = BTreeMap::from([(object_of("org-1"), base(2, json!({})))]);
     let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Europe/Berlin".into() };
     let tenant = Tenant { protected: true, windows: vec![window], ..tenant(1) };
     let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
     let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
     let guards = |limits: &Limits| {
-        guard::check(&plan, &tenant, &wanted, &bases, limits, now)
+        guard::check(&plan, &tenant, &[Resource::web_messaging(wanted.clone())], &bases, limits, now)
             .into_iter()
             .map(|refusal| refusal.guard)
             .collect::<Vec<_>>()
@@ -419,7 +451,7 @@ proptest! {
     fn applying_a_plan_leaves_an_empty_plan(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
         let desired = Desired { body: git, exclusive, ignored };
         let body = diff::target_body(&desired, &holding(&found));
-        let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None });
+        let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None, cloud: None });
         prop_assert_eq!(diff::changes(&desired, &after, &Evidence::default()).0, vec![]);
     }
 
@@ -460,7 +492,7 @@ proptest! {
     #[test]
     fn equal_inputs_give_equal_plans_whatever_the_order_of_keys(git in configuration(), found in configuration()) {
         let reversed: Map<String, Value> = found.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None })];
+        let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None, cloud: None })];
         let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let make = |observed: &[Observed]| plan(&tenant(0), &Revision::new("r"), &desired, observed, &BTreeMap::new());
         prop_assert_eq!(make(&observe(found)).digest, make(&observe(Arc::new(reversed))).digest);

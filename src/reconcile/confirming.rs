@@ -21,10 +21,11 @@ impl Run {
             return self.finish(now);
         }
         let mut records = Vec::new();
-        for (target, observed) in self.spec.tenant.targets().zip(&self.observed) {
+        for (at, (target, observed)) in self.targets.iter().zip(&self.observed).enumerate() {
             let Observed::Present(stored) = observed else { continue };
-            let body = plan::diff::base_body(&self.spec.desired, observed);
-            let known = self.journal.0.bases.get(&target.organization);
+            let object = target.object_ref();
+            let body = plan::diff::base_body(&self.desired(at), observed);
+            let known = self.journal.0.bases.get(&object);
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
             let news = known.is_none_or(|base| {
@@ -36,7 +37,7 @@ impl Run {
                 continue;
             }
             let base = Base { version: stored.version, body, revision: self.spec.revision.clone() };
-            records.push(Record::Applied { organization: target.organization.clone(), base });
+            records.push(Record::Applied { object, base });
         }
         if records.is_empty() {
             return self.finish(now);
@@ -66,7 +67,7 @@ impl Run {
     fn to_prove(&self) -> Vec<Receipt> {
         let mut receipts = self.receipts.clone();
         for owed in &self.journal.0.owed {
-            if !receipts.iter().any(|known| known.speaks_of(&owed.target.organization, owed.version)) {
+            if !receipts.iter().any(|known| known.speaks_of(&owed.target.object_ref(), owed.version)) {
                 receipts.push(owed.clone());
             }
         }
@@ -75,7 +76,7 @@ impl Run {
 
     /// Whether the journal knows of no entry for a receipt.
     fn owes(&self, receipt: &Receipt) -> bool {
-        let same = |owed: &Receipt| owed.speaks_of(&receipt.target.organization, receipt.version);
+        let same = |owed: &Receipt| owed.speaks_of(&receipt.target.object_ref(), receipt.version);
         self.journal.0.owed.iter().any(same)
     }
 
@@ -91,7 +92,8 @@ impl Run {
         let mut targets: Vec<Target> = receipts.into_iter().map(|receipt| receipt.target).collect();
         targets.sort();
         targets.dedup();
-        let query = AuditQuery { targets, from: earlier(first, skew_ms), to: later(now, skew_ms) };
+        let ids = self.ids_of(&targets);
+        let query = AuditQuery { targets, ids, from: earlier(first, skew_ms), to: later(now, skew_ms) };
         self.go(Phase::Confirming { attempt, deadline }, Effect::ReadAudit(query))
     }
 
@@ -109,8 +111,8 @@ impl Run {
         for (receipt, standing) in &found.receipts {
             let Standing::Confirmed { entry, .. } = standing else { continue };
             if self.owes(receipt) {
-                let (organization, version) = (receipt.target.organization.clone(), receipt.version);
-                let record = Record::Confirmed { organization, version, entry: entry.clone() };
+                let (object, version) = (receipt.target.object_ref(), receipt.version);
+                let record = Record::Confirmed { object, version, entry: entry.clone() };
                 self.journal.0.absorb(record.clone());
                 records.push(record);
             }
@@ -203,13 +205,14 @@ mod tests {
     fn journal(owed: &[(u64, u64)]) -> Journal {
         let mut journal = Journal::default();
         let base = Base { version: 9, body: stored(9, 5, "us").body, revision: Revision::new("r1") };
-        journal.absorb(Record::Applied { organization: target(0).organization, base });
+        journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         journal.owed.extend(owed.iter().map(|(version, age_ms)| Receipt {
             target: target(0),
             from_version: Some(version - 1),
             version: *version,
             sent_at: earlier(now(), *age_ms),
             by: Receiver::Put,
+            made_at: None,
         }));
         journal
     }
@@ -219,7 +222,7 @@ mod tests {
             id: format!("e{version}"),
             at: now(),
             action: "webchat:configuration:update".into(),
-            organization: target(0).organization,
+            object: target(0).object_ref(),
             actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
             remote_ip: None,
             version: Some(*version),

@@ -1,9 +1,12 @@
 //! What happens to a run, and what it asks for.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Entry, Fault, Observed, OrganizationId, Outcome, Record, Target, Write};
+use crate::model::{Entry, Fault, Look, ObjectRef, OrganizationId, Outcome, Record, Seen, Target, Write};
 
 use super::Note;
 
@@ -13,7 +16,7 @@ pub enum Event {
     /// The run may begin.
     Begin,
     /// A configuration was read.
-    Observed(Observed),
+    Observed(Seen),
     /// A write was answered, or not.
     Answered(Outcome<Accepted>),
     /// The request to start a job was answered, or not.
@@ -73,8 +76,10 @@ pub struct Entries {
 /// A question to the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AuditQuery {
-    /// The organizations, each with the credentials to ask with.
+    /// The objects, each with the credentials to ask with.
     pub targets: Vec<Target>,
+    /// Their ids on the platform, where they have such.
+    pub ids: BTreeMap<ObjectRef, Arc<str>>,
     /// From when, by the server's clock.
     pub from: Timestamp,
     /// Until when.
@@ -92,7 +97,7 @@ impl AuditQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Read a configuration.
-    Observe(Target),
+    Observe(Look),
     /// Make records durable, in this order, before anything else is done.
     Save(Vec<Record>),
     /// Send a write, once.

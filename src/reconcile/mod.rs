@@ -26,6 +26,7 @@ mod status;
 mod timing;
 mod writing;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,9 +36,14 @@ use crate::model::plan::Limits;
 use crate::model::record::{IntentId, Journal};
 use crate::model::write::{Job, StartJob};
 use crate::model::{
-    Confirmation, Desired, Entry, Fault, Mode, Observed, OrganizationId, Plan, Receipt, Refusal, Revision,
-    Target, Tenant, Versions, Write,
+    Confirmation, Desired, Dialect, Entry, Fault, Mode, Names, ObjectRef, Observed, OrganizationId, Plan,
+    Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions, Write,
 };
+
+use crate::plan;
+
+/// Where nothing was looked up.
+static NO_NAMES: Names = Names::new();
 
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
@@ -51,10 +57,8 @@ pub struct Spec {
     pub tenant: Tenant,
     /// The commit that `desired` was read from.
     pub revision: Revision,
-    /// What git says.
-    pub desired: Desired,
-    /// What git said at the revision that counts as applied, where the journal knows no base.
-    pub desired_before: Option<Desired>,
+    /// What git says of each object, in the order in which objects depend on each other.
+    pub resources: Vec<Resource>,
     /// How much may change.
     pub limits: Limits,
     /// Deadlines and patience.
@@ -113,8 +117,8 @@ pub enum Phase {
     Settling,
     /// Waits before reading again.
     Waiting,
-    /// Reads the configuration of the n-th target.
-    Reading(usize),
+    /// Reads.
+    Reading(Span),
     /// Saves what reading back said of unresolved intents.
     Resolving,
     /// Asks the audit log who moved what.
@@ -151,6 +155,26 @@ pub enum Phase {
     Settled(Status),
 }
 
+/// Which targets are read, by their places in [`Run::targets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The first one that was asked for.
+    pub from: usize,
+    /// The one after the last that was asked for: objects of one organization are asked for together.
+    pub to: usize,
+    /// The one after the last that is to be read.
+    pub end: usize,
+}
+
+/// What this run made of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Made {
+    /// Its id.
+    pub id: Option<Arc<str>>,
+    /// When we asked for it, by our clock.
+    pub at: Timestamp,
+}
+
 /// How often things went other than planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Tally {
@@ -179,8 +203,21 @@ pub struct Run {
     pub phase: Phase,
     /// What the journal holds.
     pub journal: JournalState,
-    /// What was read in this round: the primary first.
+    /// Every object of every organization, the primary's first.
+    pub targets: Arc<[Target]>,
+    /// What has to be looked up by name in each organization.
+    pub references: Arc<BTreeSet<Reference>>,
+    /// What was read in this round, in the order of `targets`.
     pub observed: Vec<Observed>,
+    /// What goes by the names that were looked up, by organization.
+    pub names: BTreeMap<OrganizationId, Names>,
+    /// The one object that the next round reads alone, because nothing else was touched.
+    pub focus: Option<usize>,
+    /// The one object that was read a moment ago. Where the server holds no write against a version, a write
+    /// leaves for no other.
+    pub fresh: Option<usize>,
+    /// Ids and moments of what this run made: an object may be readable later than that.
+    pub made: BTreeMap<ObjectRef, Made>,
     /// Audit entries that tell who moved what.
     pub entries: Vec<Entry>,
     /// Whether the audit log was asked about what was read in this round.
@@ -195,9 +232,9 @@ pub struct Run {
     /// in the journal.
     pub receipts: Vec<Receipt>,
     /// Milliseconds from asking to serving, by organization.
-    pub served_ms: BTreeMap<OrganizationId, u64>,
+    pub served_ms: BTreeMap<ObjectRef, u64>,
     /// The versions that the first plan saw.
-    pub started_from: BTreeMap<OrganizationId, u64>,
+    pub started_from: BTreeMap<ObjectRef, u64>,
     /// Whether a replication job was tried.
     pub job_tried: bool,
     /// When the plan of this round was made.
@@ -205,10 +242,12 @@ pub struct Run {
     /// The newest intent of earlier runs: what they wrote was meant for what git said then.
     pub earlier_intents: IntentId,
     /// Versions that this run wrote itself, so as to hold exactly what it wants.
-    pub own_versions: BTreeSet<(OrganizationId, u64)>,
-    /// Organizations where a write of ours went over somebody's change that it had not seen: a job, or any write
+    pub own_versions: BTreeSet<(ObjectRef, u64)>,
+    /// Objects where a write of ours went over somebody's change that it had not seen: a job, or any write
     /// to a server that does not enforce versions.
-    pub overwrote: BTreeSet<OrganizationId>,
+    pub overwrote: BTreeSet<ObjectRef>,
+    /// Versions of ours that were published with more than we had stored, and what that was.
+    pub mixed: BTreeMap<ObjectRef, String>,
     /// What the audit log said.
     pub confirmation: Option<Confirmation>,
     /// How often things went other than planned.
@@ -259,10 +298,19 @@ impl Step {
 impl Run {
     /// A run that has not begun.
     pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
+        let of = |target: &Target| {
+            spec.resources.iter().map(|resource| target.of(resource.object.clone())).collect::<Vec<_>>()
+        };
         Self {
+            targets: spec.tenant.targets().flat_map(of).collect(),
+            references: Arc::new(plan::resolve::references(&spec.resources)),
             spec,
             phase: Phase::Fresh,
             observed: Vec::new(),
+            names: BTreeMap::new(),
+            focus: None,
+            fresh: None,
+            made: BTreeMap::new(),
             entries: Vec::new(),
             attributed: false,
             plan: None,
@@ -276,6 +324,7 @@ impl Run {
             earlier_intents: journal.last_intent,
             own_versions: BTreeSet::new(),
             overwrote: BTreeSet::new(),
+            mixed: BTreeMap::new(),
             confirmation: None,
             tally: Tally::default(),
             journal: JournalState(journal),
@@ -297,8 +346,34 @@ impl Run {
         }
     }
 
-    fn target(&self, index: usize) -> Option<&Target> {
-        self.spec.tenant.targets().nth(index)
+    fn place_of(&self, target: &Target) -> Option<usize> {
+        self.targets
+            .iter()
+            .position(|known| known.organization == target.organization && known.object == target.object)
+    }
+
+    /// Everything of one organization that the n-th target belongs to.
+    fn side(&self, index: usize) -> std::ops::Range<usize> {
+        let of_each = self.spec.resources.len().max(1);
+        let from = index - index % of_each;
+        from..(from + of_each).min(self.targets.len())
+    }
+
+    /// What git says of the n-th target, with ids in place of names.
+    fn desired(&self, index: usize) -> Cow<'_, Desired> {
+        let side = self.side(index);
+        let nothing = &NO_NAMES;
+        let names = self.targets.get(index).and_then(|target| self.names.get(&target.organization));
+        let known = plan::resolve::Organization {
+            resources: &self.spec.resources,
+            observed: self.observed.get(side.start..side.end.min(self.observed.len())).unwrap_or_default(),
+            names: names.unwrap_or(nothing),
+        };
+        plan::resolve::desired(index - side.start, known).0
+    }
+
+    fn is_cloud(&self) -> bool {
+        self.spec.tenant.dialect == Dialect::Cloud
     }
 
     fn go(mut self, phase: Phase, effect: Effect) -> Step {
@@ -314,7 +389,7 @@ impl Run {
     /// Ends a run that is in sync: well, or with what is missing, unless a copy went over somebody's change. That
     /// a person has to see first of all.
     fn settle_in_sync(self, status: Status) -> Step {
-        if self.overwrote.is_empty() {
+        if self.overwrote.is_empty() && self.mixed.is_empty() {
             return self.settle(status);
         }
         let reason = format!("in sync, but {}", self.gone_over());
@@ -328,11 +403,13 @@ impl Run {
             Versions::Enforced => "replication",
             Versions::Unenforced => "a write of ours",
         };
-        let organizations: Vec<&str> = self.overwrote.iter().map(OrganizationId::as_str).collect();
-        format!(
+        let places: Vec<String> = self.overwrote.iter().map(ObjectRef::to_string).collect();
+        let over = format!(
             "{what} went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
-            organizations.join(", ")
-        )
+            places.join(", ")
+        );
+        let told = (!places.is_empty()).then_some(over).into_iter().chain(self.mixed.values().cloned());
+        told.collect::<Vec<_>>().join("; ")
     }
 
     /// Ends the run on a fault, and says so.
@@ -352,8 +429,8 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Intending(_), Event::Superseded) => run.withdraw(),
         (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(Status::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
-        (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_all(),
-        (Phase::Reading(index), Event::Observed(observed)) => run.observed(index, observed, now),
+        (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_again(),
+        (Phase::Reading(span), Event::Observed(seen)) => run.observed(span, seen, now),
         (Phase::Reading(_), Event::Failed(fault)) => run.read_failed(fault, now),
         (Phase::Resolving, Event::Saved) => run.assess(now),
         (Phase::Attributing, Event::Entries(page)) => run.attributed(page.entries, now),
@@ -372,8 +449,8 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Polling(copying), Event::Woke) => run.poll(copying),
         (Phase::Polling(copying), Event::Job(job)) => run.polled(Copying { job, ..copying }, now),
         (Phase::Polling(copying), Event::Failed(fault)) => run.poll_failed(copying, &fault, now),
-        (Phase::ReadingCopy(copying, index), Event::Observed(observed)) => {
-            run.copy_read(copying, index, &observed, now)
+        (Phase::ReadingCopy(copying, index), Event::Observed(seen)) => {
+            run.copy_read(copying, index, &seen, now)
         }
         (Phase::ReadingCopy(copying, _), Event::Failed(_)) => run.next_poll(copying, now),
         (Phase::Keeping, Event::Saved) => run.kept(now),

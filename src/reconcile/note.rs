@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::{Actor, Fault, OrganizationId, Region};
+use crate::model::{Actor, Fault, ObjectRef, Region};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -19,21 +19,21 @@ pub enum Note {
     /// A write of unknown outcome was found in force.
     Landed {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// Its version.
         version: u64,
     },
     /// A write of unknown outcome was not found.
     NotLanded {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// The version that it would have made.
         version: u64,
     },
     /// A write of unknown outcome may lie under somebody's later change; only the audit log knows.
     Unclear {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// The first version that it may have made.
         from: u64,
         /// The last one.
@@ -42,7 +42,7 @@ pub enum Note {
     /// The answer was older than what was acknowledged already.
     Stale {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// The version that is known to exist.
         known: u64,
     },
@@ -61,12 +61,12 @@ pub enum Note {
     /// Somebody wrote between our read and our write.
     Conflict {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
     },
     /// The configuration that we meant to write was touched by somebody else.
     ForeignEdit {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// By whom.
         by: Actor,
         /// The managed fields that differ because of it.
@@ -75,14 +75,14 @@ pub enum Note {
     /// The answer to a write was lost; it is waited out and read back.
     AnswerLost {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// What happened.
         fault: Fault,
     },
     /// A write was accepted.
     Wrote {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// Its version.
         version: u64,
     },
@@ -96,7 +96,7 @@ pub enum Note {
     /// A job did not copy to one organization; it gets a plain write.
     JobFell {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// Why.
         error: String,
     },
@@ -109,7 +109,7 @@ pub enum Note {
     /// after we had read.
     Overwrote {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// The version that was read.
         seen: Option<u64>,
         /// The version that the write made.
@@ -118,7 +118,7 @@ pub enum Note {
     /// An organization serves what git says.
     Served {
         /// Where.
-        organization: OrganizationId,
+        object: ObjectRef,
         /// In which region.
         region: Region,
         /// How long after it was asked for.
@@ -135,6 +135,18 @@ pub enum Note {
         missing: usize,
         /// How often the log was asked before.
         polls: u32,
+    },
+    /// A draft was stored; nobody is served it before it is published.
+    Stored {
+        /// Where.
+        object: ObjectRef,
+    },
+    /// The platform is not done with the last write.
+    NotReady {
+        /// Where.
+        object: ObjectRef,
+        /// How long until it is asked again.
+        wait_ms: u64,
     },
     /// The run ended on a fault.
     GaveUp {
@@ -154,66 +166,67 @@ impl fmt::Display for Note {
             Note::Settling { intents, until } => {
                 write!(f, "waiting until {until} for {intents} write(s) of unknown outcome before reading")
             }
-            Note::Landed { organization, version } => {
+            Note::Landed { object, version } => {
+                write!(f, "the write to {object} whose answer was lost is in force as version {version}")
+            }
+            Note::NotLanded { object, version: _ } => {
+                write!(f, "the write to {object} whose answer was lost was not executed")
+            }
+            Note::Unclear { object, from, to } => {
                 write!(
                     f,
-                    "the write to {organization} whose answer was lost is in force as version {version}"
+                    "somebody changed {object} after a write of unknown outcome (version {from} to {to}, if it was made)"
                 )
             }
-            Note::NotLanded { organization, version: _ } => {
-                write!(f, "the write to {organization} whose answer was lost was not executed")
-            }
-            Note::Unclear { organization, from, to } => {
-                write!(
-                    f,
-                    "somebody changed {organization} after a write of unknown outcome (version {from} to {to}, if it was made)"
-                )
-            }
-            Note::Stale { organization, known } => {
-                write!(f, "{organization} answered with something older than version {known}; reading again")
+            Note::Stale { object, known } => {
+                write!(f, "{object} answered with something older than version {known}; reading again")
             }
             Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
             Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),
-            Note::Conflict { organization } => {
-                write!(f, "somebody changed {organization} after it was read; reading and planning again")
+            Note::Conflict { object } => {
+                write!(f, "somebody changed {object} after it was read; reading and planning again")
             }
-            Note::ForeignEdit { organization, by, fields } => {
+            Note::ForeignEdit { object, by, fields } => {
                 write!(
                     f,
-                    "{} changed {organization}, in fields that git manages: {}",
+                    "{} changed {object}, in fields that git manages: {}",
                     by.label(),
                     fields.join(", ")
                 )
             }
-            Note::AnswerLost { organization, fault } => {
+            Note::AnswerLost { object, fault } => {
                 write!(
                     f,
-                    "the answer to the write to {organization} was lost ({fault}); waiting it out, then reading back"
+                    "the answer to the write to {object} was lost ({fault}); waiting it out, then reading back"
                 )
             }
-            Note::Wrote { organization, version } => write!(f, "{organization} accepted version {version}"),
+            Note::Wrote { object, version } => write!(f, "{object} accepted version {version}"),
             Note::JobStarted { id, targets } => {
                 write!(f, "replication job {id} copies to {targets} organization(s)")
             }
-            Note::JobFell { organization, error } => {
-                write!(f, "replication did not reach {organization}: {error}; writing it plainly")
+            Note::JobFell { object, error } => {
+                write!(f, "replication did not reach {object}: {error}; writing it plainly")
             }
             Note::JobGone { reason } => {
                 write!(f, "no replication job: {reason}; writing each organization plainly")
             }
-            Note::Overwrote { organization, seen, made } => write!(
+            Note::Overwrote { object, seen, made } => write!(
                 f,
-                "version {made} of {organization}, which is ours, went over a change that came after version {}; see the audit log for its author",
+                "version {made} of {object}, which is ours, went over a change that came after version {}; see the audit log for its author",
                 seen.unwrap_or(0)
             ),
-            Note::Served { organization, region, latency_ms } => {
-                write!(f, "{organization} in {region} serves it after {latency_ms} ms")
+            Note::Served { object, region, latency_ms } => {
+                write!(f, "{object} in {region} serves it after {latency_ms} ms")
             }
             Note::NoAudit { fault } => {
                 write!(f, "the audit log could not be asked who made the changes: {fault}")
             }
             Note::AwaitingAudit { missing, polls: _ } => {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
+            }
+            Note::Stored { object } => write!(f, "{object}: the draft is stored"),
+            Note::NotReady { object, wait_ms } => {
+                write!(f, "{object} is not active yet; looking again in {wait_ms} ms")
             }
             Note::GaveUp { fault } => write!(f, "{fault}"),
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),

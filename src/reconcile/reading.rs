@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::event::AuditQuery;
 use super::timing::{earlier, elapsed_ms, later};
-use super::{Effect, Note, Phase, Run, Status, Step};
+use super::{Effect, NO_NAMES, Note, Phase, Run, Span, Status, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
-    ActorKind, ChangeKind, Entry, Fault, FaultKind, Guard, Observed, OrganizationId, Receipt, Receiver,
-    Record, Stored, Target, Versions,
+    Act, ActorKind, Base, ChangeKind, Draft, Entry, Fault, FaultKind, Guard, Look, Object, ObjectKind,
+    ObjectRef, Observed, Receipt, Receiver, Record, Seen, Sought, Stored, Target, Versions,
 };
 use crate::plan;
 use crate::replicate;
@@ -32,48 +33,128 @@ impl Run {
         }
     }
 
+    /// Starts a round: of what was touched alone where nothing else was, else of everything.
+    pub(super) fn read_again(self) -> Step {
+        match self.focus {
+            Some(at) if self.observed.len() == self.targets.len() => self.read_one(at),
+            _ => self.read_all(),
+        }
+    }
+
     /// Starts a round: reads the primary, then each replica.
     pub(super) fn read_all(mut self) -> Step {
         self.observed.clear();
         self.entries.clear();
         self.attributed = false;
-        let target = self.spec.tenant.primary.clone();
-        self.go(Phase::Reading(0), Effect::Observe(target))
+        (self.focus, self.fresh) = (None, None);
+        let (to, end) = (self.side(0).end, self.targets.len());
+        self.read(Span { from: 0, to, end })
     }
 
-    pub(super) fn observed(mut self, index: usize, observed: Observed, now: Timestamp) -> Step {
-        let Some(target) = self.target(index).cloned() else { return self.read_all() };
-        if let Some(known) = self.floor(&target.organization, &observed)
-            && observed.version().is_none_or(|version| version < known)
-        {
+    /// Reads one object of those that were read before.
+    pub(super) fn read_one(mut self, at: usize) -> Step {
+        (self.focus, self.fresh) = (Some(at), None);
+        self.read(Span { from: at, to: at + 1, end: at + 1 })
+    }
+
+    fn read(self, span: Span) -> Step {
+        let Some(first) = self.targets.get(span.from) else {
+            return self.degrade(Fault::new(FaultKind::Local, "git says nothing of it"));
+        };
+        let target = first.of(Object::web_messaging());
+        let alone = self.focus.is_some();
+        let sought = |target: &Target| Sought {
+            object: target.object.clone(),
+            // Among many it is found by its name, so that a second one of that name is seen.
+            id: alone.then(|| self.id_of(target)).flatten(),
+        };
+        let sought = self.targets.get(span.from..span.to).unwrap_or_default().iter().map(sought).collect();
+        let references = if alone { Arc::default() } else { Arc::clone(&self.references) };
+        self.go(Phase::Reading(span), Effect::Observe(Look { target, sought, references }))
+    }
+
+    /// The id of an object, as it was seen or made in this run.
+    pub(super) fn id_of(&self, target: &Target) -> Option<Arc<str>> {
+        let seen = || match self.observed.get(self.place_of(target)?)? {
+            Observed::Present(stored) => stored.id().cloned(),
+            Observed::Absent => None,
+        };
+        let made = || self.made.get(&target.object_ref())?.id.clone();
+        seen().or_else(made)
+    }
+
+    /// The ids of some objects, for the audit log.
+    pub(super) fn ids_of(&self, targets: &[Target]) -> BTreeMap<ObjectRef, Arc<str>> {
+        targets.iter().filter_map(|target| Some((target.object_ref(), self.id_of(target)?))).collect()
+    }
+
+    pub(super) fn observed(mut self, span: Span, seen: Seen, now: Timestamp) -> Step {
+        let targets: Vec<Target> = self.targets.get(span.from..span.to).unwrap_or_default().to_vec();
+        if targets.len() != seen.objects.len() {
+            return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
+        }
+        for (target, observed) in targets.iter().zip(&seen.objects) {
+            let known = match self.floor(&target.object_ref(), observed) {
+                Some(known) if observed.version().is_none_or(|version| version < known) => known,
+                _ => match self.draft_floor(target, observed) {
+                    Some(known) => known,
+                    None => continue,
+                },
+            };
             let fault = Fault::new(
                 FaultKind::Transient,
                 format!(
-                    "organization {} keeps answering with something older than version {known}, which was applied; if it was deleted and made again, run with --allow recreate",
-                    target.organization
+                    "{target} keeps answering with something older than version {known}, which was applied; if it was deleted and made again, run with --allow recreate",
                 ),
             );
-            let note = Note::Stale { organization: target.organization, known };
+            let note = Note::Stale { object: target.object_ref(), known };
             return self.try_again(fault, now).noting(note);
         }
         self.tally.faults = 0;
         self.tally.throttles = 0;
-        let served = self.note_served(&target, &observed, now);
-        self.observed.push(observed);
-        let step = match self.target(index + 1).cloned() {
-            Some(next) => self.go(Phase::Reading(index + 1), Effect::Observe(next)),
-            None => self.resolve(now),
+        let alone = self.focus.is_some();
+        for (at, observed) in (span.from..).zip(seen.objects) {
+            match self.observed.get_mut(at) {
+                Some(known) => *known = observed,
+                None => self.observed.push(observed),
+            }
+        }
+        self.fresh = self.focus;
+        if let Some(first) = targets.first().filter(|_| !alone) {
+            self.names.insert(first.organization.clone(), seen.names);
+        }
+        // A deployment says what git says once what it pins does: both are known where a side is complete.
+        let served: Vec<Note> = (span.from..span.to).flat_map(|at| self.note_served(at, now)).collect();
+        let step = if span.to < span.end {
+            let to = self.side(span.to).end;
+            self.read(Span { from: span.to, to, end: span.end })
+        } else {
+            self.resolve(now)
         };
         step.noting_all(served)
+    }
+
+    /// The moment of the draft that is known to exist, where what was read is older: nothing may be planned from
+    /// that either. A draft that is published is no draft any more.
+    fn draft_floor(&self, target: &Target, observed: &Observed) -> Option<u64> {
+        let known = self.journal.0.bases.get(&target.object_ref().draft()?)?.version;
+        match observed {
+            Observed::Present(stored) => {
+                let seen = stored.draft()?.modified_at?.as_millisecond().unsigned_abs();
+                (seen < known).then_some(known)
+            }
+            // Made by this run, and not to be seen yet; what an earlier one made may have been deleted since.
+            Observed::Absent => self.made.contains_key(&target.object_ref()).then_some(known),
+        }
     }
 
     /// The version that is known to exist, because the server acknowledged it to this run or an earlier one:
     /// an answer older than it is a stale one, and nothing may be planned from it. Somebody may have deleted
     /// the configuration and made another, whose versions start anew: `--allow recreate` says that it is so.
-    fn floor(&self, organization: &OrganizationId, observed: &Observed) -> Option<u64> {
-        let ours = |receipt: &&Receipt| receipt.target.organization == *organization;
+    fn floor(&self, object: &ObjectRef, observed: &Observed) -> Option<u64> {
+        let ours = |receipt: &&Receipt| receipt.speaks_of(object, receipt.version);
         let acknowledged = self.receipts.iter().filter(ours).map(|receipt| receipt.version).max();
-        let base = self.journal.0.bases.get(organization).map(|base| base.version);
+        let base = self.journal.0.bases.get(object).map(|base| base.version);
         // What an earlier run was told, and died before it could keep it as base.
         let earlier = self.journal.0.owed.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = base.max(earlier);
@@ -82,21 +163,30 @@ impl Run {
     }
 
     /// Measures how long an organization took to serve what was asked for, the first time that it does.
-    pub(super) fn note_served(&mut self, target: &Target, observed: &Observed, now: Timestamp) -> Vec<Note> {
-        let organization = &target.organization;
-        let Some(receipt) =
-            self.receipts.iter().rfind(|receipt| receipt.target.organization == *organization)
-        else {
+    pub(super) fn note_served(&mut self, at: usize, now: Timestamp) -> Vec<Note> {
+        let (Some(target), Some(observed)) = (self.targets.get(at), self.observed.get(at)) else {
             return Vec::new();
         };
-        let evidence = plan::Evidence::default();
-        let in_sync = plan::diff::changes(&self.spec.desired, observed, &evidence).0.is_empty();
-        if !in_sync || self.served_ms.contains_key(organization) {
-            return Vec::new();
-        }
+        self.served(&target.clone(), at, &observed.clone(), now).into_iter().collect()
+    }
+
+    pub(super) fn served(
+        &mut self,
+        target: &Target,
+        at: usize,
+        observed: &Observed,
+        now: Timestamp,
+    ) -> Option<Note> {
+        let object = target.object_ref();
+        let receipt = self.receipts.iter().rfind(|receipt| receipt.speaks_of(&object, receipt.version))?;
         let latency_ms = elapsed_ms(receipt.sent_at, now);
-        self.served_ms.insert(organization.clone(), latency_ms);
-        vec![Note::Served { organization: organization.clone(), region: target.region, latency_ms }]
+        let evidence = plan::Evidence::default();
+        let in_sync = plan::diff::changes(&self.desired(at), observed, &evidence).0.is_empty();
+        if !in_sync || self.served_ms.contains_key(&object) {
+            return None;
+        }
+        self.served_ms.insert(object.clone(), latency_ms);
+        Some(Note::Served { object, region: target.region, latency_ms })
     }
 
     pub(super) fn read_failed(self, fault: Fault, now: Timestamp) -> Step {
@@ -138,7 +228,13 @@ impl Run {
         let mut notes = Vec::new();
         for intent in self.journal.0.unresolved.clone() {
             let mut receipts = match &intent.action {
-                IntentAction::Put { target, if_match, body } => {
+                IntentAction::Put { target, act: Act::Store, body, .. }
+                    if target.object.kind == ObjectKind::MessengerConfiguration =>
+                {
+                    records.extend(self.draft_landed(target, body, &mut notes));
+                    Vec::new()
+                }
+                IntentAction::Put { target, if_match, body, .. } => {
                     let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
                     self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
                         .into_iter()
@@ -158,8 +254,8 @@ impl Run {
                 }
             };
             for receipt in &receipts {
-                let organization = &receipt.target.organization;
-                if !self.receipts.iter().any(|known| known.speaks_of(organization, receipt.version)) {
+                let object = receipt.target.object_ref();
+                if !self.receipts.iter().any(|known| known.speaks_of(&object, receipt.version)) {
                     self.receipts.push(receipt.clone());
                 }
             }
@@ -175,13 +271,14 @@ impl Run {
                 }
             }
             if intent.id > self.earlier_intents && matches!(intent.action, IntentAction::Put { .. }) {
-                let own =
-                    receipts.iter().map(|receipt| (receipt.target.organization.clone(), receipt.version));
+                let own = receipts.iter().map(|receipt| (receipt.target.object_ref(), receipt.version));
                 self.own_versions.extend(own);
             }
-            let over =
-                receipts.iter().filter(|receipt| replicate::overwrote(receipt.from_version, receipt.version));
-            self.overwrote.extend(over.map(|receipt| receipt.target.organization.clone()));
+            let over = receipts.iter().filter(|receipt| {
+                receipt.target.object.kind.counts_versions()
+                    && replicate::overwrote(receipt.from_version, receipt.version)
+            });
+            self.overwrote.extend(over.map(|receipt| receipt.target.object_ref()));
             let record = Record::Resolved { intent: intent.id, receipts };
             self.journal.0.absorb(record.clone());
             records.push(record);
@@ -208,37 +305,65 @@ impl Run {
         same: &dyn Fn(&Stored) -> bool,
         notes: &mut Vec<Note>,
     ) -> Option<Receipt> {
-        let organization = target.organization.clone();
+        let object = target.object_ref();
+        let counted = object.object.kind.counts_versions();
         let expected = from_version.map_or(1, |version| version + 1);
-        let index = self.spec.tenant.targets().position(|known| known.organization == organization)?;
-        let stored = match self.observed.get(index) {
+        let stored = match self.observed.get(self.place_of(target)?) {
             Some(Observed::Present(stored)) if stored.version >= expected => stored,
             _ => {
-                notes.push(Note::NotLanded { organization, version: expected });
+                notes.push(Note::NotLanded { object, version: expected });
                 return None;
             }
         };
         let version = stored.version;
         let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
         let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
-        let fits = version == expected || !held_to_it && stored.modified_by.is_some();
+        let fits = version == expected || !held_to_it && (stored.modified_by.is_some() || !counted);
         if !(ours && fits && same(stored)) {
             if version > expected {
-                notes.push(Note::Unclear { organization, from: expected, to: version - 1 });
+                notes.push(Note::Unclear { object, from: expected, to: version - 1 });
             } else {
-                notes.push(Note::NotLanded { organization, version: expected });
+                notes.push(Note::NotLanded { object, version: expected });
             }
             return None;
         }
-        if replicate::overwrote(from_version, version) {
-            notes.push(Note::Overwrote {
-                organization: organization.clone(),
-                seen: from_version,
-                made: version,
-            });
+        if counted && replicate::overwrote(from_version, version) {
+            notes.push(Note::Overwrote { object: object.clone(), seen: from_version, made: version });
         }
-        notes.push(Note::Landed { organization, version });
-        Some(Receipt { target: target.clone(), from_version, version, sent_at: intent.sent_at, by })
+        notes.push(Note::Landed { object, version });
+        let made_at = stored.modified_at.filter(|_| self.is_cloud());
+        let target = target.clone();
+        Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at })
+    }
+
+    /// Whether a draft of unknown outcome is what is stored now: then it is ours.
+    fn draft_landed(
+        &mut self,
+        target: &Target,
+        body: &Map<String, Value>,
+        notes: &mut Vec<Note>,
+    ) -> Option<Record> {
+        let object = target.object_ref();
+        let version = 0;
+        let draft = match self.observed.get(self.place_of(target)?) {
+            Some(Observed::Present(stored)) => stored.draft(),
+            _ => None,
+        };
+        // The platform may have filled in defaults of its own.
+        let Some(draft) = draft.filter(|draft| plan::canonical::covers(body, &draft.body)) else {
+            notes.push(Note::NotLanded { object, version });
+            return None;
+        };
+        notes.push(Note::Landed { object: object.clone(), version });
+        let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft) };
+        self.journal.0.absorb(record.clone());
+        Some(record)
+    }
+
+    /// What a draft of ours holds, as the journal keeps it.
+    pub(super) fn draft_base(&self, draft: &Draft) -> Base {
+        let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
+        Base { version: at, body: Arc::clone(&draft.body), revision: self.spec.revision.clone() }
     }
 
     /// Plans; first asks the audit log where somebody else moved what git manages.
@@ -248,6 +373,7 @@ impl Run {
             let touched = self.touched_by_others(&plan);
             if !touched.is_empty() {
                 let query = AuditQuery {
+                    ids: self.ids_of(&touched),
                     targets: touched,
                     from: earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000),
                     to: later(now, self.spec.timing.skew_ms.into()),
@@ -261,17 +387,15 @@ impl Run {
         self.refusals = plan::guard::check(
             &plan,
             &self.spec.tenant,
-            &self.spec.desired,
+            &self.spec.resources,
             &self.journal.0.bases,
             &self.spec.limits,
             now,
         );
         if first {
             self.first_plan = Some(Arc::clone(&plan));
-            let versions = plan
-                .targets
-                .iter()
-                .map(|target| (target.target.organization.clone(), target.version.unwrap_or(0)));
+            let versions =
+                plan.targets.iter().map(|target| (target.target.object_ref(), target.version.unwrap_or(0)));
             self.started_from = versions.collect();
         }
         self.plan = Some(plan);
@@ -283,28 +407,38 @@ impl Run {
 
     fn make_plan(&self) -> crate::model::Plan {
         let spec = &self.spec;
-        let by_organization = |organization: &OrganizationId| -> Vec<Entry> {
-            self.entries.iter().filter(|entry| entry.organization == *organization).cloned().collect()
+        let entries = |object: &ObjectRef| -> Vec<Entry> {
+            self.entries.iter().filter(|entry| entry.object == *object).cloned().collect()
         };
-        let entries: BTreeMap<&OrganizationId, Vec<Entry>> = spec
-            .tenant
-            .targets()
-            .map(|target| (&target.organization, by_organization(&target.organization)))
-            .collect();
-        let evidence = spec
-            .tenant
-            .targets()
-            .map(|target| {
-                let evidence = plan::Evidence {
-                    base: self.journal.0.bases.get(&target.organization),
-                    desired_before: spec.desired_before.as_ref(),
-                    entries: entries.get(&target.organization).map(Vec::as_slice).unwrap_or_default(),
-                    own_clients: Some(&spec.own_clients),
-                };
-                (target.organization.clone(), evidence)
+        let objects: Vec<ObjectRef> = self.targets.iter().map(Target::object_ref).collect();
+        let entries: Vec<Vec<Entry>> = objects.iter().map(entries).collect();
+        let of_each = spec.resources.len().max(1);
+        let evidence = objects.iter().zip(&entries).enumerate().map(|(at, (object, entries))| {
+            let evidence = plan::Evidence {
+                base: self.journal.0.bases.get(object),
+                draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
+                desired_before: spec
+                    .resources
+                    .get(at % of_each)
+                    .and_then(|resource| resource.before.as_ref()),
+                entries,
+                own_clients: Some(&spec.own_clients),
+            };
+            (object.clone(), evidence)
+        });
+        let evidence = evidence.collect();
+        let sides: Vec<plan::Side<'_>> = self
+            .targets
+            .chunks(of_each)
+            .zip(self.observed.chunks(of_each))
+            .map(|(targets, observed)| {
+                let names = targets.first().and_then(|target| self.names.get(&target.organization));
+                let names = names.unwrap_or(&NO_NAMES);
+                let resources = &spec.resources;
+                plan::Side { targets, known: plan::resolve::Organization { resources, observed, names } }
             })
             .collect();
-        plan::plan(&spec.tenant, &spec.revision, &spec.desired, &self.observed, &evidence)
+        plan::plan(&spec.tenant, &spec.revision, &sides, spec.limits.drafts, &evidence)
     }
 
     /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
@@ -317,9 +451,8 @@ impl Run {
             }
             Observed::Present(_) | Observed::Absent => false,
         };
-        self.spec
-            .tenant
-            .targets()
+        self.targets
+            .iter()
             .zip(self.observed.iter().zip(&plan.targets))
             .filter(|(_, (observed, planned))| foreign(observed) || moved(planned))
             .map(|(target, _)| target.clone())
@@ -339,7 +472,7 @@ impl Run {
             let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
             let Some(by) = moved().find_map(|change| change.by.as_ref()) else { continue };
             notes.push(Note::ForeignEdit {
-                organization: target.target.organization.clone(),
+                object: target.target.object_ref(),
                 by: by.actor.clone(),
                 fields: moved().map(|change| change.path.clone()).collect(),
             });

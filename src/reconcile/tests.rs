@@ -6,7 +6,8 @@ use super::*;
 use crate::model::record::{Intent, IntentAction, Revert};
 use crate::model::write::{JobTarget, JobTargetStatus};
 use crate::model::{
-    Actor, ActorKind, CredentialsName, FaultKind, Outcome, Record, Region, Stored, TenantName,
+    Act, Actor, ActorKind, CredentialsName, FaultKind, Object, Outcome, Record, Region, Seen, Stored,
+    TenantName,
 };
 
 pub(super) fn now() -> Timestamp {
@@ -18,6 +19,7 @@ pub(super) fn target(number: usize) -> Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
         credentials: CredentialsName::new("main"),
+        object: Object::web_messaging(),
     }
 }
 
@@ -28,11 +30,12 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
         body: Arc::new(body.as_object().cloned().unwrap()),
         modified_at: None,
         modified_by: Some(Actor { id: by.into(), name: String::new(), kind: ActorKind::Client }),
+        cloud: None,
     }
 }
 
 pub(super) fn seen(version: u64, delay: u64) -> Event {
-    Event::Observed(Observed::Present(stored(version, delay, "us")))
+    Event::Observed(Seen::from(Observed::Present(stored(version, delay, "us"))))
 }
 
 pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
@@ -51,12 +54,11 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
             owners: Vec::new(),
         },
         revision: Revision::new("r1"),
-        desired: Desired {
+        resources: vec![Resource::web_messaging(Desired {
             body: Arc::new(body.as_object().cloned().unwrap()),
             exclusive: false,
             ignored: BTreeSet::new(),
-        },
-        desired_before: None,
+        })],
         limits: Limits::default(),
         timing: Timing::default(),
         versions: Versions::Enforced,
@@ -80,7 +82,7 @@ pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
             next.effects.iter().filter(|effect| !matches!(effect, Effect::Report(_))).collect();
         assert!(effects.len() <= 1, "two requests at once: {effects:?}");
         asked = match (effects.first(), run.status()) {
-            (Some(Effect::Observe(target)), _) => format!("observe {}", target.organization),
+            (Some(Effect::Observe(look)), _) => format!("observe {}", look.target.organization),
             (Some(Effect::Save(records)), _) => records.iter().map(name).collect::<Vec<_>>().join("+"),
             (Some(Effect::Write(write)), _) => {
                 format!("write {} over {:?}", write.target.organization, write.if_match)
@@ -169,7 +171,7 @@ fn a_lost_answer_is_told_by_reading_and_never_by_sending_again() {
     let (absent, asked) = after(run(), [lost.clone(), vec![seen(3, 1)]].concat());
     assert_eq!((asked.as_str(), absent.receipts.len()), ("resolved", 0));
     // The next version, but somebody else's: our write was refused by its version.
-    let theirs = Event::Observed(Observed::Present(stored(4, 5, "them")));
+    let theirs = Event::Observed(Seen::from(Observed::Present(stored(4, 5, "them"))));
     let (refused, asked) = after(run(), [lost, vec![theirs]].concat());
     assert_eq!((asked.as_str(), refused.receipts.len()), ("resolved", 0));
 }
@@ -181,7 +183,13 @@ fn an_open_intent_of_an_earlier_run_is_waited_out_before_anything_is_read() {
         journal.absorb(Record::Intent(Intent {
             id: 7,
             revision: Revision::new("r0"),
-            action: IntentAction::Put { target: target(0), if_match: Some(3), body: stored(4, 5, "us").body },
+            action: IntentAction::Put {
+                target: target(0),
+                if_match: Some(3),
+                body: stored(4, 5, "us").body,
+                act: Act::Store,
+                over: None,
+            },
             sent_at: now(),
             deadline,
             reverts: Vec::new(),
@@ -224,7 +232,7 @@ fn an_answer_older_than_what_was_acknowledged_is_read_again() {
         [sent(), vec![Event::Answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved]].concat();
     let (_, asked) = after(run(), [events.clone(), vec![seen(3, 1)]].concat());
     assert!(asked.starts_with("wait "), "{asked}");
-    let (_, asked) = after(run(), [events, vec![Event::Observed(Observed::Absent)]].concat());
+    let (_, asked) = after(run(), [events, vec![Event::Observed(Seen::from(Observed::Absent))]].concat());
     assert!(asked.starts_with("wait "), "{asked}");
 }
 
@@ -241,11 +249,11 @@ fn a_server_that_does_not_keep_what_it_accepted_holds_the_tenant() {
 #[test]
 fn a_watched_tenant_is_told_of_and_left_alone() {
     let watched = |by: &str| {
-        let observed = Event::Observed(Observed::Present(stored(3, 1, by)));
+        let observed = Event::Observed(Seen::from(Observed::Present(stored(3, 1, by))));
         let mut journal = Journal::default();
         let base =
             crate::model::Base { version: 2, body: stored(2, 5, "us").body, revision: Revision::new("r0") };
-        journal.absorb(Record::Applied { organization: target(0).organization, base });
+        journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         let asked_first = if by == "us" { vec![] } else { vec![Event::Entries(Entries::default())] };
         let events = [vec![Event::Begin, observed], asked_first, vec![Event::Proceed]].concat();
         after(run_with(0, Mode::Watch, journal), events).1
@@ -262,7 +270,7 @@ fn nothing_to_do_is_nothing_done() {
     let mut journal = Journal::default();
     let base =
         crate::model::Base { version: 3, body: stored(3, 5, "us").body, revision: Revision::new("r0") };
-    journal.absorb(Record::Applied { organization: target(0).organization, base });
+    journal.absorb(Record::Applied { object: target(0).object_ref(), base });
     assert_eq!(
         after(run_with(0, Mode::Enforce, journal), vec![Event::Begin, seen(3, 5), Event::Proceed]).1,
         "Synced"
@@ -313,7 +321,7 @@ fn a_job_is_polled_its_copies_read_and_its_failures_written_plainly() {
 }
 
 fn seen_by_them(version: u64, delay: u64) -> Event {
-    Event::Observed(Observed::Present(stored(version, delay, "them")))
+    Event::Observed(Seen::from(Observed::Present(stored(version, delay, "them"))))
 }
 
 /// A journal that knows what was applied, with so many times that it was set back since.
@@ -322,10 +330,10 @@ fn applied_and_set_back(times: usize) -> Journal {
     for number in 0..2 {
         let base =
             crate::model::Base { version: 2, body: stored(2, 5, "us").body, revision: Revision::new("r0") };
-        journal.absorb(Record::Applied { organization: target(number).organization, base });
+        journal.absorb(Record::Applied { object: target(number).object_ref(), base });
     }
     let revert = Revert {
-        organization: target(0).organization,
+        object: target(0).object_ref(),
         path: "greetings.delayMs".into(),
         by: Some(Actor { id: "them".into(), name: String::new(), kind: ActorKind::Client }),
         at: now(),
@@ -385,7 +393,7 @@ fn a_job_sets_back_what_it_copies_over_and_what_it_does_not_reach_is_counted_onc
     let replicated = || run_with(1, Mode::Enforce, applied_and_set_back(0));
     let (copied, asked) = after(replicated(), started(JobTargetStatus::Completed));
     assert_eq!((asked.as_str(), copied.journal.0.reverts.len()), ("resolved", 1));
-    assert_eq!(copied.journal.0.reverts[0].organization, target(1).organization);
+    assert_eq!(copied.journal.0.reverts[0].object, target(1).object_ref());
     let failed = started(JobTargetStatus::Failed);
     assert_eq!(after(replicated(), failed.clone()).0.journal.0.reverts, []);
     let written_plainly = vec![
@@ -413,7 +421,7 @@ fn what_a_job_said_that_it_copied_stays_proved_although_somebody_went_over_it() 
         }],
     };
     let gone = Fault::new(FaultKind::Denied, "403");
-    let theirs = Event::Observed(Observed::Present(stored(3, 5, "them")));
+    let theirs = Event::Observed(Seen::from(Observed::Present(stored(3, 5, "them"))));
     let events = vec![
         Event::Begin,
         seen(3, 5),

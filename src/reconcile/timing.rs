@@ -35,6 +35,10 @@ pub struct Timing {
     pub plan_ms: u32,
     /// How far the server's clock may be from ours.
     pub skew_ms: u32,
+    /// What was made may be readable only so much later; until then it is not made again.
+    pub appear_ms: u32,
+    /// What was written may take so long to come into force, and may be refused meanwhile for that reason alone.
+    pub ready_ms: u32,
 }
 
 impl Default for Timing {
@@ -54,6 +58,8 @@ impl Default for Timing {
             writes_max: 50,
             plan_ms: 5_000,
             skew_ms: 300_000,
+            appear_ms: 30_000,
+            ready_ms: 60_000,
         }
     }
 }

@@ -5,16 +5,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::timing::{elapsed_ms, later};
-use super::{After, Copying, Effect, Note, Pending, Phase, Run, Status, Step};
+use super::{After, Copying, Effect, Made, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
-use crate::model::plan::TargetPlan;
+use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Intent, IntentAction, IntentId, Revert};
 use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
 use crate::model::{
-    Fault, FaultKind, Observed, OrganizationId, Outcome, Receipt, Receiver, Record, Target, Versions, Write,
+    Act, Actor, Fault, FaultKind, Look, Object, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
+    Seen, Versions, Write,
 };
-use crate::plan::flapping;
+use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
+
+/// What a person has to decide before anything is written.
+fn undecided(targets: &[TargetPlan]) -> Option<String> {
+    let reasons: Vec<&str> = targets.iter().filter_map(TargetPlan::undecided).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
 
 impl Run {
     /// Goes on from a plan that waited for the word: for an apply of many waves that may have been long.
@@ -33,6 +40,9 @@ impl Run {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
         if plan.is_empty() {
             return self.keep(now);
+        }
+        if let Some(reason) = undecided(&plan.targets) {
+            return self.settle(Status::Held(reason));
         }
         if !self.may_write() {
             return self.watched();
@@ -58,9 +68,10 @@ impl Run {
         if let Some(reason) = self.stuck(&plan.targets) {
             return self.settle(Status::Held(reason));
         }
-        match replicate::due(&plan, self.job_tried) {
+        match replicate::due(&plan, self.spec.tenant.dialect, self.job_tried) {
             None => self.keep(now),
-            Some(Work::Put(target)) => self.intend_put(target, now),
+            Some(Work::Put(target)) => self.put(target, now),
+            Some(Work::Wait(target)) => self.await_ready(target, now),
             Some(Work::Job { targets, overwrite_existing }) => {
                 self.intend_job(&targets, overwrite_existing, now)
             }
@@ -71,21 +82,24 @@ impl Run {
     fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
         // One change of somebody's is gone, and without a version that is enforced the next write could take
         // another: before a person has heard of the first, nothing more is written there. The next run may.
-        let gone_over = |target: &&TargetPlan| self.overwrote.contains(&target.target.organization);
+        let gone_over = |target: &&TargetPlan| {
+            let object = target.target.object_ref();
+            self.overwrote.contains(&object) || self.mixed.contains_key(&object)
+        };
         if self.spec.versions == Versions::Unenforced
             && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
         {
             return Some(format!("{}, and it differs again", self.gone_over()));
         }
         for target in targets.iter().filter(|target| !target.changes.is_empty()) {
-            let ours = target.version.is_some_and(|version| {
-                self.own_versions.contains(&(target.target.organization.clone(), version))
-            });
+            let ours = target
+                .version
+                .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
             if ours {
                 let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
                 return Some(format!(
-                    "organization {} does not keep what was written: {}",
-                    target.target.organization,
+                    "{} does not keep what was written: {}",
+                    target.target,
                     fields.join(", ")
                 ));
             }
@@ -94,24 +108,69 @@ impl Run {
         if self.tally.conflicts > timing.conflicts_max {
             return Some(format!("contended: somebody else wrote first {} times", self.tally.conflicts));
         }
-        (self.tally.writes >= timing.writes_max)
+        // Three for each object make it what git says: stored, published, pinned.
+        let writes_max = timing.writes_max.max(u32::try_from(targets.len() * 4).unwrap_or(u32::MAX));
+        (self.tally.writes >= writes_max)
             .then(|| format!("{} writes were accepted and it still differs", self.tally.writes))
     }
 
-    fn intend_put(self, target: &TargetPlan, now: Timestamp) -> Step {
+    /// Writes, unless what is there has to be looked at once more first: where the server takes every write, as
+    /// little time as possible lies between the look and the write.
+    fn put(self, target: &TargetPlan, now: Timestamp) -> Step {
+        match self.place_of(&target.target) {
+            Some(at) if self.is_cloud() && self.fresh != Some(at) => self.read_one(at),
+            _ => self.intend_put(target, now),
+        }
+    }
+
+    /// Looks again at what the platform is not done with, for as long as that may take.
+    fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
+        let object = target.target.object_ref();
+        let since = self.made.entry(object.clone()).or_insert(Made { id: None, at: now }).at;
+        if elapsed_ms(since, now) >= u64::from(self.spec.timing.ready_ms) {
+            let message =
+                format!("{} is still not active after {} ms", target.target, elapsed_ms(since, now));
+            return self.degrade(Fault::new(FaultKind::Transient, message));
+        }
+        self.focus = self.place_of(&target.target);
+        let wait_ms = self.spec.timing.poll(self.tally.waits);
+        self.tally.waits += 1;
+        let note = Note::NotReady { object, wait_ms };
+        self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms))).noting(note)
+    }
+
+    fn intend_put(mut self, target: &TargetPlan, now: Timestamp) -> Step {
+        let at = self.place_of(&target.target);
+        let act = if target.next == Some(Next::Publish) { Act::Publish } else { Act::Store };
+        let id = self.id_of(&target.target);
+        let creates = self.is_cloud() && id.is_none();
         let write = Write {
             target: target.target.clone(),
             if_match: target.version,
             body: Arc::clone(&target.body),
             deadline: later(now, self.spec.timing.write_ms.into()),
+            act,
+            id,
         };
+        let over = at.and_then(|at| self.observed.get(at)).filter(|_| self.is_cloud() && act == Act::Store);
+        let over = over.and_then(|observed| match observed {
+            Observed::Present(stored) => {
+                Some(stored.draft().map_or_else(|| Arc::clone(&stored.body), |draft| Arc::clone(&draft.body)))
+            }
+            Observed::Absent => None,
+        });
         let action = IntentAction::Put {
             target: write.target.clone(),
             if_match: write.if_match,
             body: Arc::clone(&write.body),
+            act,
+            over,
         };
+        self.focus = if self.is_cloud() { at } else { None };
         let timing = self.spec.timing;
-        let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms);
+        // What is made twice stays twice: whether it was made is asked for once it is sure to be seen.
+        let appears_ms = if creates { timing.appear_ms } else { 0 };
+        let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms) + u64::from(appears_ms);
         let reverts = flapping::reverts(&[target], now);
         self.intend(Pending::Put(write), action, reverts, window_ms, now)
     }
@@ -183,7 +242,7 @@ impl Run {
 
     pub(super) fn closed(self, after: After) -> Step {
         match after {
-            After::Read => self.read_all(),
+            After::Read => self.read_again(),
             After::WaitUntil(until) => self.go(Phase::Waiting, Effect::WakeAt(until)),
             After::Settle(status) => self.settle(status),
         }
@@ -196,18 +255,27 @@ impl Run {
         outcome: Outcome<Accepted>,
         now: Timestamp,
     ) -> Step {
-        let organization = write.target.organization.clone();
-        match verdict(outcome) {
+        let object = write.target.object_ref();
+        match self.judged(&object, outcome, now) {
             Verdict::Done(stored) => {
                 self.tally.writes += 1;
                 (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
-                self.own_versions.insert((organization.clone(), stored.version));
-                let mut notes =
-                    vec![Note::Wrote { organization: organization.clone(), version: stored.version }];
-                if self.spec.versions == Versions::Unenforced {
-                    notes.extend(self.note_overwrote(&organization, write.if_match, stored.version));
+                if self.is_cloud() {
+                    self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now });
+                }
+                if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
+                    return self.draft_stored(intent, object, draft, &stored);
+                }
+                self.own_versions.insert((object.clone(), stored.version));
+                let mut notes = vec![Note::Wrote { object: object.clone(), version: stored.version }];
+                if self.spec.versions == Versions::Unenforced && object.object.kind.counts_versions() {
+                    notes.extend(self.note_overwrote(&object, write.if_match, stored.version));
+                }
+                if write.act == Act::Publish {
+                    self.note_mixed(&object, &write, &stored);
                 }
                 let receipt = Receipt {
+                    made_at: stored.modified_at.filter(|_| self.is_cloud()),
                     target: write.target,
                     from_version: write.if_match,
                     version: stored.version,
@@ -219,11 +287,11 @@ impl Run {
             }
             Verdict::Stale => {
                 self.tally.conflicts += 1;
-                self.close(intent, Vec::new(), After::Read).noting(Note::Conflict { organization })
+                self.close(intent, Vec::new(), After::Read).noting(Note::Conflict { object })
             }
             Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
             Verdict::Settle { fault, running } => {
-                self.wait_out(intent, running, Note::AnswerLost { organization, fault }, now)
+                self.wait_out(intent, running, Note::AnswerLost { object, fault }, now)
             }
             Verdict::Stop(fault) => self
                 .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
@@ -231,18 +299,61 @@ impl Run {
         }
     }
 
+    /// What an answer means. What the platform is still settling it may refuse for that alone, in words that it
+    /// also has for what is wrong for good: such a refusal counts only once the object had its time.
+    fn judged(&self, object: &ObjectRef, outcome: Outcome<Accepted>, now: Timestamp) -> Verdict<Accepted> {
+        let recent = |made: &Made| elapsed_ms(made.at, now) < u64::from(self.spec.timing.ready_ms);
+        // What it refers to counts as well: a version that was published a moment ago may not be known everywhere.
+        let young =
+            self.made.iter().any(|(known, made)| known.organization == object.organization && recent(made));
+        match outcome {
+            Outcome::Rejected(fault) if young => Verdict::Wait { retry_after_ms: None, fault: Some(fault) },
+            other => verdict(other),
+        }
+    }
+
+    /// A draft is stored. It is kept as ours: nobody is served it, so that there is nothing to prove.
+    fn draft_stored(
+        mut self,
+        intent: IntentId,
+        object: ObjectRef,
+        draft: ObjectRef,
+        stored: &Accepted,
+    ) -> Step {
+        let ended = Record::Resolved { intent, receipts: Vec::new() };
+        let mut records = vec![ended];
+        if let Some(held) = stored.draft() {
+            records.push(Record::Applied { object: draft, base: self.draft_base(held) });
+        }
+        for record in &records {
+            self.journal.0.absorb(record.clone());
+        }
+        self.go(Phase::Closing(After::Read), Effect::Save(records)).noting(Note::Stored { object })
+    }
+
+    /// A version holds what the draft held when it was published. Where that is more than we had read, somebody
+    /// changed it in between, and visitors may be served what was not finished.
+    fn note_mixed(&mut self, object: &ObjectRef, write: &Write, stored: &Accepted) {
+        let fields = plan::diff::differing(&write.body, &stored.body);
+        if fields.is_empty() {
+            return;
+        }
+        let who = stored.modified_by.as_ref().map_or("somebody", Actor::label);
+        let reason = format!(
+            "version {} of {object} was published with what {who} had changed in the draft meanwhile: {}",
+            stored.version,
+            fields.join(", ")
+        );
+        self.mixed.insert(object.clone(), reason);
+    }
+
     /// Remembers that a write of ours went over a change that it had not seen, where the version tells so.
-    fn note_overwrote(
-        &mut self,
-        organization: &OrganizationId,
-        seen: Option<u64>,
-        made: u64,
-    ) -> Option<Note> {
+    fn note_overwrote(&mut self, object: &ObjectRef, seen: Option<u64>, made: u64) -> Option<Note> {
         if !replicate::overwrote(seen, made) {
             return None;
         }
-        self.overwrote.insert(organization.clone());
-        Some(Note::Overwrote { organization: organization.clone(), seen, made })
+        self.overwrote.insert(object.clone());
+        Some(Note::Overwrote { object: object.clone(), seen, made })
     }
 
     /// Not executed: the intent ends here, and the next attempt starts with a read.
@@ -291,7 +402,7 @@ impl Run {
     fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
         self.tally.write_faults += 1;
         let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
-        let Some(deadline) = open.map(|open| open.deadline) else { return self.read_all().noting(note) };
+        let Some(deadline) = open.map(|open| open.deadline) else { return self.read_again().noting(note) };
         let settled = later(now, self.spec.timing.settle_ms.into());
         let may_run = running || self.spec.versions == Versions::Unenforced;
         let until = if may_run { deadline } else { deadline.min(settled) };
@@ -318,8 +429,8 @@ impl Run {
             // Whatever the answer was: a job that was taken on goes on copying on its own.
             Verdict::Settle { fault, running: _ } => {
                 self.job_tried = true;
-                let organization = start.source.organization;
-                self.wait_out(intent, true, Note::AnswerLost { organization, fault }, now)
+                let object = start.source.object_ref();
+                self.wait_out(intent, true, Note::AnswerLost { object, fault }, now)
             }
             Verdict::Stale => {
                 self.job_tried = true;
@@ -360,7 +471,7 @@ impl Run {
                 .any(|receipt| receipt.target == *target && receipt.sent_at == copying.asked_at);
             if !known {
                 let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
-                notes.extend(self.note_overwrote(&target.organization, *seen, version));
+                notes.extend(self.note_overwrote(&target.object_ref(), *seen, version));
                 self.tally.writes += 1;
                 let (target, from_version) = (target.clone(), *seen);
                 self.receipts.push(Receipt {
@@ -369,9 +480,10 @@ impl Run {
                     version,
                     sent_at: copying.asked_at,
                     by: Receiver::Job,
+                    made_at: None,
                 });
             }
-            if !self.served_ms.contains_key(&target.organization) {
+            if !self.served_ms.contains_key(&target.object_ref()) {
                 fresh = fresh.or(Some(index));
             }
         }
@@ -380,7 +492,9 @@ impl Run {
             return self.job_over(copying).noting_all(notes);
         }
         let step = match fresh.and_then(|index| Some((index, copying.start.targets.get(index)?.clone()))) {
-            Some((index, target)) => self.go(Phase::ReadingCopy(copying, index), Effect::Observe(target)),
+            Some((index, target)) => {
+                self.go(Phase::ReadingCopy(copying, index), Effect::Observe(Look::of_one(target)))
+            }
             None => self.next_poll(copying, now),
         };
         step.noting_all(notes)
@@ -394,7 +508,9 @@ impl Run {
         for status in &copying.job.targets {
             if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
                 let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
-                notes.push(Note::JobFell { organization: status.organization.clone(), error });
+                let object = Object::web_messaging();
+                let object = ObjectRef { organization: status.organization.clone(), object };
+                notes.push(Note::JobFell { object, error });
             }
         }
         let copied = |receipt: &&Receipt| receipt.by == Receiver::Job && receipt.sent_at == copying.asked_at;
@@ -417,15 +533,12 @@ impl Run {
         self.go(Phase::Polling(copying), Effect::WakeAt(until))
     }
 
-    pub(super) fn copy_read(
-        mut self,
-        copying: Copying,
-        index: usize,
-        observed: &Observed,
-        now: Timestamp,
-    ) -> Step {
-        let target: Option<Target> = copying.start.targets.get(index).cloned();
-        let served = target.map(|target| self.note_served(&target, observed, now)).unwrap_or_default();
-        self.next_poll(copying, now).noting_all(served)
+    pub(super) fn copy_read(mut self, copying: Copying, index: usize, seen: &Seen, now: Timestamp) -> Step {
+        let target = copying.start.targets.get(index).cloned();
+        let served = target.zip(seen.objects.first()).and_then(|(target, observed)| {
+            let at = self.place_of(&target)?;
+            self.served(&target, at, observed, now)
+        });
+        self.next_poll(copying, now).noting_all(served.into_iter().collect())
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::{Change, Finding, Plan, Refusal, Standing};
+use crate::model::{Change, Finding, Plan, Refusal, Standing, Target};
 use crate::reconcile::{Run, Status};
 
 /// What `plan --format json` prints.
@@ -81,6 +81,9 @@ pub struct TenantPlan {
 pub struct TargetDocument {
     /// The organization.
     pub organization_id: String,
+    /// Which of its objects; left out where it has but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectDocument>,
     /// Its region.
     pub region: &'static str,
     /// `primary` or `replica`.
@@ -95,6 +98,23 @@ pub struct TargetDocument {
     pub already_done: Vec<String>,
     /// Fields that differ and that a rule of the tenant leaves alone.
     pub ignored: Vec<String>,
+    /// What a person has to decide before anything is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<String>,
+}
+
+/// One object of an organization.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ObjectDocument {
+    /// Its kind, as in `kind:` of a manifest.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+}
+
+fn object(target: &Target) -> Option<ObjectDocument> {
+    let object = Some(&target.object).filter(|object| !object.is_web_messaging())?;
+    Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
 }
 
 /// One field that differs.
@@ -140,7 +160,9 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
     let document = |(index, target): (usize, &crate::model::plan::TargetPlan)| TargetDocument {
         organization_id: target.target.organization.to_string(),
         region: target.target.region.key(),
-        role: if index == 0 { "primary" } else { "replica" },
+        role: role(plan, index),
+        object: object(&target.target),
+        undecided: target.undecided().map(str::to_owned),
         version: target.version,
         observed_digest: target.observed_digest.clone(),
         changes: target.changes.iter().map(change).collect(),
@@ -148,6 +170,12 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         ignored: target.ignored.clone(),
     };
     plan.targets.iter().enumerate().map(document).collect()
+}
+
+/// The part that an organization plays: the first one is the primary.
+pub fn role(plan: &Plan, index: usize) -> &'static str {
+    let organization = |index: usize| plan.targets.get(index).map(|target| &target.target.organization);
+    if organization(index) == organization(0) { "primary" } else { "replica" }
 }
 
 fn change(change: &Change) -> ChangeDocument {
@@ -217,6 +245,9 @@ pub struct TenantResult {
 pub struct ReceiptDocument {
     /// The organization.
     pub organization_id: String,
+    /// Which of its objects; left out where it has but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectDocument>,
     /// Its region.
     pub region: &'static str,
     /// The version before; null where there was none.
@@ -246,11 +277,12 @@ pub fn result(run: &Run) -> TenantResult {
     };
     let receipts = run.receipts.iter().map(|receipt| ReceiptDocument {
         organization_id: receipt.target.organization.to_string(),
+        object: object(&receipt.target),
         region: receipt.target.region.key(),
         from_version: receipt.from_version,
         version: receipt.version,
         by: receipt.by,
-        served_ms: run.served_ms.get(&receipt.target.organization).copied(),
+        served_ms: run.served_ms.get(&receipt.target.object_ref()).copied(),
         audit_entry: standing(receipt),
     });
     let status = run.status();

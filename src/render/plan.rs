@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
+use super::document::role;
 use super::value::{escape, value};
 use crate::model::plan::{Attribution, TargetPlan};
 use crate::model::{Change, ChangeKind, Plan, Refusal};
@@ -22,14 +23,21 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         .collect::<Vec<_>>();
     // Writing to a String can't fail; the results are dropped throughout.
     let _ = writeln!(out, "{bold}{}{bold:#}  {}  {}", plan.tenant, plan.mode.name(), counts.join(", "));
-    let told = |target: &TargetPlan| !(target.changes.is_empty() && target.ignored.is_empty());
+    let told = |target: &TargetPlan| {
+        !(target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none())
+    };
     for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| told(target)) {
-        let role = if index == 0 { "primary" } else { "replica" };
-        let version =
-            target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
-        let _ =
-            writeln!(out, "  {}  {}  {role}, {version}", target.target.region, target.target.organization);
-        let primary = plan.targets.first().filter(|_| index > 0);
+        let role = role(plan, index);
+        let version = version(target);
+        let place = &target.target;
+        let named = if place.object.is_web_messaging() {
+            String::new()
+        } else {
+            format!("{}  ", escape(&place.object.to_string()))
+        };
+        let _ = writeln!(out, "  {}  {}  {named}{role}, {version}", place.region, place.organization);
+        let primary = plan.targets.iter().find(|known| known.target.object == place.object);
+        let primary = primary.filter(|_| role != "primary");
         let same =
             |primary: &TargetPlan| primary.changes == target.changes && primary.ignored == target.ignored;
         if primary.is_some_and(same) {
@@ -38,6 +46,10 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
             continue;
         }
         out.push_str(&changes(target));
+        if let Some(reason) = target.undecided() {
+            let style = AnsiColor::Red.on_default();
+            let _ = writeln!(out, "    {style}held{style:#}: {}", escape(reason));
+        }
         for path in &target.ignored {
             let _ = writeln!(out, "    = {}  ignored: it differs and is left alone", escape(path));
         }
@@ -52,6 +64,18 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         );
     }
     out
+}
+
+/// What is there: the newest version, where such are counted.
+fn version(target: &TargetPlan) -> String {
+    let counted = target.target.object.kind.counts_versions();
+    match (target.version, target.target.object.is_web_messaging()) {
+        (None, true) => "no configuration yet".into(),
+        (None, false) => "not there yet".into(),
+        (Some(0), false) if counted => "never published".into(),
+        (Some(version), _) if counted => format!("version {version}"),
+        (Some(_), _) => "as it is".into(),
+    }
 }
 
 fn changes(target: &TargetPlan) -> String {

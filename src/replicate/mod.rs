@@ -4,14 +4,16 @@
 //! Never: copies over a configuration whose difference is not ours, or that was not read first.
 //! Start reading at [`due`].
 
-use crate::model::Plan;
-use crate::model::plan::TargetPlan;
+use crate::model::plan::{Next, TargetPlan};
+use crate::model::{Dialect, Plan};
 
 /// The next thing that a plan asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work<'a> {
-    /// One write of one organization.
+    /// One write of one object.
     Put(&'a TargetPlan),
+    /// The platform is not done with the last write of this one.
+    Wait(&'a TargetPlan),
     /// One job that copies the primary to these organizations.
     Job {
         /// Copied to.
@@ -21,9 +23,19 @@ pub enum Work<'a> {
     },
 }
 
+/// What comes next in the `cloud` dialect, which has no job on the server: one write at a time, organization by
+/// organization, and within one in the order in which objects depend on each other.
+fn next_of_each(plan: &Plan) -> Option<Work<'_>> {
+    let target = plan.targets.iter().find(|target| target.next.is_some())?;
+    Some(if target.next == Some(Next::Wait) { Work::Wait(target) } else { Work::Put(target) })
+}
+
 /// What comes next: the primary first; then one job for every replica that may be copied over; then, one
 /// at a time, plain writes for the rest and for what the job left undone.
-pub fn due(plan: &Plan, job_tried: bool) -> Option<Work<'_>> {
+pub fn due(plan: &Plan, dialect: Dialect, job_tried: bool) -> Option<Work<'_>> {
+    if dialect == Dialect::Cloud {
+        return next_of_each(plan);
+    }
     let (primary, replicas) = plan.targets.split_first()?;
     if !primary.changes.is_empty() {
         return Some(Work::Put(primary));
@@ -73,12 +85,14 @@ mod tests {
                 organization: OrganizationId::new(format!("org-{n}")),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
+                object: crate::model::Object::web_messaging(),
             },
             version: *version,
             observed_digest: String::new(),
             changes: if *owes { vec![change.clone()] } else { Vec::new() },
             already_done: Vec::new(),
             ignored: Vec::new(),
+            next: None,
             body: Arc::default(),
             ours_to_overwrite: *ours,
         });
@@ -92,9 +106,10 @@ mod tests {
     }
 
     fn describe(plan: &Plan, job_tried: bool) -> String {
-        match due(plan, job_tried) {
+        match due(plan, Dialect::Webchat, job_tried) {
             None => "nothing".into(),
             Some(Work::Put(target)) => format!("put {}", target.target.organization),
+            Some(Work::Wait(target)) => format!("wait for {}", target.target.organization),
             Some(Work::Job { targets, overwrite_existing }) => {
                 let names: Vec<&str> =
                     targets.iter().map(|target| target.target.organization.as_str()).collect();

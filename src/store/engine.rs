@@ -21,7 +21,10 @@ use crate::crash;
 use crate::model::StorePlace;
 
 /// Every migration, oldest first.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(1, "begin", include_str!("../../migrations/0001_begin.sql"))];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "begin", include_str!("../../migrations/0001_begin.sql")),
+    (2, "objects", include_str!("../../migrations/0002_objects.sql")),
+];
 
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);

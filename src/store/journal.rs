@@ -12,7 +12,7 @@ use super::{Store, StoreError, corrupt, failed, json, names, number, text};
 use crate::clock;
 use crate::crash;
 use crate::model::record::{Intent, Journal};
-use crate::model::{Base, OrganizationId, Receipt, Record, Revision, TenantName};
+use crate::model::{Base, ObjectRef, Receipt, Record, Revision, TenantName};
 
 /// The platform's real-time audit view goes back this far: what is older can't be proved any more.
 const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
@@ -80,7 +80,7 @@ impl Store {
         let bases = self
             .engine
             .query(
-                "SELECT tenant, organization, version, revision, body FROM bases
+                "SELECT tenant, object, version, revision, body FROM bases
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
             )
             .bind(rows.clone())
@@ -95,13 +95,13 @@ impl Store {
                 revision: Revision::new(text(&row, "revision")?),
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
-            journal.bases.insert(OrganizationId::new(text(&row, "organization")?), base);
+            journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
         }
         let owed = self
             .engine
             .query(
                 "SELECT p.tenant, p.receipt FROM receipts p
-                 LEFT JOIN confirmations c ON c.tenant = p.tenant AND c.organization = p.organization
+                 LEFT JOIN confirmations c ON c.tenant = p.tenant AND c.object = p.object
                    AND c.version = p.version AND c.confirmed_at + 600000 >= p.sent_at
                  WHERE p.tenant IN (SELECT r.value->>'name' FROM {each:1})
                    AND c.tenant IS NULL AND p.sent_at > {now} - $2
@@ -235,32 +235,32 @@ impl Store {
                     .execute(&mut **transaction)
                     .await
             }
-            Record::Applied { organization, base } => {
+            Record::Applied { object, base } => {
                 let query = self.engine.query(
-                    "INSERT INTO bases (tenant, organization, version, revision, body)
+                    "INSERT INTO bases (tenant, object, version, revision, body)
                      VALUES ($1, $2, $3, $4, $5)
-                     ON CONFLICT (tenant, organization) DO UPDATE SET
+                     ON CONFLICT (tenant, object) DO UPDATE SET
                        version = excluded.version, revision = excluded.revision, body = excluded.body",
                 );
                 query
                     .bind(tenant)
-                    .bind(organization.to_string())
+                    .bind(object.key())
                     .bind(signed(base.version))
                     .bind(base.revision.to_string())
                     .bind(json(&base.body)?)
                     .execute(&mut **transaction)
                     .await
             }
-            Record::Confirmed { organization, version, entry } => {
+            Record::Confirmed { object, version, entry } => {
                 let query = self.engine.query(
-                    "INSERT INTO confirmations (tenant, organization, version, entry, confirmed_at)
+                    "INSERT INTO confirmations (tenant, object, version, entry, confirmed_at)
                      VALUES ($1, $2, $3, $4, {now})
-                     ON CONFLICT (tenant, organization, version) DO UPDATE SET
+                     ON CONFLICT (tenant, object, version) DO UPDATE SET
                        entry = excluded.entry, confirmed_at = excluded.confirmed_at",
                 );
                 query
                     .bind(tenant)
-                    .bind(organization.to_string())
+                    .bind(object.key())
                     .bind(signed(*version))
                     .bind(entry.clone())
                     .execute(&mut **transaction)
@@ -278,12 +278,12 @@ impl Store {
         receipt: &Receipt,
     ) -> Result<(), StoreError> {
         let query = self.engine.query(
-            "INSERT INTO receipts (tenant, organization, version, sent_at, intent, receipt)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, organization, version, sent_at) DO NOTHING",
+            "INSERT INTO receipts (tenant, object, version, sent_at, intent, receipt)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, object, version, sent_at) DO NOTHING",
         );
         let written = query
             .bind(tenant.to_owned())
-            .bind(receipt.target.organization.to_string())
+            .bind(receipt.target.object_ref().key())
             .bind(signed(receipt.version))
             .bind(receipt.sent_at.as_millisecond())
             .bind(signed(intent))
@@ -313,7 +313,7 @@ mod tests {
 
     use super::*;
     use crate::model::record::IntentAction;
-    use crate::model::{CredentialsName, Region, Target};
+    use crate::model::{Act, CredentialsName, Object, OrganizationId, Region, Target};
 
     #[test]
     fn a_deadline_is_carried_over_from_one_clock_to_another() {
@@ -322,12 +322,19 @@ mod tests {
             organization: OrganizationId::new("o"),
             region: Region::EuWest1,
             credentials: CredentialsName::new("c"),
+            object: Object::web_messaging(),
         };
         // Written by a clock that is an hour ahead of the reader's.
         let intent = Intent {
             id: 1,
             revision: Revision::new("r"),
-            action: IntentAction::Put { target, if_match: None, body: Arc::default() },
+            action: IntentAction::Put {
+                target,
+                if_match: None,
+                body: Arc::default(),
+                act: Act::Store,
+                over: None,
+            },
             sent_at: at(3_600),
             deadline: at(3_612),
             reverts: Vec::new(),

@@ -413,7 +413,7 @@ impl Rig {
                     (SELECT CAST(COUNT(*) AS BIGINT) FROM intents WHERE resolved_at IS NULL) AS open,
                     (SELECT CAST(COUNT(*) AS BIGINT) FROM receipts p WHERE NOT EXISTS (
                        SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant
-                         AND c.organization = p.organization AND c.version = p.version)) AS owed",
+                         AND c.object = p.object AND c.version = p.version)) AS owed",
         );
         let row = rows.map_err(|error| error.to_string())?.pop().unwrap_or_default();
         let tenants = self.tenants.lock().unwrap().len().to_string();
@@ -508,8 +508,8 @@ impl Rig {
         let ours: BTreeSet<(String, String)> = ours.into_keys().collect();
         for table in ["receipts", "confirmations"] {
             let rows = match table {
-                "receipts" => self.query("SELECT organization, version FROM receipts"),
-                _ => self.query("SELECT organization, version FROM confirmations"),
+                "receipts" => self.query("SELECT object, version FROM receipts"),
+                _ => self.query("SELECT object, version FROM confirmations"),
             };
             let mut seen = BTreeSet::new();
             for row in rows.unwrap() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use genesync::model::record::{Intent, IntentAction, Revert};
 use genesync::model::{
-    Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret, StorePlace,
-    Target, TenantName,
+    Act, Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret,
+    StorePlace, Target, TenantName,
 };
 use genesync::store::{
     Advance, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
@@ -28,6 +28,7 @@ fn target() -> Target {
         organization: OrganizationId::new("o"),
         region: Region::EuWest1,
         credentials: CredentialsName::new("c"),
+        object: genesync::model::Object::web_messaging(),
     }
 }
 
@@ -35,7 +36,13 @@ fn intent(id: u64, reverts: Vec<Revert>) -> Record {
     Record::Intent(Intent {
         id,
         revision: Revision::new("r"),
-        action: IntentAction::Put { target: target(), if_match: Some(3), body: Arc::default() },
+        action: IntentAction::Put {
+            target: target(),
+            if_match: Some(3),
+            body: Arc::default(),
+            act: Act::Store,
+            over: None,
+        },
         sent_at: now(),
         deadline: now(),
         reverts,
@@ -48,11 +55,18 @@ fn now() -> Timestamp {
 }
 
 fn receipt(version: u64) -> Receipt {
-    Receipt { target: target(), from_version: Some(3), version, sent_at: now(), by: Receiver::Put }
+    Receipt {
+        target: target(),
+        from_version: Some(3),
+        version,
+        sent_at: now(),
+        by: Receiver::Put,
+        made_at: None,
+    }
 }
 
 fn revert() -> Revert {
-    Revert { organization: OrganizationId::new("o"), path: "greetings.delayMs".into(), by: None, at: now() }
+    Revert { object: target().object_ref(), path: "greetings.delayMs".into(), by: None, at: now() }
 }
 
 fn wanted(name: &str, digest: &str) -> Wanted {
@@ -158,12 +172,12 @@ async fn journal_is_read_back(pair: &Pair) {
 
     let base = Base { version: 4, body: Arc::default(), revision: Revision::new("r") };
     let receipts = vec![receipt(4)];
-    let organization = OrganizationId::new("o");
+    let object = target().object_ref();
     a.append(
         &lease,
         &[
             Record::Resolved { intent: 1, receipts: receipts.clone() },
-            Record::Applied { organization: organization.clone(), base: base.clone() },
+            Record::Applied { object: object.clone(), base: base.clone() },
             Record::Resolved { intent: 2, receipts: Vec::new() },
         ],
     )
@@ -171,8 +185,8 @@ async fn journal_is_read_back(pair: &Pair) {
     .unwrap();
     let ended = a.journal(&acme).await.unwrap();
     assert_eq!((ended.unresolved.len(), ended.reverts.len()), (0, 1));
-    assert_eq!((&ended.owed, &ended.bases[&organization]), (&receipts, &base));
-    a.append(&lease, &[Record::Confirmed { organization, version: 4, entry: "e-1".into() }]).await.unwrap();
+    assert_eq!((&ended.owed, &ended.bases[&object]), (&receipts, &base));
+    a.append(&lease, &[Record::Confirmed { object, version: 4, entry: "e-1".into() }]).await.unwrap();
     assert_eq!(a.journal(&acme).await.unwrap().owed, Vec::new());
     // An intent that is there twice is one that a crash made us number again: it must not pass for a new one.
     assert!(a.append(&lease, &[intent(2, Vec::new())]).await.is_err());
@@ -703,7 +717,7 @@ fn a_store_of_a_later_genesync_is_refused_and_left_alone() {
         sqlx::any::install_default_drivers();
         let url = format!("sqlite://{}", genesync::store::database_file(folder.path()).display());
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
-        sqlx::query("UPDATE _sqlx_migrations SET version = 999").execute(&pool).await.unwrap();
+        sqlx::query("UPDATE _sqlx_migrations SET version = 999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)").execute(&pool).await.unwrap();
         for opened in [Store::open(&place, "a").await.err(), Store::look(&place).await.err()] {
             assert!(matches!(opened, Some(StoreError::Newer { found: 999, .. })), "{opened:?}");
         }

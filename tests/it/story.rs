@@ -687,7 +687,9 @@ fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
 #[test]
 fn a_write_whose_time_is_over_does_not_leave() {
     use genesync::api::{Api, ClientCredentials, Options, ReadApi};
-    use genesync::model::{CredentialsName, OrganizationId, Outcome, Region, Secret, Target, Write};
+    use genesync::model::{
+        Act, CredentialsName, Look, Object, OrganizationId, Outcome, Region, Secret, Target, Write,
+    };
 
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let name = CredentialsName::new("main");
@@ -698,6 +700,7 @@ fn a_write_whose_time_is_over_does_not_leave() {
         organization: OrganizationId::new(organization(1)),
         region: Region::EuWest1,
         credentials: name.clone(),
+        object: Object::web_messaging(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {
@@ -705,10 +708,18 @@ fn a_write_whose_time_is_over_does_not_leave() {
             ReadApi::new([(Region::EuWest1, base)].into(), [(name, client)].into(), Options::default())
                 .unwrap();
         // With a token and a connection at hand, nothing else is in the write's way.
-        let observed = read.observe(&target).await.unwrap();
+        let seen = read.observe(&Look::of_one(target.clone())).await.unwrap();
+        let observed = &seen.objects[0];
         let deadline = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(1);
         Api::new(read)
-            .write(&Write { target, if_match: observed.version(), body: observed.body(), deadline })
+            .write(&Write {
+                target,
+                if_match: observed.version(),
+                body: observed.body(),
+                deadline,
+                act: Act::Store,
+                id: None,
+            })
             .await
     });
     assert!(matches!(outcome, Outcome::Unsent(_)), "{outcome:?}");

@@ -7,8 +7,9 @@ use genesync::model::plan::Limits;
 use genesync::model::record::Journal;
 use genesync::model::write::{Job, JobTarget, JobTargetStatus};
 use genesync::model::{
-    Actor, ActorKind, CredentialsName, Desired, Entry, Fault, FaultKind, Mode, Observed, OrganizationId,
-    Outcome, Record, Region, Revision, Stored, Target, Tenant, TenantName, Versions, Write,
+    Actor, ActorKind, CredentialsName, Desired, Entry, Fault, FaultKind, Mode, Object, Observed,
+    OrganizationId, Outcome, Record, Region, Resource, Revision, Stored, Target, Tenant, TenantName,
+    Versions, Write,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, Entries, Event, Pending, Phase, Run, Spec, Status, Timing};
@@ -251,6 +252,7 @@ fn target(number: usize) -> Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
         credentials: CredentialsName::new("c"),
+        object: Object::web_messaging(),
     }
 }
 
@@ -320,6 +322,7 @@ impl Organization {
                 body: Arc::new(self.body.clone()),
                 modified_at: None,
                 modified_by: Some(maker.actor()),
+                cloud: None,
             }),
         }
     }
@@ -364,8 +367,7 @@ impl Toy {
                 owners: Vec::new(),
             },
             revision: Revision::new(format!("r{commit}")),
-            desired: desired(commit),
-            desired_before: None,
+            resources: vec![Resource::web_messaging(desired(commit))],
             limits: Limits::default(),
             timing: Timing::default(),
             versions: self.versions,
@@ -461,7 +463,9 @@ impl Toy {
     fn perform(&self, state: &mut Everything, at: usize) -> Option<Event> {
         let working = state.working[at].clone();
         match &*working.asked {
-            Effect::Observe(target) => Some(Event::Observed(state.organizations[index(target)].observed())),
+            Effect::Observe(look) => {
+                Some(Event::Observed(state.organizations[index(&look.target)].observed().into()))
+            }
             Effect::Save(records) => self.save(state, at, records),
             // A write that waited for longer than its deadline in a process that stood still is not sent.
             Effect::Write(_) if working.expired => Some(Event::Answered(Outcome::Unsent(lost()))),
@@ -601,7 +605,7 @@ fn entries(state: &Everything) -> Vec<Entry> {
                 id: format!("{number}-{index}"),
                 at: now(),
                 action: maker.action(index + 1).into(),
-                organization: OrganizationId::new(format!("org-{number}")),
+                object: target(number).object_ref(),
                 actor: maker.actor(),
                 remote_ip: None,
                 version: Some(index as u64 + 1),

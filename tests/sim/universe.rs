@@ -15,7 +15,7 @@ use genesync::model::plan::Limits;
 use genesync::model::record::Journal;
 use genesync::model::{
     CredentialsName, Desired, Fault, FaultKind, Mode, OrganizationId, Outcome, Receipt, Record, Region,
-    Revision, Target, Tenant, TenantName, Versions,
+    Resource, Revision, Target, Tenant, TenantName, Versions,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, Entries, Event, Note, Spec, Status, Timing};
@@ -173,6 +173,7 @@ impl Universe {
             organization: OrganizationId::new(format!("org-{number}")),
             region: [Region::EuWest1, Region::UsEast1, Region::ApSouth1][number],
             credentials: CredentialsName::new("main"),
+            object: genesync::model::Object::web_messaging(),
         };
         let mut world = World::new(&Seed::unconfigured(CLIENT, SECRET));
         world.set_settings(SettingsPatch {
@@ -322,8 +323,7 @@ impl Universe {
         Spec {
             tenant: self.tenant.clone(),
             revision: Revision::new(format!("r{}", self.git.0)),
-            desired: self.git.1.clone(),
-            desired_before: None,
+            resources: vec![Resource::web_messaging(self.git.1.clone())],
             // Short, so that a fight is over once people have stopped.
             limits: Limits { flap_window_ms: 45_000, ..Limits::default() },
             timing: Timing {
@@ -344,7 +344,8 @@ impl Universe {
     fn note(&mut self, note: &Note) -> Result<(), String> {
         self.say(format!("note: {note}"));
         match note {
-            Note::Unclear { organization, from, to } => {
+            Note::Unclear { object, from, to } => {
+                let organization = &object.organization;
                 self.unclear.extend((*from..=*to).map(|version| (organization.to_string(), version)));
                 if self.stale_ever {
                     self.doubtful.insert(organization.to_string());
@@ -353,11 +354,11 @@ impl Universe {
             // Stale reads make a write look as if it had not landed, or as if it had made or gone over another
             // version than it did. Nothing is lost by it, for the next write names the stale version and is
             // refused; but which version was ours can't be told, and the core says so with these notes.
-            Note::NotLanded { organization, .. } | Note::Landed { organization, .. } if self.stale_ever => {
-                self.doubtful.insert(organization.to_string());
+            Note::NotLanded { object, .. } | Note::Landed { object, .. } if self.stale_ever => {
+                self.doubtful.insert(object.organization.to_string());
             }
-            Note::Overwrote { organization, .. } => {
-                self.overwrote.insert(organization.to_string());
+            Note::Overwrote { object, .. } => {
+                self.overwrote.insert(object.organization.to_string());
             }
             Note::Conflict { .. } => self.counts.hit("conflict"),
             Note::OutOfPlace { event } => return self.fail(format!("the event {event} came out of place")),
@@ -417,7 +418,7 @@ impl Universe {
     /// Performs an effect, for the process that holds the lease or for one that no longer does.
     fn perform(&mut self, effect: Effect, is_newest: bool) -> Result<Event, String> {
         let read = match &effect {
-            Effect::Observe(target) => Some(target.organization.to_string()),
+            Effect::Observe(look) => Some(look.target.organization.to_string()),
             _ => None,
         };
         let pause = 1 + self.dice.below(120);
@@ -430,8 +431,9 @@ impl Universe {
                 Event::Woke
             }
             Effect::Save(records) => self.save(records),
-            Effect::Observe(target) => match self.send(&webchat::read(&target.organization), None) {
-                Ok(response) => webchat::observed(&response).map_or_else(Event::Failed, Event::Observed),
+            Effect::Observe(look) => match self.send(&webchat::read(&look.target.organization), None) {
+                Ok(response) => webchat::observed(&response)
+                    .map_or_else(Event::Failed, |observed| Event::Observed(observed.into())),
                 Err((fault, _)) => Event::Failed(fault),
             },
             Effect::ReadAudit(query) => {
@@ -511,8 +513,9 @@ impl Universe {
         };
         self.demand_no_blind_write()?;
         // Only now: a copy that was made while this was read is judged by what was known before.
-        if let (true, Some(organization), Event::Observed(observed)) = (is_newest, read, &event) {
-            self.known.insert(organization, observed.version().unwrap_or(0));
+        if let (true, Some(organization), Event::Observed(seen)) = (is_newest, read, &event) {
+            let version = seen.objects.first().and_then(|observed| observed.version());
+            self.known.insert(organization, version.unwrap_or(0));
         }
         Ok(event)
     }
@@ -735,6 +738,7 @@ impl Universe {
                 body: Arc::new(stored.body.clone()),
                 modified_at: None,
                 modified_by: None,
+                cloud: None,
             });
             let changes = plan::diff::changes(&self.git.1, &observed, &plan::Evidence::default()).0;
             if !changes.is_empty() {

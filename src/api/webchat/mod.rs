@@ -12,7 +12,10 @@ use serde_json::{Map, Value, json};
 use super::operation::{Operation, Response, Verb, shown};
 use crate::model::audit::PropertyChange;
 use crate::model::write::{Accepted, Job, JobTarget, JobTargetStatus, StartJob};
-use crate::model::{Actor, Entry, Fault, FaultKind, Observed, OrganizationId, Outcome, Stored, Write};
+use crate::model::{
+    Actor, Dialect, Entry, Fault, FaultKind, Object, ObjectRef, Observed, OrganizationId, Outcome, Stored,
+    Write,
+};
 
 /// Entries on one page of the audit log.
 const AUDIT_PAGE_SIZE: u32 = 100;
@@ -35,6 +38,7 @@ pub fn read(organization: &OrganizationId) -> Operation {
         if_match: None,
         body: None,
         subject: format!("the configuration of organization {organization}"),
+        dialect: Dialect::Webchat,
     }
 }
 
@@ -47,6 +51,7 @@ pub fn write(write: &Write) -> Operation {
         if_match: write.if_match,
         body: Some(serde_json::to_vec(&*write.body).unwrap_or_default()),
         subject: format!("the configuration of organization {organization}"),
+        dialect: Dialect::Webchat,
     }
 }
 
@@ -65,6 +70,7 @@ pub fn replicate(start: &StartJob) -> Operation {
         if_match: None,
         body: Some(body.to_string().into_bytes()),
         subject: format!("the replication of organization {}", start.source.organization),
+        dialect: Dialect::Webchat,
     }
 }
 
@@ -81,6 +87,7 @@ pub fn poll(source: &OrganizationId, id: &str) -> Operation {
         if_match: None,
         body: None,
         subject: format!("the replication job of organization {source}"),
+        dialect: Dialect::Webchat,
     }
 }
 
@@ -102,6 +109,7 @@ pub fn audit(organizations: &[&OrganizationId], from: Timestamp, to: Timestamp, 
         if_match: None,
         body: Some(body.to_string().into_bytes()),
         subject: format!("the audit log of organization {}", ids.join(", ")),
+        dialect: Dialect::Webchat,
     }
 }
 
@@ -141,7 +149,7 @@ fn stored(response: &Response) -> Result<Stored, Fault> {
     for field in SERVER_FIELDS {
         body.shift_remove(field);
     }
-    Ok(Stored { version, body: Arc::new(body), modified_at, modified_by })
+    Ok(Stored { version, body: Arc::new(body), modified_at, modified_by, cloud: None })
 }
 
 /// What the answer to [`replicate`] or [`poll`] says of the job.
@@ -215,7 +223,10 @@ fn entry(record: wire::AuditRecord) -> Entry {
         id: record.id,
         at: record.timestamp,
         action: record.action,
-        organization: OrganizationId::new(record.organization_id),
+        object: ObjectRef {
+            organization: OrganizationId::new(record.organization_id),
+            object: Object::web_messaging(),
+        },
         actor: record.actor,
         remote_ip: record.remote_ip.map(|ip| shown(&ip, 64).into_owned()),
         version: record.version,

@@ -251,8 +251,8 @@ fn world(fleet: &Fleet) -> Value {
             .tenants
             .iter()
             .find(|loaded| loaded.name.as_str() == name)
-            .and_then(|loaded| loaded.desired.as_ref())
-            .map(|desired| Value::Object((*desired.body).clone()))
+            .and_then(|loaded| loaded.resources.first())
+            .map(|resource| Value::Object((*resource.desired.body).clone()))
     };
     let organizations: Vec<Value> = fleet
         .tenants

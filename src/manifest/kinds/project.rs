@@ -171,6 +171,7 @@ impl Guards {
             ),
             flaps_max: count(self.tenant.flaps_max.map(|max| max.0), defaults.flaps_max),
             flap_window_ms: self.tenant.flap_window_ms.map_or(defaults.flap_window_ms, |ms| ms.0.into()),
+            drafts: Default::default(),
             allowed: defaults.allowed,
         }
     }

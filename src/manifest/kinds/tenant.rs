@@ -197,6 +197,7 @@ impl TenantDocument {
                 .credentials
                 .as_ref()
                 .map_or_else(|| credentials.clone(), |name| CredentialsName::new(name.0.as_str())),
+            object: model::Object::web_messaging(),
         };
         model::Tenant {
             name: TenantName::new(self.metadata.name.0.as_str()),
@@ -207,6 +208,7 @@ impl TenantDocument {
                 organization: OrganizationId::new(spec.organization_id.0.as_str()),
                 region: spec.region.0,
                 credentials: credentials.clone(),
+                object: model::Object::web_messaging(),
             },
             replicas: spec.replicas.0.iter().map(replica).collect(),
             mode: match spec.sync.mode {

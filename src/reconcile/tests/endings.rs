@@ -16,7 +16,7 @@ fn phases() -> Vec<(&'static str, Vec<Event>)> {
         version: Some(2),
         error: None,
     };
-    let theirs = Event::Observed(Observed::Present(stored(3, 1, "them")));
+    let theirs = Event::Observed(Seen::from(Observed::Present(stored(3, 1, "them"))));
     let confirming = [lost.clone(), vec![Event::Saved, Event::Saved]].concat();
     let proved = proof(&after(run_with(1, Mode::Enforce, Journal::default()), confirming.clone()).0);
     vec![
@@ -128,7 +128,7 @@ fn proof(run: &Run) -> Event {
         id: format!("{}-{}", receipt.target.organization, receipt.version),
         at: now(),
         action: receipt.action().into(),
-        organization: receipt.target.organization.clone(),
+        object: receipt.target.object_ref(),
         actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
         remote_ip: None,
         version: Some(receipt.version),
@@ -146,7 +146,7 @@ fn where_versions_are_not_enforced_a_lost_write_may_have_landed_later_than_the_n
         assert_eq!(after(unenforced(), lost(outcome)).1, "wait 12000 ms");
     }
     let read = |run: Run, version: u64, by: &str| {
-        let observed = Event::Observed(Observed::Present(stored(version, 5, by)));
+        let observed = Event::Observed(Seen::from(Observed::Present(stored(version, 5, by))));
         let (run, _) = after(run, [lost(Outcome::Unknown(fault())), vec![Event::Woke, observed]].concat());
         let versions: Vec<u64> = run.receipts.iter().map(|receipt| receipt.version).collect();
         (versions, !run.overwrote.is_empty())

@@ -101,7 +101,7 @@ pub fn load_acme(files: &[FileOf]) -> Fleet {
 pub fn assert_zebra_is_sound(id: &str, fleet: &Fleet) {
     let zebra = fleet.tenants.iter().find(|loaded| loaded.name.as_str() == "zebra");
     let zebra = zebra.unwrap_or_else(|| panic!("{id}: the sound tenant is gone"));
-    assert!(!zebra.blocked && zebra.desired.is_some(), "{id}: the sound tenant is touched");
+    assert!(!zebra.blocked && !zebra.resources.is_empty(), "{id}: the sound tenant is touched");
     let of_zebra: Vec<&Finding> = fleet
         .findings
         .iter()
@@ -210,7 +210,7 @@ pub fn assert_accepted(id: &str, fleet: &Fleet) -> serde_json::Value {
     let acme = fleet.tenants.iter().find(|loaded| loaded.name.as_str() == "acme");
     let acme = acme.unwrap_or_else(|| panic!("{id}: the tenant is gone"));
     assert!(!acme.blocked, "{id}: the tenant is blocked");
-    let desired = acme.desired.as_ref().unwrap_or_else(|| panic!("{id}: nothing is asked for"));
+    let desired = &acme.resources.first().unwrap_or_else(|| panic!("{id}: nothing is asked for")).desired;
     serde_json::Value::Object((*desired.body).clone())
 }
 

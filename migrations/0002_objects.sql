@@ -1,0 +1,5 @@
+-- An organization may hold several managed objects: what was kept by organization is kept by object. Of the `webchat`
+-- dialect, which has one, the object's key is the organization's id, as it was.
+ALTER TABLE bases RENAME COLUMN organization TO object;
+ALTER TABLE receipts RENAME COLUMN organization TO object;
+ALTER TABLE confirmations RENAME COLUMN organization TO object;

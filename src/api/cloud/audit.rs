@@ -1,0 +1,188 @@
+//! What the audit log has of some objects: asked at once where the service is offered so, else by a query that runs
+//! on the platform and is fetched when it is done.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::operation::{Verb, shown};
+use super::super::{AUDIT_PAGES_MAX, ReadApi};
+use super::{audit_question, get, post, segment, wire};
+use crate::model::audit::PropertyChange;
+use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectKind, ObjectRef, Target};
+
+/// Records on a page: as many as the platform gives.
+pub const PAGE_SIZE: u32 = 500;
+/// How often a query that runs on the platform is asked for, and how long is waited in between.
+const POLLS_MAX: u32 = 20;
+const POLL_MS: u64 = 500;
+/// Often enough for what is quick.
+const FIRST_POLLS_MS: [u64; 4] = [50, 100, 200, 300];
+
+/// Ids of the objects that are asked about.
+pub type Ids = BTreeMap<Arc<str>, ObjectRef>;
+
+#[derive(Deserialize)]
+struct Mapping {
+    #[serde(default)]
+    services: Vec<Service>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Query {
+    id: String,
+    #[serde(default)]
+    state: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    entities: Vec<Value>,
+    #[serde(default)]
+    cursor: Option<String>,
+    #[serde(default)]
+    page_count: Option<u32>,
+}
+
+/// The service whose records speak of a kind of object.
+fn service_of(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::OpenMessagingIntegration => "Messaging",
+        _ => "WebDeployments",
+    }
+}
+
+impl ReadApi {
+    /// Entries about some objects of one organization. True in the second place means that there was more.
+    pub(in crate::api) async fn cloud_entries(
+        &self,
+        target: &Target,
+        ids: &Ids,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(Vec<Entry>, bool), Fault> {
+        let mut services: Vec<&str> = ids.values().map(|object| service_of(object.object.kind)).collect();
+        services.sort_unstable();
+        services.dedup();
+        let subject = || format!("the audit log of organization {}", target.organization);
+        let (mut all, mut truncated) = (Vec::new(), false);
+        for service in services {
+            let path = "api/v2/audits/query/realtime/servicemapping".to_owned();
+            let mapping: Mapping = wire::parse(&self.call(target, &get(path, subject())).await?)?;
+            let now = mapping.services.iter().any(|known| known.name == service);
+            let (records, more) = match now {
+                true => self.realtime(target, service, from, to).await?,
+                false => self.queried(target, service, from, to).await?,
+            };
+            truncated |= more;
+            all.extend(records.into_iter().filter_map(|record| entry(record, ids)));
+        }
+        Ok((all, truncated))
+    }
+
+    async fn realtime(
+        &self,
+        target: &Target,
+        service: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(Vec<Value>, bool), Fault> {
+        let subject = format!("the audit log of organization {}", target.organization);
+        let mut all = Vec::new();
+        for number in 1..=AUDIT_PAGES_MAX {
+            let question = audit_question(from, to, service, Some(number));
+            let path = "api/v2/audits/query/realtime?expand=user".to_owned();
+            let operation = post(Verb::Query, path, Some(&question), subject.clone());
+            let page: Page = wire::parse(&self.call(target, &operation).await?)?;
+            let count = page.entities.len();
+            all.extend(page.entities);
+            if count == 0 || page.page_count.is_none_or(|pages| number >= pages) {
+                return Ok((all, false));
+            }
+        }
+        Ok((all, true))
+    }
+
+    async fn queried(
+        &self,
+        target: &Target,
+        service: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(Vec<Value>, bool), Fault> {
+        let subject = || format!("the audit query of organization {}", target.organization);
+        let question = audit_question(from, to, service, None);
+        let operation = post(Verb::Query, "api/v2/audits/query".into(), Some(&question), subject());
+        let mut query: Query = wire::parse(&self.call(target, &operation).await?)?;
+        let path = format!("api/v2/audits/query/{}", segment(&query.id));
+        let mut polls = 0;
+        while query.state != "Succeeded" {
+            let failed = matches!(query.state.as_str(), "Failed" | "Cancelled");
+            if failed || polls >= POLLS_MAX {
+                let state = if failed { query.state.to_lowercase() } else { "not done in time".into() };
+                return Err(Fault::new(FaultKind::Transient, format!("{} is {state}", subject())));
+            }
+            let wait_ms = FIRST_POLLS_MS.get(polls as usize).copied().unwrap_or(POLL_MS);
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            polls += 1;
+            query = wire::parse(&self.call(target, &get(path.clone(), subject())).await?)?;
+        }
+        let (mut all, mut cursor) = (Vec::new(), None::<String>);
+        for _ in 0..AUDIT_PAGES_MAX {
+            let after = cursor
+                .as_deref()
+                .map(|cursor| {
+                    let encoded: String = url::form_urlencoded::byte_serialize(cursor.as_bytes()).collect();
+                    format!("&cursor={encoded}")
+                })
+                .unwrap_or_default();
+            let path = format!("{path}/results?pageSize={PAGE_SIZE}&expand=user&allowRedirect=false{after}");
+            let page: Page = wire::parse(&self.call(target, &get(path, subject())).await?)?;
+            all.extend(page.entities);
+            match page.cursor.filter(|next| !next.is_empty() && Some(next) != cursor.as_ref()) {
+                Some(next) => cursor = Some(next),
+                None => return Ok((all, false)),
+            }
+        }
+        Ok((all, true))
+    }
+}
+
+/// A record as an entry, where it is about one of the objects and says who did it.
+fn entry(record: Value, ids: &Ids) -> Option<Entry> {
+    let record: wire::AuditRecord = serde_json::from_value(record).ok()?;
+    let object = ids.get(record.entity?.id.as_str())?.clone();
+    let named = |party: Option<wire::Party>| party.filter(|party| !party.id.is_empty());
+    let (party, kind) = match (named(record.user), named(record.client)) {
+        (Some(user), _) => (user, ActorKind::User),
+        (None, Some(client)) => (client, ActorKind::Client),
+        (None, None) => return None,
+    };
+    let name = shown(party.name.as_deref().unwrap_or_default(), 100).into_owned();
+    let change = |change: wire::PropertyChange| PropertyChange {
+        property: change.property,
+        old_value: wire::single(change.old_values),
+        new_value: wire::single(change.new_values),
+    };
+    Some(Entry {
+        id: record.id,
+        at: record.event_date,
+        action: shown(&record.action, 100).into_owned(),
+        object,
+        actor: Actor { id: party.id, name, kind },
+        remote_ip: record.remote_ip.first().map(|ip| shown(ip, 64).into_owned()),
+        version: None,
+        changes: record.property_changes.into_iter().map(change).collect(),
+    })
+}

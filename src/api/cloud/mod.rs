@@ -1,0 +1,128 @@
+//! The `cloud` dialect: Genesys Cloud's public API. How a run's wishes become requests, and what answers mean. Pure:
+//! bytes in, values out; only `survey.rs` and `audit.rs`, which put several answers together, ask for them.
+//!
+//! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
+
+mod audit;
+mod survey;
+mod wire;
+
+use serde_json::{Map, Value, json};
+
+use super::operation::{Operation, Response, Verb, shown};
+use crate::model::write::Accepted;
+use crate::model::{Act, Dialect, Fault, FaultKind, ObjectKind, Outcome, Target, Write};
+
+const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
+const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";
+const INTEGRATIONS: &str = "api/v2/conversations/messaging/integrations/open";
+
+/// A part of a path that came from outside: one segment, whatever it holds.
+fn segment(text: &str) -> String {
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    let one = |byte: u8| match safe(byte) {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
+fn get(path: String, subject: String) -> Operation {
+    Operation { verb: Verb::Get, path, if_match: None, body: None, subject, dialect: Dialect::Cloud }
+}
+
+fn post(verb: Verb, path: String, body: Option<&Value>, subject: String) -> Operation {
+    let body = body.map(|body| body.to_string().into_bytes());
+    Operation { verb, path, if_match: None, body, subject, dialect: Dialect::Cloud }
+}
+
+/// The request that carries a write out. `secret` signs what an integration's webhook sends; it goes along with
+/// every write, for it can't be read back and compared.
+pub fn write(write: &Write, secret: Option<&str>) -> Operation {
+    let subject = write.target.to_string();
+    let mut body = Map::clone(&write.body);
+    body.insert("name".into(), Value::String(write.target.object.name.to_string()));
+    let id = write.id.as_deref().map(segment);
+    let (verb, path) = match (write.target.object.kind, write.act, id) {
+        (ObjectKind::MessengerConfiguration, Act::Publish, Some(id)) => {
+            let path = format!("{CONFIGURATIONS}/{id}/versions/draft/publish");
+            return post(Verb::Start, path, None, subject);
+        }
+        (ObjectKind::MessengerConfiguration, _, Some(id)) => {
+            (Verb::Put, format!("{CONFIGURATIONS}/{id}/versions/draft"))
+        }
+        (ObjectKind::MessengerConfiguration, _, None) => (Verb::Start, CONFIGURATIONS.to_owned()),
+        (ObjectKind::OpenMessagingIntegration, _, id) => {
+            if let Some(secret) = secret {
+                body.insert("outboundNotificationWebhookSignatureSecretToken".into(), secret.into());
+            }
+            match id {
+                Some(id) => (Verb::Patch, format!("{INTEGRATIONS}/{id}")),
+                None => (Verb::Start, INTEGRATIONS.to_owned()),
+            }
+        }
+        (_, _, Some(id)) => (Verb::Put, format!("{DEPLOYMENTS}/{id}")),
+        (_, _, None) => (Verb::Start, DEPLOYMENTS.to_owned()),
+    };
+    post(verb, path, Some(&Value::Object(body)), subject)
+}
+
+/// What the answer to a [`write()`] means.
+pub fn answer(target: &Target, response: &Response) -> Outcome<Accepted> {
+    let refused = || refusal(response);
+    match response.status {
+        // An acceptance that can't be read is as good as a lost answer: it is read back.
+        200..=299 => wire::accepted(target, response).map_or_else(Outcome::Unknown, Outcome::Accepted),
+        409 | 412 => Outcome::Conflict,
+        408 => Outcome::Unknown(refused()),
+        429 => Outcome::Throttled { retry_after_ms: response.retry_after_ms },
+        404 | 410 => Outcome::NotFound(refused()),
+        401 | 403 => Outcome::Denied(refused()),
+        400 if wire::error(response).lacks_feature() => Outcome::Denied(refused()),
+        // A gateway's words: what stands behind it may still be at work.
+        502 | 504 => Outcome::Unknown(refused()),
+        500..=599 => Outcome::Failed(refused()),
+        _ => Outcome::Rejected(refused()),
+    }
+}
+
+/// An answer that says no, as a fault.
+fn refusal(response: &Response) -> Fault {
+    let kind = match response.status {
+        429 => FaultKind::Throttled,
+        401 | 403 => FaultKind::Denied,
+        404 | 410 => FaultKind::NotFound,
+        408 | 500..=599 => FaultKind::Transient,
+        _ => FaultKind::Rejected,
+    };
+    let error = wire::error(response);
+    let mut message = format!("{} was answered with {}", response.subject, response.status);
+    if !error.message.is_empty() {
+        message.push_str(": ");
+        message.push_str(&shown(&error.message, 300));
+    }
+    for detail in error.details.iter().take(10) {
+        let (field, code) = (shown(&detail.field_name, 100), shown(&detail.error_code, 200));
+        message.push_str(&format!("; `{field}`: {code}"));
+    }
+    if error.lacks_feature() {
+        message.push_str("; the organization does not have this feature: take the field out of the manifest, or have it enabled");
+    }
+    response.fault(kind, message)
+}
+
+/// Who the token belongs to.
+fn organization(target: &Target) -> Operation {
+    get("api/v2/organizations/me".into(), format!("the organization of credentials `{}`", target.credentials))
+}
+
+/// The body of a question to the audit log.
+fn audit_question(from: jiff::Timestamp, to: jiff::Timestamp, service: &str, page: Option<u32>) -> Value {
+    let sort = json!([{"name": "Timestamp", "sortOrder": "descending"}]);
+    let mut body = json!({"interval": format!("{from}/{to}"), "serviceName": service, "sort": sort});
+    if let (Some(page), Some(map)) = (page, body.as_object_mut()) {
+        map.insert("pageNumber".into(), page.into());
+        map.insert("pageSize".into(), audit::PAGE_SIZE.into());
+    }
+    body
+}

@@ -1,0 +1,374 @@
+//! Reading what an organization holds: many objects by listing them, one by its id.
+//!
+//! In: a [`Look`]. Out: what was seen, object by object, and what goes by the names that were asked for. Never:
+//! takes a listing that broke off for a whole one, or one of two things of the same name for the right one.
+//! Start reading at [`ReadApi::survey`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::super::ReadApi;
+use super::super::operation::Operation;
+use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, organization, segment, wire};
+use crate::model::reference::{Named, Names, Reference, ReferenceKind};
+use crate::model::{
+    Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, Seen, Sought, Stored, Target,
+};
+
+/// Entities on a page: with some 20 KB for a configuration a page stays well below what is read of an answer.
+const PAGE_SIZE: u32 = 100;
+/// Most pages of one listing.
+const PAGES_MAX: u32 = 500;
+/// Flows are asked for one by one up to this many names; more are found in the whole list.
+const FLOWS_BY_NAME_MAX: usize = 3;
+
+type Entity = Map<String, Value>;
+
+/// The configurations of an organization, by id.
+struct Configurations {
+    drafts: Vec<Entity>,
+    newest: BTreeMap<String, Entity>,
+}
+
+impl ReadApi {
+    /// Reads what an organization holds.
+    pub(in crate::api) async fn survey(&self, look: &Look) -> Result<Seen, Fault> {
+        let target = &look.target;
+        self.identify(target).await?;
+        if let [Sought { object, id: Some(id) }] = look.sought.as_slice() {
+            let observed = self.read_one(target, object, id).await?;
+            return Ok(Seen { objects: vec![observed], names: Names::new() });
+        }
+        let wants = |kind: ObjectKind| look.sought.iter().any(|sought| sought.object.kind == kind);
+        let refers = |kind: ReferenceKind| look.references.iter().any(|reference| reference.kind == kind);
+        let configurations =
+            if wants(ObjectKind::MessengerConfiguration) || refers(ReferenceKind::Configuration) {
+                self.configurations(target).await?
+            } else {
+                Configurations { drafts: Vec::new(), newest: BTreeMap::new() }
+            };
+        let deployments = match wants(ObjectKind::MessengerDeployment) {
+            true => {
+                let path = format!("{DEPLOYMENTS}?pageSize={PAGE_SIZE}&expand=Configuration");
+                self.by_cursor(target, &path, "the deployments").await?
+            }
+            false => Vec::new(),
+        };
+        let integrations = match wants(ObjectKind::OpenMessagingIntegration) {
+            true => self.by_page(target, INTEGRATIONS, "the open messaging integrations").await?,
+            false => Vec::new(),
+        };
+        let mut objects = Vec::with_capacity(look.sought.len());
+        for Sought { object, .. } in &look.sought {
+            let stored = match object.kind {
+                ObjectKind::MessengerConfiguration => match only(&configurations.drafts, target, object)? {
+                    Some(draft) => self.whole(target, &configurations, draft).await?,
+                    None => None,
+                },
+                ObjectKind::MessengerDeployment => match only(&deployments, target, object)? {
+                    Some(entity) => self.deployment(target, &configurations, entity).await?,
+                    None => None,
+                },
+                kind => only(&integrations, target, object)?
+                    .and_then(|entity| wire::unversioned(kind, entity, None)),
+            };
+            objects.push(stored.map_or(Observed::Absent, Observed::Present));
+        }
+        let names = self.names(target, &look.references, &configurations).await?;
+        Ok(Seen { objects, names })
+    }
+
+    /// Makes sure, once, that the token is of the organization that git names: an id that was copied from another
+    /// manifest would have one tenant written over another.
+    async fn identify(&self, target: &Target) -> Result<(), Fault> {
+        if self.client.is_known(target) {
+            return Ok(());
+        }
+        let entity: Entity = wire::parse(&self.call(target, &organization(target)).await?)?;
+        let id = wire::text(&entity, "id").unwrap_or_default();
+        if id != target.organization.as_str() {
+            let name = wire::text(&entity, "name").unwrap_or_default();
+            let message = format!(
+                "credentials `{}` are of organization {} (`{}`), and git names {}; mend `organizationId` or `credentials` in tenant.yaml",
+                target.credentials,
+                super::shown(id, 64),
+                super::shown(name, 100),
+                target.organization
+            );
+            return Err(Fault::new(FaultKind::Denied, message));
+        }
+        self.client.know(target);
+        Ok(())
+    }
+
+    async fn configurations(&self, target: &Target) -> Result<Configurations, Fault> {
+        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}");
+        let drafts = self.by_cursor(target, &path, "the messenger configurations").await?;
+        let path = format!("{path}&showOnlyPublished=true");
+        let published = self.by_cursor(target, &path, "the published messenger configurations").await?;
+        let mut newest: BTreeMap<String, Entity> = BTreeMap::new();
+        for entity in published {
+            let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
+            let number = wire::number(&entity);
+            if number.is_some() && newest.get(&id).is_none_or(|known| wire::number(known) < number) {
+                newest.insert(id, entity);
+            }
+        }
+        Ok(Configurations { drafts, newest })
+    }
+
+    /// A configuration of a listing. Where the list of published ones does not know it, its own list of versions
+    /// decides: that nothing was published is believed from nowhere else.
+    async fn whole(
+        &self,
+        target: &Target,
+        known: &Configurations,
+        draft: &Entity,
+    ) -> Result<Option<Stored>, Fault> {
+        let Some(id) = wire::text(draft, "id") else { return Ok(None) };
+        match known.newest.get(id) {
+            Some(newest) => Ok(wire::configuration(Some(newest), draft)),
+            None => self.configuration(target, id).await,
+        }
+    }
+
+    async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
+        let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={PAGE_SIZE}", segment(id));
+        let versions = match self.by_cursor(target, &path, "the versions of a configuration").await {
+            Ok(versions) => versions,
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        // Numbers may skip.
+        let newest = versions
+            .iter()
+            .max_by_key(|version| wire::number(version))
+            .filter(|version| wire::number(version).is_some());
+        let fetched;
+        let draft = match versions.iter().find(|version| wire::text(version, "version") == Some("DRAFT")) {
+            Some(draft) => draft,
+            None => {
+                let path = format!("{CONFIGURATIONS}/{}/versions/draft", segment(id));
+                let subject = format!("a draft of organization {}", target.organization);
+                fetched = wire::parse::<Entity>(&self.call(target, &get(path, subject)).await?)?;
+                &fetched
+            }
+        };
+        Ok(wire::configuration(newest, draft))
+    }
+
+    async fn deployment(
+        &self,
+        target: &Target,
+        known: &Configurations,
+        entity: &Entity,
+    ) -> Result<Option<Stored>, Fault> {
+        let kind = ObjectKind::MessengerConfiguration;
+        let pinned = match entity.get("configuration").and_then(Value::as_object) {
+            None => None,
+            Some(pinned) => {
+                let version = wire::number(pinned);
+                let id = wire::text(pinned, "id").unwrap_or_default();
+                let newest = || known.newest.get(id).filter(|newest| wire::number(newest) == version);
+                // What was expanded says more than which one it is.
+                let body = match (pinned.len() > 4, newest()) {
+                    (true, _) => Some(wire::body(kind, pinned)),
+                    (false, Some(newest)) => Some(wire::body(kind, newest)),
+                    (false, None) => self.version(target, id, version).await?,
+                };
+                Some(Pinned { version, body })
+            }
+        };
+        Ok(wire::unversioned(ObjectKind::MessengerDeployment, entity, pinned))
+    }
+
+    /// What a published version holds; none where there is no such version any more.
+    async fn version(
+        &self,
+        target: &Target,
+        id: &str,
+        version: Option<u64>,
+    ) -> Result<Option<Arc<Entity>>, Fault> {
+        let Some(version) = version.filter(|_| !id.is_empty()) else { return Ok(None) };
+        let path = format!("{CONFIGURATIONS}/{}/versions/{version}", segment(id));
+        let subject = format!("version {version} of a configuration of organization {}", target.organization);
+        let response = self.call(target, &get(path, subject)).await?;
+        if matches!(response.status, 404 | 410) {
+            return Ok(None);
+        }
+        let entity: Entity = wire::parse(&response)?;
+        Ok(Some(wire::body(ObjectKind::MessengerConfiguration, &entity)))
+    }
+
+    async fn read_one(&self, target: &Target, object: &Object, id: &str) -> Result<Observed, Fault> {
+        let stored = match object.kind {
+            ObjectKind::MessengerConfiguration => self.configuration(target, id).await?,
+            kind => {
+                let folder = if kind == ObjectKind::MessengerDeployment { DEPLOYMENTS } else { INTEGRATIONS };
+                let path = format!("{folder}/{}", segment(id));
+                let response = self.call(target, &get(path, target.of(object.clone()).to_string())).await?;
+                if matches!(response.status, 404 | 410) {
+                    return Ok(Observed::Absent);
+                }
+                let entity: Entity = wire::parse(&response)?;
+                match kind {
+                    ObjectKind::MessengerDeployment => {
+                        let known = Configurations { drafts: Vec::new(), newest: BTreeMap::new() };
+                        self.deployment(target, &known, &entity).await?
+                    }
+                    kind => wire::unversioned(kind, &entity, None),
+                }
+            }
+        };
+        Ok(stored.map_or(Observed::Absent, Observed::Present))
+    }
+
+    /// What goes by the names that were asked for.
+    async fn names(
+        &self,
+        target: &Target,
+        references: &BTreeSet<Reference>,
+        configurations: &Configurations,
+    ) -> Result<Names, Fault> {
+        let mut names: Names = references.iter().map(|reference| (reference.clone(), Vec::new())).collect();
+        let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
+        kinds.dedup();
+        for kind in kinds {
+            let found = match kind {
+                ReferenceKind::Configuration => configurations.drafts.clone(),
+                ReferenceKind::Flow => self.flows(target, references).await?,
+                ReferenceKind::KnowledgeBase => {
+                    let path = format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}");
+                    self.by_cursor(target, &path, "the knowledge bases").await?
+                }
+                ReferenceKind::SupportedContent => {
+                    let path = "api/v2/conversations/messaging/supportedcontent";
+                    self.by_page(target, path, "the supported content profiles").await?
+                }
+                ReferenceKind::MessagingSetting => {
+                    let path = "api/v2/conversations/messaging/settings";
+                    self.by_page(target, path, "the messaging settings").await?
+                }
+                ReferenceKind::Integration => {
+                    self.by_page(target, "api/v2/integrations", "the integrations").await?
+                }
+            };
+            for entity in found {
+                let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {
+                    continue;
+                };
+                let Some(known) = names.get_mut(&Reference { kind, name: name.into() }) else { continue };
+                let version = configurations.newest.get(id).and_then(wire::number);
+                let named = Named { id: id.into(), version };
+                if !known.contains(&named) {
+                    known.push(named);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    async fn flows(&self, target: &Target, references: &BTreeSet<Reference>) -> Result<Vec<Entity>, Fault> {
+        let flows: Vec<&Reference> =
+            references.iter().filter(|reference| reference.kind == ReferenceKind::Flow).collect();
+        let path = "api/v2/flows?type=inboundshortmessage";
+        if flows.len() > FLOWS_BY_NAME_MAX {
+            return self.by_page(target, path, "the inbound message flows").await;
+        }
+        let mut found = Vec::new();
+        for flow in flows {
+            let name: String = url::form_urlencoded::byte_serialize(flow.name.as_bytes()).collect();
+            let path = format!("{path}&name={name}");
+            found.extend(self.by_page(target, &path, "the inbound message flows").await?);
+        }
+        Ok(found)
+    }
+
+    /// A whole listing whose pages are told apart by a cursor.
+    async fn by_cursor(&self, target: &Target, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+        let mut all = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..PAGES_MAX {
+            let cursor = after
+                .as_deref()
+                .map(|after| {
+                    let encoded: String = url::form_urlencoded::byte_serialize(after.as_bytes()).collect();
+                    format!("&after={encoded}")
+                })
+                .unwrap_or_default();
+            let page: wire::Page = self.page(target, format!("{path}{cursor}"), what).await?;
+            all.extend(page.entities);
+            let next = page.next_uri.as_deref().and_then(cursor_of);
+            match next {
+                None => return Ok(distinct(all)),
+                Some(next) if Some(&next) == after.as_ref() => break,
+                Some(next) => after = Some(next),
+            }
+        }
+        Err(endless(target, what))
+    }
+
+    /// A whole listing whose pages are numbered.
+    async fn by_page(&self, target: &Target, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let mut all = Vec::new();
+        for number in 1..=PAGES_MAX {
+            let path = format!("{path}{joint}pageSize={PAGE_SIZE}&pageNumber={number}");
+            let page: wire::Page = self.page(target, path, what).await?;
+            let count = page.entities.len();
+            all.extend(page.entities);
+            let last = match page.page_count {
+                Some(pages) => u64::from(number) >= pages,
+                None => count < PAGE_SIZE as usize,
+            };
+            if last || count == 0 {
+                return Ok(distinct(all));
+            }
+        }
+        Err(endless(target, what))
+    }
+
+    async fn page(&self, target: &Target, path: String, what: &str) -> Result<wire::Page, Fault> {
+        let subject = format!("{what} of organization {}", target.organization);
+        let operation: Operation = get(path, subject);
+        wire::parse(&self.call(target, &operation).await?)
+    }
+}
+
+/// The one entity of a name; an error where there are two.
+fn only<'a>(entities: &'a [Entity], target: &Target, object: &Object) -> Result<Option<&'a Entity>, Fault> {
+    let mut found = entities.iter().filter(|entity| wire::text(entity, "name") == Some(&*object.name));
+    let first = found.next();
+    let others = found.count();
+    if others == 0 {
+        return Ok(first);
+    }
+    let message = format!(
+        "{} things in organization {} go by the name of {object}; which of them git means can't be told: rename the others",
+        others + 1,
+        target.organization
+    );
+    Err(Fault::new(FaultKind::Rejected, message))
+}
+
+/// What is inserted or deleted while a list is read may come twice.
+fn distinct(entities: Vec<Entity>) -> Vec<Entity> {
+    let mut seen = BTreeSet::new();
+    let id = |entity: &Entity| wire::text(entity, "id").map(str::to_owned);
+    let version = |entity: &Entity| wire::text(entity, "version").map(str::to_owned);
+    entities.into_iter().filter(|entity| seen.insert((id(entity), version(entity)))).collect()
+}
+
+/// The cursor within the link to the next page.
+fn cursor_of(uri: &str) -> Option<String> {
+    let (_, query) = uri.split_once('?')?;
+    let pair = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "after")?;
+    Some(pair.1.into_owned()).filter(|cursor| !cursor.is_empty())
+}
+
+fn endless(target: &Target, what: &str) -> Fault {
+    let message = format!("the list of {what} of organization {} does not end", target.organization);
+    Fault::new(FaultKind::Transient, message)
+}

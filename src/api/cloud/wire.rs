@@ -1,0 +1,291 @@
+//! The shapes on the wire. What is not ours to set is taken out of a body; what is new stays in it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::api::operation::{Response, shown};
+use crate::model::write::Accepted;
+use crate::model::{
+    Actor, ActorKind, Cloud, Draft, Fault, FaultKind, ObjectKind, Pinned, Readiness, Stored, Target,
+};
+
+/// An error's body.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct ErrorBody {
+    pub message: String,
+    pub code: String,
+    pub details: Vec<Detail>,
+    pub errors: Vec<ErrorBody>,
+}
+
+/// What is wrong with one field.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Detail {
+    pub error_code: String,
+    pub field_name: String,
+}
+
+impl ErrorBody {
+    /// Whether the organization lacks a feature that the request asks for: no waiting mends that.
+    pub fn lacks_feature(&self) -> bool {
+        self.details.iter().any(|detail| detail.error_code.contains("feature is not yet implemented"))
+            || self.errors.iter().any(ErrorBody::lacks_feature)
+    }
+}
+
+/// The error body of an answer; empty where it has none.
+pub fn error(response: &Response) -> ErrorBody {
+    serde_json::from_slice(&response.body).unwrap_or_default()
+}
+
+/// An answer's body as a value.
+///
+/// # Errors
+/// It says no, or can't be read. The message says where, never what.
+pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
+    if !(200..300).contains(&response.status) {
+        return Err(super::refusal(response));
+    }
+    let unreadable = |why: String| {
+        let message = format!("{} was answered with {} and {why}", response.subject, response.status);
+        response.fault(FaultKind::Transient, message)
+    };
+    if !response.is_json {
+        return Err(unreadable("something that is not JSON".into()));
+    }
+    serde_json::from_slice(&response.body).map_err(|error| {
+        unreadable(format!("a body that can't be read (line {}, column {})", error.line(), error.column()))
+    })
+}
+
+/// One page of a listing, in each of the platform's styles.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page {
+    #[serde(default)]
+    pub entities: Vec<Map<String, Value>>,
+    #[serde(default)]
+    pub next_uri: Option<String>,
+    #[serde(default)]
+    pub page_count: Option<u64>,
+}
+
+/// Fields that the platform sets, and those that say which object it is.
+const NOT_OURS: [&str; 15] = [
+    "id",
+    "name",
+    "version",
+    "dateCreated",
+    "dateModified",
+    "datePublished",
+    "createdUser",
+    "lastModifiedUser",
+    "publishedUser",
+    "createdBy",
+    "modifiedBy",
+    "snippet",
+    "createStatus",
+    "createError",
+    "recipient",
+];
+
+pub fn text<'a>(entity: &'a Map<String, Value>, field: &str) -> Option<&'a str> {
+    entity.get(field).and_then(Value::as_str)
+}
+
+fn moment(entity: &Map<String, Value>, field: &str) -> Option<Timestamp> {
+    text(entity, field)?.parse().ok()
+}
+
+/// A person, where one is named: what a client did names nobody.
+fn person(entity: &Map<String, Value>, field: &str) -> Option<Actor> {
+    let user = entity.get(field)?.as_object()?;
+    let id = text(user, "id").filter(|id| !id.is_empty())?;
+    let name = text(user, "name").unwrap_or_default();
+    Some(Actor { id: id.into(), name: shown(name, 100).into_owned(), kind: ActorKind::User })
+}
+
+/// A published version's number; none for a draft.
+pub fn number(entity: &Map<String, Value>) -> Option<u64> {
+    text(entity, "version")?.parse().ok().filter(|number| *number >= 1)
+}
+
+/// The part of an entity that git may speak of.
+pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Value>> {
+    let mut body = entity.clone();
+    for field in NOT_OURS {
+        body.shift_remove(field);
+    }
+    body.values_mut().for_each(without_uris);
+    body.shift_remove("selfUri");
+    match kind {
+        ObjectKind::MessengerDeployment => {
+            // Whom it refers to is said by ids alone; the rest of it is the other object's.
+            reduce(&mut body, "configuration", &["id", "version"]);
+            reduce(&mut body, "flow", &["id"]);
+            reduce(&mut body, "supportedContent", &["id"]);
+            body.retain(|key, value| {
+                key != "status" || matches!(value.as_str(), Some("Active" | "Inactive"))
+            });
+        }
+        ObjectKind::OpenMessagingIntegration => {
+            reduce(&mut body, "supportedContent", &["id"]);
+            reduce(&mut body, "messagingSetting", &["id"]);
+            body.shift_remove("status");
+            body.shift_remove("outboundNotificationWebhookSignatureSecretToken");
+        }
+        _ => {
+            body.shift_remove("status");
+        }
+    }
+    Arc::new(body)
+}
+
+fn reduce(body: &mut Map<String, Value>, field: &str, kept: &[&str]) {
+    if let Some(Value::Object(map)) = body.get_mut(field) {
+        map.retain(|key, _| kept.contains(&key.as_str()));
+    }
+}
+
+/// Links go along with references; they are read only, and other ones in every region.
+fn without_uris(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.shift_remove("selfUri");
+            map.values_mut().for_each(without_uris);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_uris),
+        _ => {}
+    }
+}
+
+fn readiness(entity: &Map<String, Value>) -> Readiness {
+    let status = text(entity, "status").or_else(|| text(entity, "createStatus")).unwrap_or_default();
+    match status {
+        "Pending" | "Initiated" => Readiness::Pending,
+        "Error" | "Deleting" => {
+            let told =
+                entity.get("createError").and_then(|error| error.get("message")).and_then(Value::as_str);
+            Readiness::Failed(told.map_or_else(|| status.to_owned(), |told| shown(told, 200).into_owned()))
+        }
+        _ => match text(entity, "createStatus") {
+            Some("Initiated") => Readiness::Pending,
+            _ => Readiness::Ready,
+        },
+    }
+}
+
+/// A configuration: its newest published version, where there is one, and its draft.
+pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Value>) -> Option<Stored> {
+    let kind = ObjectKind::MessengerConfiguration;
+    let id = text(draft, "id").or_else(|| text(newest?, "id"))?;
+    let held = Draft {
+        body: body(kind, draft),
+        modified_at: moment(draft, "dateModified"),
+        modified_by: person(draft, "lastModifiedUser"),
+    };
+    let published = newest.map(|entity| body(kind, entity)).unwrap_or_default();
+    let unpublished = newest.is_none() || *published != *held.body;
+    let cloud = Cloud {
+        id: id.into(),
+        readiness: readiness(draft),
+        draft: unpublished.then_some(held),
+        pinned: None,
+    };
+    let who = |entity| person(entity, "publishedUser").or_else(|| person(entity, "lastModifiedUser"));
+    Some(Stored {
+        version: newest.and_then(number).unwrap_or(0),
+        body: published,
+        modified_at: newest
+            .and_then(|entity| moment(entity, "datePublished").or_else(|| moment(entity, "dateModified"))),
+        modified_by: newest.and_then(who),
+        cloud: Some(Arc::new(cloud)),
+    })
+}
+
+/// An object that has no versions: the moment of its last change stands for one.
+pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option<Pinned>) -> Option<Stored> {
+    let modified_at = moment(entity, "dateModified").or_else(|| moment(entity, "dateCreated"));
+    let cloud = Cloud { id: text(entity, "id")?.into(), readiness: readiness(entity), draft: None, pinned };
+    Some(Stored {
+        version: modified_at.map_or(1, |at| at.as_millisecond().unsigned_abs()),
+        body: body(kind, entity),
+        modified_at,
+        modified_by: person(entity, "lastModifiedUser").or_else(|| person(entity, "modifiedBy")),
+        cloud: Some(Arc::new(cloud)),
+    })
+}
+
+/// What an accepted write left behind.
+///
+/// # Errors
+/// The answer can't be read.
+pub fn accepted(target: &Target, response: &Response) -> Result<Accepted, Fault> {
+    let entity: Map<String, Value> = parse(response)?;
+    let stored = match target.object.kind {
+        ObjectKind::MessengerConfiguration if number(&entity).is_some() => {
+            configuration(Some(&entity), &entity)
+        }
+        ObjectKind::MessengerConfiguration => configuration(None, &entity),
+        kind => unversioned(kind, &entity, None),
+    };
+    stored.ok_or_else(|| {
+        response.fault(FaultKind::Transient, format!("{} came without an id", response.subject))
+    })
+}
+
+/// One record of the audit log.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRecord {
+    pub id: String,
+    pub event_date: Timestamp,
+    #[serde(default)]
+    pub action: String,
+    #[serde(default)]
+    pub user: Option<Party>,
+    #[serde(default)]
+    pub client: Option<Party>,
+    #[serde(default)]
+    pub remote_ip: Vec<String>,
+    #[serde(default)]
+    pub entity: Option<Party>,
+    #[serde(default)]
+    pub property_changes: Vec<PropertyChange>,
+}
+
+/// Somebody or something that a record names.
+#[derive(Deserialize)]
+pub struct Party {
+    #[serde(default)]
+    pub id: String,
+    #[serde(default)]
+    pub name: Option<String>,
+}
+
+/// A field that a record says was changed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PropertyChange {
+    #[serde(default)]
+    pub property: String,
+    #[serde(default)]
+    pub old_values: Vec<Value>,
+    #[serde(default)]
+    pub new_values: Vec<Value>,
+}
+
+/// The one value of a list of one; a list of more stays a list, and of none is nothing.
+pub fn single(mut values: Vec<Value>) -> Value {
+    match values.len() {
+        0 => Value::Null,
+        1 => values.swap_remove(0),
+        _ => json!(values),
+    }
+}

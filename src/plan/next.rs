@@ -1,0 +1,106 @@
+//! What has to be done next for one object: one step of those that lead to what git says.
+//!
+//! In: what was seen of it, what differs, and what the journal knows of its draft. Out: the body to write, and
+//! [`Next`]. Never: writes over a draft that somebody else left, unless the operator said what becomes of it.
+//! Start reading at [`next`].
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::{Evidence, canonical, diff};
+use crate::model::plan::{Drafts, Next};
+use crate::model::{Actor, Change, Desired, Draft, Object, ObjectKind, Observed, Readiness, Stored, Target};
+
+/// The body to write, and the step that is due.
+pub fn next(
+    target: &Target,
+    desired: &Desired,
+    observed: &Observed,
+    changes: &[Change],
+    problems: &[String],
+    drafts: Drafts,
+    evidence: &Evidence<'_>,
+) -> (Arc<Map<String, Value>>, Option<Next>) {
+    // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
+    let body = || Arc::new(diff::target_body(desired, observed));
+    if target.object.is_web_messaging() {
+        return match changes.is_empty() {
+            true => (observed.body(), None),
+            false => (body(), Some(Next::Store)),
+        };
+    }
+    if !problems.is_empty() {
+        return (observed.body(), Some(Next::Decide(format!("{target}: {}", problems.join("; ")))));
+    }
+    let stored = match observed {
+        Observed::Absent => return (body(), Some(Next::Store)),
+        Observed::Present(stored) => stored,
+    };
+    match stored.cloud.as_ref().map(|cloud| &cloud.readiness) {
+        Some(Readiness::Pending) => return (observed.body(), Some(Next::Wait)),
+        Some(Readiness::Failed(why)) if changes.is_empty() => {
+            let reason = format!("{target} is in error on the platform: {why}");
+            return (observed.body(), Some(Next::Decide(reason)));
+        }
+        _ => {}
+    }
+    match (stored.draft(), target.object.kind) {
+        _ if changes.is_empty() => (observed.body(), None),
+        (Some(draft), ObjectKind::MessengerConfiguration) => {
+            with_draft(&target.object, desired, stored, draft, drafts, evidence)
+        }
+        _ => (body(), Some(Next::Store)),
+    }
+}
+
+/// Something is stored that is not published: ours, from before a crash or a moment ago, or somebody else's.
+fn with_draft(
+    object: &Object,
+    desired: &Desired,
+    stored: &Stored,
+    draft: &Draft,
+    drafts: Drafts,
+    evidence: &Evidence<'_>,
+) -> (Arc<Map<String, Value>>, Option<Next>) {
+    let as_draft = Observed::Present(Stored { body: Arc::clone(&draft.body), ..stored.clone() });
+    let on_draft = || Arc::new(diff::target_body(desired, &as_draft));
+    let on_published = || {
+        let published = Observed::Present(stored.clone());
+        Arc::new(diff::target_body(desired, &published))
+    };
+    let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
+    let ours = evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
+    match drafts {
+        _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
+        // Somebody stored exactly what we would.
+        _ if says_it && canonical::same(&draft.body, &on_published()) => {
+            (Arc::clone(&draft.body), Some(Next::Publish))
+        }
+        // What was never published has nothing below it but the platform's own defaults.
+        _ if ours && stored.version == 0 => (on_draft(), Some(Next::Store)),
+        _ if ours => (on_published(), Some(Next::Store)),
+        Drafts::Adopt if says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
+        Drafts::Adopt => (on_draft(), Some(Next::Store)),
+        Drafts::Discard => (on_published(), Some(Next::Store)),
+        Drafts::Refuse => (on_published(), Some(Next::Decide(unpublished(object, draft, stored)))),
+    }
+}
+
+/// What a person has to know of a draft that is not ours.
+fn unpublished(object: &Object, draft: &Draft, stored: &Stored) -> String {
+    let who = draft.modified_by.as_ref().map_or("somebody", Actor::label);
+    let when = draft
+        .modified_at
+        .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))
+        .unwrap_or_default();
+    let fields = diff::differing(&draft.body, &stored.body);
+    let more = fields.len().saturating_sub(5);
+    let mut told = fields.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        told.push_str(&format!(" and {more} more"));
+    }
+    format!(
+        "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run with --draft adopt to publish it along, or --draft discard to write over it"
+    )
+}
