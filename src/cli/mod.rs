@@ -102,6 +102,18 @@ pub struct GuardArgs {
     /// Why the guards are opened; stands in the result
     #[arg(long, value_name = "TEXT", requires = "allow", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub reason: Option<String>,
+    /// What becomes of a draft that somebody else left unpublished, where its configuration has to be written
+    #[arg(long = "draft", value_name = "WHAT")]
+    pub draft: Option<DraftArg>,
+}
+
+/// What becomes of a draft that somebody else left unpublished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DraftArg {
+    /// What it changes besides is published along
+    Adopt,
+    /// It is written over; the journal keeps it
+    Discard,
 }
 
 /// How results are printed.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::progress::Progress;
-use super::{Exit, Failure, GuardArgs, Output, SourceArgs};
+use super::{DraftArg, Exit, Failure, GuardArgs, Output, SourceArgs};
 use crate::api::{ClientCredentials, Options, Pace, ReadApi};
 use crate::clock;
 use crate::config::{Flags, Settings};
@@ -16,7 +16,7 @@ use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
 use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
-use crate::model::plan::Limits;
+use crate::model::plan::{Drafts, Limits};
 use crate::model::{
     CredentialsName, Dialect, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName,
     Versions, json,
@@ -138,6 +138,15 @@ pub fn narrow(fleet: &mut Fleet, only: &BTreeSet<TenantName>) {
     fleet.findings.retain(|finding| finding.tenant.as_ref().is_none_or(|tenant| only.contains(tenant)));
 }
 
+/// What becomes of drafts that somebody else left.
+pub fn drafts(args: &GuardArgs) -> Drafts {
+    match args.draft {
+        None => Drafts::Refuse,
+        Some(DraftArg::Adopt) => Drafts::Adopt,
+        Some(DraftArg::Discard) => Drafts::Discard,
+    }
+}
+
 /// The guards that the operator opened.
 pub fn allowed(args: &GuardArgs) -> Result<BTreeSet<Guard>, Failure> {
     args.allow
@@ -202,6 +211,8 @@ pub struct Wishes<'a> {
     pub settings: &'a Settings,
     /// Guards opened.
     pub allowed: BTreeSet<Guard>,
+    /// What becomes of drafts that somebody else left.
+    pub drafts: Drafts,
     /// What git said before, for tenants without a base.
     pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
     /// The journal, where there is one yet.
@@ -214,7 +225,7 @@ impl Session {
     /// # Errors
     /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
     pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
-        let Wishes { settings, allowed, desired_before, store } = wishes;
+        let Wishes { settings, allowed, drafts, desired_before, store } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
         let (mut credentials, mut unknown) = (BTreeMap::new(), BTreeMap::new());
         let names: BTreeSet<&CredentialsName> = sound()
@@ -236,7 +247,7 @@ impl Session {
                 }
             }
         }
-        let limits = Limits { allowed, ..fleet.limits.clone() };
+        let limits = Limits { allowed, drafts, ..fleet.limits.clone() };
         let timing = timing(settings);
         let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         let mut first_failure: Option<Failure> = None;

@@ -450,4 +450,5 @@ fn an_event_out_of_place_changes_nothing() {
     assert!(matches!(next.effects.as_slice(), [Effect::Report(Note::OutOfPlace { event: "saved" })]));
 }
 
+mod cloud;
 mod endings;

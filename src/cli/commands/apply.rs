@@ -73,8 +73,13 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     }
     let allow_rewind = allowed.contains(&Guard::Rewind);
     check_rewind(&place, &fleet, &store, allow_rewind).await?;
-    let wishes =
-        Wishes { settings: &settings, allowed, desired_before: BTreeMap::new(), store: Some(&store) };
+    let wishes = Wishes {
+        settings: &settings,
+        allowed,
+        drafts: session::drafts(&args.guards),
+        desired_before: BTreeMap::new(),
+        store: Some(&store),
+    };
     let mut session = Session::start(&fleet, wishes).await?;
     session.lease(&store, output).await?;
     if !allow_rewind {
@@ -381,7 +386,12 @@ fn in_words(target: &render::document::TargetDocument) -> String {
 
 /// Settings and store for a caller that has both already.
 pub async fn session_for(fleet: &Fleet, settings: &Settings, store: &Store) -> Result<Session, Failure> {
-    let wishes =
-        Wishes { settings, allowed: Default::default(), desired_before: BTreeMap::new(), store: Some(store) };
+    let wishes = Wishes {
+        settings,
+        allowed: Default::default(),
+        drafts: Default::default(),
+        desired_before: BTreeMap::new(),
+        store: Some(store),
+    };
     Session::start(fleet, wishes).await
 }

@@ -61,7 +61,13 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     let store = Store::look(&settings.store).await?;
     let mut session = Session::start(
         &fleet,
-        Wishes { settings: &settings, allowed, desired_before, store: store.as_ref() },
+        Wishes {
+            settings: &settings,
+            allowed,
+            drafts: session::drafts(&args.guards),
+            desired_before,
+            store: store.as_ref(),
+        },
     )
     .await?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
