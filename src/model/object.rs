@@ -17,6 +17,16 @@ pub enum Dialect {
     Cloud,
 }
 
+impl Dialect {
+    /// The word after `api:` in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Webchat => "webchat",
+            Dialect::Cloud => "cloud",
+        }
+    }
+}
+
 /// A kind of managed object, in the order in which objects depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ObjectKind {
@@ -46,6 +56,16 @@ impl ObjectKind {
             ObjectKind::OpenMessagingIntegration => "OpenMessagingIntegration",
             ObjectKind::MessengerConfiguration => "MessengerConfiguration",
             ObjectKind::MessengerDeployment => "MessengerDeployment",
+        }
+    }
+
+    /// The API that objects of this kind are managed by.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            ObjectKind::WebMessaging => Dialect::Webchat,
+            ObjectKind::OpenMessagingIntegration
+            | ObjectKind::MessengerConfiguration
+            | ObjectKind::MessengerDeployment => Dialect::Cloud,
         }
     }
 
