@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn object(organization: &str) -> ObjectRef {
-        ObjectRef { organization: OrganizationId::new(organization), object: Object::web_messaging() }
+        ObjectRef::new(OrganizationId::new(organization), Object::web_messaging())
     }
 
     fn entry(id: &str, action: &str, actor: &str, organization: &str, version: u64) -> Entry {

@@ -226,9 +226,13 @@ fn read_one(
     let findings = validate::check(&manifest, &shared.project.spec.rules, today);
     let claims = validate::fleet::claims(&manifest);
     let files = texts(&manifest, &findings);
-    let TenantManifest { name, tenant, web, .. } = manifest;
+    let TenantManifest { name, tenant, web, resources, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
-    let resources = web.and_then(|web| web.desired).map(Resource::web_messaging).into_iter().collect();
+    let web = web.and_then(|web| web.desired).map(Resource::web_messaging);
+    let objects = resources.into_iter().filter_map(|resource| {
+        Some(Resource { object: resource.object, desired: resource.desired?, before: None })
+    });
+    let resources = web.into_iter().chain(objects).collect();
     let loaded = Loaded { name, tenant, resources, blocked };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }

@@ -258,6 +258,8 @@ impl<'de> Deserializer<'de> for &'de Node {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use jsonschema::{Draft, PatternOptions, Validator};
     use proptest::prelude::*;
     use serde::Deserialize as _;
@@ -299,15 +301,18 @@ mod tests {
         })
     }
 
+    static OF_JSON: LazyLock<Vec<Validator>> = LazyLock::new(|| {
+        let options = || {
+            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex())
+        };
+        Kind::ALL.iter().map(|kind| options().build(&schema(*kind)).unwrap()).collect()
+    });
+
     /// What a validator of JSON says, to hold the validator of trees against.
     fn same_as_json(node: &Node) {
         let json = node.to_json();
         assert_eq!(Value::deserialize(node).unwrap(), json);
-        for kind in Kind::ALL {
-            let options = jsonschema::options()
-                .with_draft(Draft::Draft202012)
-                .with_pattern_options(PatternOptions::regex());
-            let of_json: Validator = options.build(&schema(*kind)).unwrap();
+        for (kind, of_json) in Kind::ALL.iter().zip(&*OF_JSON) {
             let said = |error: jsonschema::ValidationError<'_>| {
                 (error.instance_path().to_string(), error.schema_path().to_string(), error.to_string())
             };

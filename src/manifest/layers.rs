@@ -1,9 +1,10 @@
 //! How layers become one tree: maps merge, lists and values are replaced, later ones win.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::Bases;
 use super::yaml::{Key, Node, Span, Yaml};
+use crate::model::ObjectKind;
 
 /// Longest chain of layers that extend layers.
 pub const CHAIN_MAX: usize = 16;
@@ -13,6 +14,8 @@ pub const CHAIN_MAX: usize = 16;
 pub enum LayerProblem {
     /// There is no layer of this name.
     Missing(Span, String),
+    /// The layer of this name is for documents of another kind.
+    OtherKind(Span, String, ObjectKind),
     /// A layer extends itself, by the names given.
     Cycle(Span, Vec<String>),
     /// The chain is longer than [`CHAIN_MAX`].
@@ -48,25 +51,32 @@ fn merge(top: &Node, stack: &[&Node]) -> Node {
 /// The layers that lie below a spec, lowest first.
 ///
 /// # Errors
-/// A layer that is missing, or that extends itself.
+/// A layer that is missing, that is of another kind, or that extends itself.
 pub fn stack<'a>(
+    kind: ObjectKind,
     spec: &Node,
-    bases: &'a BTreeMap<String, Arc<Node>>,
+    bases: &'a Bases,
 ) -> Result<Vec<&'a Arc<Node>>, LayerProblem> {
     let mut order = Vec::new();
-    collect(spec, bases, &mut Vec::new(), &mut order)?;
+    collect(kind, spec, bases, &mut Vec::new(), &mut order)?;
     Ok(order)
 }
 
 fn collect<'a>(
+    kind: ObjectKind,
     spec: &Node,
-    bases: &'a BTreeMap<String, Arc<Node>>,
+    bases: &'a Bases,
     open: &mut Vec<String>,
     order: &mut Vec<&'a Arc<Node>>,
 ) -> Result<(), LayerProblem> {
     for reference in spec.get("extends").map(Node::items).unwrap_or_default() {
         let name = reference.text().unwrap_or_default().to_owned();
-        let Some(layer) = bases.get(&name) else { return Err(LayerProblem::Missing(reference.span, name)) };
+        let Some(layer) = bases.layers.get(&name) else {
+            return Err(LayerProblem::Missing(reference.span, name));
+        };
+        if let Some(other) = bases.kinds.get(&name).filter(|of| **of != kind) {
+            return Err(LayerProblem::OtherKind(reference.span, name, *other));
+        }
         if open.contains(&name) {
             open.push(name);
             return Err(LayerProblem::Cycle(reference.span, open.clone()));
@@ -76,7 +86,7 @@ fn collect<'a>(
             return Err(LayerProblem::TooLong(reference.span));
         }
         open.push(name);
-        collect(layer, bases, open, order)?;
+        collect(kind, layer, bases, open, order)?;
         order.push(layer);
         open.pop();
     }
@@ -98,8 +108,13 @@ mod tests {
         compose(text, 0).documents.remove(0)
     }
 
-    fn bases(list: &[(&str, &str)]) -> BTreeMap<String, Arc<Node>> {
-        list.iter().map(|(name, text)| ((*name).to_owned(), Arc::new(node(text)))).collect()
+    fn bases(list: &[(&str, &str)]) -> Bases {
+        let layers = list.iter().map(|(name, text)| ((*name).to_owned(), Arc::new(node(text)))).collect();
+        Bases { layers, ..Bases::default() }
+    }
+
+    fn stack<'a>(spec: &Node, bases: &'a Bases) -> Result<Vec<&'a Arc<Node>>, LayerProblem> {
+        super::stack(ObjectKind::WebMessaging, spec, bases)
     }
 
     #[test]
@@ -126,7 +141,8 @@ mod tests {
             .map(|n| (format!("l{n}"), format!("extends: [l{}, l{}]", n + 1, n + 1)))
             .chain([("l14".into(), "x: 1".into())])
             .collect();
-        let diamonds = diamonds.iter().map(|(name, text)| (name.clone(), Arc::new(node(text)))).collect();
+        let diamonds: Vec<(&str, &str)> = diamonds.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let diamonds = bases(&diamonds);
         assert!(matches!(stack(&node("extends: [l0]"), &diamonds), Err(LayerProblem::TooLong(_))));
     }
 }

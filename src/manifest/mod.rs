@@ -9,18 +9,20 @@ mod in_place;
 pub mod kinds;
 pub mod layers;
 mod reader;
+mod resource;
 pub mod schema;
 pub mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Desired, Finding, Severity, Tenant, TenantName};
+use crate::model::{Desired, Finding, Object, ObjectKind, Severity, Tenant, TenantName};
 use files::{Files, SourceFile};
 use kinds::Kind;
 use kinds::project::{Project, ProjectSpec};
 use layers::LayerProblem;
 use reader::Reader;
+pub use resource::Resource;
 use yaml::Node;
 
 /// Most bytes of one tenant's files together.
@@ -45,6 +47,8 @@ pub struct Bases {
     pub files: Arc<[SourceFile]>,
     /// Their specs by name.
     pub layers: BTreeMap<String, Arc<Node>>,
+    /// What they are layers of, by name.
+    pub kinds: BTreeMap<String, ObjectKind>,
     /// Names that two layers have: neither is taken.
     pub ambiguous: BTreeSet<String>,
     /// What is wrong with them. An error here stops the tenants that extend the layer.
@@ -71,6 +75,8 @@ pub struct TenantManifest {
     pub tenant: Option<Tenant>,
     /// The web messaging configuration, where there is one.
     pub web: Option<Web>,
+    /// The objects of the `cloud` dialect, in the order in which they depend on each other, then by name.
+    pub resources: Vec<Resource>,
     /// Every document, in order.
     pub documents: Vec<Node>,
     /// Which of them is the Tenant document.
@@ -89,10 +95,41 @@ impl TenantManifest {
         self.documents.get(self.tenant_document?)?.get("spec")
     }
 
-    /// The specs that the web messaging configuration was made of, lowest first, the document's own last.
-    pub fn layers(&self) -> impl DoubleEndedIterator<Item = &Node> {
-        let own = self.web_document.and_then(|index| self.documents.get(index)?.get("spec"));
-        self.web.iter().flat_map(|web| web.below.iter().map(|layer| &**layer)).chain(own)
+    /// Every object that the tenant names, with where its values come from.
+    pub fn managed(&self) -> impl Iterator<Item = Managed<'_>> {
+        let own = |index: usize| self.documents.get(index).and_then(|document| document.get("spec"));
+        let web = self.web.iter().map(move |web| Managed {
+            object: Object::web_messaging(),
+            spec: &web.spec,
+            below: &web.below,
+            own: self.web_document.and_then(own),
+        });
+        web.chain(self.resources.iter().map(move |resource| Managed {
+            object: resource.object.clone(),
+            spec: &resource.spec,
+            below: &resource.below,
+            own: own(resource.document),
+        }))
+    }
+}
+
+/// An object with where its values come from.
+#[derive(Debug, Clone)]
+pub struct Managed<'a> {
+    /// The object.
+    pub object: Object,
+    /// The merged spec, every value with its place.
+    pub spec: &'a Node,
+    /// The layers below the document's own spec, lowest first.
+    pub below: &'a [Arc<Node>],
+    /// The document's own spec.
+    pub own: Option<&'a Node>,
+}
+
+impl<'a> Managed<'a> {
+    /// The specs that it was made of, lowest first, the document's own last.
+    pub fn layers(&self) -> impl DoubleEndedIterator<Item = &'a Node> + use<'a> {
+        self.below.iter().map(|layer| &**layer).chain(self.own)
     }
 }
 
@@ -133,19 +170,19 @@ pub fn read_project(input: &Input) -> ProjectManifest {
 pub fn read_bases(inputs: &[Input]) -> Bases {
     let mut reader = Reader::new(Files::default(), None);
     let mut layers: BTreeMap<String, Arc<Node>> = BTreeMap::new();
-    let mut ambiguous = BTreeSet::new();
+    let (mut ambiguous, mut kinds) = (BTreeSet::new(), BTreeMap::new());
     for input in inputs {
         for document in reader.read(input) {
-            match reader.kind(&document) {
-                Some(Kind::WebMessaging) => {}
+            let kind = match reader.kind(&document) {
+                Some(Kind::Object(kind)) => kind,
                 Some(other) => {
-                    reader.misplaced(&document, other, "`bases/` holds WebMessaging layers");
+                    reader.misplaced(&document, other, "`bases/` holds layers of what tenants manage");
                     continue;
                 }
                 None => continue,
-            }
+            };
             // Read for what is wrong with it; each tenant reads the merged spec again.
-            let _ = reader.sound(Kind::WebMessaging, &document);
+            let _ = reader.sound(Kind::Object(kind), &document);
             let (Some(name), Some(spec)) = (document.path("metadata.name"), document.get("spec")) else {
                 continue;
             };
@@ -165,16 +202,19 @@ pub fn read_bases(inputs: &[Input]) -> Bases {
                 ambiguous.insert(text);
                 continue;
             }
+            kinds.insert(text.clone(), kind);
             layers.insert(text, Arc::new(spec.clone()));
         }
     }
     layers.retain(|name, _| !ambiguous.contains(name));
-    let bases = Bases { layers, ambiguous, ..Bases::default() };
+    let bases = Bases { layers, kinds, ambiguous, ..Bases::default() };
+    let problem =
+        |(name, spec): (&String, &Arc<Node>)| layers::stack(*bases.kinds.get(name)?, spec, &bases).err();
     let missing: Vec<LayerProblem> = bases
         .layers
-        .values()
-        .filter_map(|spec| layers::stack(spec, &bases.layers).err())
-        .filter(|problem| matches!(problem, LayerProblem::Missing(..)))
+        .iter()
+        .filter_map(problem)
+        .filter(|problem| matches!(problem, LayerProblem::Missing(..) | LayerProblem::OtherKind(..)))
         .collect();
     for problem in missing {
         reader.layer_problem(problem, &bases);
@@ -189,6 +229,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     let mut tenant = None;
     let (mut tenant_document, mut web_document) = (None, None);
     let mut web = None;
+    let mut resources: Vec<Resource> = Vec::new();
     let mut documents: Vec<Node> = Vec::new();
     if total > TENANT_BYTES_MAX {
         let path = inputs
@@ -208,14 +249,22 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
                         tenant = reader.tenant(&document, name);
                         tenant_document = document.get("spec").map(|_| documents.len());
                     }
-                    Some(Kind::WebMessaging) if web.is_some() => reader.second(&document, Kind::WebMessaging),
-                    Some(Kind::WebMessaging) => {
+                    Some(kind @ Kind::Object(ObjectKind::WebMessaging)) if web.is_some() => {
+                        reader.second(&document, kind);
+                    }
+                    Some(Kind::Object(ObjectKind::WebMessaging)) => {
                         web = reader.web(&document, bases);
                         web_document = web.as_ref().map(|_| documents.len());
                     }
-                    Some(other) => {
-                        reader.misplaced(&document, other, "a Project stands in `genesync.yaml` at the root")
+                    Some(Kind::Object(kind)) => {
+                        let resource = reader.resource(kind, &document, documents.len(), bases);
+                        resources.extend(resource.filter(|resource| reader.is_only(resource, &resources)));
                     }
+                    Some(Kind::Project) => reader.misplaced(
+                        &document,
+                        Kind::Project,
+                        "a Project stands in `genesync.yaml` at the root",
+                    ),
                     None => {}
                 }
                 documents.push(document);
@@ -234,10 +283,12 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
             }
         }
     }
+    resources.sort_by(|a, b| a.object.cmp(&b.object));
     TenantManifest {
         name: name.clone(),
         tenant,
         web,
+        resources,
         documents,
         tenant_document,
         web_document,

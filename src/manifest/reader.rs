@@ -13,7 +13,7 @@ use super::layers::{self, LayerProblem};
 use super::schema::{self, Violation};
 use super::yaml::{self, Node, Span, Yaml};
 use super::{Bases, Input, TENANT_NODES_MAX, Web, in_place};
-use crate::model::{Finding, Fix, Location, Severity, Tenant, TenantName};
+use crate::model::{Finding, Fix, Location, ObjectKind, Severity, Tenant, TenantName};
 
 /// Reads the documents of one tenant, of the layers, or of the project, and collects what is wrong.
 pub(super) struct Reader {
@@ -252,26 +252,41 @@ impl Reader {
     }
 
     pub(super) fn web(&mut self, document: &Node, bases: &Bases) -> Option<Web> {
-        let sound = self.sound(Kind::WebMessaging, document);
+        let kind = ObjectKind::WebMessaging;
+        let sound = self.sound(Kind::Object(kind), document);
         let own = document.get("spec")?;
-        let stack = match layers::stack(own, &bases.layers) {
-            Ok(stack) => stack,
-            Err(problem) => {
-                self.layer_problem(problem, bases);
-                return None;
-            }
-        };
-        let spec = layers::flatten(&stack, own);
-        let below = stack.into_iter().cloned().collect();
+        let (spec, below) = self.merged(kind, own, bases)?;
         // Wishes of the document itself, not of a layer below it.
         let left_out: &[&str] =
             if own.get("exclusive").is_none() { &["extends", "exclusive"] } else { &["extends"] };
-        // A layer that breaks its schema has its own findings; merging can't mend it.
         let desired = WebMessagingSpec::deserialize(in_place::without(&spec, left_out))
             .ok()
             .filter(|_| sound)
             .map(|spec| spec.lower());
-        if desired.is_none() && sound {
+        self.sound_below(own, sound, desired.is_some());
+        Some(Web { spec, below, desired })
+    }
+
+    /// A spec laid on the layers that it extends, and these layers, lowest first.
+    pub(super) fn merged(
+        &mut self,
+        kind: ObjectKind,
+        own: &Node,
+        bases: &Bases,
+    ) -> Option<(Node, Vec<Arc<Node>>)> {
+        match layers::stack(kind, own, bases) {
+            Ok(stack) => Some((layers::flatten(&stack, own), stack.into_iter().cloned().collect())),
+            Err(problem) => {
+                self.layer_problem(problem, bases);
+                None
+            }
+        }
+    }
+
+    /// Says so where a sound document can't be read: a layer that breaks its schema has its own findings, and
+    /// merging can't mend it.
+    pub(super) fn sound_below(&mut self, own: &Node, sound: bool, is_read: bool) {
+        if sound && !is_read {
             self.finding(
                 "layers",
                 "a layer that this document extends is not valid".into(),
@@ -280,7 +295,6 @@ impl Reader {
                 None,
             );
         }
-        Some(Web { spec, below, desired })
     }
 
     pub(super) fn layer_problem(&mut self, problem: LayerProblem, bases: &Bases) {
@@ -309,6 +323,15 @@ impl Reader {
                     span,
                     "/spec/extends",
                     Some(help),
+                );
+            }
+            LayerProblem::OtherKind(span, name, kind) => {
+                self.finding(
+                    "layers",
+                    format!("the layer `{}` is a {}", yaml::shown(&name), kind.name()),
+                    span,
+                    "/spec/extends",
+                    Some("a document extends layers of its own kind".into()),
                 );
             }
             LayerProblem::Cycle(span, path) => {
@@ -344,6 +367,13 @@ fn topic(pointer: &str) -> &'static str {
         ("/spec/greetings/messages", "greeting"),
         ("/spec/availability/rules", "availability"),
         ("/spec/availability/timeZone", "availability"),
+        ("/spec/messenger/styles/", "colours"),
+        ("/spec/supportCenter/styleSetting/globalStyle/fontFamily", "typography"),
+        ("/spec/supportCenter/styleSetting/", "colours"),
+        ("/spec/languages", "languages"),
+        ("/spec/defaultLanguage", "languages"),
+        ("/spec/customI18nLabels", "labels"),
+        ("/spec/allowedDomains", "domains"),
     ];
     TOPICS.iter().find(|(prefix, _)| pointer.starts_with(prefix)).map_or("schema", |(_, rule)| rule)
 }

@@ -3,7 +3,7 @@
 //! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
 //! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
@@ -14,14 +14,20 @@ use serde_json::Value;
 
 use super::in_place::Tree;
 use super::kinds::Kind;
+use super::kinds::deployment::MessengerDeployment;
+use super::kinds::integration::OpenMessagingIntegration;
+use super::kinds::messenger::MessengerConfiguration;
 use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
 use super::kinds::web_messaging::WebMessaging;
 use super::yaml::{Node, shown};
 use crate::model::secret::is_telling;
+use crate::model::{Dialect, ObjectKind};
 
 /// Most violations of one document that are explained; a document seldom has more to say.
 const VIOLATIONS_MAX: usize = 50;
+/// The platform's field that no manifest has, because its value is a secret.
+const SECRET_TOKEN: &str = "outboundNotificationWebhookSignatureSecretToken";
 /// Longest word for which a similar one is looked for: comparing takes time and memory by its length.
 const WORD_CHARS_MAX: usize = 100;
 
@@ -30,7 +36,10 @@ pub fn schema(kind: Kind) -> Value {
     match kind {
         Kind::Project => generate::<Project>(kind),
         Kind::Tenant => generate::<TenantDocument>(kind),
-        Kind::WebMessaging => generate::<WebMessaging>(kind),
+        Kind::Object(ObjectKind::WebMessaging) => generate::<WebMessaging>(kind),
+        Kind::Object(ObjectKind::OpenMessagingIntegration) => generate::<OpenMessagingIntegration>(kind),
+        Kind::Object(ObjectKind::MessengerConfiguration) => generate::<MessengerConfiguration>(kind),
+        Kind::Object(ObjectKind::MessengerDeployment) => generate::<MessengerDeployment>(kind),
     }
 }
 
@@ -48,17 +57,18 @@ fn generate<T: JsonSchema>(kind: Kind) -> Value {
 }
 
 pub(super) fn validator(kind: Kind) -> Option<&'static Validator<Tree>> {
-    static COMPILED: LazyLock<Vec<Option<Validator<Tree>>>> = LazyLock::new(|| {
-        let compile = |kind: &Kind| {
-            ValidationOptions::<'_, _, Tree>::default()
-                .with_draft(Draft::Draft202012)
-                .with_pattern_options(PatternOptions::regex())
-                .build(&schema(*kind))
-                .ok()
-        };
-        Kind::ALL.iter().map(compile).collect()
-    });
-    COMPILED.get(Kind::ALL.iter().position(|candidate| *candidate == kind)?)?.as_ref()
+    // Each on its first use: a repository seldom has documents of every kind.
+    static COMPILED: [OnceLock<Option<Validator<Tree>>>; Kind::ALL.len()] =
+        [const { OnceLock::new() }; Kind::ALL.len()];
+    let compile = || {
+        ValidationOptions::<'_, _, Tree>::default()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(PatternOptions::regex())
+            .build(&schema(kind))
+            .ok()
+    };
+    let index = Kind::ALL.iter().position(|candidate| *candidate == kind)?;
+    COMPILED.get(index)?.get_or_init(compile).as_ref()
 }
 
 /// What a schema says against one value.
@@ -87,15 +97,22 @@ pub fn reads(kind: Kind, document: &Node) -> bool {
     match kind {
         Kind::Project => Project::deserialize(document).is_ok(),
         Kind::Tenant => TenantDocument::deserialize(document).is_ok(),
-        Kind::WebMessaging => WebMessaging::deserialize(document).is_ok(),
+        Kind::Object(ObjectKind::WebMessaging) => WebMessaging::deserialize(document).is_ok(),
+        Kind::Object(ObjectKind::OpenMessagingIntegration) => {
+            OpenMessagingIntegration::deserialize(document).is_ok()
+        }
+        Kind::Object(ObjectKind::MessengerConfiguration) => {
+            MessengerConfiguration::deserialize(document).is_ok()
+        }
+        Kind::Object(ObjectKind::MessengerDeployment) => MessengerDeployment::deserialize(document).is_ok(),
     }
 }
 
-/// Dotted paths of every section and field of a web messaging configuration, as the platform stores it; one
+/// Dotted paths of every section and field that objects of a dialect have, as the platform stores them; one
 /// that ends in `.*` stands for any name.
-pub fn fields() -> &'static [String] {
-    /// Ours alone: no live configuration has them.
-    const NEVER_SENT: &[&str] = &["extends", "exclusive", "availability.timeZone"];
+pub fn fields(dialect: Dialect) -> &'static [String] {
+    /// Ours alone: nothing live has them.
+    const NEVER_SENT: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
     fn walk(section: &Value, path: &str, all: &mut Vec<String>) {
         for (key, below) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
             let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
@@ -109,19 +126,26 @@ pub fn fields() -> &'static [String] {
             all.push(path);
         }
     }
-    static FIELDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let of = |dialect: Dialect| {
         let mut all = Vec::new();
-        if let Some(spec) = schema(Kind::WebMessaging).pointer("/properties/spec") {
-            walk(spec, "", &mut all);
+        for kind in ObjectKind::ALL.iter().filter(|kind| kind.dialect() == dialect) {
+            if let Some(spec) = schema(Kind::Object(*kind)).pointer("/properties/spec") {
+                walk(spec, "", &mut all);
+            }
         }
         all
-    });
-    &FIELDS
+    };
+    static WEBCHAT: OnceLock<Vec<String>> = OnceLock::new();
+    static CLOUD: OnceLock<Vec<String>> = OnceLock::new();
+    match dialect {
+        Dialect::Webchat => WEBCHAT.get_or_init(|| of(dialect)),
+        Dialect::Cloud => CLOUD.get_or_init(|| of(dialect)),
+    }
 }
 
-/// Whether a web messaging configuration has a section or a field of this dotted path.
-pub fn has_field(path: &str) -> bool {
-    fields().iter().any(|field| match field.strip_suffix('*') {
+/// Whether objects of a dialect have a section or a field of this dotted path.
+pub fn has_field(dialect: Dialect, path: &str) -> bool {
+    fields(dialect).iter().any(|field| match field.strip_suffix('*') {
         Some(section) => path.strip_prefix(section).is_some_and(|name| !name.is_empty()),
         None => field == path,
     })
@@ -211,6 +235,12 @@ fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
     let suggestion = nearest(key, known.iter().map(String::as_str));
     let help = match &suggestion {
         Some(word) => format!("did you mean `{word}`?"),
+        None if key == "id" && known.iter().any(|field| field == "name") => {
+            "references are by `name`: ids differ from one organization to the next".into()
+        }
+        None if key == SECRET_TOKEN => {
+            "write `signatureSecret`, the name under which the operator keeps it: a repository holds no secret".into()
+        }
         None => format!("fields here: {}", known.join(", ")),
     };
     Violation {

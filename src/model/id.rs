@@ -45,6 +45,10 @@ name_type! {
     CredentialsName
 }
 name_type! {
+    /// The name under which the operator keeps the secret that a webhook's messages are signed with.
+    SecretName
+}
+name_type! {
     /// A git commit's hash, or `folder` for files read from a plain folder.
     Revision
 }

@@ -26,7 +26,7 @@ pub mod write;
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
 pub use causes::causes;
 pub use finding::{Finding, Fix, Location, Severity};
-pub use id::{CredentialsName, OrganizationId, Region, Revision, TenantName};
+pub use id::{CredentialsName, OrganizationId, Region, Revision, SecretName, TenantName};
 pub use mix::mix;
 pub use object::{Dialect, Object, ObjectKind, ObjectRef};
 pub use place::StorePlace;

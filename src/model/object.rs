@@ -22,6 +22,14 @@ impl Dialect {
     pub fn is_webchat(&self) -> bool {
         *self == Dialect::Webchat
     }
+
+    /// The word after `api:` in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Webchat => "webchat",
+            Dialect::Cloud => "cloud",
+        }
+    }
 }
 
 /// A kind of managed object, in the order in which objects depend on each other.
@@ -33,8 +41,6 @@ pub enum ObjectKind {
     OpenMessagingIntegration,
     /// A messenger's configuration: a draft, and numbered versions that were published from it.
     MessengerConfiguration,
-    /// What a configuration's draft holds. Of the journal alone: it tells our drafts from those of others.
-    MessengerDraft,
     /// A deployment: it pins one published version of a configuration, which its visitors are served.
     MessengerDeployment,
 }
@@ -46,12 +52,11 @@ impl ObjectKind {
         matches!(self, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration)
     }
 
-    /// Every kind.
+    /// Every kind that git may speak of.
     pub const ALL: &'static [ObjectKind] = &[
         ObjectKind::WebMessaging,
         ObjectKind::OpenMessagingIntegration,
         ObjectKind::MessengerConfiguration,
-        ObjectKind::MessengerDraft,
         ObjectKind::MessengerDeployment,
     ];
 
@@ -61,8 +66,17 @@ impl ObjectKind {
             ObjectKind::WebMessaging => "WebMessaging",
             ObjectKind::OpenMessagingIntegration => "OpenMessagingIntegration",
             ObjectKind::MessengerConfiguration => "MessengerConfiguration",
-            ObjectKind::MessengerDraft => "MessengerDraft",
             ObjectKind::MessengerDeployment => "MessengerDeployment",
+        }
+    }
+
+    /// The API that objects of this kind are managed by.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            ObjectKind::WebMessaging => Dialect::Webchat,
+            ObjectKind::OpenMessagingIntegration
+            | ObjectKind::MessengerConfiguration
+            | ObjectKind::MessengerDeployment => Dialect::Cloud,
         }
     }
 
@@ -110,22 +124,31 @@ pub struct ObjectRef {
     /// The object; what the `webchat` dialect has but one of is not written down.
     #[serde(default = "Object::web_messaging", skip_serializing_if = "Object::is_web_messaging")]
     pub object: Object,
+    /// Whether what its draft holds is meant. Of the journal alone: it tells our drafts from those of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
 }
 
+/// How the key of a configuration's draft begins where that of the configuration has its kind.
+const DRAFT_OF: &str = "draft of ";
+
 impl ObjectRef {
+    /// An object of an organization.
+    pub fn new(organization: OrganizationId, object: Object) -> Self {
+        Self { organization, object, draft: false }
+    }
+
     /// The draft of a configuration, where this is one.
     pub fn draft(&self) -> Option<Self> {
-        let name = Arc::clone(&self.object.name);
-        let draft = Object { kind: ObjectKind::MessengerDraft, name };
-        (self.object.kind == ObjectKind::MessengerConfiguration)
-            .then(|| Self { organization: self.organization.clone(), object: draft })
+        (self.object.kind == ObjectKind::MessengerConfiguration).then(|| Self { draft: true, ..self.clone() })
     }
 
     /// The text that stands for it in the store: the organization's id alone for the `webchat` dialect.
     pub fn key(&self) -> String {
+        let draft = if self.draft { DRAFT_OF } else { "" };
         match self.object.kind {
             ObjectKind::WebMessaging => self.organization.to_string(),
-            kind => format!("{}/{}/{}", self.organization, kind.name(), self.object.name),
+            kind => format!("{}/{draft}{}/{}", self.organization, kind.name(), self.object.name),
         }
     }
 
@@ -133,11 +156,14 @@ impl ObjectRef {
     pub fn from_key(key: &str) -> Self {
         let mut parts = key.splitn(3, '/');
         let organization = OrganizationId::new(parts.next().unwrap_or_default());
-        let object = match (parts.next().and_then(ObjectKind::from_name), parts.next()) {
-            (Some(kind), Some(name)) => Object { kind, name: name.into() },
-            _ => return Self { organization: OrganizationId::new(key), object: Object::web_messaging() },
-        };
-        Self { organization, object }
+        let kind = parts.next().unwrap_or_default();
+        let (draft, kind) = kind.strip_prefix(DRAFT_OF).map_or((false, kind), |kind| (true, kind));
+        match (ObjectKind::from_name(kind), parts.next()) {
+            (Some(kind), Some(name)) => {
+                Self { organization, object: Object { kind, name: name.into() }, draft }
+            }
+            _ => Self::new(OrganizationId::new(key), Object::web_messaging()),
+        }
     }
 }
 
@@ -164,8 +190,10 @@ mod tests {
             object(ObjectKind::MessengerDeployment, ""),
             object(ObjectKind::OpenMessagingIntegration, "a"),
         ] {
-            let known = ObjectRef { organization: OrganizationId::new("5b0c8a2e"), object };
-            assert_eq!(ObjectRef::from_key(&known.key()), known);
+            let known = ObjectRef::new(OrganizationId::new("5b0c8a2e"), object);
+            for known in [known.draft(), Some(known)].into_iter().flatten() {
+                assert_eq!(ObjectRef::from_key(&known.key()), known);
+            }
         }
         for odd in ["", "a/b", "a/b/c", "a/MessengerDeployment"] {
             assert_eq!(ObjectRef::from_key(odd).key(), odd);

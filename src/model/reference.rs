@@ -5,22 +5,31 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-/// What a reference points to.
+use super::{ObjectKind, json};
+
+/// What a name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReferenceKind {
-    /// A messenger configuration.
+    /// A messenger's configuration; the platform wants one of its published versions, too.
     Configuration,
     /// A published inbound message flow.
     Flow,
-    /// A knowledge base.
-    KnowledgeBase,
-    /// A profile of supported content.
+    /// A supported content profile.
     SupportedContent,
     /// A messaging setting.
     MessagingSetting,
-    /// An integration: of push notifications, or of an identity provider.
-    Integration,
+    /// A knowledge base.
+    KnowledgeBase,
+    /// A category of the knowledge base that the same support center names.
+    KnowledgeCategory,
+    /// A label of the knowledge base that the same support center names.
+    KnowledgeLabel,
+    /// The OpenID Connect integration that visitors sign in with; the platform's field is `integrationId`.
+    AuthenticationIntegration,
+    /// A mobile push integration of the provider that stands beside the name.
+    PushIntegration,
 }
 
 impl ReferenceKind {
@@ -29,10 +38,13 @@ impl ReferenceKind {
         match self {
             ReferenceKind::Configuration => "messenger configuration",
             ReferenceKind::Flow => "inbound message flow",
-            ReferenceKind::KnowledgeBase => "knowledge base",
             ReferenceKind::SupportedContent => "supported content profile",
             ReferenceKind::MessagingSetting => "messaging setting",
-            ReferenceKind::Integration => "integration",
+            ReferenceKind::KnowledgeBase => "knowledge base",
+            ReferenceKind::KnowledgeCategory => "knowledge category",
+            ReferenceKind::KnowledgeLabel => "knowledge label",
+            ReferenceKind::AuthenticationIntegration => "OpenID Connect integration",
+            ReferenceKind::PushIntegration => "push integration",
         }
     }
 }
@@ -63,3 +75,100 @@ pub struct Named {
 
 /// What goes by each name that was asked for: nothing, one thing, or several.
 pub type Names = BTreeMap<Reference, Vec<Named>>;
+
+/// One name in a body that stands for something else in the same organization.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mention {
+    /// JSON pointer of the map that holds `name`.
+    pub pointer: String,
+    /// What it names.
+    pub reference: Reference,
+}
+
+/// Where references of a kind of object stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Dotted path of the map with the `name`, or of the list of such maps.
+    pub path: &'static str,
+    /// Whether it is a list.
+    pub is_list: bool,
+    /// What is named.
+    pub to: ReferenceKind,
+}
+
+/// Where references stand; `*` is every item of a list.
+const PLACES: &[(ObjectKind, &str, ReferenceKind)] = &[
+    (ObjectKind::OpenMessagingIntegration, "supportedContent", ReferenceKind::SupportedContent),
+    (ObjectKind::OpenMessagingIntegration, "messagingSetting", ReferenceKind::MessagingSetting),
+    (
+        ObjectKind::MessengerConfiguration,
+        "messenger.apps.knowledge.knowledgeBase",
+        ReferenceKind::KnowledgeBase,
+    ),
+    (ObjectKind::MessengerConfiguration, "supportCenter.knowledgeBase", ReferenceKind::KnowledgeBase),
+    (
+        ObjectKind::MessengerConfiguration,
+        "supportCenter.enabledCategories.*",
+        ReferenceKind::KnowledgeCategory,
+    ),
+    (ObjectKind::MessengerConfiguration, "supportCenter.labelFilter.labels.*", ReferenceKind::KnowledgeLabel),
+    (
+        ObjectKind::MessengerConfiguration,
+        "authenticationSettings.integration",
+        ReferenceKind::AuthenticationIntegration,
+    ),
+    (ObjectKind::MessengerDeployment, "configuration", ReferenceKind::Configuration),
+    (ObjectKind::MessengerDeployment, "flow", ReferenceKind::Flow),
+    (ObjectKind::MessengerDeployment, "supportedContent", ReferenceKind::SupportedContent),
+    (ObjectKind::MessengerDeployment, "pushIntegrations.*", ReferenceKind::PushIntegration),
+];
+
+/// Where references of a kind of object stand in its body.
+pub fn places(kind: ObjectKind) -> impl Iterator<Item = Place> {
+    PLACES.iter().filter(move |(of, ..)| *of == kind).map(|(_, path, to)| {
+        let (path, is_list) = path.strip_suffix(".*").map_or((*path, false), |list| (list, true));
+        Place { path, is_list, to: *to }
+    })
+}
+
+/// The references of a body in the form of manifests. A reference that is `null` names nothing.
+pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
+    let mut found = Vec::new();
+    for Place { path, is_list, to } in places(kind) {
+        let Some(place) = json::at_dotted(body, path) else { continue };
+        let at = format!("/{}", path.replace('.', "/"));
+        let mut take = |value: &Value, pointer: String| {
+            if let Some(name) = value.get("name").and_then(Value::as_str) {
+                found.push(Mention { pointer, reference: Reference { kind: to, name: name.into() } });
+            }
+        };
+        match place.as_array().filter(|_| is_list) {
+            Some(items) => {
+                items.iter().enumerate().for_each(|(index, item)| take(item, format!("{at}/{index}")));
+            }
+            None => take(place, at),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn references_are_found_where_they_stand_and_null_names_nothing() {
+        let body = json!({
+            "configuration": {"name": "web"},
+            "flow": null,
+            "pushIntegrations": [{"provider": "FCM", "name": "android"}],
+            "supportCenter": {"knowledgeBase": {"name": "not of this kind"}},
+        });
+        let found = mentions(ObjectKind::MessengerDeployment, body.as_object().unwrap());
+        let seen: Vec<(&str, &str)> =
+            found.iter().map(|at| (at.pointer.as_str(), &*at.reference.name)).collect();
+        assert_eq!(seen, [("/configuration", "web"), ("/pushIntegrations/0", "android")]);
+    }
+}

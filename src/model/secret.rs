@@ -43,14 +43,27 @@ const TOKEN_PREFIXES: &[&str] = &[
 ];
 
 /// Keys whose value would be a secret, whatever it looks like.
-const TELLING_KEYS: &[&str] =
-    &["clientsecret", "secret", "password", "passwd", "token", "accesstoken", "apikey", "privatekey"];
+const TELLING_KEYS: &[&str] = &[
+    "clientsecret",
+    "secret",
+    "password",
+    "passwd",
+    "token",
+    "accesstoken",
+    "apikey",
+    "privatekey",
+    "authorization",
+    "proxyauthorization",
+    "xapikey",
+    "xauthtoken",
+    "outboundnotificationwebhooksignaturesecrettoken",
+];
 
 /// Whether a key says that its value is a secret: `clientSecret`, `api_key`.
 pub fn is_telling(key: &str) -> bool {
     let bare = || key.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
     // The longest of them, with room for separators: a key of a megabyte is not folded to find out.
-    let Some(first) = bare().next().filter(|_| key.len() <= 40) else { return false };
+    let Some(first) = bare().next().filter(|_| key.len() <= 60) else { return false };
     TELLING_KEYS.iter().any(|telling| telling.starts_with(first) && bare().eq(telling.chars()))
 }
 

@@ -26,7 +26,7 @@ pub struct Target {
 impl Target {
     /// What has a version, a base and an audit trail of its own.
     pub fn object_ref(&self) -> ObjectRef {
-        ObjectRef { organization: self.organization.clone(), object: self.object.clone() }
+        ObjectRef::new(self.organization.clone(), self.object.clone())
     }
 
     /// Another object of the same organization.

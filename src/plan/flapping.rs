@@ -143,10 +143,7 @@ mod tests {
 
     fn revert(number: usize, path: &str, by: Option<&str>, ms: i64) -> Revert {
         Revert {
-            object: ObjectRef {
-                organization: OrganizationId::new(format!("org-{number}")),
-                object: Object::web_messaging(),
-            },
+            object: ObjectRef::new(OrganizationId::new(format!("org-{number}")), Object::web_messaging()),
             path: path.into(),
             by: by.map(actor),
             at: at(ms),

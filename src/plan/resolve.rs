@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::diff;
-use crate::model::reference::{Named, Names, Reference, ReferenceKind};
+use crate::model::reference::{Named, Names, Place, Reference, ReferenceKind, mentions, places};
 use crate::model::{Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored};
 
 /// What is known of one organization.
@@ -25,58 +25,10 @@ pub struct Organization<'a> {
     pub names: &'a Names,
 }
 
-/// How a reference stands in a body.
-#[derive(Clone, Copy)]
-enum Form {
-    /// `{name}`, which becomes `{id}`.
-    One,
-    /// `[{name, …}]`, of which each becomes `{id, …}`.
-    Many,
-    /// `{name}`, which becomes the id alone under another name.
-    IdAs(&'static str),
+/// The platform says by a bare id what stands as a reference in git.
+fn bare_id(to: ReferenceKind) -> Option<&'static str> {
+    (to == ReferenceKind::AuthenticationIntegration).then_some("integrationId")
 }
-
-/// Where references stand: the public API's models of these three kinds.
-const SPOTS: &[(ObjectKind, &[&str], &str, ReferenceKind, Form)] = &[
-    (
-        ObjectKind::MessengerConfiguration,
-        &["messenger", "apps", "knowledge"],
-        "knowledgeBase",
-        ReferenceKind::KnowledgeBase,
-        Form::One,
-    ),
-    (
-        ObjectKind::MessengerConfiguration,
-        &["supportCenter"],
-        "knowledgeBase",
-        ReferenceKind::KnowledgeBase,
-        Form::One,
-    ),
-    (
-        ObjectKind::MessengerConfiguration,
-        &["authenticationSettings"],
-        "integration",
-        ReferenceKind::Integration,
-        Form::IdAs("integrationId"),
-    ),
-    (ObjectKind::MessengerDeployment, &[], "flow", ReferenceKind::Flow, Form::One),
-    (ObjectKind::MessengerDeployment, &[], "supportedContent", ReferenceKind::SupportedContent, Form::One),
-    (ObjectKind::MessengerDeployment, &[], "pushIntegrations", ReferenceKind::Integration, Form::Many),
-    (
-        ObjectKind::OpenMessagingIntegration,
-        &[],
-        "supportedContent",
-        ReferenceKind::SupportedContent,
-        Form::One,
-    ),
-    (
-        ObjectKind::OpenMessagingIntegration,
-        &[],
-        "messagingSetting",
-        ReferenceKind::MessagingSetting,
-        Form::One,
-    ),
-];
 
 fn name_of(value: &Value) -> Option<&str> {
     value.get("name").and_then(Value::as_str)
@@ -84,37 +36,24 @@ fn name_of(value: &Value) -> Option<&str> {
 
 /// Everything that has to be looked up by name in an organization before these can be compared.
 pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
-    let mut found = BTreeSet::new();
-    let reference = |kind, value: &Value| name_of(value).map(|name| Reference { kind, name: name.into() });
-    for resource in resources {
-        for (_, path, field, kind, form) in SPOTS.iter().filter(|spot| spot.0 == resource.object.kind) {
-            let Some(value) = section(&resource.desired.body, path).and_then(|map| map.get(*field)) else {
-                continue;
-            };
-            match form {
-                Form::Many => {
-                    found.extend(
-                        value.as_array().into_iter().flatten().filter_map(|item| reference(*kind, item)),
-                    );
-                }
-                Form::One | Form::IdAs(_) => found.extend(reference(*kind, value)),
-            }
-        }
-        if let Some(name) = configuration_of(resource)
-            && !resources.iter().any(|known| is_configuration(&known.object, name))
-        {
-            found.insert(Reference { kind: ReferenceKind::Configuration, name: name.into() });
-        }
-    }
-    found
+    let known = |reference: &Reference| {
+        reference.kind == ReferenceKind::Configuration
+            && resources.iter().any(|known| is_configuration(&known.object, &reference.name))
+    };
+    let of_one = |resource: &Resource| mentions(resource.object.kind, &resource.desired.body);
+    let mentioned = resources.iter().flat_map(of_one).map(|mention| mention.reference);
+    mentioned.filter(|reference| !known(reference)).collect()
 }
 
-fn section<'a>(body: &'a Map<String, Value>, path: &[&str]) -> Option<&'a Map<String, Value>> {
-    path.iter().try_fold(body, |map, key| map.get(*key)?.as_object())
-}
-
-fn section_mut<'a>(body: &'a mut Map<String, Value>, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
-    path.iter().try_fold(body, |map, key| map.get_mut(*key)?.as_object_mut())
+/// The map that holds a dotted path's last part, and that part.
+fn parent_mut<'a, 'p>(
+    body: &'a mut Map<String, Value>,
+    path: &'p str,
+) -> Option<(&'a mut Map<String, Value>, &'p str)> {
+    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut keys = parents.split('.').filter(|key| !key.is_empty());
+    let parent = keys.try_fold(body, |map, key| map.get_mut(key)?.as_object_mut())?;
+    Some((parent, field))
 }
 
 /// The name of the configuration that a deployment serves.
@@ -142,33 +81,29 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
             None
         }
     };
-    for (_, path, field, kind, form) in SPOTS.iter().filter(|spot| spot.0 == resource.object.kind) {
-        let Some(section) = section_mut(&mut body, path) else { continue };
-        let Some(value) = section.get_mut(*field) else { continue };
-        match form {
-            Form::One => {
-                if let Some(id) = name_of(value).and_then(|name| find(*kind, name)) {
-                    *value = json!({ "id": id });
+    let others = places(resource.object.kind).filter(|place| place.to != ReferenceKind::Configuration);
+    for Place { path, is_list, to } in others {
+        let Some((section, field)) = parent_mut(&mut body, path) else { continue };
+        let Some(value) = section.get_mut(field) else { continue };
+        if let (true, Some(items)) = (is_list, value.as_array_mut()) {
+            for item in items {
+                let id = name_of(item).and_then(|name| find(to, name));
+                if let (Some(id), Some(map)) = (id, item.as_object_mut()) {
+                    map.shift_remove("name");
+                    map.insert("id".into(), id.into());
                 }
             }
-            Form::Many => {
-                for item in value.as_array_mut().into_iter().flatten() {
-                    let id = name_of(item).and_then(|name| find(*kind, name));
-                    if let (Some(id), Some(map)) = (id, item.as_object_mut()) {
-                        map.shift_remove("name");
-                        map.insert("id".into(), id.into());
-                    }
-                }
-            }
-            Form::IdAs(other) => {
-                let id = name_of(value).map(|name| find(*kind, name));
-                let null = value.is_null();
-                if null || id.is_some() {
-                    section.shift_remove(*field);
-                    section.insert((*other).into(), id.flatten().map_or(Value::Null, Value::String));
-                }
-            }
+            continue;
         }
+        let id = name_of(value).and_then(|name| find(to, name));
+        let by_id = match (&id, bare_id(to)) {
+            (Some(id), Some(_)) => Value::String(id.clone()),
+            (Some(id), None) => json!({ "id": id }),
+            (None, _) if value.is_null() => Value::Null,
+            (None, _) => continue,
+        };
+        section.shift_remove(field);
+        section.insert(bare_id(to).unwrap_or(field).into(), by_id);
     }
     if let Some(name) = configuration_of(resource) {
         match pin(at, name, known) {
@@ -183,6 +118,9 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
 
 fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Named, String> {
     let reference = Reference { kind, name: name.into() };
+    if matches!(kind, ReferenceKind::KnowledgeCategory | ReferenceKind::KnowledgeLabel) {
+        return Err(format!("{reference}: this build can't look it up; leave it out, and it stays as it is"));
+    }
     match names.get(&reference).map(Vec::as_slice) {
         Some([named]) => Ok(named),
         None | Some([]) => Err(format!("there is no {reference}")),

@@ -34,7 +34,7 @@ fn plan(
 }
 
 fn object_of(organization: &str) -> ObjectRef {
-    ObjectRef { organization: OrganizationId::new(organization), object: Object::web_messaging() }
+    ObjectRef::new(OrganizationId::new(organization), Object::web_messaging())
 }
 
 fn object(value: Value) -> Arc<Map<String, Value>> {

@@ -509,7 +509,7 @@ impl Run {
             if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
                 let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
                 let object = Object::web_messaging();
-                let object = ObjectRef { organization: status.organization.clone(), object };
+                let object = ObjectRef::new(status.organization.clone(), object);
                 notes.push(Note::JobFell { object, error });
             }
         }

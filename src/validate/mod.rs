@@ -6,16 +6,17 @@
 
 pub mod fleet;
 pub mod rules;
+mod text;
 pub mod waiver;
 
 use jiff::civil::Date;
 
-use crate::manifest::TenantManifest;
 use crate::manifest::files::Files;
 use crate::manifest::kinds::project::Rules;
-use crate::manifest::yaml::{Node, Span};
+use crate::manifest::yaml::{Node, Span, Yaml};
+use crate::manifest::{Resource, TenantManifest};
 use crate::model::secret::resembles_secret;
-use crate::model::{Finding, Fix, Severity};
+use crate::model::{Finding, Fix, ObjectKind, Severity};
 
 /// One rule.
 #[derive(Clone, Copy)]
@@ -49,6 +50,16 @@ impl<'a> Context<'a> {
         self.manifest.web.as_ref().map(|web| &web.spec)
     }
 
+    /// The tenant's objects of one kind of the `cloud` dialect.
+    pub fn resources(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Resource> + use<'a> {
+        self.manifest.resources.iter().filter(move |resource| resource.object.kind == kind)
+    }
+
+    /// The merged specs of the tenant's messenger configurations.
+    pub fn messengers(&self) -> impl Iterator<Item = &'a Node> + use<'a> {
+        self.resources(ObjectKind::MessengerConfiguration).map(|resource| &resource.spec)
+    }
+
     /// Adds a finding at a value and returns it for further detail.
     pub fn find(
         &mut self,
@@ -70,6 +81,15 @@ impl<'a> Context<'a> {
         self.findings.push(finding);
         let last = self.findings.len() - 1;
         &mut self.findings[last]
+    }
+}
+
+/// Whether a value is `null` or an empty list: named, and nothing.
+fn is_nothing(node: &Node) -> bool {
+    match &node.value {
+        Yaml::Null => true,
+        Yaml::List(items) => items.is_empty(),
+        _ => false,
     }
 }
 

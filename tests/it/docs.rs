@@ -274,3 +274,25 @@ fn a_closed_pipe_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
 }
+
+/// The example of the `cloud` dialect has nothing to be said against it, and its values can be explained.
+#[test]
+fn the_cloud_example_is_valid_and_explains_itself() {
+    let stage = Stage::new();
+    let place = root().join("examples/cloud");
+    let place = place.to_str().unwrap();
+    let checked = stage.genesync(&["validate", place, "--format", "json"]).expect(0).json();
+    assert_eq!(
+        (&checked["summary"]["tenants"], &checked["findings"]),
+        (&Value::from(1), &Value::from(Vec::<Value>::new()))
+    );
+    let explained = stage.genesync(&["explain", "messenger.styles.primaryColor", place]).expect(0).stdout;
+    assert!(
+        explained
+            .contains("acme  MessengerConfiguration `Acme web`  messenger.styles.primaryColor = \"#0B3D91\"")
+            && explained.contains("won   bases/house-style.yaml:10:"),
+        "{explained}"
+    );
+    let explained = stage.genesync(&["explain", "video.enabled", place]).expect(0).stdout;
+    assert!(explained.contains("not managed"), "{explained}");
+}

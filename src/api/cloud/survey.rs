@@ -251,9 +251,11 @@ impl ReadApi {
                     let path = "api/v2/conversations/messaging/settings";
                     self.by_page(target, path, "the messaging settings").await?
                 }
-                ReferenceKind::Integration => {
+                ReferenceKind::AuthenticationIntegration | ReferenceKind::PushIntegration => {
                     self.by_page(target, "api/v2/integrations", "the integrations").await?
                 }
+                // They are of one knowledge base, whose lists this build does not read.
+                ReferenceKind::KnowledgeCategory | ReferenceKind::KnowledgeLabel => Vec::new(),
             };
             for entity in found {
                 let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {

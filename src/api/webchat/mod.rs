@@ -223,10 +223,7 @@ fn entry(record: wire::AuditRecord) -> Entry {
         id: record.id,
         at: record.timestamp,
         action: record.action,
-        object: ObjectRef {
-            organization: OrganizationId::new(record.organization_id),
-            object: Object::web_messaging(),
-        },
+        object: ObjectRef::new(OrganizationId::new(record.organization_id), Object::web_messaging()),
         actor: record.actor,
         remote_ip: record.remote_ip.map(|ip| shown(&ip, 64).into_owned()),
         version: record.version,

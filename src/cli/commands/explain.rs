@@ -9,6 +9,7 @@ use crate::cli::session::{self, Reads};
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::config::Flags;
 use crate::controller::fleet;
+use crate::manifest::Managed;
 use crate::manifest::yaml::Node;
 use crate::model::TenantName;
 use crate::model::secret::is_telling;
@@ -18,7 +19,7 @@ use crate::validate::rules::secrets;
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Field of the WebMessaging spec, such as `widget.theme.colors.primary`
+    /// Field of a spec, such as `widget.theme.colors.primary` or `messenger.styles.primaryColor`
     field: String,
     #[command(flatten)]
     source: SourceArgs,
@@ -49,41 +50,57 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     };
     let (mut documents, mut out) = (Vec::new(), String::new());
     for manifest in &manifests {
-        let named: Vec<&Node> = manifest.layers().rev().filter_map(|layer| layer.path(&args.field)).collect();
-        let merged = manifest.web.as_ref().and_then(|web| web.spec.path(&args.field)).map(shown);
         let place = |node: &Node| {
             let location = manifest.files.locate(node.span);
             format!("{}:{}:{}", location.file, location.line, location.column)
         };
-        // Writing to a String can't fail; the results are dropped throughout.
-        let _ = match (&merged, named.split_first()) {
-            (Some(merged), Some((won, beaten))) => {
-                let mut written = writeln!(
-                    out,
-                    "{}  {} = {}\n  won   {}",
-                    manifest.name,
-                    args.field,
-                    value(Some(merged)),
-                    place(won)
-                );
-                for node in beaten {
-                    written = writeln!(out, "  beat  {}  {}", place(node), value(Some(&shown(node))));
+        let managed: Vec<Managed<'_>> = manifest.managed().collect();
+        // A field of one kind is not told of for objects of another; where none names it, the tenant does not.
+        let naming = managed.iter().filter(|managed| managed.spec.path(&args.field).is_some());
+        let mut naming: Vec<Option<&Managed<'_>>> = naming.map(Some).collect();
+        if naming.is_empty() {
+            naming.push(None);
+        }
+        for managed in naming {
+            let named: Vec<&Node> = managed
+                .iter()
+                .flat_map(|managed| managed.layers().rev())
+                .filter_map(|layer| layer.path(&args.field))
+                .collect();
+            let merged = managed.and_then(|managed| managed.spec.path(&args.field)).map(shown);
+            let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
+            let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
+            // Writing to a String can't fail; the results are dropped throughout.
+            let _ = match (&merged, named.split_first()) {
+                (Some(merged), Some((won, beaten))) => {
+                    let mut written = writeln!(
+                        out,
+                        "{}{whose}  {} = {}\n  won   {}",
+                        manifest.name,
+                        args.field,
+                        value(Some(merged)),
+                        place(won)
+                    );
+                    for node in beaten {
+                        written = writeln!(out, "  beat  {}  {}", place(node), value(Some(&shown(node))));
+                    }
+                    written
                 }
-                written
-            }
-            _ => writeln!(
-                out,
-                "{}  {} is not named: it is not managed, and what is live stays",
-                manifest.name, args.field
-            ),
-        };
-        documents.push(json!({
-            "tenant": manifest.name.as_str(),
-            "field": args.field,
-            "managed": merged.is_some(),
-            "value": merged.unwrap_or(Value::Null),
-            "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
-        }));
+                _ => writeln!(
+                    out,
+                    "{}  {} is not named: it is not managed, and what is live stays",
+                    manifest.name, args.field
+                ),
+            };
+            documents.push(json!({
+                "tenant": manifest.name.as_str(),
+                "object": object,
+                "field": args.field,
+                "managed": merged.is_some(),
+                "value": merged.unwrap_or(Value::Null),
+                "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
+            }));
+        }
     }
     match args.format {
         Format::Json => output.data(&document(&json!({"explanations": documents, "exitCode": 0}))),

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::cli::{Exit, Failure, Output};
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
+use crate::model::ObjectKind;
 use crate::render::document::{ApplyDocument, PlanDocument};
 
 /// A document that has a schema.
@@ -20,6 +21,12 @@ pub enum Document {
     Tenant,
     /// The web messaging configuration, and its layers
     WebMessaging,
+    /// A messenger's configuration, and its layers
+    MessengerConfiguration,
+    /// A messenger's deployment, and its layers
+    MessengerDeployment,
+    /// The registration of a custom channel, and its layers
+    OpenMessagingIntegration,
     /// What `plan --format json` prints
     Plan,
     /// What `apply --format json` prints
@@ -49,7 +56,10 @@ fn of(document: Document) -> (&'static str, Value) {
     match document {
         Document::Project => kind(Kind::Project),
         Document::Tenant => kind(Kind::Tenant),
-        Document::WebMessaging => kind(Kind::WebMessaging),
+        Document::WebMessaging => kind(Kind::Object(ObjectKind::WebMessaging)),
+        Document::MessengerConfiguration => kind(Kind::Object(ObjectKind::MessengerConfiguration)),
+        Document::MessengerDeployment => kind(Kind::Object(ObjectKind::MessengerDeployment)),
+        Document::OpenMessagingIntegration => kind(Kind::Object(ObjectKind::OpenMessagingIntegration)),
         Document::Plan => ("plan.json", generator().into_root_schema_for::<PlanDocument>().to_value()),
         Document::Apply => ("apply.json", generator().into_root_schema_for::<ApplyDocument>().to_value()),
     }

@@ -70,3 +70,84 @@ pub fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
+
+/// What may be left out and may not be `null`: a section, or a field of a list's item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Optional<T>(pub Option<T>);
+
+impl<T> Default for Optional<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Optional<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        present(deserializer).map(Self)
+    }
+}
+
+impl<T: Serialize> Serialize for Optional<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Optional<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// What a document may leave out.
+pub trait MayBeUnnamed {
+    /// Whether it does.
+    fn is_unnamed(&self) -> bool;
+}
+
+impl<T> MayBeUnnamed for Field<T> {
+    fn is_unnamed(&self) -> bool {
+        Field::is_unnamed(self)
+    }
+}
+
+impl<T> MayBeUnnamed for Optional<T> {
+    fn is_unnamed(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// [`MayBeUnnamed::is_unnamed`], in the form that serde asks for.
+pub fn is_unnamed(field: &impl MayBeUnnamed) -> bool {
+    field.is_unnamed()
+}
+
+/// A map of named fields: those under `must` are required, the others may be left out. Unknown ones are refused.
+macro_rules! fields {
+    ($(#[doc = $doc:literal])+ pub struct $name:ident {
+        $(must { $($(#[$must_meta:meta])+ pub $must:ident: $must_type:ty),+ $(,)? })?
+        $($(#[$meta:meta])+ pub $field:ident: $type:ty),* $(,)?
+    }) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Clone, PartialEq, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[schemars(inline)]
+        pub struct $name {
+            $($($(#[$must_meta])+ pub $must: $must_type,)+)?
+            $(
+                $(#[$meta])+
+                #[serde(default, skip_serializing_if = "crate::manifest::kinds::field::is_unnamed")]
+                pub $field: $type,
+            )*
+        }
+    };
+}
+pub(crate) use fields;

@@ -4,8 +4,13 @@
 //! Schemas are generated from them. Limits stand in [`text`] and beside each field, once.
 
 pub mod choice;
+pub mod deployment;
 pub mod field;
+pub mod integration;
+pub mod messenger;
+pub mod platform;
 pub mod project;
+pub mod resource;
 pub mod tenant;
 pub mod text;
 pub mod web_messaging;
@@ -13,6 +18,7 @@ pub mod web_messaging;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::ObjectKind;
 use choice::choice;
 use text::{LabelText, Labels, Name};
 
@@ -31,20 +37,27 @@ pub enum Kind {
     Project,
     /// `tenants/<name>/tenant.yaml`.
     Tenant,
-    /// A web messaging configuration, or a layer of one.
-    WebMessaging,
+    /// An object of an organization, or a layer of one.
+    Object(ObjectKind),
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &'static [Kind] = &[Kind::Project, Kind::Tenant, Kind::WebMessaging];
+    pub const ALL: &'static [Kind] = &[
+        Kind::Project,
+        Kind::Tenant,
+        Kind::Object(ObjectKind::WebMessaging),
+        Kind::Object(ObjectKind::OpenMessagingIntegration),
+        Kind::Object(ObjectKind::MessengerConfiguration),
+        Kind::Object(ObjectKind::MessengerDeployment),
+    ];
 
     /// The word after `kind:`.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Project => "Project",
             Kind::Tenant => "Tenant",
-            Kind::WebMessaging => "WebMessaging",
+            Kind::Object(kind) => kind.name(),
         }
     }
 
@@ -53,7 +66,10 @@ impl Kind {
         match self {
             Kind::Project => "project.json",
             Kind::Tenant => "tenant.json",
-            Kind::WebMessaging => "web-messaging.json",
+            Kind::Object(ObjectKind::WebMessaging) => "web-messaging.json",
+            Kind::Object(ObjectKind::OpenMessagingIntegration) => "open-messaging-integration.json",
+            Kind::Object(ObjectKind::MessengerConfiguration) => "messenger-configuration.json",
+            Kind::Object(ObjectKind::MessengerDeployment) => "messenger-deployment.json",
         }
     }
 

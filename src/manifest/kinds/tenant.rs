@@ -36,8 +36,10 @@ pub struct TenantDocument {
 choice! {
     /// Which API the organization speaks.
     pub enum Api {
-        /// The web messaging configuration API with versions.
+        /// The web messaging configuration API with versions: one WebMessaging a tenant.
         Webchat = "webchat",
+        /// Genesys Cloud's public API: messenger configurations, deployments and open messaging integrations.
+        Cloud = "cloud",
     }
 }
 
@@ -203,6 +205,7 @@ impl TenantDocument {
             name: TenantName::new(self.metadata.name.0.as_str()),
             dialect: match spec.api {
                 Api::Webchat => model::Dialect::Webchat,
+                Api::Cloud => model::Dialect::Cloud,
             },
             primary: model::Target {
                 organization: OrganizationId::new(spec.organization_id.0.as_str()),

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -29,46 +28,49 @@ pub trait Form {
 macro_rules! form {
     ($name:ident, $title:literal, $description:literal, $pattern:literal, $length:literal, [$($example:literal),+]) => {
         #[doc = $description]
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(pub String);
 
-        impl Form for $name {
+        impl $crate::manifest::kinds::text::Form for $name {
             const TITLE: &'static str = $title;
             const DESCRIPTION: &'static str = $description;
             const PATTERN: &'static str = $pattern;
             const LENGTH_MAX: usize = $length;
             const EXAMPLES: &'static [&'static str] = &[$($example),+];
 
-            fn regex() -> Option<&'static Regex> {
-                static REGEX: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($pattern).ok());
+            fn regex() -> Option<&'static regex::Regex> {
+                static REGEX: std::sync::LazyLock<Option<regex::Regex>> =
+                    std::sync::LazyLock::new(|| regex::Regex::new($pattern).ok());
                 REGEX.as_ref()
             }
         }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                read::<$name, D>(deserializer).map(Self)
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::manifest::kinds::text::read::<$name, D>(deserializer).map(Self)
             }
         }
 
-        impl JsonSchema for $name {
+        impl schemars::JsonSchema for $name {
             fn inline_schema() -> bool {
                 true
             }
 
-            fn schema_name() -> Cow<'static, str> {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                describe::<$name>()
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::manifest::kinds::text::describe::<$name>()
             }
         }
     };
 }
+pub(crate) use form;
 
-fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+/// Reads a text that has its form.
+pub(super) fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.chars().count() > F::LENGTH_MAX {
         return Err(D::Error::custom(format_args!(
@@ -83,7 +85,8 @@ fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Result<String, D
     Ok(text)
 }
 
-fn describe<F: Form>() -> Schema {
+/// Describes a form to a schema.
+pub(super) fn describe<F: Form>() -> Schema {
     json_schema!({
         "type": "string",
         "description": F::DESCRIPTION,

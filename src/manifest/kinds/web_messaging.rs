@@ -13,6 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use super::choice::choice;
 use super::field::{Field, present};
+use super::resource::{named, prune};
 use super::text::{
     Audience, FontFamily, FontSize, Greeting, HexColour, Items, Labels, Name, TimeOfDay, TimeZoneName, Whole,
 };
@@ -307,11 +308,7 @@ impl WebMessagingSpec {
     /// the ratio: two decimals of WCAG's formula. It stays out where it lies outside what the platform
     /// stores, which is only possible where the contrast rule was turned down.
     pub fn lower(&self) -> Desired {
-        let mut body = match serde_json::to_value(self) {
-            Ok(Value::Object(body)) => body,
-            // The type serializes to a map; there is nothing else that it could be.
-            _ => Map::new(),
-        };
+        let mut body = named(self);
         self.fill_contrast_ratio(&mut body);
         prune(&mut body);
         Desired { body: Arc::new(body), exclusive: self.exclusive, ignored: BTreeSet::new() }
@@ -338,15 +335,4 @@ impl WebMessagingSpec {
             accessibility.insert("contrastRatio".into(), Value::Number(number));
         }
     }
-}
-
-/// Drops sections that name nothing: an empty map manages no field.
-fn prune(map: &mut Map<String, Value>) {
-    map.retain(|_, value| match value {
-        Value::Object(inner) => {
-            prune(inner);
-            !inner.is_empty()
-        }
-        _ => true,
-    });
 }

@@ -13,7 +13,38 @@ pub const RULE: Rule = Rule {
     check,
 };
 
+/// Colours of a support center that are drawn on each other.
+const PAIRS: &[(&str, &str, &str)] = &[
+    ("heroStyle", "textColor", "backgroundColor"),
+    ("globalStyle", "textColor", "backgroundColor"),
+    ("globalStyle", "primaryColor", "backgroundColor"),
+];
+
+/// A colour whose partner somebody else can change underneath it.
+fn check_support_centers(context: &mut Context<'_>) {
+    for spec in context.messengers() {
+        let Some(styles) = spec.path("supportCenter.styleSetting") else { continue };
+        for (section, text, background) in PAIRS {
+            let at = |name: &str| styles.get(section).and_then(|section| section.get(name));
+            let (lonely, partner) = match (at(text), at(background)) {
+                (Some(node), None) => ((text, node), background),
+                (None, Some(node)) => ((background, node), text),
+                _ => continue,
+            };
+            context
+                .find(
+                    lonely.1.span,
+                    format!("/spec/supportCenter/styleSetting/{section}/{}", lonely.0),
+                    format!("`{}` is managed without `{partner}`, so contrast can't be checked", lonely.0),
+                )
+                .help(format!("name `{partner}` too"))
+                .weigh(Severity::Warning);
+        }
+    }
+}
+
 fn check(context: &mut Context<'_>) {
+    check_support_centers(context);
     let Some(spec) = context.web() else { return };
     let at = |name: &str| spec.path("widget.theme.colors").and_then(|colors| colors.get(name));
     let colour = |name: &str| at(name).and_then(|node| node.text()).and_then(Colour::parse);

@@ -1,7 +1,8 @@
 //! Text must stand out from what it stands on: WCAG 2.2, success criteria 1.4.3, 1.4.6 and 1.4.11.
 
-use crate::model::Severity;
+use crate::manifest::yaml::Node;
 use crate::model::colour::Colour;
+use crate::model::{Finding, Severity};
 use crate::validate::{Context, Rule};
 
 /// The rule.
@@ -29,6 +30,7 @@ const PAIRS: &[(&str, bool)] = &[
 ];
 
 fn check(context: &mut Context<'_>) {
+    check_messengers(context);
     let Some(spec) = context.web() else { return };
     let Some(primary_node) = spec.path("widget.theme.colors.primary") else { return };
     let Some(primary) = primary_node.text().and_then(Colour::parse) else { return };
@@ -55,36 +57,90 @@ fn check(context: &mut Context<'_>) {
         .collect();
     if !failing.is_empty() {
         let at = if large { "large text" } else { "text" };
-        let fix = primary.nearest_passing(background, needed);
-        let finding = context.find(
-            primary_node.span,
-            "/spec/widget/theme/colors/primary",
-            format!(
-                "{} on {} has a contrast of {ratio:.2}, {level} asks for {needed} for {at}",
-                primary.hex(),
-                background.hex()
-            ),
+        let message = format!(
+            "{} on {} has a contrast of {ratio:.2}, {level} asks for {needed} for {at}",
+            primary.hex(),
+            background.hex()
         );
-        match fix {
-            Some(colour) => {
-                let title = format!(
-                    "use {}, the nearest colour that passes ({:.2})",
-                    colour.hex(),
-                    colour.contrast(background)
-                );
-                finding
-                    .help(format!("hard to see now: {}", failing.join(", ")))
-                    .fix(title, format!("\"{}\"", colour.hex()));
-            }
-            None => {
-                finding.help(format!(
-                    "no colour of this hue passes on {}; change the background",
-                    background.hex()
-                ));
-            }
-        }
+        let finding = context.find(primary_node.span, "/spec/widget/theme/colors/primary", message);
+        propose(finding, primary, background, needed, &failing.join(", "));
     }
     check_declared(context, ratio);
+}
+
+/// Names what can't be seen, and the nearest colour with which it can.
+fn propose(finding: &mut Finding, colour: Colour, other: Colour, needed: f64, what: &str) {
+    match colour.nearest_passing(other, needed) {
+        Some(passing) => {
+            let title = format!(
+                "use {}, the nearest colour that passes ({:.2})",
+                passing.hex(),
+                passing.contrast(other)
+            );
+            finding.help(format!("hard to see now: {what}")).fix(title, format!("\"{}\"", passing.hex()));
+        }
+        None => {
+            finding.help(format!("no colour of this hue passes on {}; change the background", other.hex()));
+        }
+    }
+}
+
+/// What a messenger draws: a colour, the colour that it is drawn with (white where nothing is named, because
+/// nothing can be), and for what.
+const DRAWN: &[(&str, Option<&str>, &str)] = &[
+    (
+        "messenger.styles.primaryColor",
+        None,
+        "the header, the launcher and the visitor's messages (white on this colour)",
+    ),
+    (
+        "supportCenter.styleSetting.heroStyle.textColor",
+        Some("supportCenter.styleSetting.heroStyle.backgroundColor"),
+        "the text at the head of the support center",
+    ),
+    (
+        "supportCenter.styleSetting.globalStyle.textColor",
+        Some("supportCenter.styleSetting.globalStyle.backgroundColor"),
+        "the text of the support center",
+    ),
+    (
+        "supportCenter.styleSetting.globalStyle.primaryColor",
+        Some("supportCenter.styleSetting.globalStyle.backgroundColor"),
+        "links and controls of the support center",
+    ),
+];
+
+fn check_messengers(context: &mut Context<'_>) {
+    let needed = text_ratio("AA", false);
+    for spec in context.messengers() {
+        let is_headless = spec.path("headlessMode.enabled").and_then(Node::bool) == Some(true);
+        for (path, other, what) in DRAWN {
+            // A page that draws its own messenger draws with its own colours; the support center is its own page.
+            if is_headless && path.starts_with("messenger.") {
+                continue;
+            }
+            let read =
+                |path: &str| spec.path(path).and_then(|node| Some((node, Colour::parse(node.text()?)?)));
+            let Some((node, colour)) = read(path) else { continue };
+            let Some(background) =
+                other.map_or(Some(Colour::WHITE), |path| read(path).map(|(_, colour)| colour))
+            else {
+                continue;
+            };
+            let ratio = colour.contrast(background);
+            if ratio >= needed {
+                continue;
+            }
+            let (text, under) = if other.is_some() { (colour, background) } else { (background, colour) };
+            let message = format!(
+                "{} on {} has a contrast of {ratio:.2}, AA asks for {needed} for text",
+                text.hex(),
+                under.hex()
+            );
+            let finding = context.find(node.span, format!("/spec/{}", path.replace('.', "/")), message);
+            propose(finding, colour, background, needed, what);
+        }
+    }
 }
 
 /// The contrast that text needs (1.4.3 for AA, 1.4.6 for AAA).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Severity;
+use crate::model::{ObjectKind, Severity};
 use crate::validate::{Context, Rule};
 
 /// The rule. Claims of two tenants on one organization are found by [`crate::validate::fleet::check`].
@@ -16,6 +16,7 @@ pub const RULE: Rule = Rule {
 
 fn check(context: &mut Context<'_>) {
     check_protected(context);
+    check_api(context);
     let Some(spec) = context.manifest.tenant_spec() else { return };
     let primary = spec.get("region").and_then(|node| node.text());
     let replicas = spec.get("replicas").map(|node| node.items()).unwrap_or_default();
@@ -33,6 +34,25 @@ fn check(context: &mut Context<'_>) {
                 .help("a replica serves another region than the primary and the other replicas")
                 .weigh(Severity::Warning);
         }
+    }
+}
+
+/// What one API manages, the other does not know.
+fn check_api(context: &mut Context<'_>) {
+    let manifest = context.manifest;
+    let Some(tenant) = &manifest.tenant else { return };
+    for document in &manifest.documents {
+        let Some(node) = document.get("kind") else { continue };
+        let Some(kind) = node.text().and_then(ObjectKind::from_name) else { continue };
+        if kind.dialect() == tenant.dialect {
+            continue;
+        }
+        let api = tenant.dialect.name();
+        let kinds = ObjectKind::ALL.iter().filter(|kind| kind.dialect() == tenant.dialect);
+        let kinds = kinds.map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+        context.find(node.span, "/kind", format!("a tenant of the `{api}` API has no {}", kind.name())).help(
+            format!("kinds of this API: {kinds}; `api` in tenant.yaml says which one the tenant speaks"),
+        );
     }
 }
 

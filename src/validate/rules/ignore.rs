@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::manifest::schema::{fields, has_field, nearest};
 use crate::manifest::yaml::{Node, shown};
-use crate::model::{Desired, Severity, json};
+use crate::model::{Desired, Dialect, Severity, json};
 use crate::validate::{Context, Rule};
 
 /// The rule. Not tunable: a field that nobody looks after any more must not become a silent one.
@@ -19,13 +19,16 @@ pub const RULE: Rule = Rule {
 fn check(context: &mut Context<'_>) {
     let manifest = context.manifest;
     let Some(spec) = manifest.tenant_spec() else { return };
-    let desired = manifest.web.as_ref().and_then(|web| web.desired.as_ref());
+    let web = manifest.web.iter().filter_map(|web| web.desired.as_ref());
+    let resources = manifest.resources.iter().filter_map(|resource| resource.desired.as_ref());
+    let desired: Vec<&Desired> = web.chain(resources).collect();
+    let dialect = manifest.tenant.as_ref().map_or(Dialect::Webchat, |tenant| tenant.dialect);
     let owners = spec.get("owners").map(Node::items).unwrap_or_default();
     let owners: Vec<&str> = owners.iter().filter_map(Node::text).collect();
     let rules = spec.path("sync.ignore").map(Node::items).unwrap_or_default();
     for (index, rule) in rules.iter().enumerate() {
         let at = format!("/spec/sync/ignore/{index}");
-        check_field(context, rule, &at, desired);
+        check_field(context, rule, &at, dialect, &desired);
         check_day(context, rule, &at, &owners);
     }
 }
@@ -56,13 +59,14 @@ fn check_day(context: &mut Context<'_>, rule: &Node, at: &str, owners: &[&str]) 
         .weigh(Severity::Warning);
 }
 
-fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, desired: Option<&Desired>) {
+fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialect, desired: &[&Desired]) {
     let Some((node, text)) = rule.get("field").and_then(|node| Some((node, node.text()?))) else { return };
     let pointer = format!("{at}/field");
-    let exclusive = desired.is_some_and(|desired| desired.exclusive);
-    if !has_field(text) {
+    let exclusive = desired.iter().any(|desired| desired.exclusive);
+    if !has_field(dialect, text) {
         let message = format!("a configuration has no field `{}`", shown(text));
-        let near = meant(text, fields().iter().map(String::as_str).filter(|field| !field.ends_with('*')));
+        let known = fields(dialect);
+        let near = meant(text, known.iter().map(String::as_str).filter(|field| !field.ends_with('*')));
         let finding = context.find(node.span, pointer, message);
         match near {
             Some(near) => {
@@ -76,12 +80,14 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, desired: Option
         }
         return;
     }
-    let Some(desired) = desired else { return };
-    if exclusive || json::at_dotted(&desired.body, text).is_some() {
+    let is_named = desired.iter().any(|desired| json::at_dotted(&desired.body, text).is_some());
+    if exclusive || desired.is_empty() || is_named {
         return;
     }
     let mut named = Vec::new();
-    json::leaves(&desired.body, &mut |path, _| named.push(path.to_owned()));
+    for desired in desired {
+        json::leaves(&desired.body, &mut |path, _| named.push(path.to_owned()));
+    }
     let near = meant(text, named.iter().map(String::as_str));
     let finding = context
         .find(

@@ -4,12 +4,19 @@
 mod availability;
 mod colours;
 mod contrast;
+mod domains;
 mod flags;
 mod greeting;
 mod identity;
 mod ignore;
+mod labels;
+mod languages;
+mod references;
 pub mod secrets;
+mod support_center;
+mod text;
 mod typography;
+mod urls;
 
 use super::Rule;
 
@@ -18,10 +25,17 @@ pub const ALL: &[Rule] = &[
     availability::RULE,
     colours::RULE,
     contrast::RULE,
+    domains::RULE,
     flags::RULE,
     greeting::RULE,
     identity::RULE,
     ignore::RULE,
+    labels::RULE,
+    languages::RULE,
+    references::RULE,
     secrets::RULE,
+    support_center::RULE,
+    text::RULE,
     typography::RULE,
+    urls::RULE,
 ];

@@ -22,8 +22,9 @@ pub const HELP: &str = "name credentials under `credentials:` and keep the secre
 fn check(context: &mut Context<'_>) {
     let mut found: Vec<(Span, String)> =
         context.manifest.documents.iter().flat_map(|document| places(document, "")).collect();
-    // A layer's secret is a matter of every tenant that extends it. The last layer is the document's own.
-    found.extend(context.manifest.layers().rev().skip(1).flat_map(|layer| places(layer, "/spec")));
+    // A layer's secret is a matter of every tenant that extends it.
+    let below = context.manifest.managed().flat_map(|managed| managed.below);
+    found.extend(below.flat_map(|layer| places(layer, "/spec")));
     for (span, pointer) in found {
         context.find(span, pointer, MESSAGE).help(HELP);
     }

@@ -1,5 +1,6 @@
 //! Type that every visitor can read, whatever fonts they have.
 
+use crate::manifest::yaml::Node;
 use crate::model::Severity;
 use crate::validate::{Context, Rule};
 
@@ -27,12 +28,19 @@ const GENERIC: &[&str] = &[
 ];
 
 fn check(context: &mut Context<'_>) {
-    let Some(node) = context.web().and_then(|spec| spec.path("widget.theme.typography.fontFamily")) else {
-        return;
-    };
+    let portal = "supportCenter.styleSetting.globalStyle.fontFamily";
+    let messengers = context.messengers().map(|spec| (spec, portal));
+    let named = context.web().map(|spec| (spec, "widget.theme.typography.fontFamily")).into_iter();
+    for (spec, path) in named.chain(messengers) {
+        if let Some(node) = spec.path(path) {
+            check_fonts(context, node, &format!("/spec/{}", path.replace('.', "/")));
+        }
+    }
+}
+
+fn check_fonts(context: &mut Context<'_>, node: &Node, pointer: &str) {
     let Some(text) = node.text() else { return };
     let families: Vec<&str> = text.split(',').map(str::trim).collect();
-    let pointer = "/spec/widget/theme/typography/fontFamily";
     if families.iter().any(|family| family.is_empty()) {
         context
             .find(node.span, pointer, "the list of fonts has an empty entry")

@@ -1,0 +1,56 @@
+//! Texts of the `cloud` kinds. The platform publishes no lengths; where no source is named, a limit is ours
+//! and far above what anybody writes.
+
+use super::text::form;
+
+form!(
+    ObjectName,
+    "a name of 1 to 100 characters",
+    "What the platform's screens call it: 1 to 100 characters, no white space at either end.",
+    r"^[^\s\p{C}]([^\p{C}]*[^\s\p{C}])?$",
+    100,
+    ["Acme web (DE)"]
+);
+form!(
+    PlatformName,
+    "a name",
+    "The name of something in the organization, as its screens show it.",
+    r"^[^\s\p{C}]([^\p{C}]*[^\s\p{C}])?$",
+    256,
+    ["Inbound web messages"]
+);
+form!(
+    Language,
+    "a language tag",
+    "A language tag as of BCP 47, in upper or lower case.",
+    r"^([A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$",
+    64,
+    ["en-us", "de-de", "zh-Hant-TW"]
+);
+form!(
+    LongHexColour,
+    "a colour of six digits",
+    "A colour as `#RRGGBB`, in quotes because `#` starts a comment.",
+    r"^#[0-9A-Fa-f]{6}$",
+    7,
+    ["#0B3D91"]
+);
+form!(Address, "a URL", "An https URL.", r"^[^\s\p{C}]+$", 2_048, ["https://cdn.example.com/logo.png"]);
+form!(
+    Host,
+    "a host name",
+    "A host name, without scheme, port and path.",
+    r"^[^\s\p{C}]+$",
+    300,
+    ["www.example.com"]
+);
+form!(Line, "a line of text", "One line of text.", r"^[^\p{C}]+$", 1_000, ["checkout"]);
+form!(Prose, "a text of up to 2000 characters", "A text.", r"^[\s\S]*$", 2_000, ["How can we help?"]);
+form!(
+    IpRange,
+    "an address or a range",
+    "An IP address, or a range of them in CIDR notation.",
+    r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$",
+    49,
+    ["192.0.2.0/24", "2001:db8::/32"]
+);

@@ -1,0 +1,30 @@
+//! Texts of the `cloud` kinds: what visitors read is plain text, and nothing is other than it looks.
+
+use crate::model::Severity;
+use crate::validate::{Context, Rule, text};
+
+/// The rule. Greetings of a WebMessaging have a rule of their own.
+pub const RULE: Rule = Rule {
+    id: "text",
+    summary: "Texts that visitors read are plain text, and no value holds characters that turn or hide it",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+/// What the pointers of texts that visitors read end with.
+const READ_BY_VISITORS: &[&str] = &["/value", "/defaultValue", "/bot/name"];
+
+fn check(context: &mut Context<'_>) {
+    let manifest = context.manifest;
+    for resource in &manifest.resources {
+        text::each(&resource.spec, "/spec", &mut |node, value, pointer| {
+            if READ_BY_VISITORS.iter().any(|end| pointer.ends_with(end)) {
+                text::check(context, node, value, pointer, "text");
+            } else if let Some(c) = value.chars().find(|c| text::is_trick(*c)) {
+                let message = format!("this value contains the invisible character U+{:04X}", u32::from(c));
+                context.find(node.span, pointer, message).help("remove it");
+            }
+        });
+    }
+}

@@ -1,0 +1,58 @@
+//! Where pictures come from and where messages go: over TLS, to a host that is named.
+
+use url::Url;
+
+use crate::manifest::yaml::shown;
+use crate::model::Severity;
+use crate::validate::{Context, Rule, text};
+
+/// The rule.
+pub const RULE: Rule = Rule {
+    id: "urls",
+    summary: "URLs are absolute and use https, and a webhook is on port 443",
+    severity: Severity::Error,
+    tunable: true,
+    check,
+};
+
+/// The URL that the platform sends to, on port 443 alone.
+const WEBHOOK: &str = "/spec/outboundNotificationWebhookUrl";
+
+fn check(context: &mut Context<'_>) {
+    let manifest = context.manifest;
+    for resource in &manifest.resources {
+        text::each(&resource.spec, "/spec", &mut |node, value, pointer| {
+            // Every field of the platform that holds a URL is called so.
+            if !(pointer.ends_with("Url") || pointer.ends_with("/url")) {
+                return;
+            }
+            // A browser takes `https:host` for one, too; what the platform makes of it is not known.
+            let Some(url) =
+                Url::parse(value).ok().filter(|url| value.starts_with(&format!("{}://", url.scheme())))
+            else {
+                let message = format!("`{}` is not a URL", shown(value));
+                context.find(node.span, pointer, message).help("write all of it: https://host/path");
+                return;
+            };
+            if url.scheme() != "https" {
+                let finding =
+                    context.find(node.span, pointer, format!("this URL uses {}", shown(url.scheme())));
+                finding.help(
+                    "use https: visitors' browsers refuse the rest, and anybody could change it on its way",
+                );
+                if let Some(rest) = value.strip_prefix("http://") {
+                    finding.fix("use https", format!("https://{rest}"));
+                }
+            }
+            if !url.username().is_empty() || url.password().is_some() {
+                context
+                    .find(node.span, pointer, "this URL names a user")
+                    .help("take the user out: everybody reads it");
+            }
+            if let Some(port) = url.port().filter(|_| pointer == WEBHOOK) {
+                let message = format!("this webhook is on port {port}, the platform sends to 443 alone");
+                context.find(node.span, pointer, message).help("leave the port out");
+            }
+        });
+    }
+}
