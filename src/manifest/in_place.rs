@@ -275,8 +275,22 @@ mod tests {
 
     /// Trees of the words that the kinds know, in places where they belong and where they don't.
     fn any_tree() -> impl Strategy<Value = Node> {
-        let words =
-            ["spec", "widget", "theme", "colors", "primary", "extends", "flags", "rules", "name", "zz"];
+        let words = [
+            "spec",
+            "widget",
+            "theme",
+            "colors",
+            "primary",
+            "extends",
+            "flags",
+            "rules",
+            "name",
+            "zz",
+            "messenger",
+            "styles",
+            "languages",
+            "screens",
+        ];
         let values = ["#0B3D91", "WebMessaging", "always", "genesync/v1alpha1", "retail", "", "ü"];
         let leaf = prop_oneof![
             Just(Yaml::Null),
@@ -329,13 +343,15 @@ mod tests {
         #[test]
         fn any_tree_reads_like_its_json(spec in any_tree()) {
             same_as_json(&spec);
-            let head = compose("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: web}", 0);
-            let mut document = head.documents.into_iter().next().unwrap();
-            if let Yaml::Map(entries) = &mut document.value {
-                let key = Key { text: "spec".into(), span: spec.span };
-                entries.push((key, spec));
+            for kind in ["WebMessaging", "MessengerConfiguration"] {
+                let head = format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: web}}");
+                let mut document = compose(&head, 0).documents.into_iter().next().unwrap();
+                if let Yaml::Map(entries) = &mut document.value {
+                    let key = Key { text: "spec".into(), span: spec.span };
+                    entries.push((key, spec.clone()));
+                }
+                same_as_json(&document);
             }
-            same_as_json(&document);
         }
     }
 }

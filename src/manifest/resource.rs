@@ -81,14 +81,10 @@ impl Reader {
             resource.object.kind.name(),
             yaml::shown(&resource.object.name)
         );
+        let is_own = resource.spec.get("name").is_some_and(|name| name.span == resource.name_span);
+        let pointer = if is_own { "/spec/name" } else { "/metadata/name" };
         let related = (self.files.locate(first.name_span), "the first one".to_owned());
-        self.finding(
-            "identity",
-            message,
-            resource.name_span,
-            "/spec/name",
-            Some("give each its own name".into()),
-        );
+        self.finding("identity", message, resource.name_span, pointer, Some("give each its own name".into()));
         if let Some(finding) = self.findings.last_mut() {
             finding.related.push(related);
         }

@@ -103,3 +103,23 @@ fn waivers_hold_until_their_day_and_severities_follow_the_project() {
         ["there is no rule `contrats`", "the rule `secrets` can't be turned down or waived"]
     );
 }
+
+#[test]
+fn a_cloud_tenant_ignores_fields_of_its_own_kinds() {
+    let rule = rules::ALL.iter().find(|rule| rule.id == "ignore").unwrap();
+    let field = |field: &str| format!("{{field: {field}, until: 2027-03-31, reason: Agency at work.}}");
+    let said = |name: &str| {
+        let text = format!(
+            "apiVersion: genesync/v1alpha1\nkind: Tenant\nmetadata: {{name: acme}}\nspec:\n  organizationId: 11111111-2222-4333-8444-555555555555\n  region: eu-west-1\n  api: cloud\n  credentials: acme\n  sync:\n    ignore:\n      - {}\n---\napiVersion: genesync/v1alpha1\nkind: MessengerConfiguration\nmetadata: {{name: web}}\nspec: {{messenger: {{styles: {{primaryColor: \"#0B3D91\"}}}}}}\n---\napiVersion: genesync/v1alpha1\nkind: MessengerDeployment\nmetadata: {{name: shop}}\nspec: {{status: Active}}\n",
+            field(name)
+        );
+        findings(rule, &text).into_iter().map(|finding| finding.severity).collect::<Vec<_>>()
+    };
+    for managed in ["messenger.styles", "messenger.styles.primaryColor", "status"] {
+        assert_eq!(said(managed), [], "{managed}");
+    }
+    assert_eq!(said("description"), [Severity::Warning]);
+    for unknown in ["greetings.delayMs", "name", "signatureSecret"] {
+        assert_eq!(said(unknown), [Severity::Error], "{unknown}");
+    }
+}

@@ -45,7 +45,7 @@ form!(
     ["www.example.com"]
 );
 form!(Line, "a line of text", "One line of text.", r"^[^\p{C}]+$", 1_000, ["checkout"]);
-form!(Prose, "a text of up to 2000 characters", "A text.", r"^[\s\S]*$", 2_000, ["How can we help?"]);
+form!(Prose, "a text of up to 2000 characters", "A text.", r"^[\s\S]*$", 2_000, ["Welcome"]);
 form!(
     IpRange,
     "an address or a range",

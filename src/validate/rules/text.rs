@@ -12,14 +12,21 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// What the pointers of texts that visitors read end with.
-const READ_BY_VISITORS: &[&str] = &["/value", "/defaultValue", "/bot/name"];
+/// How the pointers of texts that visitors read begin and end.
+const READ_BY_VISITORS: &[(&str, &str)] = &[
+    ("/spec/customI18nLabels/", "/value"),
+    ("/spec/supportCenter/customMessages/", "/defaultValue"),
+    ("/spec/messenger/", "/bot/name"),
+];
 
 fn check(context: &mut Context<'_>) {
     let manifest = context.manifest;
     for resource in &manifest.resources {
         text::each(&resource.spec, "/spec", &mut |node, value, pointer| {
-            if READ_BY_VISITORS.iter().any(|end| pointer.ends_with(end)) {
+            if READ_BY_VISITORS
+                .iter()
+                .any(|(begin, end)| pointer.starts_with(begin) && pointer.ends_with(end))
+            {
                 text::check(context, node, value, pointer, "text");
             } else if let Some(c) = value.chars().find(|c| text::is_trick(*c)) {
                 let message = format!("this value contains the invisible character U+{:04X}", u32::from(c));

@@ -22,8 +22,9 @@ fn check(context: &mut Context<'_>) {
     let manifest = context.manifest;
     for resource in &manifest.resources {
         text::each(&resource.spec, "/spec", &mut |node, value, pointer| {
-            // Every field of the platform that holds a URL is called so.
-            if !(pointer.ends_with("Url") || pointer.ends_with("/url")) {
+            // Every field of the platform that holds a URL is called so; a header has any name.
+            let is_url = pointer.ends_with("Url") || pointer.ends_with("/url");
+            if !is_url || pointer.starts_with("/spec/webhookHeaders/") {
                 return;
             }
             // A browser takes `https:host` for one, too; what the platform makes of it is not known.
