@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 /// How far back realtime queries reach.
 const REALTIME: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long a stretch one query covers.
-const STRETCH: SignedDuration = SignedDuration::from_hours(31 * 24);
+const STRETCH: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How many transactions are remembered.
 const TRANSACTIONS_MAX: usize = 10_000;
 const PAGE_SIZE_MAX: u64 = 500;
@@ -154,7 +154,7 @@ impl Wanted {
             times.ok_or_else(|| bad_request(format!("Interval [{}] is not valid.", self.interval)))?;
         if from > to || to.duration_since(from) > STRETCH {
             return Err(bad_request(format!(
-                "Interval [{}] is empty or longer than 31 days.",
+                "Interval [{}] is empty or longer than 30 days.",
                 self.interval
             )));
         }
