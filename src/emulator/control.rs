@@ -5,6 +5,7 @@
 //! Start reading at [`World::control`].
 
 use crate::emulator::actor::Actor;
+use crate::emulator::cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::fault::Fault;
 use crate::emulator::message::{Request, Response};
@@ -16,13 +17,19 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct EditBody {
     organization_id: String,
     actor: Actor,
-    patch: Map<String, Value>,
+    patch: Option<Map<String, Value>>,
+    create: Option<CreateEdit>,
+    draft: Option<DraftEdit>,
+    publish: Option<PublishEdit>,
+    deployment: Option<DeploymentEdit>,
+    delete: Option<BTreeMap<EditKind, String>>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +60,7 @@ impl World {
     fn dispatch_control(&mut self, request: &Request, now: Timestamp) -> Answer {
         let allowed = match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/_emulator/requests") => return self.list_requests(&request.query),
-            ("GET", "/_emulator/state") => return Ok(Response::json(200, &self.state())),
+            ("GET", "/_emulator/state") => return Ok(Response::json(200, &self.state(now))),
             ("POST", "/_emulator/edit") => return self.control_edit(parse(request)?, now),
             ("GET", "/_emulator/faults") => return Ok(self.list_faults()),
             ("POST", "/_emulator/faults") => {
@@ -105,11 +112,23 @@ impl World {
 
     fn control_edit(&mut self, body: EditBody, now: Timestamp) -> Answer {
         self.must_exist(&body.organization_id)?;
-        let version = self.edit(&body.organization_id, &body.actor, &Value::Object(body.patch), now);
-        Ok(Response::json(200, &json!({ "version": version })))
+        let EditBody { organization_id, actor, patch, create, draft, publish, deployment, delete } = body;
+        let edit = CloudEdit { create, draft, publish, deployment, delete };
+        let answer = match patch {
+            Some(patch) if edit.is_empty() => {
+                let version = self.edit(&organization_id, &actor, &Value::Object(patch), now);
+                json!({ "version": version })
+            }
+            None if !edit.is_empty() => self.try_cloud_edit(&organization_id, &actor, &edit, now)?,
+            _ => {
+                let message = "an edit has either a `patch`, or parts of the cloud API's";
+                return Err(ApiError::malformed(message));
+            }
+        };
+        Ok(Response::json(200, &answer))
     }
 
-    fn state(&self) -> Value {
+    fn state(&self, now: Timestamp) -> Value {
         let mut organizations = Map::new();
         for (id, organization) in &self.organizations {
             let known = organization.current.as_ref();
@@ -132,7 +151,13 @@ impl World {
             audit.push(shown);
         }
         let jobs: Vec<Value> = self.jobs.iter().map(|job| job.to_json()).collect();
-        json!({"organizations": organizations, "audit": audit, "jobs": jobs})
+        let mut state = json!({"organizations": organizations, "audit": audit, "jobs": jobs});
+        if let Value::Object(fields) = &mut state
+            && !self.cloud.organizations.is_empty()
+        {
+            fields.insert("cloud".to_owned(), self.cloud.state(now));
+        }
+        state
     }
 }
 

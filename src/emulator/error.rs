@@ -61,6 +61,21 @@ impl ApiError {
         self
     }
 
+    /// Returns the status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Returns the headers.
+    pub fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// Returns a text member of the body; empty where there is none.
+    pub fn text(&self, name: &str) -> &str {
+        self.body.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// Makes the answer to the request of that id.
     pub fn into_response(mut self, request_id: &str) -> Response {
         if let Some(place) = self.body.get_mut("contextId") {

@@ -5,12 +5,14 @@
 //! Start reading at [`strike`].
 
 use crate::emulator::actor::Actor;
+use crate::emulator::cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
 use crate::emulator::error::{ApiError, usual_code};
 use crate::emulator::glob;
 use crate::emulator::message::{Request, Response};
 use crate::emulator::route::Route;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something that goes wrong with chosen requests.
@@ -57,6 +59,17 @@ pub enum FaultAction {
         /// The `Retry-After` header, as it is sent.
         retry_after: Option<String>,
     },
+    /// As [`FaultAction::Status`], in words of one's own.
+    Error {
+        /// 200 to 599.
+        status: u16,
+        /// The `Retry-After` header, as it is sent.
+        retry_after: Option<String>,
+        /// The error's code.
+        code: Option<String>,
+        /// The error's message.
+        message: Option<String>,
+    },
     /// The answer is late by this many milliseconds.
     Delay(u64),
     /// The connection is closed without an answer.
@@ -71,6 +84,13 @@ pub enum FaultAction {
         actor: Actor,
         /// The JSON merge patch (RFC 7396).
         patch: Map<String, Value>,
+    },
+    /// Somebody changes objects of the organization just before the request is handled.
+    CloudEdit {
+        /// Who edits.
+        actor: Actor,
+        /// What.
+        edit: Box<CloudEdit>,
     },
     /// These targets of the replication that is requested end FAILED.
     FailTargets(Vec<String>),
@@ -114,9 +134,11 @@ impl Armed {
     fn matches(&self, request: &Request, route: &Route, organization: Option<&str>) -> bool {
         // A fault that only makes sense for one kind of request neither hits nor counts any other.
         let sensible = match self.fault.action {
-            FaultAction::Stale => matches!(route, Route::Read(_)),
+            FaultAction::Stale => {
+                matches!(route, Route::Read(_)) || matches!(route, Route::Cloud(_)) && request.method == "GET"
+            }
             FaultAction::FailTargets(_) => matches!(route, Route::Replicate),
-            FaultAction::Edit { .. } => organization.is_some(),
+            FaultAction::Edit { .. } | FaultAction::CloudEdit { .. } => organization.is_some(),
             _ => true,
         };
         let wanted = &self.fault.requests;
@@ -148,11 +170,18 @@ pub(super) fn strike(
 }
 
 /// Answers a scripted status.
-pub(super) fn scripted(status: u16, retry_after: Option<&str>, request_id: &str) -> Response {
+pub(super) fn scripted(
+    status: u16,
+    retry_after: Option<&str>,
+    code: Option<&str>,
+    message: Option<&str>,
+    request_id: &str,
+) -> Response {
     if matches!(status, 204 | 304) {
         return Response::empty(status);
     }
-    let mut error = ApiError::new(status, usual_code(status), "scripted by a fault of the emulator");
+    let message = message.unwrap_or("scripted by a fault of the emulator");
+    let mut error = ApiError::new(status, code.unwrap_or_else(|| usual_code(status)), message);
     if let Some(value) = retry_after {
         error = error.with_header("retry-after", value);
     }
@@ -176,7 +205,8 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64
     }
 }
 
-/// A [`FaultAction`] as it is written: exactly one of the fields, `retryAfter` beside `status`.
+/// A [`FaultAction`] as it is written: exactly one of the fields, and `retryAfter`, `code` and `message` beside
+/// `status`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Script {
@@ -184,6 +214,10 @@ struct Script {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,11 +232,35 @@ struct Script {
     fail_targets: Option<Vec<String>>,
 }
 
+/// An edit as it is written: `patch` alone, or parts of a [`CloudEdit`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ScriptEdit {
     actor: Actor,
-    patch: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    create: Option<CreateEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draft: Option<DraftEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publish: Option<PublishEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<DeploymentEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete: Option<BTreeMap<EditKind, String>>,
+}
+
+impl ScriptEdit {
+    fn action(self) -> Result<FaultAction, String> {
+        let ScriptEdit { actor, patch, create, draft, publish, deployment, delete } = self;
+        let edit = CloudEdit { create, draft, publish, deployment, delete };
+        match patch {
+            Some(patch) if edit.is_empty() => Ok(FaultAction::Edit { actor, patch }),
+            None if !edit.is_empty() => Ok(FaultAction::CloudEdit { actor, edit: Box::new(edit) }),
+            _ => Err("an edit has either a `patch`, or parts of the cloud API's".to_owned()),
+        }
+    }
 }
 
 impl TryFrom<Script> for FaultAction {
@@ -218,19 +276,28 @@ impl TryFrom<Script> for FaultAction {
         if retry_after.is_some() && script.status.is_none() {
             return Err("`retryAfter` goes with `status`".to_owned());
         }
+        if (script.code.is_some() || script.message.is_some()) && script.status.is_none() {
+            return Err("`code` and `message` go with `status`".to_owned());
+        }
         if script.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return Err("`status` is from 200 to 599".to_owned());
         }
         if script.stale == Some(false) || script.garbage == Some(false) {
             return Err("`stale` and `garbage` are true or left out".to_owned());
         }
+        let edit = script.edit.map(ScriptEdit::action).transpose()?;
+        let (code, message) = (script.code, script.message);
+        let answer = script.status.map(|status| match (&code, &message) {
+            (None, None) => FaultAction::Status { status, retry_after },
+            _ => FaultAction::Error { status, retry_after, code, message },
+        });
         let mut actions: Vec<FaultAction> = [
-            script.status.map(|status| FaultAction::Status { status, retry_after }),
+            answer,
             script.delay_ms.map(FaultAction::Delay),
             script.drop.map(FaultAction::Drop),
             script.stale.map(|_| FaultAction::Stale),
             script.garbage.map(|_| FaultAction::Garbage),
-            script.edit.map(|edit| FaultAction::Edit { actor: edit.actor, patch: edit.patch }),
+            edit,
             script.fail_targets.map(FaultAction::FailTargets),
         ]
         .into_iter()
@@ -252,12 +319,30 @@ impl From<FaultAction> for Script {
             FaultAction::Status { status, retry_after } => {
                 Script { status: Some(status), retry_after: retry_after.map(Value::String), ..nothing }
             }
+            FaultAction::Error { status, retry_after, code, message } => {
+                let retry_after = retry_after.map(Value::String);
+                Script { status: Some(status), retry_after, code, message, ..nothing }
+            }
             FaultAction::Delay(delay_ms) => Script { delay_ms: Some(delay_ms), ..nothing },
             FaultAction::Drop(when) => Script { drop: Some(when), ..nothing },
             FaultAction::Stale => Script { stale: Some(true), ..nothing },
             FaultAction::Garbage => Script { garbage: Some(true), ..nothing },
             FaultAction::Edit { actor, patch } => {
-                Script { edit: Some(ScriptEdit { actor, patch }), ..nothing }
+                let edit = ScriptEdit {
+                    actor,
+                    patch: Some(patch),
+                    create: None,
+                    draft: None,
+                    publish: None,
+                    deployment: None,
+                    delete: None,
+                };
+                Script { edit: Some(edit), ..nothing }
+            }
+            FaultAction::CloudEdit { actor, edit } => {
+                let CloudEdit { create, draft, publish, deployment, delete } = *edit;
+                let edit = ScriptEdit { actor, patch: None, create, draft, publish, deployment, delete };
+                Script { edit: Some(edit), ..nothing }
             }
             FaultAction::FailTargets(ids) => Script { fail_targets: Some(ids), ..nothing },
         }

@@ -1,4 +1,4 @@
-//! The emulated platform: an embedded, deterministic stand-in for the `webchat` API.
+//! The emulated platform: an embedded, deterministic stand-in for the `webchat` API and for the cloud API.
 //!
 //! In: HTTP requests (as [`Request`] values, or over a socket through [`serve`]), the time, a world file
 //! ([`seed_from_json`]) and, over the control surface below `/_emulator`, scripted faults and people's edits.
@@ -10,11 +10,12 @@
 //!
 //! Start reading at [`World::handle`], which every request goes through. From there: `route` says what is
 //! asked, `fault` what goes wrong with it, and `configuration`, `replication`, `audit` and `oauth` what the
-//! platform does.
+//! platform does. `cloud` is the cloud API, which shares tokens, faults, settings and the log with the other.
 
 mod actor;
 mod audit;
 mod call;
+mod cloud;
 mod configuration;
 mod control;
 mod error;
@@ -41,6 +42,8 @@ mod tests;
 
 pub use actor::{Actor, ActorKind};
 pub use audit::{AuditAction, AuditRecord, Change};
+pub use cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
+pub use cloud::seed::{SeedClientCloud, SeedCloud, SeedConfiguration};
 pub use configuration::Configuration;
 pub use fault::{DropWhen, Fault, FaultAction, FaultMatch};
 pub use http::serve;

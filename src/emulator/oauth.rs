@@ -32,6 +32,11 @@ pub(super) struct Grant {
 }
 
 impl Grant {
+    /// Returns the client.
+    pub fn client(&self) -> &SeedClient {
+        &self.client
+    }
+
     /// Names the caller.
     pub fn actor(&self) -> Actor {
         Actor::client(&self.client.id, &self.client.name)
@@ -75,13 +80,15 @@ impl World {
             }
             None => return Err(refusal(400, "invalid_request", "the form has no `grant_type`")),
         }
-        let known = self
-            .credentials(call.request)
-            .and_then(|(id, secret)| self.clients.get(&id).filter(|client| client.secret == secret).cloned());
+        let known = self.credentials(call.request).and_then(|(id, secret)| {
+            let listed = self.clients.get(&id).filter(|client| client.secret == secret).cloned();
+            listed.or_else(|| self.unlisted_client(&id, &secret))
+        });
         let Some(client) = known else {
             let error = refusal(401, "invalid_client", "the client's id or secret is wrong");
             return Err(error.with_header("www-authenticate", "Basic realm=\"emulator\""));
         };
+        self.count_token_request(&client, call.now)?;
         let wanted: BTreeSet<String> =
             field("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let scopes = match &client.scopes {
@@ -130,7 +137,20 @@ impl World {
         self.tokens.get(bearer(request)?).map(|token| token.client.id.clone())
     }
 
-    fn credentials(&self, request: &Request) -> Option<(String, String)> {
+    /// Finds the client whose token a request carries, expired or not.
+    pub(super) fn client_by_token(&self, request: &Request) -> Option<&Arc<SeedClient>> {
+        self.tokens.get(bearer(request)?).map(|token| &token.client)
+    }
+
+    /// Forgets the token of a request.
+    pub(super) fn revoke(&mut self, request: &Request) {
+        if let Some(token) = bearer(request) {
+            self.tokens.remove(token);
+        }
+    }
+
+    /// Reads the client's id and secret from a token request.
+    pub(super) fn credentials(&self, request: &Request) -> Option<(String, String)> {
         if let Some(encoded) = scheme(request, "basic") {
             let bytes = base64_decode(encoded)?;
             let text = String::from_utf8(bytes).ok()?;

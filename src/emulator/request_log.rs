@@ -24,6 +24,9 @@ pub(super) struct Entry {
     pub client_id: Option<String>,
     pub if_match: Option<String>,
     pub body_sha256: Option<String>,
+    /// What is odd about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
 }
 
 /// The newest entries; numbers go on from 1 whatever is forgotten.
@@ -72,6 +75,7 @@ mod tests {
             client_id: None,
             if_match: None,
             body_sha256: None,
+            note: None,
         };
         let mut log = RequestLog::default();
         (0..ENTRIES_MAX + 5).for_each(|_| log.push(entry.clone()));

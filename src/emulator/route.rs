@@ -2,6 +2,7 @@
 //!
 //! In: method and path. Out: a [`Route`]. Never: looks at who asks or whether the thing exists.
 
+use crate::emulator::cloud::route::CloudRoute;
 use crate::emulator::message::Request;
 use crate::emulator::text::percent_decode;
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(super) enum Route {
     Job(String),
     /// Search the audit trail.
     Audit,
+    /// Something of the cloud API.
+    Cloud(CloudRoute),
     /// The path exists, but not with this method; the allowed ones, and the organization if it names one.
     WrongMethod(&'static str, Option<String>),
     /// There is nothing there.
@@ -51,7 +54,7 @@ impl Route {
                 only("GET", method, Route::Job(percent_decode(id)))
             }
             ["", "api", "v2", "audit", "records", "query"] => only("POST", method, Route::Audit),
-            _ => Route::Unknown,
+            _ => CloudRoute::of(method, path).map_or(Route::Unknown, Route::Cloud),
         }
     }
 
@@ -66,7 +69,7 @@ impl Route {
                 [only] => text(only),
                 _ => None,
             },
-            Route::Token | Route::Job(_) | Route::Unknown => None,
+            Route::Token | Route::Job(_) | Route::Cloud(_) | Route::Unknown => None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! what it would not accept today. Start reading at [`seed_from_json`].
 
 use crate::emulator::actor::Actor;
+use crate::emulator::cloud::seed::{SeedClientCloud, SeedCloud};
 use crate::emulator::fault::Fault;
 use crate::emulator::settings::SettingsPatch;
 use jiff::{SignedDuration, Timestamp};
@@ -30,6 +31,9 @@ pub struct Seed {
     /// The faults in force from the start.
     #[serde(default)]
     pub faults: Vec<Fault>,
+    /// The world file lists no clients: every UUID names one, with the secret of the only listed one.
+    #[serde(skip)]
+    pub any_client: bool,
 }
 
 /// A client of the API.
@@ -46,6 +50,10 @@ pub struct SeedClient {
     pub scopes: Option<Vec<String>>,
     /// The organizations it may touch; `None` is all.
     pub organizations: Option<Vec<String>>,
+    /// Whose tokens it gets, where it is a client of the cloud API.
+    pub cloud: Option<SeedClientCloud>,
+    /// What it may do with the cloud API; `None` is everything.
+    pub permissions: Option<Vec<String>>,
 }
 
 impl fmt::Debug for SeedClient {
@@ -55,6 +63,8 @@ impl fmt::Debug for SeedClient {
             .field("name", &self.name)
             .field("scopes", &self.scopes)
             .field("organizations", &self.organizations)
+            .field("cloud", &self.cloud)
+            .field("permissions", &self.permissions)
             .finish_non_exhaustive()
     }
 }
@@ -71,6 +81,8 @@ pub struct SeedOrganization {
     pub version: Option<u64>,
     /// Who made it; the person `seed` when left out.
     pub modified_by: Option<Actor>,
+    /// What it has that the cloud API manages.
+    pub cloud: Option<SeedCloud>,
 }
 
 /// Why a world file cannot be used.
@@ -93,6 +105,24 @@ pub enum SeedError {
         /// The organization.
         id: String,
     },
+    /// The cloud part of an organization contradicts itself.
+    #[error("in the world file, organization `{id}`: {problem}")]
+    Cloud {
+        /// The organization.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A client belongs to an organization that is not there.
+    #[error(
+        "in the world file, client `{id}` belongs to `{organization}`, which is not among its organizations"
+    )]
+    Homeless {
+        /// The client.
+        id: String,
+        /// The organization.
+        organization: String,
+    },
 }
 
 impl Seed {
@@ -110,7 +140,11 @@ impl Seed {
                 name: client_id.to_owned(),
                 scopes: None,
                 organizations: None,
+                cloud: None,
+                permissions: None,
             });
+            // A world file that lists organizations but no clients still says which organizations there are.
+            self.any_client = self.organizations.is_none();
         }
         self
     }
@@ -129,6 +163,18 @@ pub fn seed_from_json(bytes: &[u8]) -> Result<Seed, SeedError> {
             || organization.version.is_some() && organization.configuration.is_none();
         if wrong {
             return Err(SeedError::Version { id: organization.id.clone() });
+        }
+        if let Some(problem) = organization.cloud.as_ref().and_then(SeedCloud::problem) {
+            return Err(SeedError::Cloud { id: organization.id.clone(), problem });
+        }
+    }
+    if let Some(organizations) = &seed.organizations {
+        for client in &seed.clients {
+            let Some(cloud) = &client.cloud else { continue };
+            if !organizations.iter().any(|known| known.id == cloud.organization) {
+                let (id, organization) = (client.id.clone(), cloud.organization.clone());
+                return Err(SeedError::Homeless { id, organization });
+            }
         }
     }
     Ok(seed)

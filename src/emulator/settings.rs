@@ -4,59 +4,71 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How slow and how strict the emulated platform is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Settings {
+/// Defines both structs from one list, so that no setting can be in one and not in the other.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty = $usual:expr,)*) => {
+        /// How slow and how strict the emulated platform is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub struct Settings {
+            $($(#[$doc])* pub $name: $kind,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Settings {
+                Settings { $($name: $usual,)* }
+            }
+        }
+
+        /// Changes to [`Settings`]; what is `None` stays as it is.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct SettingsPatch {
+            $($(#[$doc])* pub $name: Option<$kind>,)*
+        }
+
+        impl SettingsPatch {
+            /// Returns the settings with the given ones changed.
+            pub fn apply(&self, settings: &Settings) -> Settings {
+                Settings { $($name: self.$name.unwrap_or(settings.$name),)* }
+            }
+        }
+    };
+}
+
+settings! {
     /// Added to every answer, in milliseconds.
-    pub latency_ms: u64,
+    latency_ms: u64 = 0,
     /// How long an audit record stays invisible, in milliseconds.
-    pub audit_delay_ms: u64,
+    audit_delay_ms: u64 = 300,
     /// From the request of a replication to its end, in milliseconds.
-    pub replication_delay_ms: u64,
+    replication_delay_ms: u64 = 300,
     /// Requests a minute for each organization; 0 is no limit.
-    pub rate_limit_per_minute: u64,
+    rate_limit_per_minute: u64 = 0,
     /// How long a new token is good for, in seconds.
-    pub token_lifetime_s: u64,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            latency_ms: 0,
-            audit_delay_ms: 300,
-            replication_delay_ms: 300,
-            rate_limit_per_minute: 0,
-            token_lifetime_s: 3600,
-        }
-    }
-}
-
-/// Changes to [`Settings`]; what is `None` stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SettingsPatch {
-    /// See [`Settings::latency_ms`].
-    pub latency_ms: Option<u64>,
-    /// See [`Settings::audit_delay_ms`].
-    pub audit_delay_ms: Option<u64>,
-    /// See [`Settings::replication_delay_ms`].
-    pub replication_delay_ms: Option<u64>,
-    /// See [`Settings::rate_limit_per_minute`].
-    pub rate_limit_per_minute: Option<u64>,
-    /// See [`Settings::token_lifetime_s`].
-    pub token_lifetime_s: Option<u64>,
-}
-
-impl SettingsPatch {
-    /// Returns the settings with the given ones changed.
-    pub fn apply(&self, settings: &Settings) -> Settings {
-        Settings {
-            latency_ms: self.latency_ms.unwrap_or(settings.latency_ms),
-            audit_delay_ms: self.audit_delay_ms.unwrap_or(settings.audit_delay_ms),
-            replication_delay_ms: self.replication_delay_ms.unwrap_or(settings.replication_delay_ms),
-            rate_limit_per_minute: self.rate_limit_per_minute.unwrap_or(settings.rate_limit_per_minute),
-            token_lifetime_s: self.token_lifetime_s.unwrap_or(settings.token_lifetime_s),
-        }
-    }
+    token_lifetime_s: u64 = 3600,
+    /// Cloud: how long a draft, a version or a deployment is Pending after it was written, in milliseconds.
+    active_delay_ms: u64 = 300,
+    /// Cloud: how long a new object stays unknown to reads, in milliseconds.
+    visible_delay_ms: u64 = 0,
+    /// Cloud: how long reads show the state before a write, in milliseconds.
+    stale_delay_ms: u64 = 0,
+    /// Cloud: how long the delivery network shows the state before a change of a deployment, in milliseconds.
+    cdn_delay_ms: u64 = 300,
+    /// Cloud: how long the creation of an open messaging integration takes, in milliseconds.
+    integration_delay_ms: u64 = 300,
+    /// Cloud: requests a minute for each token; 0 is no limit.
+    token_rate_limit_per_minute: u64 = 0,
+    /// Cloud: token requests a minute for each client; 0 is no limit.
+    token_requests_per_minute: u64 = 0,
+    /// Cloud: no page has more entities than this, whatever was asked for; 0 leaves the API's own maximum.
+    page_size_max: u64 = 0,
+    /// Cloud: from the request of an audit query to its end, in milliseconds.
+    audit_query_delay_ms: u64 = 300,
+    /// Cloud: audit queries that are requested now end Failed.
+    audit_query_fails: bool = false,
+    /// Cloud: the service WebDeployments is among those of realtime audits.
+    audit_realtime: bool = true,
+    /// Cloud: results of an audit query are redirected to a download where the caller allows it.
+    audit_redirect: bool = false,
 }

@@ -146,7 +146,10 @@ fn the_control_surface_looks_in_and_pulls_strings() {
     assert_eq!(
         settings,
         json!({"latencyMs": 5, "auditDelayMs": 300, "replicationDelayMs": 300,
-        "rateLimitPerMinute": 0, "tokenLifetimeS": 3600})
+        "rateLimitPerMinute": 0, "tokenLifetimeS": 3600, "activeDelayMs": 300, "visibleDelayMs": 0,
+        "staleDelayMs": 0, "cdnDelayMs": 300, "integrationDelayMs": 300, "tokenRateLimitPerMinute": 0,
+        "tokenRequestsPerMinute": 0, "pageSizeMax": 0, "auditQueryDelayMs": 300, "auditQueryFails": false,
+        "auditRealtime": true, "auditRedirect": false})
     );
     let dropped = rig.outcome("PUT", &path("o"), &[("if-match", "\"1\"")], &json!({}));
     assert_eq!((dropped.response, dropped.delay_ms), (None, 5));

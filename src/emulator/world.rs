@@ -7,6 +7,10 @@
 use crate::emulator::actor::Actor;
 use crate::emulator::audit::{AuditRecord, Origin};
 use crate::emulator::call::Call;
+use crate::emulator::cloud::dispatch::{self, window_key};
+use crate::emulator::cloud::ids::{self, Kind};
+use crate::emulator::cloud::route::Operation;
+use crate::emulator::cloud::{Cloud, token};
 use crate::emulator::configuration::{Configuration, Organization};
 use crate::emulator::control::is_control;
 use crate::emulator::error::{Answer, ApiError};
@@ -22,7 +26,7 @@ use crate::emulator::settings::{Settings, SettingsPatch};
 use crate::emulator::text::hex;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The whole platform: organizations, clients, jobs, audit trail, faults, request log.
@@ -32,7 +36,9 @@ pub struct World {
     pub(super) clients: BTreeMap<String, Arc<SeedClient>>,
     pub(super) tokens: BTreeMap<String, Token>,
     /// Only the organizations of the seed exist.
-    listed: bool,
+    pub(super) listed: bool,
+    /// Every UUID names a client.
+    pub(super) any_client: bool,
     pub(super) organizations: BTreeMap<String, Organization>,
     buckets: BTreeMap<String, Bucket>,
     pub(super) jobs: Vec<Job>,
@@ -45,7 +51,13 @@ pub struct World {
     pub(super) tokens_issued: u64,
     pub(super) control_calls: u64,
     edits: u64,
+    pub(super) cloud: Cloud,
+    /// Whole exchanges for tests to look at; `None` keeps none.
+    exchanges: Option<VecDeque<(Request, Response)>>,
 }
+
+/// How many exchanges are kept.
+const EXCHANGES_MAX: usize = 100_000;
 
 impl World {
     /// Makes a world from what exists at the start.
@@ -58,6 +70,13 @@ impl World {
             });
             organizations.insert(known.id.clone(), Organization { current, previous: None });
         }
+        let mut cloud = Cloud::default();
+        let described = || {
+            let listed = seed.organizations.iter().flatten();
+            listed.filter_map(|known| Some((&known.id, known.cloud.as_ref()?)))
+        };
+        described().for_each(|(_, described)| cloud.take_ids(described));
+        described().for_each(|(id, described)| cloud.seed(id, described));
         let clients =
             seed.clients.iter().map(|client| (client.id.clone(), Arc::new(client.clone()))).collect();
         World {
@@ -65,6 +84,7 @@ impl World {
             clients,
             tokens: BTreeMap::new(),
             listed: seed.organizations.is_some(),
+            any_client: seed.any_client,
             organizations,
             buckets: BTreeMap::new(),
             jobs: Vec::new(),
@@ -76,6 +96,8 @@ impl World {
             tokens_issued: 0,
             control_calls: 0,
             edits: 0,
+            cloud,
+            exchanges: None,
         }
     }
 
@@ -97,7 +119,11 @@ impl World {
                 None
             }
             Some(FaultAction::Status { status, retry_after }) => {
-                Some(fault::scripted(status, retry_after.as_deref(), &call.request_id))
+                Some(self.scripted(&call, status, retry_after.as_deref(), None, None))
+            }
+            Some(FaultAction::Error { status, retry_after, code, message }) => {
+                let (code, message) = (code.as_deref(), message.as_deref());
+                Some(self.scripted(&call, status, retry_after.as_deref(), code, message))
             }
             Some(FaultAction::Garbage) => {
                 self.execute(&call);
@@ -109,13 +135,27 @@ impl World {
                 }
                 Some(self.execute(&call))
             }
+            Some(FaultAction::CloudEdit { actor, edit }) => {
+                if let Some(id) = &call.organization {
+                    // What is not there to be edited any more is not edited.
+                    let _ = self.try_cloud_edit(id, &actor, &edit, now);
+                }
+                Some(self.execute(&call))
+            }
             Some(FaultAction::Delay(more_ms)) => {
                 delay_ms = delay_ms.saturating_add(more_ms);
                 Some(self.execute(&call))
             }
             Some(FaultAction::Stale | FaultAction::FailTargets(_)) | None => Some(self.execute(&call)),
         };
-        Handled { response: self.close(&call, client_id, response), delay_ms }
+        let response = self.close(&call, client_id, response);
+        if let (Some(kept), Some(response)) = (&mut self.exchanges, &response) {
+            if kept.len() >= EXCHANGES_MAX {
+                kept.pop_front();
+            }
+            kept.push_back((request.clone(), response.clone()));
+        }
+        Handled { response, delay_ms }
     }
 
     /// Refuses a request whose body is too large to be read; `request` has everything but the body.
@@ -126,9 +166,27 @@ impl World {
             return Handled { response: Some(self.answer_control(Err(error))), delay_ms: 0 };
         }
         let call = self.open(request, now);
+        let is_cloud = matches!(call.route, Route::Cloud(_));
+        let error = if is_cloud { dispatch::too_large() } else { error };
         let client_id = self.client_of(request, false);
         let response = error.into_response(&call.request_id);
         Handled { response: self.close(&call, client_id, Some(response)), delay_ms: self.settings.latency_ms }
+    }
+
+    /// Keeps each request with its answer from now on; the oldest are forgotten when there are too many.
+    pub fn keep_exchanges(&mut self) {
+        self.exchanges.get_or_insert_default();
+    }
+
+    /// Returns the requests that were answered since they are kept, oldest first. Those to the control surface
+    /// are not among them.
+    pub fn exchanges(&self) -> Vec<(Request, Response)> {
+        self.exchanges.iter().flatten().cloned().collect()
+    }
+
+    /// Renders an organization as the control surface shows it, where the cloud API manages it.
+    pub fn cloud_state(&self, organization_id: &str, now: Timestamp) -> Option<serde_json::Value> {
+        self.cloud.state(now).get(organization_id).cloned()
     }
 
     /// Adds faults behind those in force.
@@ -196,8 +254,13 @@ impl World {
 
     fn open<'a>(&self, request: &'a Request, now: Timestamp) -> Call<'a> {
         let route = Route::of(&request.method, &request.path);
-        let organization = route.organization(request);
-        let request_id = format!("req-{}", self.log.newest() + 1);
+        let number = self.log.newest() + 1;
+        let cloud = self.cloud_organization(request, &route);
+        let organization = cloud.or_else(|| route.organization(request));
+        let request_id = match route {
+            Route::Cloud(_) => ids::counted(Kind::Correlation, number),
+            _ => format!("req-{number}"),
+        };
         Call { request, now, request_id, route, organization, fault: None }
     }
 
@@ -212,7 +275,13 @@ impl World {
                 return Err(ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}"))
                     .with_header("allow", *allowed));
             }
-            Route::Token => return self.issue_token(call),
+            Route::Token => {
+                return match self.issue_token(call) {
+                    Err(error) if self.speaks_cloud(call.request) => Ok(token::refuse(&error)),
+                    answer => answer,
+                };
+            }
+            Route::Cloud(route) => return self.dispatch_cloud(call, route),
             _ => {}
         }
         let grant = self.authenticate(call)?;
@@ -227,9 +296,25 @@ impl World {
             Route::Replicate => self.start_replication(call, &grant),
             Route::Job(id) => self.read_job(id, &grant),
             Route::Audit => self.query_audit(call, &grant),
-            Route::Token | Route::WrongMethod(..) | Route::Unknown => {
+            Route::Token | Route::Cloud(_) | Route::WrongMethod(..) | Route::Unknown => {
                 Err(ApiError::new(404, "not.found", "there is nothing at this path"))
             }
+        }
+    }
+
+    /// Answers a scripted status in the words of the API that is asked.
+    fn scripted(
+        &self,
+        call: &Call,
+        status: u16,
+        retry_after: Option<&str>,
+        code: Option<&str>,
+        message: Option<&str>,
+    ) -> Response {
+        match call.route {
+            Route::Cloud(_) => dispatch::scripted(status, retry_after, code, message, &call.request_id),
+            Route::Token if self.speaks_cloud(call.request) => token::scripted(status, code, message),
+            _ => fault::scripted(status, retry_after, code, message, &call.request_id),
         }
     }
 
@@ -258,8 +343,16 @@ impl World {
             client_id,
             if_match: request.header("if-match").map(str::to_owned),
             body_sha256: (!request.body.is_empty()).then(|| hex(&Sha256::digest(&request.body))),
+            note: odd(call),
         });
         let mut response = response?;
+        if let Route::Cloud(_) = call.route {
+            let per_minute = self.settings.token_rate_limit_per_minute;
+            if let Some(key) = window_key(request) {
+                response = self.cloud.windows.tell(&key, per_minute, call.now, response);
+            }
+            return Some(response.with_header("inin-correlation-id", call.request_id.clone()));
+        }
         let per_minute = self.settings.rate_limit_per_minute;
         if let Some(bucket) = self.bucket(call) {
             let remaining = bucket.remaining(call.now);
@@ -269,4 +362,11 @@ impl World {
         }
         Some(response.with_header("x-request-id", call.request_id.clone()))
     }
+}
+
+/// Notes what a log should not be silent about.
+fn odd(call: &Call) -> Option<&'static str> {
+    let Route::Cloud(route) = &call.route else { return None };
+    let leaked = route.operation == Operation::Download && call.request.header("authorization").is_some();
+    leaked.then_some("a download was asked for with an Authorization header")
 }

@@ -1,6 +1,6 @@
 //! What holds for any input: an answer, and the same one every time.
 
-use crate::emulator::fixture::{AUDIT, REPLICATE};
+use crate::emulator::fixture::{AUDIT, REPLICATE, Rig};
 use crate::emulator::{Request, World};
 use serde_json::{Value, json};
 
@@ -27,6 +27,31 @@ fn random_request(lcg: &mut Lcg) -> Request {
         "/api/v2/webchat/configurations/replicate/job-1",
         AUDIT,
         "",
+        "/api/v2/webdeployments/configurations/00000000-c0f1-4000-8000-000000000001/versions/draft",
+        "/api/v2/webdeployments/configurations/00000000-c0f1-4000-8000-000000000001/versions/draft/publish",
+        "/api/v2/webdeployments/configurations/00000000-c0f1-4000-8000-000000000001/versions/1",
+        "/api/v2/webdeployments/configurations/00000000-c0f1-4000-8000-000000000001",
+        "/api/v2/webdeployments/configurations?pageSize=1&after=at_99999999999999999999",
+        "/api/v2/webdeployments/configurations?before=at_18446744073709551615",
+        "/api/v2/webdeployments/deployments",
+        "/api/v2/webdeployments/deployments/00000000-de91-4000-8000-000000000001?expand=flowDetails,%",
+        "/api/v2/webdeployments/deployments/00000000-de91-4000-8000-000000000001/configurations",
+        "/api/v2/webdeployments/deployments/00000000-de91-4000-8000-000000000001/identityresolution",
+        "/api/v2/conversations/messaging/integrations/open",
+        "/api/v2/conversations/messaging/integrations/open/00000000-09e1-4000-8000-000000000001",
+        "/api/v2/flows?pageNumber=4294967295&pageSize=100&name=*%2a",
+        "/api/v2/knowledge/knowledgebases?after=at_",
+        "/api/v2/organizations/me",
+        "/api/v2/organizations/limits/namespaces/platform.api",
+        "/api/v2/tokens/me",
+        "/api/v2/audits/query",
+        "/api/v2/audits/query/realtime?expand=user",
+        "/api/v2/audits/query/realtime/related",
+        "/api/v2/audits/query/00000000-7a45-4000-8000-000000000001",
+        "/api/v2/audits/query/00000000-7a45-4000-8000-000000000001/results?cursor=from_18446744073709551615&allowRedirect=true",
+        "/_download/audits/00000000-7a45-4000-8000-000000000001",
+        "/webdeployments/v1/deployments/00000000-de91-4000-8000-000000000001/config.json",
+        "/webdeployments/v1/deployments/%ff/domains.json",
         "/",
         "//",
         "/_emulator",
@@ -56,12 +81,28 @@ fn random_request(lcg: &mut Lcg) -> Request {
         "{\"latencyMs\":18446744073709551615,\"replicationDelayMs\":18446744073709551615}",
         "{\"replicationDelayMs\":0,\"tokenLifetimeS\":18446744073709551615,\"rateLimitPerMinute\":18446744073709551615}",
         "{\"rateLimitPerMinute\":0,\"replicationDelayMs\":5}",
+        "{\"activeDelayMs\":18446744073709551615,\"pageSizeMax\":1,\"auditRedirect\":true,\"tokenRateLimitPerMinute\":1}",
+        "{\"activeDelayMs\":0,\"staleDelayMs\":3,\"visibleDelayMs\":50,\"tokenRateLimitPerMinute\":0}",
+        "{\"activeDelayMs\":0,\"visibleDelayMs\":0,\"cdnDelayMs\":0,\"auditQueryDelayMs\":0,\"tokenLifetimeS\":3600}",
+        "{\"name\":\"n\",\"messenger\":{\"apps\":[]},\"video\":null}",
+        "{\"name\":\"n\",\"status\":\"Inactive\",\"configuration\":{\"id\":\"00000000-c0f1-4000-8000-000000000001\",\"version\":\"1\"}}",
+        "{\"resolveIdentities\":true}",
+        "{\"name\":\"o\",\"outboundNotificationWebhookUrl\":\"https://h.example\",\"outboundNotificationWebhookSignatureSecretToken\":\"0123456789abcdef\"}",
+        "{\"interval\":\"2026-03-01T00:00:00Z/2026-03-02T00:00:00Z\",\"pageSize\":500,\"pageNumber\":18446744073709551615}",
+        "{\"interval\":\"-009999-01-01T00:00:00Z/9999-01-01T00:00:00Z\"}",
+        "{\"auditId\":\"00000000-a0d1-4000-8000-000000000001\"}",
+        "{\"organizationId\":\"o\",\"actor\":\"ann\",\"create\":{\"configuration\":{\"name\":\"n\"},\"deployment\":{\"configuration\":7}}}",
+        "{\"organizationId\":\"o\",\"actor\":\"ann\",\"draft\":{\"configuration\":\"n\",\"patch\":{\"name\":null,\"status\":\"Error\"}},\"publish\":{\"configuration\":\"n\"}}",
+        "{\"organizationId\":\"o\",\"actor\":\"ann\",\"deployment\":{\"deployment\":\"n\",\"version\":\"newest\"},\"delete\":{\"flow\":\"Inbound messages\"}}",
     ];
-    let method = lcg.pick(&["GET", "PUT", "POST", "DELETE", "HEAD", "\u{1}"]);
-    // Half of them are nearly right, or little of the platform would ever be reached.
-    let nearly = lcg.below(2) == 0;
-    let places = if nearly { 5 } else { paths.len() };
-    let mut request = Request::new(method, lcg.pick(&paths[..places])).with_body(lcg.pick(&bodies));
+    let method = lcg.pick(&["GET", "PUT", "POST", "DELETE", "PATCH", "\u{1}"]);
+    // Most of them are nearly right, or little of the platform would ever be reached.
+    let (nearly, places) = match lcg.below(4) {
+        0 => (true, 0..5),
+        1 | 2 => (true, 5..30),
+        _ => (false, 0..paths.len()),
+    };
+    let mut request = Request::new(method, lcg.pick(&paths[places])).with_body(lcg.pick(&bodies));
     for _ in 0..if nearly { 0 } else { lcg.below(3) } {
         let at = lcg.below(request.body.len() + 1);
         request.body.insert(at, lcg.below(256) as u8);
@@ -69,7 +110,10 @@ fn random_request(lcg: &mut Lcg) -> Request {
     request
         .with_header(
             "authorization",
-            lcg.pick(&["Bearer emulator-token-1", "Basic Yzpz", "Basic %", "", " ", "é"]),
+            match lcg.below(3) {
+                0 => lcg.pick(&["Basic Yzpz", "Basic %", "", " ", "é"]),
+                _ => "Bearer emulator-token-1",
+            },
         )
         .with_header("if-match", lcg.pick(&["1", "\"2\"", "3", "", "é", "99999999999999999999"]))
         .with_header("x-forwarded-for", lcg.pick(&["", ",", "10.0.0.1, 10.0.0.2"]))
@@ -77,21 +121,31 @@ fn random_request(lcg: &mut Lcg) -> Request {
 
 #[test]
 fn any_bytes_are_answered_and_the_same_calls_give_the_same_bytes() {
-    let start = crate::emulator::tests::configured();
+    let start = Rig::new(&json!({
+        "clients": [{"id": "c", "secret": "s", "name": "c", "cloud": {"organization": "o"}}],
+        "organizations": [{"id": "o", "configuration": {"n": 1}}, {"id": "p"}, {"id": "q"}],
+    }));
     let mut runs = [start.clone(), start];
     let outcomes = runs.each_mut().map(|rig| {
         let mut lcg = Lcg(7);
         let mut outcomes = Vec::new();
-        for step in 0..4_000 {
+        for step in 0..8_000 {
             rig.pass(lcg.below(50) as i64);
             let mut request = random_request(&mut lcg);
             match rig.world.configuration("o") {
                 Some(current) => request = request.with_header("if-match", &current.version.to_string()),
                 None => request.headers.retain(|name, _| name != "if-match"),
             }
+            if request.header("authorization").is_some_and(|header| header.starts_with("Bearer")) {
+                request = request.with_header("authorization", &format!("Bearer {}", rig.token));
+            }
             outcomes.push(rig.send(request));
             if step % 100 == 0 {
                 rig.world.clear_faults();
+                // A token can be revoked or used up, and then nothing is reached any more.
+                let calm = json!({"tokenRateLimitPerMinute": 0, "tokenLifetimeS": 3600, "activeDelayMs": 0});
+                rig.post("/_emulator/settings", &calm);
+                rig.token = rig.token_for("c", "s", "").1;
                 outcomes.push(rig.outcome("GET", "/_emulator/state", &[], &Value::Null));
             }
         }
@@ -100,11 +154,15 @@ fn any_bytes_are_answered_and_the_same_calls_give_the_same_bytes() {
     assert!(outcomes[0] == outcomes[1]);
     let accepted = runs[0].world.writes();
     assert!(accepted > 20, "the requests reach deep enough: {accepted}");
+    let mut cloud = 0;
     for handled in &outcomes[0] {
         if let Some(response) = &handled.response {
-            assert!(response.header("x-request-id").is_some());
+            cloud += u32::from(response.status < 300 && response.header("inin-correlation-id").is_some());
+            let id = response.header("x-request-id").or(response.header("inin-correlation-id"));
+            assert!(id.is_some());
         }
     }
+    assert!(cloud > 100, "the requests reach deep enough: {cloud}");
 }
 
 #[test]

@@ -1,0 +1,158 @@
+//! The audit trail of the cloud API.
+//!
+//! In: [`Event`]s with who caused them. Out: records, in the API's shape.
+//! Never: forgets a record, or shows one before its time or to another organization.
+
+use crate::emulator::actor::{Actor, ActorKind};
+use crate::emulator::audit::{Change, Origin};
+use crate::emulator::cloud::audit_query::Transaction;
+use crate::emulator::cloud::ids::{Counters, Kind, person};
+use crate::emulator::cloud::{Event, Object, Work};
+use crate::emulator::seed::later;
+use crate::emulator::tree;
+use jiff::{Timestamp, Unit};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// Services with their entity types and actions.
+pub(crate) const SERVICES: &[(&str, &[(&str, &[&str])])] = &[
+    (
+        "WebDeployments",
+        &[
+            ("Configuration", &["Create", "Update", "Delete"]),
+            ("ConfigurationVersion", &["Publish"]),
+            ("Deployment", &["Create", "Update", "Delete"]),
+        ],
+    ),
+    ("Messaging", &[("OpenIntegration", &["Create", "Update", "Delete"])]),
+];
+
+/// What was done, and the queries over it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    pub records: Vec<Record>,
+    pub transactions: VecDeque<Transaction>,
+}
+
+/// One thing that was done.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub id: String,
+    pub organization_id: String,
+    pub origin: Origin,
+    pub visible_at: Timestamp,
+    pub service: &'static str,
+    pub entity_type: &'static str,
+    pub action: &'static str,
+    pub entity_id: String,
+    pub entity_name: String,
+    pub changes: Vec<Change>,
+}
+
+impl Record {
+    /// Renders the record; people's names only where they are asked for.
+    pub fn render(&self, with_names: bool) -> Value {
+        let mut shown = Object::new();
+        shown.insert("id".to_owned(), json!(self.id));
+        shown.insert("userHomeOrgId".to_owned(), json!(self.organization_id));
+        match self.origin.actor.kind {
+            ActorKind::User => shown.insert("user".to_owned(), user(&self.origin.actor, with_names)),
+            ActorKind::Client => {
+                let id = &self.origin.actor.id;
+                let client = json!({"id": id, "selfUri": format!("/api/v2/oauth/clients/{id}")});
+                shown.insert("client".to_owned(), client)
+            }
+        };
+        let at = self.origin.at;
+        let changes: Vec<Value> = self.changes.iter().map(change).collect();
+        let message = format!("{} of {} {}", self.action, self.entity_type, self.entity_name);
+        let rest = json!({
+            "remoteIp": [self.origin.remote_ip],
+            "serviceName": self.service,
+            "level": "USER",
+            "eventDate": at.round(Unit::Millisecond).unwrap_or(at),
+            "message": {"message": message},
+            "action": self.action,
+            "entity": {"id": self.entity_id, "name": self.entity_name, "selfUri": self.self_uri()},
+            "entityType": self.entity_type,
+            "status": "SUCCESS",
+            "application": "Emulator",
+            "initiatingAction": {"transactionId": self.origin.request_id, "actionContext": self.action},
+            "transactionInitiator": true,
+            "propertyChanges": changes,
+            "context": {},
+        });
+        if let Value::Object(rest) = rest {
+            shown.extend(rest);
+        }
+        Value::Object(shown)
+    }
+
+    fn self_uri(&self) -> String {
+        let id = &self.entity_id;
+        match self.entity_type {
+            "Deployment" => format!("/api/v2/webdeployments/deployments/{id}"),
+            "OpenIntegration" => format!("/api/v2/conversations/messaging/integrations/open/{id}"),
+            _ => format!("/api/v2/webdeployments/configurations/{id}"),
+        }
+    }
+}
+
+impl Trail {
+    /// Writes down what was done.
+    pub fn record(&mut self, counters: &mut Counters, organization_id: &str, work: &Work, event: Event) {
+        self.records.push(Record {
+            id: counters.next(Kind::Audit),
+            organization_id: organization_id.to_owned(),
+            origin: work.origin.clone(),
+            visible_at: later(work.at(), work.settings.audit_delay_ms),
+            service: event.service,
+            entity_type: event.entity_type,
+            action: event.action,
+            entity_id: event.id,
+            entity_name: event.name,
+            changes: tree::changes(event.old.as_ref(), event.new.as_ref()),
+        });
+    }
+}
+
+/// Lists the services, without one of them.
+pub(crate) fn services(without: Option<&str>) -> Value {
+    let offered = SERVICES.iter().filter(|(name, _)| Some(*name) != without);
+    let rendered = offered.map(|(name, entities)| {
+        let entities: Vec<Value> =
+            entities.iter().map(|(name, actions)| json!({"name": name, "actions": actions})).collect();
+        json!({"name": name, "entities": entities})
+    });
+    json!({ "services": rendered.collect::<Vec<Value>>() })
+}
+
+fn user(actor: &Actor, with_name: bool) -> Value {
+    let id = person(actor);
+    let mut shown = json!({"id": id, "selfUri": format!("/api/v2/users/{id}")});
+    if with_name && let Value::Object(fields) = &mut shown {
+        fields.insert("name".to_owned(), json!(actor.name));
+    }
+    shown
+}
+
+/// Renders a change as lists of texts, which is how the API has them; nothing stands for absence.
+fn change(change: &Change) -> Value {
+    let texts = |value: &Value| -> Vec<String> {
+        match value {
+            Value::Null => Vec::new(),
+            Value::String(text) => vec![text.clone()],
+            Value::Array(items) => items.iter().map(as_text).collect(),
+            other => vec![as_text(other)],
+        }
+    };
+    json!({
+        "property": change.property,
+        "oldValues": texts(&change.old_value),
+        "newValues": texts(&change.new_value),
+    })
+}
+
+fn as_text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,369 @@
+//! Deployments: each puts one published version of a configuration on somebody's pages.
+//!
+//! In: deployments that are written. Out: their states over time, and what the delivery network is handed.
+//! Never: moves a deployment to another version by itself. Start reading at [`Organization::write_deployment`].
+
+use crate::emulator::cloud::cdn::Edge;
+use crate::emulator::cloud::configuration::{
+    Configuration, Look, Revision, Stamp, Status, sizes, without_own,
+};
+use crate::emulator::cloud::directory::{MESSAGE_FLOW, Shelf};
+use crate::emulator::cloud::error::{Detail, bad_request, invalid, not_found};
+use crate::emulator::cloud::history::History;
+use crate::emulator::cloud::ids::{Counters, Kind};
+use crate::emulator::cloud::organization::Organization;
+use crate::emulator::cloud::query::Query;
+use crate::emulator::cloud::{Done, Event, Object, Work, member, shape, text};
+use crate::emulator::error::ApiError;
+use crate::emulator::seed::later;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// A deployment as it was at some time.
+#[derive(Clone, Debug)]
+pub(crate) struct Placement {
+    /// What was written, without the fields that are the platform's own.
+    pub body: Object,
+    pub created: Stamp,
+    pub modified: Stamp,
+    pub status: Status,
+}
+
+/// One deployment.
+#[derive(Clone, Debug)]
+pub(crate) struct Deployment {
+    pub place: u64,
+    pub id: String,
+    pub states: History<Arc<Placement>>,
+    /// What the delivery network serves.
+    pub edge: History<Arc<Edge>>,
+    /// How guests are told apart.
+    pub identity: History<Arc<Object>>,
+}
+
+impl Deployment {
+    /// Returns the name of what is there, empty where nothing is.
+    pub fn name(&self) -> &str {
+        self.states.current().map(|state| text(&state.body, "name")).unwrap_or_default()
+    }
+
+    /// Says whether it has a version of that configuration.
+    pub fn pins(&self, configuration_id: &str) -> bool {
+        let pinned = self.states.current().and_then(|state| member(&state.body, "configuration.id"));
+        pinned.and_then(Value::as_str) == Some(configuration_id)
+    }
+
+    fn event(&self, action: &'static str, old: Option<Object>, new: Option<Object>) -> Event {
+        let (id, name) = (self.id.clone(), self.name().to_owned());
+        Event { service: "WebDeployments", entity_type: "Deployment", action, id, name, old, new }
+    }
+}
+
+impl Placement {
+    /// Returns the configuration's id and the version that it has.
+    pub fn pin(&self) -> (&str, &str) {
+        let part = |path| member(&self.body, path).and_then(Value::as_str).unwrap_or_default();
+        (part("configuration.id"), part("configuration.version"))
+    }
+}
+
+/// Keeps of a reference what the platform looks at.
+fn reduced(mut body: Object) -> Object {
+    body = without_own(body);
+    for (name, kept) in
+        [("configuration", &["id", "version"][..]), ("flow", &["id"]), ("supportedContent", &["id"])]
+    {
+        if let Some(Value::Object(reference)) = body.get_mut(name) {
+            reference.retain(|field, _| kept.contains(&field.as_str()));
+        }
+    }
+    for name in ["snippet"] {
+        body.shift_remove(name);
+    }
+    body
+}
+
+impl Organization {
+    /// Finds a deployment that is there.
+    pub fn deployment(&self, id: &str) -> Result<&Deployment, ApiError> {
+        let found = self.deployments.iter().find(|known| known.id == id && known.states.current().is_some());
+        found.ok_or_else(|| not_found(id))
+    }
+
+    fn deployment_mut(&mut self, id: &str) -> Result<&mut Deployment, ApiError> {
+        let mut known = self.deployments.iter_mut();
+        known.find(|known| known.id == id && known.states.current().is_some()).ok_or_else(|| not_found(id))
+    }
+
+    /// Refuses a deployment that the platform would not take.
+    pub fn check_deployment(&self, body: &Object, work: &Work) -> Result<(), ApiError> {
+        let mut wrong = shape::violations(body, &shape::DEPLOYMENT);
+        if !wrong.is_empty() {
+            return Err(invalid(&wrong));
+        }
+        let part = |path| member(body, path).and_then(Value::as_str);
+        if !(1..=100).contains(&text(body, "name").chars().count()) {
+            wrong.push(Detail::new("name", "must have 1 to 100 characters"));
+        }
+        let domains = member(body, "allowedDomains").and_then(Value::as_array);
+        let all = member(body, "allowAllDomains") == Some(&Value::Bool(true));
+        if all && domains.is_some_and(|domains| !domains.is_empty()) {
+            wrong.push(Detail::new("allowedDomains", "must be empty when all domains are allowed"));
+        }
+        let flow = part("flow.id").map(|id| self.directory.find(Shelf::Flows, id));
+        match flow {
+            Some(None) => wrong.push(Detail::new("flow.id", "does not exist")),
+            Some(Some(flow)) if text(&flow.shown, "type") != MESSAGE_FLOW => {
+                wrong.push(Detail::new("flow.id", "is no inbound message flow"));
+            }
+            Some(Some(flow)) if !flow.shown.contains_key("publishedVersion") => {
+                wrong.push(Detail::new("flow.id", "is not published"));
+            }
+            Some(Some(_)) | None => {}
+        }
+        if part("supportedContent.id")
+            .is_some_and(|id| self.directory.find(Shelf::SupportedContent, id).is_none())
+        {
+            wrong.push(Detail::new("supportedContent.id", "does not exist"));
+        }
+        let pushes = member(body, "pushIntegrations").and_then(Value::as_array);
+        for (index, push) in pushes.into_iter().flatten().enumerate() {
+            let id = push.get("id").and_then(Value::as_str).unwrap_or_default();
+            if self.directory.find(Shelf::Integrations, id).is_none() {
+                wrong.push(Detail::new(format!("pushIntegrations[{index}].id"), "does not exist"));
+            }
+        }
+        let configuration = part("configuration.id").and_then(|id| self.configuration(id).ok());
+        let version = part("configuration.version").unwrap_or_default();
+        match configuration.map(|known| known.version(version)) {
+            None => wrong.push(Detail::new("configuration.id", "does not exist")),
+            Some(None) => wrong.push(Detail::new("configuration.version", "is no published version")),
+            Some(Some(found)) if found.status.at(work.at()) != "Active" => {
+                return Err(bad_request(format!("Version {version} of the configuration is not Active.")));
+            }
+            Some(Some(_)) => {}
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
+    }
+
+    /// Makes a deployment.
+    pub fn create_deployment(
+        &mut self,
+        counters: &mut Counters,
+        work: &Work,
+        id: Option<String>,
+        body: Object,
+    ) -> Done {
+        let stamp = Stamp::of(work);
+        let placement = Placement {
+            status: status_of(&body, work),
+            body: reduced(body),
+            created: stamp.clone(),
+            modified: stamp,
+        };
+        let id = id.unwrap_or_else(|| counters.next(Kind::Deployment));
+        counters.take(&id);
+        let edge = Arc::new(self.edge(&id, &placement));
+        // Nothing is served before it is Active for the first time.
+        let served_at = later(work.active_at(), work.settings.cdn_delay_ms);
+        let new = Deployment {
+            place: counters.place(),
+            id,
+            states: History::new(work.appears_at(), Arc::new(placement.clone())),
+            edge: History::new(served_at, edge),
+            identity: History::new(
+                work.at(),
+                Arc::new(Object::from_iter([("resolveIdentities".to_owned(), json!(false))])),
+            ),
+        };
+        let shown = Value::Object(self.render_deployment(&new, &placement, work.at()));
+        let event = new.event("Create", None, Some(placement.body));
+        self.deployments.push(new);
+        Done { shown, event }
+    }
+
+    /// Replaces a deployment by another, whole.
+    pub fn write_deployment(&mut self, id: &str, work: &Work, body: Object) -> Result<Done, ApiError> {
+        let old = self.deployment(id)?.states.current().cloned().ok_or_else(|| not_found(id))?;
+        let placement = Placement {
+            status: status_of(&body, work),
+            body: reduced(body),
+            created: old.created.clone(),
+            modified: Stamp::of(work),
+        };
+        let edge = Arc::new(self.edge(id, &placement));
+        let known = self.deployment_mut(id)?;
+        known.states.push(work.at(), work.shows_at(), Some(Arc::new(placement.clone())));
+        known.edge.push(work.at(), later(work.at(), work.settings.cdn_delay_ms), Some(edge));
+        let event = known.event("Update", Some(old.body.clone()), Some(placement.body.clone()));
+        let known = self.deployment(id)?;
+        let shown = Value::Object(self.render_deployment(known, &placement, work.at()));
+        Ok(Done { shown, event })
+    }
+
+    /// Deletes a deployment.
+    pub fn delete_deployment(&mut self, id: &str, work: &Work) -> Result<Done, ApiError> {
+        let known = self.deployment_mut(id)?;
+        let old = known.states.current().map(|state| state.body.clone());
+        let event = known.event("Delete", old, None);
+        known.states.push(work.at(), work.shows_at(), None);
+        known.edge.push(work.at(), later(work.at(), work.settings.cdn_delay_ms), None);
+        Ok(Done { shown: Value::Null, event })
+    }
+
+    /// Renders a deployment, with what the platform adds to its references.
+    pub fn render_deployment(&self, known: &Deployment, state: &Placement, now: jiff::Timestamp) -> Object {
+        let mut shown = Object::new();
+        shown.insert("id".to_owned(), json!(known.id));
+        shown.extend(state.body.clone());
+        let (id, version) = state.pin();
+        let configuration = self.configurations.iter().find(|known| known.id == id);
+        shown.insert(
+            "configuration".to_owned(),
+            json!({
+                "id": id,
+                "name": configuration.map(Configuration::name).unwrap_or_default(),
+                "version": version,
+                "selfUri": format!("/api/v2/webdeployments/configurations/{id}/versions/{version}"),
+            }),
+        );
+        for (name, shelf) in [("flow", Shelf::Flows), ("supportedContent", Shelf::SupportedContent)] {
+            let id = member(&state.body, name).and_then(|reference| reference.get("id")?.as_str());
+            if let Some(item) = id.and_then(|id| self.directory.find(shelf, id)) {
+                let uri = item.shown.get("selfUri");
+                shown.insert(name.to_owned(), json!({"id": item.id, "name": item.name(), "selfUri": uri}));
+            }
+        }
+        let domain = self.domain();
+        let snippet = format!(
+            "<script type=\"text/javascript\" src=\"https://apps.{domain}/genesys-bootstrap/genesys.min.js\" data-deployment-id=\"{}\"></script>",
+            known.id
+        );
+        shown.insert("snippet".to_owned(), json!(snippet));
+        shown.insert("status".to_owned(), json!(state.status.at(now)));
+        shown.insert("dateCreated".to_owned(), state.created.date());
+        shown.insert("dateModified".to_owned(), state.modified.date());
+        if let Some(user) = state.modified.user() {
+            shown.insert("lastModifiedUser".to_owned(), user);
+        }
+        shown.insert("selfUri".to_owned(), json!(format!("/api/v2/webdeployments/deployments/{}", known.id)));
+        shown
+    }
+
+    /// Renders a deployment as a reader sees it.
+    pub fn read_deployment(&self, id: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+        let (known, state) = self.seen_deployment(id, look)?;
+        let mut shown = self.render_deployment(known, state, look.now);
+        self.expand_references(&mut shown, query);
+        Ok(shown)
+    }
+
+    /// Lists the deployments.
+    pub fn list_deployments(&self, path: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+        let seen: Vec<(u64, (&Deployment, &Arc<Placement>))> = self
+            .deployments
+            .iter()
+            .filter_map(|known| Some((known.place, (known, known.states.seen(look.now, look.stale)?))))
+            .collect();
+        let render = |(known, state): &(&Deployment, &Arc<Placement>)| {
+            let mut shown = self.render_deployment(known, state, look.now);
+            self.expand_references(&mut shown, query);
+            if query.expands("Configuration")
+                && let Some((configuration, version)) = self.pinned(state)
+            {
+                shown.insert(
+                    "configuration".to_owned(),
+                    Value::Object(configuration.render(version, look.now)),
+                );
+            }
+            if query.expands("identityresolution")
+                && let Some(identity) = known.identity.seen(look.now, look.stale)
+            {
+                shown.insert("identityResolution".to_owned(), Value::Object(Object::clone(identity)));
+            }
+            Value::Object(shown)
+        };
+        let mut body = query.by_cursor(path, sizes(look.cap), &seen, render)?;
+        body.insert("total".to_owned(), json!(seen.len()));
+        Ok(body)
+    }
+
+    /// Renders a deployment with the version it has.
+    pub fn read_active(&self, id: &str, query: &Query, look: &Look) -> Result<Value, ApiError> {
+        let (_, state) = self.seen_deployment(id, look)?;
+        let (configuration, version) = self.pinned(state).ok_or_else(|| not_found(id))?;
+        let deployment = self.read_deployment(id, query, look)?;
+        Ok(json!({"configurationVersion": configuration.render(version, look.now), "deployment": deployment}))
+    }
+
+    /// Renders how a deployment tells guests apart.
+    pub fn read_identity(&self, id: &str, look: &Look) -> Result<Value, ApiError> {
+        let (known, _) = self.seen_deployment(id, look)?;
+        let seen = known.identity.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
+        let mut shown = Object::clone(seen);
+        shown.insert(
+            "selfUri".to_owned(),
+            json!(format!("/api/v2/webdeployments/deployments/{id}/identityresolution")),
+        );
+        Ok(Value::Object(shown))
+    }
+
+    /// Replaces how a deployment tells guests apart.
+    pub fn write_identity(&mut self, id: &str, work: &Work, body: Object) -> Result<Done, ApiError> {
+        let wrong = shape::violations(&body, &shape::IDENTITY_RESOLUTION);
+        if !wrong.is_empty() {
+            return Err(invalid(&wrong));
+        }
+        let body = without_own(body);
+        let known = self.deployment_mut(id)?;
+        let old = known.identity.current().map(|old| Object::clone(old));
+        known.identity.push(work.at(), work.shows_at(), Some(Arc::new(body.clone())));
+        let event = known.event("Update", old, Some(body.clone()));
+        Ok(Done { shown: Value::Object(body), event })
+    }
+
+    /// Finds the configuration and the version that a deployment has.
+    pub fn pinned(&self, state: &Placement) -> Option<(&Configuration, &Arc<Revision>)> {
+        let (id, version) = state.pin();
+        let known = self.configurations.iter().find(|known| known.id == id)?;
+        known.version(version).map(|version| (known, version))
+    }
+
+    fn seen_deployment(&self, id: &str, look: &Look) -> Result<(&Deployment, &Arc<Placement>), ApiError> {
+        let known = self.deployments.iter().find(|known| known.id == id).ok_or_else(|| not_found(id))?;
+        let state = known.states.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
+        Ok((known, state))
+    }
+
+    fn expand_references(&self, shown: &mut Object, query: &Query) {
+        let expanded = [
+            (
+                query.expands("supportedContent"),
+                "supportedContent",
+                Shelf::SupportedContent,
+                &[("mediaTypes", "mediaTypes")][..],
+            ),
+            (
+                query.expands("flowDetails"),
+                "flow",
+                Shelf::Flows,
+                &[("description", "flowDescription"), ("publishedVersion", "publishVersion")],
+            ),
+        ];
+        for (_, name, shelf, fields) in expanded.into_iter().filter(|(asked, ..)| *asked) {
+            let Some(Value::Object(reference)) = shown.get_mut(name) else { continue };
+            let Some(item) = self.directory.find(shelf, text(reference, "id")) else { continue };
+            for (own, shown_as) in fields {
+                if let Some(value) = item.shown.get(*own) {
+                    reference.insert((*shown_as).to_owned(), value.clone());
+                }
+            }
+        }
+    }
+}
+
+/// A deployment can be switched off; anything else it says about its status is up to the platform.
+fn status_of(body: &Object, work: &Work) -> Status {
+    let forced = Some(text(body, "status")).filter(|status| *status == "Inactive").map(str::to_owned);
+    Status { forced, ..Status::of(work) }
+}

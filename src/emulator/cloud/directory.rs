@@ -1,0 +1,184 @@
+//! Objects that this emulator only lists: flows, knowledge bases, content profiles, settings, integrations.
+//!
+//! In: what the world file says, and queries. Out: listings and single objects.
+//! Never: changes one for a client of the API; a person may add or delete one.
+
+use crate::emulator::cloud::ids::Counters;
+use crate::emulator::cloud::query::{Query, Sizes};
+use crate::emulator::cloud::{Object, text};
+use crate::emulator::error::ApiError;
+use crate::emulator::glob;
+use crate::emulator::seed::SEEDED_AT;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Shelf {
+    Flows,
+    KnowledgeBases,
+    SupportedContent,
+    MessagingSettings,
+    Integrations,
+}
+
+/// The type of flows that a deployment can have.
+pub(crate) const MESSAGE_FLOW: &str = "INBOUNDSHORTMESSAGE";
+/// The type of integrations that authenticate.
+pub(crate) const OPEN_ID: &str = "openid-connect-messenger";
+
+/// One object.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub place: u64,
+    pub id: String,
+    /// As the API shows it.
+    pub shown: Object,
+}
+
+impl Item {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        text(&self.shown, "name")
+    }
+
+    fn render(&self) -> Value {
+        Value::Object(self.shown.clone())
+    }
+}
+
+/// The objects of one organization.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Directory {
+    shelves: BTreeMap<Shelf, Vec<Item>>,
+}
+
+impl Directory {
+    /// Returns the objects of a kind.
+    pub fn items(&self, shelf: Shelf) -> &[Item] {
+        self.shelves.get(&shelf).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Finds an object.
+    pub fn find(&self, shelf: Shelf, id: &str) -> Option<&Item> {
+        self.items(shelf).iter().find(|item| item.id == id)
+    }
+
+    /// Finds an object by its id or its name.
+    pub fn named(&self, shelf: Shelf, name: &str) -> Option<&Item> {
+        self.find(shelf, name).or_else(|| self.items(shelf).iter().find(|item| item.name() == name))
+    }
+
+    /// Adds an object; what the API always shows of its kind is filled in.
+    pub fn add(&mut self, shelf: Shelf, id: String, given: Object, counters: &mut Counters) {
+        let mut shown = Object::new();
+        shown.insert("id".to_owned(), json!(id));
+        shown.insert("name".to_owned(), given.get("name").cloned().unwrap_or_else(|| json!(id)));
+        for (name, value) in usual(shelf) {
+            shown.insert(name.to_owned(), value);
+        }
+        shown.extend(given.into_iter().filter(|(name, _)| name != "id"));
+        if shelf == Shelf::Flows {
+            complete_flow(&mut shown);
+        }
+        shown.insert("selfUri".to_owned(), json!(format!("{}/{id}", uri(shelf))));
+        counters.take(&id);
+        let item = Item { place: counters.place(), id, shown };
+        self.shelves.entry(shelf).or_default().push(item);
+    }
+
+    /// Deletes an object.
+    pub fn delete(&mut self, shelf: Shelf, id: &str) {
+        self.shelves.entry(shelf).or_default().retain(|item| item.id != id);
+    }
+
+    /// Renders one object.
+    pub fn read(&self, shelf: Shelf, id: &str) -> Option<Value> {
+        self.find(shelf, id).map(Item::render)
+    }
+
+    /// Answers a listing.
+    pub fn list(&self, shelf: Shelf, path: &str, query: &Query, cap: u64) -> Result<Object, ApiError> {
+        let chosen: Vec<&Item> = self.items(shelf).iter().filter(|item| wanted(shelf, item, query)).collect();
+        if shelf == Shelf::KnowledgeBases {
+            let sizes = Sizes { usual: 25, max: 100, cap };
+            let placed: Vec<(u64, &Item)> = chosen.into_iter().map(|item| (item.place, item)).collect();
+            return query.by_cursor(path, sizes, &placed, |item| item.render());
+        }
+        query.numbered(path, Sizes { usual: 25, max: 100, cap }, &chosen, |item| item.render())
+    }
+}
+
+fn wanted(shelf: Shelf, item: &Item, query: &Query) -> bool {
+    let is = |name: &str, value: &str| text(&item.shown, name).eq_ignore_ascii_case(value);
+    let id = |name: &str| {
+        let ids = query.list(name);
+        ids.is_empty() || ids.contains(&item.id.as_str())
+    };
+    let name = || {
+        query.get("name").is_none_or(|name| glob::matches(&name.to_lowercase(), &item.name().to_lowercase()))
+    };
+    match shelf {
+        Shelf::Flows => {
+            let types = query.list("type");
+            id("id") && name() && (types.is_empty() || types.iter().any(|kind| is("type", kind)))
+        }
+        Shelf::KnowledgeBases => {
+            let published = item.shown.get("published") == Some(&Value::Bool(true));
+            name() && query.get("published").is_none_or(|asked| asked == published.to_string())
+        }
+        Shelf::Integrations => {
+            let kind = item.shown.get("integrationType").and_then(Value::as_object);
+            let kind = kind.map(|kind| text(kind, "id")).unwrap_or_default();
+            id("ids") && query.get("integrationType").is_none_or(|asked| asked == kind)
+        }
+        Shelf::SupportedContent | Shelf::MessagingSettings => true,
+    }
+}
+
+fn uri(shelf: Shelf) -> &'static str {
+    match shelf {
+        Shelf::Flows => "/api/v2/flows",
+        Shelf::KnowledgeBases => "/api/v2/knowledge/knowledgebases",
+        Shelf::SupportedContent => "/api/v2/conversations/messaging/supportedcontent",
+        Shelf::MessagingSettings => "/api/v2/conversations/messaging/settings",
+        Shelf::Integrations => "/api/v2/integrations",
+    }
+}
+
+fn usual(shelf: Shelf) -> Vec<(&'static str, Value)> {
+    let dates = [("dateCreated", json!(SEEDED_AT)), ("dateModified", json!(SEEDED_AT))];
+    match shelf {
+        Shelf::Flows => vec![
+            ("type", json!(MESSAGE_FLOW)),
+            ("active", json!(true)),
+            ("system", json!(false)),
+            ("deleted", json!(false)),
+        ],
+        Shelf::KnowledgeBases => {
+            let own = [("coreLanguage", json!("en-US")), ("published", json!(true))];
+            own.into_iter().chain(dates).collect()
+        }
+        Shelf::SupportedContent => {
+            let allowed = json!({"inbound": [{"type": "image/*"}], "outbound": [{"type": "image/*"}]});
+            let own = [("version", json!(1)), ("mediaTypes", json!({ "allow": allowed }))];
+            own.into_iter().chain(dates).collect()
+        }
+        Shelf::MessagingSettings => [("version", json!("1"))].into_iter().chain(dates).collect(),
+        Shelf::Integrations => vec![
+            ("intendedState", json!("ENABLED")),
+            ("integrationType", json!({"id": OPEN_ID, "name": OPEN_ID})),
+            ("reportedState", json!({"code": "ACTIVE"})),
+        ],
+    }
+}
+
+/// Turns `published` of the world file into what the API shows, and the type into the API's letters.
+fn complete_flow(shown: &mut Object) {
+    let kind = text(shown, "type").to_uppercase();
+    shown.insert("type".to_owned(), Value::String(kind));
+    if shown.shift_remove("published") != Some(Value::Bool(false)) {
+        let version = json!({"id": "1.0", "type": "PUBLISH", "datePublished": SEEDED_AT});
+        shown.entry("publishedVersion").or_insert(version);
+    }
+}

@@ -1,0 +1,234 @@
+//! The operations of the cloud API, with the permissions each of them wants.
+//!
+//! In: method and path. Out: a [`CloudRoute`]. Never: looks at who asks or whether the thing exists.
+
+use crate::emulator::text::percent_decode;
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    ListConfigurations,
+    CreateConfiguration,
+    DeleteConfiguration,
+    ListVersions,
+    ReadDraft,
+    WriteDraft,
+    Publish,
+    ReadVersion,
+    ListDeployments,
+    CreateDeployment,
+    ReadDeployment,
+    WriteDeployment,
+    DeleteDeployment,
+    ReadActiveConfiguration,
+    ReadIdentityResolution,
+    WriteIdentityResolution,
+    ListFlows,
+    ReadFlow,
+    ListKnowledgeBases,
+    ReadKnowledgeBase,
+    ListSupportedContent,
+    ReadSupportedContent,
+    ListMessagingSettings,
+    ReadMessagingSetting,
+    ListIntegrations,
+    ReadIntegration,
+    ListOpen,
+    CreateOpen,
+    ReadOpen,
+    ChangeOpen,
+    DeleteOpen,
+    ReadOrganization,
+    ReadToken,
+    VerifyToken,
+    RevokeToken,
+    ReadLimits,
+    ReadDefaultLimits,
+    ReadServices,
+    ReadRealtimeServices,
+    StartAuditQuery,
+    ReadAuditQuery,
+    ReadAuditResults,
+    AuditRealtime,
+    AuditRelated,
+    CdnConfig,
+    CdnDomains,
+    Download,
+    /// The path exists, but not with this method; the allowed ones are in the ids.
+    WrongMethod,
+}
+
+/// A request's operation, and the ids its path names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CloudRoute {
+    /// What is asked for.
+    pub operation: Operation,
+    /// The ids, in the order of the path.
+    pub ids: Vec<String>,
+    /// All of these are wanted.
+    pub permissions: &'static [&'static str],
+}
+
+impl CloudRoute {
+    /// Finds the route of a request, if its path is one of the cloud API's.
+    pub fn of(method: &str, path: &str) -> Option<CloudRoute> {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let mut allowed: Vec<String> = Vec::new();
+        // The first pattern that fits decides on the path: literal segments stand before variable ones.
+        let mut fitting: Option<&str> = None;
+        for row in TABLE {
+            let Some(ids) = row.ids(&segments) else { continue };
+            if fitting.is_some_and(|pattern| pattern != row.pattern) {
+                continue;
+            }
+            fitting = Some(row.pattern);
+            if row.method == method {
+                return Some(CloudRoute { operation: row.operation, ids, permissions: row.permissions });
+            }
+            allowed.push(row.method.to_owned());
+        }
+        let wrong = CloudRoute { operation: Operation::WrongMethod, ids: allowed, permissions: &[] };
+        fitting.map(|_| wrong)
+    }
+
+    /// Returns the id at a place of the path.
+    pub fn id(&self, place: usize) -> &str {
+        self.ids.get(place).map(String::as_str).unwrap_or_default()
+    }
+
+    /// Says whether somebody without a token may ask.
+    pub fn is_public(&self) -> bool {
+        matches!(self.operation, Operation::CdnConfig | Operation::CdnDomains | Operation::Download)
+    }
+}
+
+struct Row {
+    method: &'static str,
+    pattern: &'static str,
+    operation: Operation,
+    permissions: &'static [&'static str],
+}
+
+impl Row {
+    fn ids(&self, segments: &[&str]) -> Option<Vec<String>> {
+        let mut ids = Vec::new();
+        let mut parts = self.pattern.split('/');
+        for segment in segments {
+            match parts.next()? {
+                "{}" if segment.is_empty() => return None,
+                "{}" => ids.push(percent_decode(segment)),
+                part if part == *segment => {}
+                _ => return None,
+            }
+        }
+        parts.next().is_none().then_some(ids)
+    }
+}
+
+const fn row(
+    method: &'static str,
+    pattern: &'static str,
+    operation: Operation,
+    permissions: &'static [&'static str],
+) -> Row {
+    Row { method, pattern, operation, permissions }
+}
+
+const VIEW: &[&str] = &["webDeployments:configuration:view"];
+const VIEW_DEPLOYMENT: &[&str] = &["webDeployments:deployment:view"];
+const VIEW_CONTENT: &[&str] = &["messaging:supportedContent:view"];
+const VIEW_SETTING: &[&str] = &["messaging:setting:view"];
+const VIEW_INTEGRATION: &[&str] = &["integrations:integration:view"];
+const VIEW_FLOW: &[&str] = &["architect:flow:view"];
+const VIEW_KNOWLEDGE: &[&str] = &["knowledge:knowledgebase:view"];
+const AUDIT: &[&str] = &["audits:audit:view"];
+
+use Operation as Op;
+
+#[rustfmt::skip]
+const TABLE: &[Row] = &[
+    row("GET", "api/v2/webdeployments/configurations", Op::ListConfigurations, VIEW),
+    row("POST", "api/v2/webdeployments/configurations", Op::CreateConfiguration, &["webDeployments:configuration:add"]),
+    row("DELETE", "api/v2/webdeployments/configurations/{}", Op::DeleteConfiguration, &["webDeployments:configuration:delete"]),
+    row("GET", "api/v2/webdeployments/configurations/{}/versions", Op::ListVersions, VIEW),
+    row("GET", "api/v2/webdeployments/configurations/{}/versions/draft", Op::ReadDraft, VIEW),
+    row("PUT", "api/v2/webdeployments/configurations/{}/versions/draft", Op::WriteDraft, &["webDeployments:configuration:edit"]),
+    row("POST", "api/v2/webdeployments/configurations/{}/versions/draft/publish", Op::Publish, &["webDeployments:configuration:edit", "webDeployments:configuration:add"]),
+    row("GET", "api/v2/webdeployments/configurations/{}/versions/{}", Op::ReadVersion, VIEW),
+    row("GET", "api/v2/webdeployments/deployments", Op::ListDeployments, VIEW_DEPLOYMENT),
+    row("POST", "api/v2/webdeployments/deployments", Op::CreateDeployment, &["webDeployments:deployment:add"]),
+    row("GET", "api/v2/webdeployments/deployments/{}", Op::ReadDeployment, VIEW_DEPLOYMENT),
+    row("PUT", "api/v2/webdeployments/deployments/{}", Op::WriteDeployment, &["webDeployments:deployment:edit"]),
+    row("DELETE", "api/v2/webdeployments/deployments/{}", Op::DeleteDeployment, &["webDeployments:deployment:delete"]),
+    row("GET", "api/v2/webdeployments/deployments/{}/configurations", Op::ReadActiveConfiguration, &[]),
+    row("GET", "api/v2/webdeployments/deployments/{}/identityresolution", Op::ReadIdentityResolution, &["webDeployments:deployment:view", "webDeployments:identityResolution:view"]),
+    row("PUT", "api/v2/webdeployments/deployments/{}/identityresolution", Op::WriteIdentityResolution, &["webDeployments:deployment:edit", "webDeployments:identityResolution:edit"]),
+    row("GET", "api/v2/flows", Op::ListFlows, VIEW_FLOW),
+    row("GET", "api/v2/flows/{}", Op::ReadFlow, VIEW_FLOW),
+    row("GET", "api/v2/knowledge/knowledgebases", Op::ListKnowledgeBases, VIEW_KNOWLEDGE),
+    row("GET", "api/v2/knowledge/knowledgebases/{}", Op::ReadKnowledgeBase, VIEW_KNOWLEDGE),
+    row("GET", "api/v2/conversations/messaging/supportedcontent", Op::ListSupportedContent, VIEW_CONTENT),
+    row("GET", "api/v2/conversations/messaging/supportedcontent/{}", Op::ReadSupportedContent, VIEW_CONTENT),
+    row("GET", "api/v2/messaging/supportedcontent", Op::ListSupportedContent, VIEW_CONTENT),
+    row("GET", "api/v2/messaging/supportedcontent/{}", Op::ReadSupportedContent, VIEW_CONTENT),
+    row("GET", "api/v2/conversations/messaging/settings", Op::ListMessagingSettings, VIEW_SETTING),
+    row("GET", "api/v2/conversations/messaging/settings/{}", Op::ReadMessagingSetting, VIEW_SETTING),
+    row("GET", "api/v2/messaging/settings", Op::ListMessagingSettings, VIEW_SETTING),
+    row("GET", "api/v2/messaging/settings/{}", Op::ReadMessagingSetting, VIEW_SETTING),
+    row("GET", "api/v2/integrations", Op::ListIntegrations, VIEW_INTEGRATION),
+    row("GET", "api/v2/integrations/{}", Op::ReadIntegration, VIEW_INTEGRATION),
+    row("GET", "api/v2/conversations/messaging/integrations/open", Op::ListOpen, &["messaging:integration:view"]),
+    row("POST", "api/v2/conversations/messaging/integrations/open", Op::CreateOpen, &["messaging:integration:add"]),
+    row("GET", "api/v2/conversations/messaging/integrations/open/{}", Op::ReadOpen, &["messaging:integration:view"]),
+    row("PATCH", "api/v2/conversations/messaging/integrations/open/{}", Op::ChangeOpen, &["messaging:integration:edit"]),
+    row("DELETE", "api/v2/conversations/messaging/integrations/open/{}", Op::DeleteOpen, &["messaging:integration:delete"]),
+    row("GET", "api/v2/organizations/me", Op::ReadOrganization, &[]),
+    row("GET", "api/v2/tokens/me", Op::ReadToken, &[]),
+    row("HEAD", "api/v2/tokens/me", Op::VerifyToken, &[]),
+    row("DELETE", "api/v2/tokens/me", Op::RevokeToken, &[]),
+    row("GET", "api/v2/organizations/limits/namespaces/{}", Op::ReadLimits, &[]),
+    row("GET", "api/v2/organizations/limits/namespaces/{}/defaults", Op::ReadDefaultLimits, &[]),
+    row("GET", "api/v2/audits/query/servicemapping", Op::ReadServices, AUDIT),
+    row("GET", "api/v2/audits/query/realtime/servicemapping", Op::ReadRealtimeServices, AUDIT),
+    row("POST", "api/v2/audits/query", Op::StartAuditQuery, AUDIT),
+    row("POST", "api/v2/audits/query/realtime", Op::AuditRealtime, AUDIT),
+    row("POST", "api/v2/audits/query/realtime/related", Op::AuditRelated, AUDIT),
+    row("GET", "api/v2/audits/query/{}", Op::ReadAuditQuery, AUDIT),
+    row("GET", "api/v2/audits/query/{}/results", Op::ReadAuditResults, AUDIT),
+    row("GET", "webdeployments/v1/deployments/{}/config.json", Op::CdnConfig, &[]),
+    row("GET", "webdeployments/v1/deployments/{}/domains.json", Op::CdnDomains, &[]),
+    row("GET", "_download/audits/{}", Op::Download, &[]),
+];
+
+#[cfg(test)]
+mod tests {
+    use crate::emulator::cloud::route::{CloudRoute, Operation};
+
+    #[test]
+    fn finds_operations() {
+        let base = "/api/v2/webdeployments/configurations";
+        for (method, path, operation, ids) in [
+            ("GET", base.to_owned(), Some(Operation::ListConfigurations), vec![]),
+            ("PATCH", base.to_owned(), Some(Operation::WrongMethod), vec!["GET", "POST"]),
+            ("GET", format!("{base}/a%20b/versions/draft"), Some(Operation::ReadDraft), vec!["a b"]),
+            ("DELETE", format!("{base}/a/versions/draft"), Some(Operation::WrongMethod), vec!["GET", "PUT"]),
+            ("GET", format!("{base}/a/versions/7"), Some(Operation::ReadVersion), vec!["a", "7"]),
+            ("GET", format!("{base}//versions"), None, vec![]),
+            ("GET", format!("{base}/"), None, vec![]),
+            ("GET", "/api/v2/audits/query/servicemapping".to_owned(), Some(Operation::ReadServices), vec![]),
+            ("GET", "/api/v2/audits/query/t".to_owned(), Some(Operation::ReadAuditQuery), vec!["t"]),
+            ("GET", "/api/v2/nothing".to_owned(), None, vec![]),
+            ("GET", String::new(), None, vec![]),
+            (
+                "GET",
+                "/webdeployments/v1/deployments/d/config.json".to_owned(),
+                Some(Operation::CdnConfig),
+                vec!["d"],
+            ),
+        ] {
+            let route = CloudRoute::of(method, &path);
+            assert_eq!(route.as_ref().map(|route| route.operation), operation, "{method} {path}");
+            assert_eq!(route.map(|route| route.ids).unwrap_or_default(), ids, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Tokens of the cloud API: to which organization they belong, and how their requests are refused.
+//!
+//! In: clients, tokens, refusals. Out: the organization of a call, the answers of `/oauth/token` and
+//! `/api/v2/tokens/me`. Never: looks at scopes, which do not bound a client of this API.
+
+use crate::emulator::cloud::error::refusal;
+use crate::emulator::cloud::ids::is_uuid;
+use crate::emulator::cloud::route::{CloudRoute, Operation};
+use crate::emulator::cloud::seed::SeedClientCloud;
+use crate::emulator::error::ApiError;
+use crate::emulator::message::{Request, Response};
+use crate::emulator::route::Route;
+use crate::emulator::seed::SeedClient;
+use crate::emulator::world::World;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Answers a token request that is refused, in the shape that only this endpoint has.
+pub(in crate::emulator) fn refuse(error: &ApiError) -> Response {
+    let (kind, message) = (error.text("error"), error.text("message"));
+    let body = json!({"error": kind, "error_description": message, "description": message});
+    let mut response = Response::json(error.status(), &body);
+    response.headers.extend(error.headers().iter().cloned());
+    response
+}
+
+/// Refuses too many token requests; this endpoint does so with 400.
+pub(in crate::emulator) fn too_many() -> ApiError {
+    let message = "rate limit exceeded; too many token requests for this client";
+    ApiError::new(400, "invalid_request", message).with("error", "invalid_request".into())
+}
+
+/// Answers a scripted status at the token endpoint.
+pub(in crate::emulator) fn scripted(status: u16, code: Option<&str>, message: Option<&str>) -> Response {
+    let usual = match status {
+        401 => "invalid_client",
+        400..=499 => "invalid_request",
+        _ => "server_error",
+    };
+    // A 400 that nobody explains is the one that is to be tried again.
+    let explained = match status {
+        400 => "rate limit exceeded; scripted by a fault of the emulator",
+        _ => "scripted by a fault of the emulator",
+    };
+    let (kind, message) = (code.unwrap_or(usual), message.unwrap_or(explained));
+    Response::json(status, &json!({"error": kind, "error_description": message, "description": message}))
+}
+
+impl World {
+    /// Finds the client that the world file does not list: where there is no world file, every UUID names a
+    /// client of the organization with that id.
+    pub(in crate::emulator) fn unlisted_client(&self, id: &str, secret: &str) -> Option<Arc<SeedClient>> {
+        let model = self.clients.values().next().filter(|_| self.any_client)?;
+        let known = is_uuid(id) && model.secret == secret;
+        known.then(|| {
+            Arc::new(SeedClient {
+                id: id.to_owned(),
+                secret: secret.to_owned(),
+                name: id.to_owned(),
+                scopes: None,
+                organizations: None,
+                cloud: Some(SeedClientCloud { organization: id.to_owned() }),
+                permissions: None,
+            })
+        })
+    }
+
+    /// Says whether the token endpoint answers a request as the cloud API's does.
+    pub(in crate::emulator) fn speaks_cloud(&self, request: &Request) -> bool {
+        let id = self.credentials(request).map(|(id, _)| id);
+        match id.as_ref().and_then(|id| self.clients.get(id)) {
+            Some(client) => client.cloud.is_some(),
+            None => {
+                self.any_client && id.is_some_and(|id| is_uuid(&id))
+                    || self.clients.values().any(|client| client.cloud.is_some())
+            }
+        }
+    }
+
+    /// Counts a token request against the client's limit.
+    pub(in crate::emulator) fn count_token_request(
+        &mut self,
+        client: &SeedClient,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        if client.cloud.is_none() {
+            return Ok(());
+        }
+        let per_minute = self.settings.token_requests_per_minute;
+        self.cloud.windows.count(&format!("client {}", client.id), per_minute, now).map_err(|_| too_many())
+    }
+
+    /// Names the organization of a client: its own, the only one it may touch, or without a world file the one
+    /// that has the client's id.
+    pub(in crate::emulator) fn organization_of(&self, client: &SeedClient) -> Option<String> {
+        if let Some(cloud) = &client.cloud {
+            return Some(cloud.organization.clone());
+        }
+        match client.organizations.as_deref() {
+            Some([only]) => Some(only.clone()),
+            Some(_) => None,
+            None => (!self.listed).then(|| client.id.clone()),
+        }
+    }
+
+    /// Names the organization that a call of the cloud API is about, as far as anybody can tell.
+    pub(in crate::emulator) fn cloud_organization(&self, request: &Request, route: &Route) -> Option<String> {
+        match route {
+            Route::Token => {
+                let (id, _) = self.credentials(request)?;
+                Some(self.clients.get(&id)?.cloud.as_ref()?.organization.clone())
+            }
+            Route::Cloud(route) if route.operation == Operation::Download => {
+                let found = self.cloud.trail.transactions.iter().find(|known| known.has_id(route.id(0)));
+                found.map(|known| known.organization_id().to_owned())
+            }
+            Route::Cloud(route) if route.is_public() => self.cloud.homes.get(route.id(0)).cloned(),
+            Route::Cloud(_) => self.organization_of(self.client_by_token(request)?),
+            _ => None,
+        }
+    }
+
+    /// Refuses without all of the permissions that an operation wants.
+    pub(in crate::emulator) fn check_permissions(
+        &self,
+        client: &SeedClient,
+        route: &CloudRoute,
+    ) -> Result<(), ApiError> {
+        let Some(granted) = &client.permissions else { return Ok(()) };
+        let has = |wanted: &str| granted.iter().any(|granted| covers(granted, wanted));
+        let missing: Vec<&str> = route.permissions.iter().copied().filter(|wanted| !has(wanted)).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(crate::emulator::cloud::error::missing_permissions(&missing))
+        }
+    }
+
+    /// Renders what a token is.
+    pub(in crate::emulator) fn render_token(&mut self, client: &SeedClient, organization_id: &str) -> Value {
+        let organization = self.cloud.organization(organization_id);
+        let named = json!({"id": organization.id, "name": organization.name});
+        json!({
+            "organization": named,
+            "homeOrganization": named,
+            "authorizedScope": [],
+            "OAuthClient": {
+                "id": client.id,
+                "name": client.name,
+                "authorizedGrantType": "CLIENT-CREDENTIALS",
+                "state": "active",
+                "scope": [],
+                "roleDivisions": [],
+                "organization": named,
+            },
+        })
+    }
+}
+
+/// Refuses a call without a token, or with one that is not good.
+pub(in crate::emulator) fn unauthenticated(has_token: bool) -> ApiError {
+    let error = if has_token {
+        refusal(401, "bad.credentials", "Invalid login credentials.")
+    } else {
+        refusal(
+            401,
+            "authentication.required",
+            "No authentication bearer token specified in authorization header.",
+        )
+    };
+    error.with_header("www-authenticate", "Bearer")
+}
+
+/// Compares `domain:entity:action`, in which `*` stands for anything.
+fn covers(granted: &str, wanted: &str) -> bool {
+    let (granted, wanted): (Vec<&str>, Vec<&str>) =
+        (granted.split(':').collect(), wanted.split(':').collect());
+    granted.len() == wanted.len()
+        && granted
+            .iter()
+            .zip(&wanted)
+            .all(|(granted, wanted)| *granted == "*" || granted.eq_ignore_ascii_case(wanted))
+}
