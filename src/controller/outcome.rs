@@ -196,20 +196,15 @@ fn history(run: &Run, status: &str, news: bool) -> Vec<(&'static str, String)> {
     // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
     let drift = run.first_plan.iter().flat_map(|plan| &plan.targets).flat_map(|target| {
         let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
-        moved.map(|change| (&target.target.organization, change))
+        moved.map(|change| (target.target.object_ref(), change))
     });
     if news || !run.receipts.is_empty() {
-        lines.extend(drift.map(|(organization, change)| {
-            ("drift", format!("{} of {organization}{}", moved(change), by(change)))
-        }));
+        lines.extend(
+            drift.map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
+        );
     }
     for receipt in &run.receipts {
-        let text = format!(
-            "version {} of {} from commit {}",
-            receipt.version,
-            receipt.target.organization,
-            run.spec.revision.short()
-        );
+        let text = format!("{} from commit {}", receipt.subject(), run.spec.revision.short());
         lines.push(("write", text));
     }
     if news {

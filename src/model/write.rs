@@ -186,6 +186,15 @@ impl Receipt {
             && self.version == version
     }
 
+    /// What it speaks of: `version 4 of …` where versions are counted.
+    pub fn subject(&self) -> String {
+        let object = self.target.object_ref();
+        match object.object.kind.counts_versions() {
+            true => format!("version {} of {object}", self.version),
+            false => object.to_string(),
+        }
+    }
+
     /// The audit action that proves it.
     pub fn action(&self) -> &'static str {
         match (self.by, self.from_version) {

@@ -30,6 +30,8 @@ pub struct Evidence<'a> {
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.
     pub entries: &'a [Entry],
+    /// Whether this run wrote it: then it is waited for.
+    pub made: bool,
     /// Ids of our own OAuth clients: what they moved is no drift.
     pub own_clients: Option<&'a BTreeSet<String>>,
 }

@@ -38,7 +38,11 @@ pub fn next(
         Observed::Present(stored) => stored,
     };
     match stored.cloud.as_ref().map(|cloud| &cloud.readiness) {
-        Some(Readiness::Pending) => return (observed.body(), Some(Next::Wait)),
+        // What somebody else wrote a moment ago is waited for where it is in the way.
+        Some(Readiness::Pending) => {
+            let waits = evidence.made || !changes.is_empty();
+            return (observed.body(), waits.then_some(Next::Wait));
+        }
         Some(Readiness::Failed(why)) if changes.is_empty() => {
             let reason = format!("{target} is in error on the platform: {why}");
             return (observed.body(), Some(Next::Decide(reason)));

@@ -147,7 +147,9 @@ fn pin(at: usize, name: &str, known: Organization<'_>) -> Result<Value, String> 
         return Ok(json!({"id": &*named.id, "version": version.to_string()}));
     };
     let observed = known.observed.get(index).unwrap_or(&Observed::Absent);
-    let Observed::Present(stored) = observed else { return Ok(json!({"id": "", "version": "1"})) };
+    let Observed::Present(stored) = observed else {
+        return Ok(json!({"id": "made with it", "version": "1"}));
+    };
     let id = stored.id().map(ToString::to_string).unwrap_or_default();
     let (wanted, _) = desired(index, known);
     let says_it = |body: Arc<Map<String, Value>>| {

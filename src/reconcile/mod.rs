@@ -173,6 +173,8 @@ pub struct Made {
     pub id: Option<Arc<str>>,
     /// When we asked for it, by our clock.
     pub at: Timestamp,
+    /// How often it was asked for since, because the platform was not done with it.
+    pub polls: u32,
 }
 
 /// How often things went other than planned.

@@ -145,8 +145,6 @@ pub enum Note {
     NotReady {
         /// Where.
         object: ObjectRef,
-        /// How long until it is asked again.
-        wait_ms: u64,
     },
     /// The run ended on a fault.
     GaveUp {
@@ -225,9 +223,7 @@ impl fmt::Display for Note {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
             }
             Note::Stored { object } => write!(f, "{object}: the draft is stored"),
-            Note::NotReady { object, wait_ms } => {
-                write!(f, "{object} is not active yet; looking again in {wait_ms} ms")
-            }
+            Note::NotReady { object } => write!(f, "waiting for {object} to become active"),
             Note::GaveUp { fault } => write!(f, "{fault}"),
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
         }

@@ -422,6 +422,7 @@ impl Run {
                     .get(at % of_each)
                     .and_then(|resource| resource.before.as_ref()),
                 entries,
+                made: self.made.contains_key(object),
                 own_clients: Some(&spec.own_clients),
             };
             (object.clone(), evidence)

@@ -91,7 +91,8 @@ impl Run {
         {
             return Some(format!("{}, and it differs again", self.gone_over()));
         }
-        for target in targets.iter().filter(|target| !target.changes.is_empty()) {
+        let differs = |target: &&TargetPlan| !target.changes.is_empty() && target.next != Some(Next::Wait);
+        for target in targets.iter().filter(differs) {
             let ours = target
                 .version
                 .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
@@ -126,17 +127,19 @@ impl Run {
     /// Looks again at what the platform is not done with, for as long as that may take.
     fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
         let object = target.target.object_ref();
-        let since = self.made.entry(object.clone()).or_insert(Made { id: None, at: now }).at;
+        let made = self.made.entry(object.clone()).or_insert(Made { id: None, at: now, polls: 0 });
+        let (since, polls) = (made.at, made.polls);
+        made.polls += 1;
         if elapsed_ms(since, now) >= u64::from(self.spec.timing.ready_ms) {
             let message =
                 format!("{} is still not active after {} ms", target.target, elapsed_ms(since, now));
             return self.degrade(Fault::new(FaultKind::Transient, message));
         }
         self.focus = self.place_of(&target.target);
-        let wait_ms = self.spec.timing.poll(self.tally.waits);
-        self.tally.waits += 1;
-        let note = Note::NotReady { object, wait_ms };
-        self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms))).noting(note)
+        let wait_ms = self.spec.timing.poll(polls);
+        let step = self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)));
+        // Once: it is like that after every write.
+        if polls == 0 { step.noting(Note::NotReady { object }) } else { step }
     }
 
     fn intend_put(mut self, target: &TargetPlan, now: Timestamp) -> Step {
@@ -261,7 +264,7 @@ impl Run {
                 self.tally.writes += 1;
                 (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
                 if self.is_cloud() {
-                    self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now });
+                    self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0 });
                 }
                 if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
                     return self.draft_stored(intent, object, draft, &stored);

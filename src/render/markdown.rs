@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
-use super::plan::{by, ignored};
+use super::plan::{by, ignored, version};
 use super::value::{escape, value};
+use crate::model::ObjectKind;
 
 /// The whole plan.
 pub fn plan(document: &PlanDocument) -> String {
@@ -61,7 +62,9 @@ pub fn plan(document: &PlanDocument) -> String {
 }
 
 fn write_tenant(out: &mut String, tenant: &TenantPlan) {
-    let told = |target: &&TargetDocument| !(target.changes.is_empty() && target.ignored.is_empty());
+    let told = |target: &&TargetDocument| {
+        !(target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none())
+    };
     if tenant.state == "planned" && !tenant.targets.iter().any(|target| told(&target)) {
         return;
     }
@@ -76,9 +79,13 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan) {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
     }
     for target in tenant.targets.iter().filter(told) {
-        let version =
-            target.version.map_or("no configuration yet".to_owned(), |version| format!("version {version}"));
-        let _ = writeln!(out, "\n{} {}, {version}", target.region, target.role);
+        let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
+        let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
+        let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, code(&object.name)));
+        let _ = writeln!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
+        if let Some(reason) = &target.undecided {
+            let _ = writeln!(out, "\n> Held: {}", code(reason));
+        }
         if !target.ignored.is_empty() {
             let fields: Vec<String> = target.ignored.iter().map(|path| code(path)).collect();
             let _ = writeln!(out, "\nIgnored, though they differ: {}", fields.join(", "));

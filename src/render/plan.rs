@@ -8,7 +8,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::document::role;
 use super::value::{escape, value};
 use crate::model::plan::{Attribution, TargetPlan};
-use crate::model::{Change, ChangeKind, Plan, Refusal};
+use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
@@ -28,7 +28,7 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     };
     for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| told(target)) {
         let role = role(plan, index);
-        let version = version(target);
+        let version = version(target.target.object.kind, target.version);
         let place = &target.target;
         let named = if place.object.is_web_messaging() {
             String::new()
@@ -38,8 +38,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         let _ = writeln!(out, "  {}  {}  {named}{role}, {version}", place.region, place.organization);
         let primary = plan.targets.iter().find(|known| known.target.object == place.object);
         let primary = primary.filter(|_| role != "primary");
-        let same =
-            |primary: &TargetPlan| primary.changes == target.changes && primary.ignored == target.ignored;
+        let same = |primary: &TargetPlan| {
+            alike(&primary.changes, &target.changes) && primary.ignored == target.ignored
+        };
         if primary.is_some_and(same) {
             let count = target.changes.len() + target.ignored.len();
             let _ = writeln!(out, "     the same {count} as the primary");
@@ -67,15 +68,27 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
 }
 
 /// What is there: the newest version, where such are counted.
-fn version(target: &TargetPlan) -> String {
-    let counted = target.target.object.kind.counts_versions();
-    match (target.version, target.target.object.is_web_messaging()) {
+pub fn version(kind: ObjectKind, version: Option<u64>) -> String {
+    let counted = kind.counts_versions();
+    match (version, kind == ObjectKind::WebMessaging) {
         (None, true) => "no configuration yet".into(),
         (None, false) => "not there yet".into(),
         (Some(0), false) if counted => "never published".into(),
         (Some(version), _) if counted => format!("version {version}"),
         (Some(_), _) => "as it is".into(),
     }
+}
+
+/// Whether two organizations differ from git in the same way: what is referred to has another id in each.
+fn alike(one: &[Change], other: &[Change]) -> bool {
+    let refers = |path: &str| {
+        path.ends_with(".id") || path.ends_with("integrationId") || path == "configuration.version"
+    };
+    let same = |(one, other): (&Change, &Change)| {
+        let values = (&one.observed, &one.desired) == (&other.observed, &other.desired);
+        one.path == other.path && one.kind == other.kind && (values || refers(&one.path))
+    };
+    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 fn changes(target: &TargetPlan) -> String {

@@ -130,6 +130,10 @@ pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Va
             reduce(&mut body, "configuration", &["id", "version"]);
             reduce(&mut body, "flow", &["id"]);
             reduce(&mut body, "supportedContent", &["id"]);
+            // On its way to what was asked for: that it will get there is waited for elsewhere.
+            if body.get("status").and_then(Value::as_str) == Some("Pending") {
+                body.insert("status".into(), "Active".into());
+            }
             body.retain(|key, value| {
                 key != "status" || matches!(value.as_str(), Some("Active" | "Inactive"))
             });
@@ -194,7 +198,11 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
     let unpublished = newest.is_none() || *published != *held.body;
     let cloud = Cloud {
         id: id.into(),
-        readiness: readiness(draft),
+        // A version that was published a moment ago can't be pinned yet.
+        readiness: match newest.map(readiness) {
+            Some(Readiness::Pending) => Readiness::Pending,
+            _ => readiness(draft),
+        },
         draft: unpublished.then_some(held),
         pinned: None,
     };

@@ -15,7 +15,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
-use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, TenantName};
+use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, Target, TenantName};
 use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
@@ -332,29 +332,53 @@ fn troubles(fleet: &Fleet, applied: &Applied) -> Vec<(String, String)> {
     runs.chain(failed).chain(invalid).collect()
 }
 
-/// Tenant, what changed, versions, regions with their latency, audit entries: one line for each organization.
+/// Tenant, what changed, versions, regions with their latency, audit entries: one line for each organization, and
+/// where one has several objects, for each of them that had to change.
 pub fn table(runs: &[Run]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "SERVED AFTER", "AUDIT ENTRY"]);
+    let objects = runs.iter().any(|run| run.targets.iter().any(|target| !target.object.is_web_messaging()));
+    let mut header = vec!["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "SERVED AFTER", "AUDIT ENTRY"];
+    if objects {
+        header.insert(3, "OBJECT");
+    }
+    table.set_header(header);
     for run in runs {
         let result = render::document::result(run);
         let mut name = (result.tenant.clone(), result.status.to_owned());
-        for (index, target) in run.spec.tenant.targets().enumerate() {
-            let organization = target.organization.as_str();
-            let planned = result.targets.get(index);
-            let receipts: Vec<_> =
-                result.receipts.iter().filter(|receipt| receipt.organization_id == organization).collect();
-            let from =
-                planned.and_then(|planned| planned.version).map_or("-".into(), |version| version.to_string());
-            let version =
-                receipts.last().map_or(from.clone(), |receipt| format!("{from} -> {}", receipt.version));
-            let change = planned.map(in_words).unwrap_or_default();
+        let planned = |index: usize| result.targets.get(index);
+        let touched = |index: usize, target: &Target| {
+            target.object.is_web_messaging()
+                || planned(index).is_some_and(|planned| !planned.changes.is_empty())
+                || run.receipts.iter().any(|receipt| receipt.target == *target)
+        };
+        let mut rows: Vec<(usize, &Target)> =
+            run.targets.iter().enumerate().filter(|(index, target)| touched(*index, target)).collect();
+        if rows.is_empty() {
+            rows.extend(run.targets.iter().enumerate().take(1));
+        }
+        for (index, target) in rows {
+            let receipts: Vec<_> = run
+                .receipts
+                .iter()
+                .zip(&result.receipts)
+                .filter(|(receipt, _)| receipt.target == *target)
+                .map(|(_, shown)| shown)
+                .collect();
+            let from = planned(index)
+                .and_then(|planned| planned.version)
+                .map_or("-".into(), |version| version.to_string());
+            let version = match receipts.last() {
+                _ if !target.object.kind.counts_versions() => "-".into(),
+                Some(receipt) => format!("{from} -> {}", receipt.version),
+                None => from,
+            };
+            let change = planned(index).map(in_words).unwrap_or_default();
             let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
             let entries: Vec<&str> =
                 receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
             let (tenant, status) = std::mem::take(&mut name);
-            table.add_row([
+            let mut row = vec![
                 tenant,
                 status,
                 change,
@@ -362,7 +386,15 @@ pub fn table(runs: &[Run]) -> String {
                 version,
                 served.unwrap_or_else(|| "-".into()),
                 if entries.is_empty() { "-".into() } else { escape(&entries.join(", ")) },
-            ]);
+            ];
+            if objects {
+                let object = match target.object.is_web_messaging() {
+                    true => "-".into(),
+                    false => escape(&target.object.to_string()),
+                };
+                row.insert(3, object);
+            }
+            table.add_row(row);
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
