@@ -69,7 +69,11 @@ pub enum FaultAction {
         code: Option<String>,
         /// The error's message.
         message: Option<String>,
+        /// The `Location` header, as it is sent.
+        location: Option<String>,
     },
+    /// A listing of the cloud API has nothing on it.
+    Empty,
     /// The answer is late by this many milliseconds.
     Delay(u64),
     /// The connection is closed without an answer.
@@ -138,6 +142,7 @@ impl Armed {
                 matches!(route, Route::Read(_)) || matches!(route, Route::Cloud(_)) && request.method == "GET"
             }
             FaultAction::FailTargets(_) => matches!(route, Route::Replicate),
+            FaultAction::Empty => matches!(route, Route::Cloud(_)) && request.method == "GET",
             FaultAction::Edit { .. } | FaultAction::CloudEdit { .. } => organization.is_some(),
             _ => true,
         };
@@ -188,6 +193,22 @@ pub(super) fn scripted(
     error.into_response(request_id)
 }
 
+/// Takes everything off a listing.
+pub(super) fn emptied(response: Response) -> Response {
+    let Ok(Value::Object(mut body)) = serde_json::from_slice(&response.body) else { return response };
+    if !body.contains_key("entities") {
+        return response;
+    }
+    body.insert("entities".to_owned(), json!([]));
+    body.retain(|name, _| !["nextUri", "previousUri", "cursor"].contains(&name.as_str()));
+    for name in ["total", "pageCount"] {
+        if let Some(count) = body.get_mut(name) {
+            *count = json!(0);
+        }
+    }
+    Response::json(response.status, &body)
+}
+
 /// Answers with what a proxy in the way might send.
 pub(super) fn garbage() -> Response {
     let page: &[u8] = b"<!doctype html><html><body><h1>Please sign in</h1></body></html>\n";
@@ -205,8 +226,8 @@ fn at_least_one<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64
     }
 }
 
-/// A [`FaultAction`] as it is written: exactly one of the fields, and `retryAfter`, `code` and `message` beside
-/// `status`.
+/// A [`FaultAction`] as it is written: exactly one of the fields, and `retryAfter`, `code`, `message` and
+/// `location` beside `status`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Script {
@@ -218,6 +239,10 @@ struct Script {
     code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    empty: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -276,20 +301,21 @@ impl TryFrom<Script> for FaultAction {
         if retry_after.is_some() && script.status.is_none() {
             return Err("`retryAfter` goes with `status`".to_owned());
         }
-        if (script.code.is_some() || script.message.is_some()) && script.status.is_none() {
-            return Err("`code` and `message` go with `status`".to_owned());
+        let words = [&script.code, &script.message, &script.location];
+        if words.iter().any(|word| word.is_some()) && script.status.is_none() {
+            return Err("`code`, `message` and `location` go with `status`".to_owned());
         }
         if script.status.is_some_and(|status| !(200..=599).contains(&status)) {
             return Err("`status` is from 200 to 599".to_owned());
         }
-        if script.stale == Some(false) || script.garbage == Some(false) {
-            return Err("`stale` and `garbage` are true or left out".to_owned());
+        if [script.stale, script.garbage, script.empty].contains(&Some(false)) {
+            return Err("`stale`, `garbage` and `empty` are true or left out".to_owned());
         }
         let edit = script.edit.map(ScriptEdit::action).transpose()?;
-        let (code, message) = (script.code, script.message);
-        let answer = script.status.map(|status| match (&code, &message) {
-            (None, None) => FaultAction::Status { status, retry_after },
-            _ => FaultAction::Error { status, retry_after, code, message },
+        let (code, message, location) = (script.code, script.message, script.location);
+        let answer = script.status.map(|status| match (&code, &message, &location) {
+            (None, None, None) => FaultAction::Status { status, retry_after },
+            _ => FaultAction::Error { status, retry_after, code, message, location },
         });
         let mut actions: Vec<FaultAction> = [
             answer,
@@ -297,6 +323,7 @@ impl TryFrom<Script> for FaultAction {
             script.drop.map(FaultAction::Drop),
             script.stale.map(|_| FaultAction::Stale),
             script.garbage.map(|_| FaultAction::Garbage),
+            script.empty.map(|_| FaultAction::Empty),
             edit,
             script.fail_targets.map(FaultAction::FailTargets),
         ]
@@ -319,14 +346,15 @@ impl From<FaultAction> for Script {
             FaultAction::Status { status, retry_after } => {
                 Script { status: Some(status), retry_after: retry_after.map(Value::String), ..nothing }
             }
-            FaultAction::Error { status, retry_after, code, message } => {
+            FaultAction::Error { status, retry_after, code, message, location } => {
                 let retry_after = retry_after.map(Value::String);
-                Script { status: Some(status), retry_after, code, message, ..nothing }
+                Script { status: Some(status), retry_after, code, message, location, ..nothing }
             }
             FaultAction::Delay(delay_ms) => Script { delay_ms: Some(delay_ms), ..nothing },
             FaultAction::Drop(when) => Script { drop: Some(when), ..nothing },
             FaultAction::Stale => Script { stale: Some(true), ..nothing },
             FaultAction::Garbage => Script { garbage: Some(true), ..nothing },
+            FaultAction::Empty => Script { empty: Some(true), ..nothing },
             FaultAction::Edit { actor, patch } => {
                 let edit = ScriptEdit {
                     actor,

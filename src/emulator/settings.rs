@@ -67,6 +67,10 @@ settings! {
     audit_query_delay_ms: u64 = 300,
     /// Cloud: audit queries that are requested now end Failed.
     audit_query_fails: bool = false,
+    /// Cloud: how many records each thing that is done leaves in the audit trail.
+    audit_copies: u64 = 1,
+    /// Cloud: by how much the audit trail's clock is fast, in milliseconds; negative is slow.
+    audit_clock_skew_ms: i64 = 0,
     /// Cloud: the service WebDeployments is among those of realtime audits.
     audit_realtime: bool = true,
     /// Cloud: results of an audit query are redirected to a download where the caller allows it.

@@ -149,7 +149,7 @@ fn the_control_surface_looks_in_and_pulls_strings() {
         "rateLimitPerMinute": 0, "tokenLifetimeS": 3600, "activeDelayMs": 300, "visibleDelayMs": 0,
         "staleDelayMs": 0, "cdnDelayMs": 300, "integrationDelayMs": 300, "tokenRateLimitPerMinute": 0,
         "tokenRequestsPerMinute": 0, "pageSizeMax": 0, "auditQueryDelayMs": 300, "auditQueryFails": false,
-        "auditRealtime": true, "auditRedirect": false})
+        "auditCopies": 1, "auditClockSkewMs": 0, "auditRealtime": true, "auditRedirect": false})
     );
     let dropped = rig.outcome("PUT", &path("o"), &[("if-match", "\"1\"")], &json!({}));
     assert_eq!((dropped.response, dropped.delay_ms), (None, 5));
@@ -231,9 +231,20 @@ fn the_manual_shows_a_world_file_and_faults_that_work() {
         manual.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let file = fences.iter().find(|text| text.contains("\"clients\"")).unwrap();
     assert_eq!(seed_from_json(file.as_bytes()).unwrap().clients[0].id, "ci");
+    let cloud = fences.iter().find(|text| text.contains("\"cloud\"")).unwrap();
+    let mut rig = Rig::new(&serde_json::from_str(cloud).unwrap());
+    let organization = rig.world.cloud_state("7d0c5a52-0000-4000-8000-000000000001", rig.now).unwrap();
+    assert_eq!(organization["deployments"][0]["configuration"]["version"], json!("1"));
+    let edits = fences.iter().filter(|text| text.starts_with("{\"organizationId\""));
+    let answers: Vec<u16> =
+        edits.map(|edit| rig.post("/_emulator/edit", &serde_json::from_str(edit).unwrap()).status).collect();
+    assert_eq!(answers, [200; 5]);
+    for setting in body(&rig.get("/_emulator/settings")).as_object().unwrap().keys() {
+        assert!(manual.contains(&format!("| `{setting}` |")), "the manual does not explain {setting}");
+    }
     let scripts: Vec<&str> =
         manual.lines().filter_map(|line| line.strip_prefix("| `{")?.split('`').next()).collect();
-    assert_eq!(scripts.len(), 8);
+    assert_eq!(scripts.len(), 11);
     for script in scripts {
         let script = format!("{{{}", script.replace('…', "\"n\":1"));
         configured().fault(json!({"do": serde_json::from_str::<Value>(&script).unwrap()}));

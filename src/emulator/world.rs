@@ -121,14 +121,19 @@ impl World {
             Some(FaultAction::Status { status, retry_after }) => {
                 Some(self.scripted(&call, status, retry_after.as_deref(), None, None))
             }
-            Some(FaultAction::Error { status, retry_after, code, message }) => {
+            Some(FaultAction::Error { status, retry_after, code, message, location }) => {
                 let (code, message) = (code.as_deref(), message.as_deref());
-                Some(self.scripted(&call, status, retry_after.as_deref(), code, message))
+                let answer = self.scripted(&call, status, retry_after.as_deref(), code, message);
+                Some(match location {
+                    Some(location) => answer.with_header("location", location),
+                    None => answer,
+                })
             }
             Some(FaultAction::Garbage) => {
                 self.execute(&call);
                 Some(fault::garbage())
             }
+            Some(FaultAction::Empty) => Some(fault::emptied(self.execute(&call))),
             Some(FaultAction::Edit { actor, patch }) => {
                 if let Some(id) = &call.organization {
                     self.edit(id, &actor, &patch.into(), now);

@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use genesync::emulator::{Request, Response, World, seed_from_json};
 use jiff::{SignedDuration, Timestamp};
+use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
 /// Bodies of single objects that the schema has, but not at the path they are read from.
@@ -27,6 +28,8 @@ struct Operation {
 struct Contract {
     operations: Vec<Operation>,
     components: Value,
+    /// By the text of the schema: one takes longer to make than to use.
+    validators: Mutex<BTreeMap<String, Arc<Validator>>>,
 }
 
 impl Contract {
@@ -58,7 +61,7 @@ impl Contract {
             let (method, path) = ("GET".to_owned(), (*path).to_owned());
             operations.push(Operation { method, path, query: BTreeSet::new(), request: None, response });
         }
-        Some(Self { operations, components: whole["components"].clone() })
+        Some(Self { operations, components: whole["components"].clone(), validators: Mutex::default() })
     }
 
     fn operation(&self, request: &Request) -> Option<&Operation> {
@@ -69,12 +72,19 @@ impl Contract {
     }
 
     fn errors(&self, schema: &Value, instance: &Value) -> Vec<String> {
-        let mut whole = schema.as_object().unwrap().clone();
-        whole.insert("components".to_owned(), self.components.clone());
-        let whole = Value::Object(whole);
-        let options = jsonschema::draft202012::options().should_validate_formats(true);
-        let validator = options.build(&whole).unwrap();
+        let validator = self.validator(schema);
         validator.iter_errors(instance).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    fn validator(&self, schema: &Value) -> Arc<Validator> {
+        let mut known = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = known.entry(schema.to_string()).or_insert_with(|| {
+            let mut whole = schema.as_object().unwrap().clone();
+            whole.insert("components".to_owned(), self.components.clone());
+            let options = jsonschema::draft202012::options().should_validate_formats(true);
+            Arc::new(options.build(&Value::Object(whole)).unwrap())
+        });
+        Arc::clone(made)
     }
 }
 

@@ -10,12 +10,15 @@ use crate::emulator::cloud::ids::{Counters, Kind, person};
 use crate::emulator::cloud::{Event, Object, Work};
 use crate::emulator::seed::later;
 use crate::emulator::tree;
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
-/// Services with their entity types and actions.
-pub(crate) const SERVICES: &[(&str, &[(&str, &[&str])])] = &[
+/// An entity type with the actions on it.
+type Entity = (&'static str, &'static [&'static str]);
+
+/// Services with their entity types.
+pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
     (
         "WebDeployments",
         &[
@@ -26,6 +29,9 @@ pub(crate) const SERVICES: &[(&str, &[(&str, &[&str])])] = &[
     ),
     ("Messaging", &[("OpenIntegration", &["Create", "Update", "Delete"])]),
 ];
+
+/// However many copies are asked for.
+const COPIES_MAX: u64 = 10;
 
 /// What was done, and the queries over it.
 #[derive(Clone, Debug, Default)]
@@ -101,10 +107,12 @@ impl Record {
 impl Trail {
     /// Writes down what was done.
     pub fn record(&mut self, counters: &mut Counters, organization_id: &str, work: &Work, event: Event) {
-        self.records.push(Record {
-            id: counters.next(Kind::Audit),
+        let skew = SignedDuration::from_millis(work.settings.audit_clock_skew_ms);
+        let at = work.at().checked_add(skew).unwrap_or(work.at());
+        let record = Record {
+            id: String::new(),
             organization_id: organization_id.to_owned(),
-            origin: work.origin.clone(),
+            origin: Origin { at, ..work.origin.clone() },
             visible_at: later(work.at(), work.settings.audit_delay_ms),
             service: event.service,
             entity_type: event.entity_type,
@@ -112,7 +120,10 @@ impl Trail {
             entity_id: event.id,
             entity_name: event.name,
             changes: tree::changes(event.old.as_ref(), event.new.as_ref()),
-        });
+        };
+        for _ in 0..work.settings.audit_copies.min(COPIES_MAX) {
+            self.records.push(Record { id: counters.next(Kind::Audit), ..record.clone() });
+        }
     }
 }
 

@@ -287,17 +287,13 @@ impl Organization {
         }
         let old = known.newest().map(|version| version.body.clone());
         let number = known.newest().and_then(|version| version.version).unwrap_or(0).saturating_add(1);
-        let stamp = Stamp::of(work);
         let version = Revision {
             version: Some(number),
-            published: Some(stamp.clone()),
+            published: Some(Stamp::of(work)),
             status: Status::of(work),
             ..Revision::clone(&draft)
         };
         known.versions.push((work.appears_at(), Arc::new(version.clone())));
-        // Publishing shows on the draft, too, but is no modification of it.
-        let draft = Revision { published: Some(stamp), ..Revision::clone(&draft) };
-        known.draft.push(work.at(), work.shows_at(), Some(Arc::new(draft)));
         let shown = Value::Object(known.render(&version, work.at()));
         let event = event("Publish", "ConfigurationVersion", known, old, Some(version.body));
         Ok(Done { shown, event })

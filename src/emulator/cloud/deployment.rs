@@ -77,9 +77,7 @@ fn reduced(mut body: Object) -> Object {
             reference.retain(|field, _| kept.contains(&field.as_str()));
         }
     }
-    for name in ["snippet"] {
-        body.shift_remove(name);
-    }
+    body.shift_remove("snippet");
     body
 }
 

@@ -74,6 +74,18 @@ fn records_say_who_did_what() {
 }
 
 #[test]
+fn the_trail_can_be_wrong_about_times_and_numbers() {
+    let mut rig = rig();
+    settings(&mut rig, &json!({"auditCopies": 2, "auditClockSkewMs": -1000, "auditDelayMs": 0}));
+    rig.pass(5000);
+    put(&mut rig, &draft("conf"), &json!({"name": "Website"}));
+    let found = body(&rig.post(&format!("{QUERY}/realtime"), &json!({"interval": DAY})));
+    let entities = found["entities"].as_array().unwrap();
+    assert_eq!((entities.len(), &entities[0]["eventDate"]), (2, &json!("2026-03-01T00:00:04Z")));
+    assert_ne!(entities[0]["id"], entities[1]["id"]);
+}
+
+#[test]
 fn a_query_runs_for_a_while() {
     let mut rig = eventful();
     rig.pass(300);

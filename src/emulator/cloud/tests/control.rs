@@ -78,6 +78,7 @@ fn each_fault_does_what_it_says() {
             Some(400),
             json!("bad.request"),
         ),
+        (json!({"status": 302, "location": "http://169.254.169.254/"}), Some(302), json!("scripted")),
         (json!({"garbage": true}), Some(200), Value::Null),
         (json!({"drop": "before"}), None, Value::Null),
     ] {
@@ -88,6 +89,7 @@ fn each_fault_does_what_it_says() {
         if let Some(response) = handled {
             assert_eq!(body(&response)["code"], code, "{script}");
             assert_eq!(response.header("retry-after").is_some(), script["retryAfter"].is_number());
+            assert_eq!(response.header("location"), script["location"].as_str());
         }
     }
     for script in
@@ -95,6 +97,16 @@ fn each_fault_does_what_it_says() {
     {
         assert_eq!(rig().post("/_emulator/faults", &json!({"faults": [{"do": script}]})).status, 400);
     }
+}
+
+#[test]
+fn an_empty_listing_hides_what_is_there() {
+    let mut rig = rig();
+    rig.fault(json!({"match": {"path": "/api/v2/**"}, "times": 2, "do": {"empty": true}}));
+    let listed = body(&rig.get(&format!("{BASE}/configurations")));
+    assert_eq!((&listed["entities"], &listed["total"]), (&json!([]), &json!(0)));
+    assert_eq!(body(&rig.get(&draft("conf")))["name"], json!("Website"), "one object is no listing");
+    assert_eq!(body(&rig.get(&format!("{BASE}/configurations")))["total"], json!(1));
 }
 
 #[test]
