@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use url::Url;
 
@@ -473,6 +473,10 @@ fn describe(answer: &reqwest::Response, operation: &Operation) -> Response {
             .map(|id| shown(id, 100).into_owned()),
         retry_after_ms: header(answer, RETRY_AFTER.as_str())
             .and_then(|value| retry_after_ms(value, clock::now())),
+        date: header(answer, DATE.as_str())
+            .and_then(|value| httpdate::parse_http_date(value).ok())
+            .and_then(|date| Timestamp::try_from(date).ok()),
+        allowed_per_minute: allowance(answer).map(|allowance| allowance.per_minute.get()),
         is_json: content_type
             .split(';')
             .next()

@@ -64,6 +64,10 @@ pub struct Response {
     pub request_id: Option<String>,
     /// `Retry-After`, clamped.
     pub retry_after_ms: Option<u64>,
+    /// The server's clock, from `Date`.
+    pub date: Option<jiff::Timestamp>,
+    /// Requests a minute that the server allows, where it says so.
+    pub allowed_per_minute: Option<u32>,
     /// Whether `Content-Type` says JSON.
     pub is_json: bool,
     /// The body, decompressed.

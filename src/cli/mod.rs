@@ -20,7 +20,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
 use commands::{
-    apply, completions, demo, emulate, explain, init, pause, plan, run, schema, status, validate,
+    apply, completions, demo, doctor, emulate, explain, import, init, pause, plan, run, schema, status,
+    validate,
 };
 pub use failure::{Exit, Failure};
 pub use output::Output;
@@ -150,6 +151,12 @@ enum Command {
     Pause(pause::PauseArgs),
     /// End pauses and holds
     Resume(pause::ResumeArgs),
+    /// Show what `enforce` would change, before it is switched on; writes nothing
+    Adopt(plan::PlanArgs),
+    /// Check credentials, permissions, clocks and limits, and say how to mend what is missing
+    Doctor(doctor::DoctorArgs),
+    /// Write manifests for what is live
+    Import(import::ImportArgs),
     /// Print a value, the line that won, and those that it beat
     Explain(explain::ExplainArgs),
     /// Print the JSON Schema of a kind of document
@@ -169,6 +176,8 @@ impl Command {
             Command::Validate(args) => args.format == Format::Json,
             Command::Plan(args) => args.format == Format::Json,
             Command::Apply(args) => args.format == Format::Json,
+            Command::Adopt(args) => args.format == Format::Json,
+            Command::Doctor(args) => args.format == Format::Json,
             Command::Explain(args) => args.format == Format::Json,
             Command::Run(args) => args.format == Format::Json,
             Command::Status(args) => args.format == Format::Json,
@@ -177,6 +186,7 @@ impl Command {
             | Command::Pause(_)
             | Command::Resume(_)
             | Command::Init(_)
+            | Command::Import(_)
             | Command::Schema(_)
             | Command::Emulate(_)
             | Command::Demo(_)
@@ -263,6 +273,9 @@ fn dispatch(
         Command::Sync(args) => block_on(pause::sync(&args, flags, output)),
         Command::Pause(args) => block_on(pause::pause(&args, flags, output)),
         Command::Resume(args) => block_on(pause::resume(&args, flags, output)),
+        Command::Adopt(args) => block_on(plan::adopt(&args, flags, output)),
+        Command::Doctor(args) => block_on(doctor::run(&args, flags, output)),
+        Command::Import(args) => block_on(import::run(&args, flags, output)),
         Command::Explain(args) => explain::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Emulate(args) => block_on(emulate::run(&args, output)),

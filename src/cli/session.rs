@@ -11,6 +11,7 @@ use super::progress::Progress;
 use super::{DraftArg, Exit, Failure, GuardArgs, Output, SourceArgs};
 use crate::api::{ClientCredentials, Options, Pace, ReadApi};
 use crate::clock;
+use crate::config::credentials::Credentials;
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
@@ -186,6 +187,28 @@ pub fn versions(dialect: Dialect) -> Versions {
     }
 }
 
+/// A client that reads, for some credentials.
+pub fn client(
+    settings: &Settings,
+    credentials: impl IntoIterator<Item = (CredentialsName, Credentials)>,
+) -> Result<ReadApi, Failure> {
+    let known = |(name, found): (CredentialsName, Credentials)| {
+        (name, ClientCredentials { id: found.client_id, secret: found.client_secret })
+    };
+    connect(settings, credentials.into_iter().map(known).collect())
+}
+
+fn connect(
+    settings: &Settings,
+    credentials: BTreeMap<CredentialsName, ClientCredentials>,
+) -> Result<ReadApi, Failure> {
+    let base_urls =
+        Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
+    let pacing = settings.pacing;
+    let pace = Pace { per_minute: pacing.requests_per_minute, burst: pacing.burst };
+    Ok(ReadApi::new(base_urls, credentials, Options { pace, ..Options::default() })?)
+}
+
 /// Runs for all tenants of a fleet, ready to be driven.
 pub struct Session {
     /// The client.
@@ -299,11 +322,7 @@ impl Session {
         if let (true, Some(failure)) = (runs.is_empty(), first_failure) {
             return Err(failure);
         }
-        let base_urls =
-            Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
-        let pacing = settings.pacing;
-        let pace = Pace { per_minute: pacing.requests_per_minute, burst: pacing.burst };
-        let api = ReadApi::new(base_urls, credentials, Options { pace, ..Options::default() })?;
+        let api = connect(settings, credentials)?;
         Ok(Self {
             api,
             runs,

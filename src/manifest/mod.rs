@@ -4,6 +4,7 @@
 //! (what the tenant asks for, and everything that is wrong with how it asks). Never: reads a file, fails,
 //! or looks at another tenant. Start reading at [`read_tenant`], then `yaml.rs` and `kinds/`.
 
+pub mod emit;
 pub mod files;
 mod in_place;
 pub mod kinds;

@@ -152,6 +152,57 @@ pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     found
 }
 
+/// The platform says by a bare id what stands as a reference in git.
+pub fn bare_id(to: ReferenceKind) -> Option<&'static str> {
+    (to == ReferenceKind::AuthenticationIntegration).then_some("integrationId")
+}
+
+/// The map that holds a dotted path's last part, and that part.
+pub fn parent_mut<'a, 'p>(
+    body: &'a mut Map<String, Value>,
+    path: &'p str,
+) -> Option<(&'a mut Map<String, Value>, &'p str)> {
+    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut keys = parents.split('.').filter(|key| !key.is_empty());
+    let parent = keys.try_fold(body, |map, key| map.get_mut(key)?.as_object_mut())?;
+    Some((parent, field))
+}
+
+/// A live body in the form of manifests: names in place of ids. What nothing is known to go by is left out, and told
+/// by its path and id.
+pub fn named(
+    kind: ObjectKind,
+    mut body: Map<String, Value>,
+    name_of: impl Fn(ReferenceKind, &str) -> Option<Arc<str>>,
+) -> (Map<String, Value>, Vec<String>) {
+    let mut nameless = Vec::new();
+    for Place { path, is_list, to } in places(kind) {
+        let Some((section, field)) = parent_mut(&mut body, path) else { continue };
+        let live = bare_id(to).unwrap_or(field);
+        let Some(value) = section.get(live).filter(|value| !value.is_null()) else { continue };
+        let mut one = |value: &Value| {
+            let id = value.as_str().or_else(|| value.get("id").and_then(Value::as_str)).unwrap_or_default();
+            let Some(name) = name_of(to, id) else {
+                nameless.push(format!("{path}: {} {id}", to.name()));
+                return None;
+            };
+            let mut map = if is_list { value.as_object().cloned().unwrap_or_default() } else { Map::new() };
+            map.shift_remove("id");
+            map.insert("name".into(), name.to_string().into());
+            Some(Value::Object(map))
+        };
+        let by_name = match value.as_array().filter(|_| is_list) {
+            Some(items) => items.iter().map(&mut one).collect::<Option<Vec<Value>>>().map(Value::Array),
+            None => one(value),
+        };
+        section.shift_remove(live);
+        if let Some(by_name) = by_name {
+            section.insert(field.into(), by_name);
+        }
+    }
+    (body, nameless)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -170,5 +221,33 @@ mod tests {
         let seen: Vec<(&str, &str)> =
             found.iter().map(|at| (at.pointer.as_str(), &*at.reference.name)).collect();
         assert_eq!(seen, [("/configuration", "web"), ("/pushIntegrations/0", "android")]);
+    }
+
+    #[test]
+    fn ids_become_names_and_what_has_none_is_left_out_and_told() {
+        let name_of =
+            |kind, id: &str| (id != "x").then(|| Arc::from(format!("{} {id}", ReferenceKind::name(kind))));
+        let live = json!({
+            "configuration": {"id": "c", "version": "3"},
+            "flow": {"id": "x"},
+            "supportedContent": null,
+            "pushIntegrations": [{"provider": "FCM", "id": "p"}],
+        });
+        let (body, nameless) =
+            named(ObjectKind::MessengerDeployment, live.as_object().cloned().unwrap(), name_of);
+        let expected = json!({
+            "configuration": {"name": "messenger configuration c"},
+            "supportedContent": null,
+            "pushIntegrations": [{"provider": "FCM", "name": "push integration p"}],
+        });
+        assert_eq!(
+            (Value::Object(body), nameless),
+            (expected, vec!["flow: inbound message flow x".to_owned()])
+        );
+        let live = json!({"authenticationSettings": {"enabled": true, "integrationId": "i"}});
+        let (body, _) =
+            named(ObjectKind::MessengerConfiguration, live.as_object().cloned().unwrap(), name_of);
+        let expected = json!({"authenticationSettings": {"enabled": true, "integration": {"name": "OpenID Connect integration i"}}});
+        assert_eq!(Value::Object(body), expected);
     }
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::diff;
-use crate::model::reference::{Named, Names, Place, Reference, ReferenceKind, mentions, places};
+use crate::model::reference::{
+    Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, places,
+};
 use crate::model::{Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored};
 
 /// What is known of one organization.
@@ -23,11 +25,6 @@ pub struct Organization<'a> {
     pub observed: &'a [Observed],
     /// What goes by the names that were looked up.
     pub names: &'a Names,
-}
-
-/// The platform says by a bare id what stands as a reference in git.
-fn bare_id(to: ReferenceKind) -> Option<&'static str> {
-    (to == ReferenceKind::AuthenticationIntegration).then_some("integrationId")
 }
 
 fn name_of(value: &Value) -> Option<&str> {
@@ -43,17 +40,6 @@ pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
     let of_one = |resource: &Resource| mentions(resource.object.kind, &resource.desired.body);
     let mentioned = resources.iter().flat_map(of_one).map(|mention| mention.reference);
     mentioned.filter(|reference| !known(reference)).collect()
-}
-
-/// The map that holds a dotted path's last part, and that part.
-fn parent_mut<'a, 'p>(
-    body: &'a mut Map<String, Value>,
-    path: &'p str,
-) -> Option<(&'a mut Map<String, Value>, &'p str)> {
-    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let mut keys = parents.split('.').filter(|key| !key.is_empty());
-    let parent = keys.try_fold(body, |map, key| map.get_mut(key)?.as_object_mut())?;
-    Some((parent, field))
 }
 
 /// The name of the configuration that a deployment serves.

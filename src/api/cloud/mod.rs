@@ -4,6 +4,8 @@
 //! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
 
 mod audit;
+pub mod inventory;
+pub mod permissions;
 mod survey;
 mod wire;
 

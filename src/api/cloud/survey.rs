@@ -18,13 +18,13 @@ use crate::model::{
 };
 
 /// Entities on a page: with some 20 KB for a configuration a page stays well below what is read of an answer.
-const PAGE_SIZE: u32 = 100;
+pub(super) const PAGE_SIZE: u32 = 100;
 /// Most pages of one listing.
 const PAGES_MAX: u32 = 500;
 /// Flows are asked for one by one up to this many names; more are found in the whole list.
 const FLOWS_BY_NAME_MAX: usize = 3;
 
-type Entity = Map<String, Value>;
+pub(super) type Entity = Map<String, Value>;
 
 /// The configurations of an organization, by id.
 struct Configurations {
@@ -82,7 +82,7 @@ impl ReadApi {
 
     /// Makes sure, once, that the token is of the organization that git names: an id that was copied from another
     /// manifest would have one tenant written over another.
-    async fn identify(&self, target: &Target) -> Result<(), Fault> {
+    pub(super) async fn identify(&self, target: &Target) -> Result<(), Fault> {
         if self.client.is_known(target) {
             return Ok(());
         }
@@ -134,7 +134,7 @@ impl ReadApi {
         }
     }
 
-    async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
+    pub(super) async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
         let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={PAGE_SIZE}", segment(id));
         let versions = match self.by_cursor(target, &path, "the versions of a configuration").await {
             Ok(versions) => versions,
@@ -185,7 +185,7 @@ impl ReadApi {
     }
 
     /// What a published version holds; none where there is no such version any more.
-    async fn version(
+    pub(super) async fn version(
         &self,
         target: &Target,
         id: &str,
@@ -288,32 +288,33 @@ impl ReadApi {
         Ok(found)
     }
 
+    /// A listing whose pages are told apart by a cursor, page by page.
+    pub(super) fn pages<'a>(&'a self, target: &'a Target, path: &'a str, what: &'a str) -> Pages<'a> {
+        Pages { api: self, target, path, what, after: None, read: 0, done: false }
+    }
+
     /// A whole listing whose pages are told apart by a cursor.
-    async fn by_cursor(&self, target: &Target, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+    pub(super) async fn by_cursor(
+        &self,
+        target: &Target,
+        path: &str,
+        what: &str,
+    ) -> Result<Vec<Entity>, Fault> {
         let mut all = Vec::new();
-        let mut after: Option<String> = None;
-        for _ in 0..PAGES_MAX {
-            let cursor = after
-                .as_deref()
-                .map(|after| {
-                    let encoded: String = url::form_urlencoded::byte_serialize(after.as_bytes()).collect();
-                    format!("&after={encoded}")
-                })
-                .unwrap_or_default();
-            let page: wire::Page = self.page(target, format!("{path}{cursor}"), what).await?;
-            all.extend(page.entities);
-            let next = page.next_uri.as_deref().and_then(cursor_of);
-            match next {
-                None => return Ok(distinct(all)),
-                Some(next) if Some(&next) == after.as_ref() => break,
-                Some(next) => after = Some(next),
-            }
+        let mut pages = self.pages(target, path, what);
+        while let Some(page) = pages.next().await? {
+            all.extend(page);
         }
-        Err(endless(target, what))
+        Ok(distinct(all))
     }
 
     /// A whole listing whose pages are numbered.
-    async fn by_page(&self, target: &Target, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+    pub(super) async fn by_page(
+        &self,
+        target: &Target,
+        path: &str,
+        what: &str,
+    ) -> Result<Vec<Entity>, Fault> {
         let joint = if path.contains('?') { '&' } else { '?' };
         let mut all = Vec::new();
         for number in 1..=PAGES_MAX {
@@ -336,6 +337,42 @@ impl ReadApi {
         let subject = format!("{what} of organization {}", target.organization);
         let operation: Operation = get(path, subject);
         wire::parse(&self.call(target, &operation).await?)
+    }
+}
+
+/// A listing that is read page by page.
+pub(super) struct Pages<'a> {
+    api: &'a ReadApi,
+    target: &'a Target,
+    path: &'a str,
+    what: &'a str,
+    after: Option<String>,
+    read: u32,
+    done: bool,
+}
+
+impl Pages<'_> {
+    /// The next page; none where there is no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Entity>>, Fault> {
+        if self.done {
+            return Ok(None);
+        }
+        let encoded = |after: &str| {
+            let encoded: String = url::form_urlencoded::byte_serialize(after.as_bytes()).collect();
+            format!("&after={encoded}")
+        };
+        let cursor = self.after.as_deref().map(encoded).unwrap_or_default();
+        let page: wire::Page =
+            self.api.page(self.target, format!("{}{cursor}", self.path), self.what).await?;
+        let next = page.next_uri.as_deref().and_then(cursor_of);
+        self.read += 1;
+        self.done = next.is_none();
+        // A cursor that comes again leads round in a circle.
+        if next.is_some() && (next == self.after || self.read >= PAGES_MAX) {
+            return Err(endless(self.target, self.what));
+        }
+        self.after = next;
+        Ok(Some(page.entities))
     }
 }
 

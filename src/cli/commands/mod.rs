@@ -3,8 +3,10 @@
 pub mod apply;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 pub mod emulate;
 pub mod explain;
+pub mod import;
 pub mod init;
 pub mod pause;
 pub mod plan;

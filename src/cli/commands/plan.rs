@@ -13,7 +13,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
-use crate::model::{ChangeKind, Plan, json};
+use crate::model::{ChangeKind, Mode, Plan, json};
 use crate::reconcile::{Run, Status};
 use crate::render;
 use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
@@ -47,6 +47,15 @@ pub struct PlanArgs {
 
 /// Compares git with what is live and prints the differences.
 pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    show(args, flags, output, false).await
+}
+
+/// The same as if every tenant were enforced: what that would change, and which guards would refuse it.
+pub async fn adopt(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    show(args, flags, output, true).await
+}
+
+async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let allowed = session::allowed(&args.guards)?;
     let reads = if args.since.is_some() { Reads::Commit } else { Reads::Files };
@@ -57,6 +66,12 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
         let (moved, before) = fleet::moved(&place.source, since, &place.revision, clock::today())?;
         session::narrow(&mut fleet, &moved);
         desired_before = before;
+    }
+    let mut watched = Vec::new();
+    for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()).filter(|_| enforced) {
+        if std::mem::replace(&mut tenant.mode, Mode::Enforce) == Mode::Watch {
+            watched.push(tenant.name.clone());
+        }
     }
     let store = Store::look(&settings.store).await?;
     let mut session = Session::start(
@@ -83,6 +98,11 @@ pub async fn run(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exit,
     match &args.out {
         None => output.data(&rendered),
         Some(path) => write(path, &rendered)?,
+    }
+    for name in watched {
+        output.talk(&format!(
+            "{name} is only watched; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml does the above"
+        ));
     }
     Ok(exit_of(document.exit_code))
 }

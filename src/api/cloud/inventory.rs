@@ -1,0 +1,204 @@
+//! Everything that an organization holds, page by page: what an import is made from.
+//!
+//! In: an organization. Out: its objects, one at a time, and the names of what they refer to. Never: holds more than a
+//! page of configurations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::super::ReadApi;
+use super::survey::{Entity, PAGE_SIZE};
+use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, wire};
+use crate::model::reference::ReferenceKind;
+use crate::model::{Fault, FaultKind, Object, ObjectKind, Stored, Target};
+use serde_json::Value;
+
+/// The names of things by their ids, and what could not be listed.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    /// By kind and id.
+    pub names: BTreeMap<(ReferenceKind, String), Arc<str>>,
+    /// What the client may not see, in a sentence each.
+    pub unread: Vec<String>,
+}
+
+/// An object that is live.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// Which one.
+    pub object: Object,
+    /// What it holds: of a configuration its newest version.
+    pub stored: Stored,
+    /// Dotted paths in which a version that is served says something else than the newest.
+    pub served_otherwise: Vec<String>,
+}
+
+impl ReadApi {
+    /// The names of what objects may refer to.
+    ///
+    /// # Errors
+    /// The organization can't be asked, or is another one. What the client may not see is told, and no error.
+    pub async fn directory(&self, target: &Target) -> Result<Directory, Fault> {
+        self.identify(target).await?;
+        let mut directory = Directory::default();
+        let by_cursor = [(
+            &[ReferenceKind::KnowledgeBase][..],
+            format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}"),
+            "the knowledge bases",
+        )];
+        let by_page = [
+            (
+                &[ReferenceKind::Flow][..],
+                "api/v2/flows?type=inboundshortmessage",
+                "the inbound message flows",
+            ),
+            (
+                &[ReferenceKind::SupportedContent],
+                "api/v2/conversations/messaging/supportedcontent",
+                "the supported content profiles",
+            ),
+            (
+                &[ReferenceKind::MessagingSetting],
+                "api/v2/conversations/messaging/settings",
+                "the messaging settings",
+            ),
+            (
+                &[ReferenceKind::AuthenticationIntegration, ReferenceKind::PushIntegration],
+                "api/v2/integrations",
+                "the integrations",
+            ),
+        ];
+        for (kinds, path, what) in by_cursor {
+            let found = self.by_cursor(target, &path, what).await;
+            directory.take(kinds, found)?;
+        }
+        for (kinds, path, what) in by_page {
+            let found = self.by_page(target, path, what).await;
+            directory.take(kinds, found)?;
+        }
+        Ok(directory)
+    }
+
+    /// Tells every object of an organization, configurations first. The names of configurations are added to the
+    /// directory; what was never published is told in `unpublished`.
+    ///
+    /// # Errors
+    /// Something can't be listed, or whoever is told fails.
+    pub async fn each_object(
+        &self,
+        target: &Target,
+        directory: &mut Directory,
+        unpublished: &mut Vec<String>,
+        tell: &mut (dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send),
+    ) -> Result<(), Fault> {
+        let path = format!("{DEPLOYMENTS}?pageSize={PAGE_SIZE}");
+        let deployments = self.by_cursor(target, &path, "the deployments").await?;
+        let pinned = pins(&deployments);
+        let mut published = BTreeSet::new();
+        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}&showOnlyPublished=true");
+        let mut pages = self.pages(target, &path, "the published messenger configurations");
+        while let Some(page) = pages.next().await? {
+            for entity in page {
+                let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
+                if !published.insert(id.clone()) {
+                    continue;
+                }
+                let name = wire::text(&entity, "name").unwrap_or_default().to_owned();
+                directory.names.insert((ReferenceKind::Configuration, id.clone()), name.as_str().into());
+                let stored = match wire::number(&entity) {
+                    Some(_) => wire::configuration(Some(&entity), &entity),
+                    None => self.configuration(target, &id).await?,
+                };
+                let Some(stored) = stored.filter(|stored| stored.version > 0) else { continue };
+                let mut served_otherwise = BTreeSet::new();
+                for version in pinned.get(&id).into_iter().flatten().filter(|pin| **pin != stored.version) {
+                    if let Some(body) = self.version(target, &id, Some(*version)).await? {
+                        served_otherwise.extend(differing(&body, &stored.body));
+                    }
+                }
+                let object = Object { kind: ObjectKind::MessengerConfiguration, name: name.as_str().into() };
+                let served_otherwise = served_otherwise.into_iter().collect();
+                tell(Live { object, stored, served_otherwise }, directory)?;
+            }
+        }
+        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}");
+        let mut pages = self.pages(target, &path, "the messenger configurations");
+        while let Some(page) = pages.next().await? {
+            let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));
+            unpublished.extend(
+                page.iter().filter(never).filter_map(|entity| wire::text(entity, "name")).map(str::to_owned),
+            );
+        }
+        let kind = ObjectKind::MessengerDeployment;
+        tell_all(kind, deployments, directory, tell)?;
+        let integrations = match self.by_page(target, INTEGRATIONS, "the open messaging integrations").await {
+            Err(fault) if fault.kind == FaultKind::Denied => {
+                directory.unread.push(fault.to_string());
+                Vec::new()
+            }
+            other => other?,
+        };
+        tell_all(ObjectKind::OpenMessagingIntegration, integrations, directory, tell)
+    }
+}
+
+impl Directory {
+    fn take(&mut self, kinds: &[ReferenceKind], found: Result<Vec<Entity>, Fault>) -> Result<(), Fault> {
+        let entities = match found {
+            Err(fault) if fault.kind == FaultKind::Denied => {
+                self.unread.push(fault.to_string());
+                return Ok(());
+            }
+            other => other?,
+        };
+        for entity in &entities {
+            let (Some(id), Some(name)) = (wire::text(entity, "id"), wire::text(entity, "name")) else {
+                continue;
+            };
+            for kind in kinds {
+                self.names.insert((*kind, id.to_owned()), name.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tell_all(
+    kind: ObjectKind,
+    entities: Vec<Entity>,
+    directory: &Directory,
+    tell: &mut (dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send),
+) -> Result<(), Fault> {
+    for entity in entities {
+        let object = Object { kind, name: wire::text(&entity, "name").unwrap_or_default().into() };
+        if let Some(stored) = wire::unversioned(kind, &entity, None) {
+            tell(Live { object, stored, served_otherwise: Vec::new() }, directory)?;
+        }
+    }
+    Ok(())
+}
+
+/// The versions of each configuration that some deployment pins.
+fn pins(deployments: &[Entity]) -> BTreeMap<String, BTreeSet<u64>> {
+    let mut pins: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for deployment in deployments {
+        let Some(pin) = deployment.get("configuration").and_then(Value::as_object) else { continue };
+        if let (Some(id), Some(version)) = (wire::text(pin, "id"), wire::number(pin)) {
+            pins.entry(id.to_owned()).or_default().insert(version);
+        }
+    }
+    pins
+}
+
+/// Leaves in which two bodies are not the same, spelling included.
+fn differing(one: &Entity, other: &Entity) -> Vec<String> {
+    let mut paths = Vec::new();
+    for (from, to) in [(one, other), (other, one)] {
+        crate::model::json::leaves(from, &mut |path, leaf| {
+            if crate::model::json::at_dotted(to, path) != Some(leaf) {
+                paths.push(path.to_owned());
+            }
+        });
+    }
+    paths
+}

@@ -1,0 +1,260 @@
+//! `genesync doctor`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::json;
+
+use crate::api::ReadApi;
+use crate::api::cloud::permissions::{NEEDS, page};
+use crate::cli::session::{self, Reads};
+use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
+use crate::clock;
+use crate::config::{Flags, Settings};
+use crate::controller::fleet::Loaded;
+use crate::model::{Dialect, Fault, FaultKind, Look, Mode, Target};
+use crate::render::value::{document, escape};
+
+/// A clock that is off by more makes an audit entry hard to tell from another.
+const SKEW_MAX_S: i64 = 60;
+/// Fewer than this a minute make a plan of many objects slow.
+const LIMIT_MIN: u32 = 60;
+
+/// What `doctor` takes.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Print the page of permissions instead, as Markdown
+    #[arg(long)]
+    permissions: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How one check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    Good,
+    /// It works, and not everything will.
+    Doubtful,
+    Bad,
+}
+
+impl Finding {
+    fn name(self) -> &'static str {
+        match self {
+            Finding::Good => "ok",
+            Finding::Doubtful => "warning",
+            Finding::Bad => "failed",
+        }
+    }
+}
+
+/// One check of one organization.
+struct Check {
+    tenant: String,
+    organization: String,
+    what: String,
+    finding: Finding,
+    detail: String,
+    /// What to do about it.
+    way_out: String,
+}
+
+/// Checks every organization that the tenants name. Writes nothing.
+pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    if args.permissions {
+        output.data(&page());
+        return Ok(Exit::Done);
+    }
+    if args.format == Format::Markdown {
+        return Err(Failure::new(Exit::Usage, "doctor prints text or json"));
+    }
+    let settings = session::settings(flags)?;
+    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let fleet = session::load(&place, &args.source, output)?;
+    let mut checks = Vec::new();
+    for loaded in &fleet.tenants {
+        tenant(loaded, &settings, &mut checks).await?;
+    }
+    let bad = checks.iter().any(|check| check.finding == Finding::Bad);
+    let exit = if bad { Exit::Outside } else { Exit::Done };
+    match args.format {
+        Format::Json => {
+            let shown = |check: &Check| {
+                json!({
+                    "tenant": check.tenant, "organizationId": check.organization, "check": check.what,
+                    "result": check.finding.name(), "detail": check.detail, "wayOut": check.way_out,
+                })
+            };
+            let shown: Vec<_> = checks.iter().map(shown).collect();
+            output.data(&document(&json!({"checks": shown, "exitCode": exit.code()})));
+        }
+        Format::Text | Format::Markdown => output.data(&text(&checks)),
+    }
+    Ok(exit)
+}
+
+async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -> Result<(), Failure> {
+    let name = loaded.name.to_string();
+    let Some(tenant) = &loaded.tenant else {
+        checks.push(Check {
+            tenant: name,
+            organization: String::new(),
+            what: "manifest".into(),
+            finding: Finding::Bad,
+            detail: "tenant.yaml can't be read".into(),
+            way_out: "run `genesync validate`".into(),
+        });
+        return Ok(());
+    };
+    for target in tenant.targets() {
+        let mut look = Examination { name: &name, target, checks };
+        let credentials = match settings.credentials(&target.credentials).await {
+            Ok(credentials) => credentials,
+            Err(error) => {
+                let failure = Failure::from(error);
+                let way_out = "see docs/settings.md for where credentials come from";
+                look.note("credentials", Finding::Bad, &failure.message, way_out);
+                continue;
+            }
+        };
+        let id = credentials.client_id.clone();
+        look.note("credentials", Finding::Good, &format!("client {id}"), "");
+        let api = session::client(settings, [(target.credentials.clone(), credentials)])?;
+        match tenant.dialect {
+            Dialect::Webchat => look.webchat(&api).await,
+            Dialect::Cloud => look.cloud(&api, tenant.mode).await,
+        }
+    }
+    Ok(())
+}
+
+/// The checks of one organization.
+struct Examination<'a> {
+    name: &'a str,
+    target: &'a Target,
+    checks: &'a mut Vec<Check>,
+}
+
+impl Examination<'_> {
+    fn note(&mut self, what: &str, finding: Finding, detail: &str, way_out: &str) {
+        self.checks.push(Check {
+            tenant: self.name.to_owned(),
+            organization: self.target.organization.to_string(),
+            what: what.to_owned(),
+            finding,
+            detail: escape(detail),
+            way_out: way_out.to_owned(),
+        });
+    }
+
+    fn fault(&mut self, what: &str, fault: &Fault, denied: &str) {
+        let way_out = match fault.kind {
+            FaultKind::Denied => denied,
+            FaultKind::Throttled => "wait; or ask for a higher limit",
+            FaultKind::Transient => "check the region, the network and any proxy on the way",
+            FaultKind::NotFound | FaultKind::Rejected => "check `organizationId` and `api` in tenant.yaml",
+            FaultKind::Local => "check the endpoints in docs/settings.md",
+        };
+        self.note(what, Finding::Bad, &fault.to_string(), way_out);
+    }
+
+    async fn webchat(&mut self, api: &ReadApi) {
+        match api.observe(&Look::of_one(self.target.clone())).await {
+            Ok(_) => self.note("configuration", Finding::Good, "it can be read", ""),
+            Err(fault) => {
+                self.fault("configuration", &fault, "give the client the scope `webchat:configuration:read`");
+            }
+        }
+        let now = clock::now();
+        match api.entries(std::slice::from_ref(self.target), &BTreeMap::new(), now, now).await {
+            Ok(_) => self.note("audit log", Finding::Good, "it can be asked", ""),
+            Err(fault) => self.fault("audit log", &fault, "give the client the scope `audit:read`"),
+        }
+    }
+
+    async fn cloud(&mut self, api: &ReadApi, mode: Mode) {
+        let organization = "check the client's id and secret, and that it is of this organization and region";
+        if let Err(fault) = api.belongs(self.target).await {
+            self.fault("organization", &fault, organization);
+            return;
+        }
+        self.note("organization", Finding::Good, "the client is of this organization", "");
+        let mut first = None;
+        let mut untried: Vec<&str> = Vec::new();
+        for need in NEEDS {
+            let Some(path) = need.probe else {
+                untried.extend(need.permissions.iter().copied());
+                continue;
+            };
+            match api.probe(self.target, path).await {
+                Ok(response) => {
+                    first.get_or_insert(response);
+                    self.note(need.what, Finding::Good, &need.permissions.join(", "), "");
+                }
+                Err(fault) if fault.kind == FaultKind::Denied && need.when != "always" => {
+                    let detail = format!("not allowed: {}", need.permissions.join(", "));
+                    let way_out = format!("needed {}", need.when);
+                    self.note(need.what, Finding::Doubtful, &detail, &way_out);
+                }
+                Err(fault) => {
+                    let way_out = format!("give a role of the client {}", need.permissions.join(" and "));
+                    self.fault(need.what, &fault, &way_out);
+                }
+            }
+        }
+        untried.sort_unstable();
+        untried.dedup();
+        if mode == Mode::Enforce {
+            let detail = "can't be tried without writing";
+            self.note("write", Finding::Doubtful, detail, &format!("make sure of {}", untried.join(", ")));
+        }
+        let Some(response) = first else { return };
+        if let Some(date) = response.date {
+            let skew_s = clock::now().duration_since(date).as_secs();
+            let (finding, way_out) = match skew_s.abs() <= SKEW_MAX_S {
+                true => (Finding::Good, ""),
+                false => (Finding::Bad, "set this machine's clock by NTP"),
+            };
+            self.note("clock", finding, &format!("{skew_s} s from the server's"), way_out);
+        }
+        if let Some(limit) = response.allowed_per_minute {
+            let (finding, way_out) = match limit >= LIMIT_MIN {
+                true => (Finding::Good, ""),
+                false => (Finding::Doubtful, "ask for a higher limit"),
+            };
+            self.note("rate limit", finding, &format!("{limit} requests a minute"), way_out);
+        }
+    }
+}
+
+fn text(checks: &[Check]) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["TENANT", "ORGANIZATION", "CHECK", "RESULT", "DETAIL"]);
+    let mut last = ("", "");
+    for check in checks {
+        let place = (check.tenant.as_str(), check.organization.as_str());
+        let (tenant, organization) = if place == last { ("", "") } else { place };
+        last = place;
+        let detail = match check.way_out.is_empty() {
+            true => check.detail.clone(),
+            false => format!("{}; {}", check.detail, check.way_out),
+        };
+        table.add_row([tenant, organization, &check.what, check.finding.name(), &detail]);
+    }
+    let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
+    out.push_str(&format!(
+        "{} checks: {} ok, {} warnings, {} failed\n",
+        checks.len(),
+        count(Finding::Good),
+        count(Finding::Doubtful),
+        count(Finding::Bad)
+    ));
+    out
+}

@@ -1,0 +1,414 @@
+//! `genesync import`
+
+#![expect(clippy::disallowed_methods, reason = "this command makes files")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Map, Value};
+
+use crate::api::ReadApi;
+use crate::api::cloud::inventory::{Directory, Live};
+use crate::cli::progress::Progress;
+use crate::cli::session::{self, CONCURRENCY, Session, Wishes};
+use crate::cli::{Exit, Failure, Output, SourceArgs};
+use crate::clock;
+use crate::config::{Flags, Settings};
+use crate::manifest::emit::{self, Document};
+use crate::manifest::kinds::Kind;
+use crate::manifest::schema;
+use crate::model::reference;
+use crate::model::{
+    CredentialsName, Dialect, Fault, FaultKind, Look, Object, ObjectKind, Observed, OrganizationId, Region,
+    Stored, Target, json,
+};
+use crate::render;
+
+/// What `import` takes.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Folder of the configuration repository
+    #[arg(default_value = ".", value_name = "DIR")]
+    path: PathBuf,
+    /// Name of the tenant: its folder under `tenants/`
+    #[arg(long, value_name = "NAME")]
+    tenant: String,
+    /// The organization's id
+    #[arg(long, value_name = "UUID")]
+    organization: String,
+    /// The region that it lives in, such as eu-central-1
+    #[arg(long, value_name = "KEY")]
+    region: String,
+    /// The name under which the operator keeps the OAuth client
+    #[arg(long, value_name = "NAME")]
+    credentials: String,
+    /// Which API it speaks
+    #[arg(long, value_enum, default_value = "cloud")]
+    from: From,
+    /// Put what all messenger configurations have in common into this layer under `bases/`
+    #[arg(long, value_name = "NAME")]
+    layer: Option<String>,
+}
+
+/// Which API an organization speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    /// Genesys Cloud's public API
+    Cloud,
+    /// The web messaging configuration API with versions
+    Webchat,
+}
+
+impl From {
+    fn dialect(self) -> Dialect {
+        match self {
+            From::Cloud => Dialect::Cloud,
+            From::Webchat => Dialect::Webchat,
+        }
+    }
+}
+
+/// Writes a manifest for everything that an organization holds, and makes sure that it asks for nothing else.
+pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let settings = session::settings(flags)?;
+    for name in [Some(&args.tenant), args.layer.as_ref()].into_iter().flatten() {
+        if emit::slug(name) != *name {
+            return Err(Failure::new(Exit::Usage, format!("`{name}` can't be a name"))
+                .hint("use lower-case letters, digits and dashes"));
+        }
+    }
+    let region = Region::from_key(&args.region).ok_or_else(|| {
+        let known: Vec<&str> = Region::ALL.iter().map(|region| region.key()).collect();
+        Failure::new(Exit::Usage, format!("there is no region `{}`", args.region))
+            .hint(format!("regions: {}", known.join(", ")))
+    })?;
+    let target = Target {
+        organization: OrganizationId::new(args.organization.as_str()),
+        region,
+        credentials: CredentialsName::new(args.credentials.as_str()),
+        object: Object::web_messaging(),
+    };
+    let folder = args.path.join("tenants").join(&args.tenant);
+    if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(Failure::new(Exit::Usage, format!("`{}` holds something already", folder.display()))
+            .hint("an import begins a tenant; to take in what changed since, see `genesync plan`"));
+    }
+    let credentials = settings.credentials(&target.credentials).await?;
+    let api = session::client(&settings, [(target.credentials.clone(), credentials)])?;
+    let mut writer =
+        Writer { args, folder, names: BTreeSet::new(), written: 0, told: Vec::new(), shared: None };
+    if let (Some(layer), From::Cloud) = (&args.layer, args.from) {
+        writer.shared = Some((layer.clone(), in_common(&api, &target).await?));
+    }
+    writer.begin(&target)?;
+    match args.from {
+        From::Cloud => from_cloud(&api, &target, &mut writer).await?,
+        From::Webchat => from_webchat(&api, &target, &mut writer).await?,
+    }
+    for told in &writer.told {
+        output.talk(told);
+    }
+    output.talk(&format!("wrote {} files under {}", writer.written, writer.folder.display()));
+    if writer.written < 2 {
+        return Err(Failure::new(Exit::Outside, "there is nothing live that could be imported")
+            .hint("messenger configurations count once they are published"));
+    }
+    prove(args, &settings, output).await
+}
+
+async fn from_cloud(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -> Result<(), Failure> {
+    let mut directory = api.directory(target).await?;
+    let mut unpublished = Vec::new();
+    let mut tell = |live: Live, directory: &Directory| writer.object(live, directory).map_err(local);
+    api.each_object(target, &mut directory, &mut unpublished, &mut tell).await?;
+    let left = unpublished.iter().map(|name| format!("left out: configuration `{name}` was never published"));
+    writer.told.extend(left);
+    let unread = directory.unread.iter().map(|what| format!("left out: what refers to it, because {what}"));
+    writer.told.extend(unread);
+    Ok(())
+}
+
+fn local(failure: Failure) -> Fault {
+    Fault::new(FaultKind::Local, failure.message)
+}
+
+async fn from_webchat(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -> Result<(), Failure> {
+    let seen = api.observe(&Look::of_one(target.clone())).await?;
+    let Some(Observed::Present(stored)) = seen.objects.into_iter().next() else {
+        return Err(Failure::new(
+            Exit::Outside,
+            format!("organization {} has no web messaging configuration", target.organization),
+        ));
+    };
+    let live = Live { object: Object::web_messaging(), stored, served_otherwise: Vec::new() };
+    writer.object(live, &Directory::default())
+}
+
+/// What all published configurations say alike.
+async fn in_common(api: &ReadApi, target: &Target) -> Result<Map<String, Value>, Failure> {
+    let mut directory = api.directory(target).await?;
+    let (mut common, mut count): (Option<Map<String, Value>>, usize) = (None, 0);
+    let mut tell = |live: Live, directory: &Directory| {
+        if live.object.kind == ObjectKind::MessengerConfiguration {
+            let (spec, _) = spec_of(&live, directory);
+            count += 1;
+            common = Some(match common.take() {
+                None => spec,
+                Some(known) => shared(&known, &spec),
+            });
+        }
+        Ok(())
+    };
+    api.each_object(target, &mut directory, &mut Vec::new(), &mut tell).await?;
+    if count < 2 {
+        return Err(Failure::new(Exit::Usage, "there are no two configurations that could share a layer")
+            .hint("leave --layer out"));
+    }
+    Ok(common.unwrap_or_default())
+}
+
+fn shared(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
+    let both = |(key, value): (&String, &Value)| {
+        let value = match (value, other.get(key)?) {
+            (Value::Object(one), Value::Object(other)) => {
+                Value::Object(Some(shared(one, other)).filter(|map| !map.is_empty())?)
+            }
+            (one, other) => Some(one).filter(|one| *one == other)?.clone(),
+        };
+        Some((key.clone(), value))
+    };
+    one.iter().filter_map(both).collect()
+}
+
+/// What is left of a spec that extends a layer.
+fn without(spec: &Map<String, Value>, layer: &Map<String, Value>) -> Map<String, Value> {
+    let rest = |(key, value): (&String, &Value)| {
+        let value = match (value, layer.get(key)) {
+            (value, None) => value.clone(),
+            (Value::Object(own), Some(Value::Object(below))) => {
+                Value::Object(Some(without(own, below)).filter(|map| !map.is_empty())?)
+            }
+            (own, Some(below)) => Some(own).filter(|own| *own != below)?.clone(),
+        };
+        Some((key.clone(), value))
+    };
+    spec.iter().filter_map(rest).collect()
+}
+
+/// What a manifest can say of a live object, and what it leaves out and why.
+fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<String>) {
+    let kind = live.object.kind;
+    let name_of =
+        |to, id: &str| directory.names.get(&(to, id.to_owned())).filter(|name| !name.is_empty()).cloned();
+    let (body, nameless) = reference::named(kind, Map::clone(&live.stored.body), name_of);
+    let mut comments: Vec<String> = nameless
+        .into_iter()
+        .map(|what| format!("Left out, because no name is known for it: {what}"))
+        .collect();
+    let (mut dropped, mut unknown) = (BTreeSet::new(), Vec::new());
+    json::leaves(&body, &mut |path, value| {
+        let served_otherwise = live.served_otherwise.iter().any(|other| other == path);
+        if served_otherwise {
+            comments.push(format!(
+                "Left out, because version {} says something else than what visitors are served: {path}",
+                live.stored.version
+            ));
+        }
+        let is_unknown = !names(kind, path);
+        if is_unknown && !value.is_null() {
+            unknown.push(path.to_owned());
+        }
+        if value.is_null() || served_otherwise || is_unknown {
+            dropped.insert(path.to_owned());
+        }
+    });
+    let kept = json::pick(&body, &|path| !dropped.contains(path));
+    if !unknown.is_empty() {
+        comments.push(format!(
+            "Left out, because this build does not know it; it stays as it is: {}",
+            unknown.join(", ")
+        ));
+    }
+    (kept, comments)
+}
+
+/// Whether manifests of a kind know a field. A reference is known by its own path.
+fn names(kind: ObjectKind, path: &str) -> bool {
+    let reference = || {
+        reference::places(kind).any(|place| path.strip_prefix(place.path).is_some_and(|rest| rest == ".name"))
+    };
+    schema::has_field(kind.dialect(), path) || reference()
+}
+
+/// Writes the files of one tenant.
+struct Writer<'a> {
+    args: &'a ImportArgs,
+    folder: PathBuf,
+    names: BTreeSet<String>,
+    written: usize,
+    told: Vec<String>,
+    shared: Option<(String, Map<String, Value>)>,
+}
+
+impl Writer<'_> {
+    /// The tenant itself, the project where there is none, the schemas, the layer.
+    fn begin(&mut self, target: &Target) -> Result<(), Failure> {
+        let args = self.args;
+        for (name, schema) in super::schema::all() {
+            keep(&args.path.join("schemas").join(name), &super::schema::text(&schema))?;
+        }
+        keep(
+            &args.path.join("genesync.yaml"),
+            "# yaml-language-server: $schema=schemas/project.json\napiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {}\n",
+        )?;
+        let mut text = format!(
+            "# yaml-language-server: $schema=../../schemas/tenant.json\napiVersion: genesync/v1alpha1\nkind: Tenant\nmetadata:\n  name: {}\nspec:\n  api: {}\n",
+            args.tenant,
+            args.from.dialect().name()
+        );
+        // Writing to a String can't fail.
+        let _ = write!(
+            text,
+            "  organizationId: {}\n  region: {}\n  credentials: {}\n  sync:\n    # Reports and never writes until this says `enforce`; `genesync adopt` shows what that would change.\n    mode: watch\n",
+            target.organization,
+            target.region.key(),
+            target.credentials
+        );
+        self.file("tenant.yaml", &text)?;
+        let Some((layer, spec)) = &self.shared else { return Ok(()) };
+        let comments = ["What the imported messenger configurations have in common.".to_owned()];
+        let document = Document {
+            kind: Kind::Object(ObjectKind::MessengerConfiguration),
+            name: layer,
+            spec,
+            up: "../",
+            comments: &comments,
+        };
+        let path = args.path.join("bases").join(format!("{layer}.yaml"));
+        create(&path, &emit::text(&document).map_err(|why| unwritable(&path, &why))?)
+    }
+
+    fn file(&mut self, name: &str, text: &str) -> Result<(), Failure> {
+        create(&self.folder.join(name), text)?;
+        self.written += 1;
+        Ok(())
+    }
+
+    fn object(&mut self, live: Live, directory: &Directory) -> Result<(), Failure> {
+        let kind = live.object.kind;
+        let (mut spec, mut comments) = spec_of(&live, directory);
+        comments.insert(0, origin(&live.object, &live.stored));
+        let (prefix, usual) = match kind {
+            ObjectKind::WebMessaging => ("web", self.args.tenant.clone()),
+            ObjectKind::MessengerConfiguration => ("configuration", emit::slug(&live.object.name)),
+            ObjectKind::MessengerDeployment => ("deployment", emit::slug(&live.object.name)),
+            ObjectKind::OpenMessagingIntegration => ("integration", emit::slug(&live.object.name)),
+        };
+        let name = self.free(prefix, &usual);
+        if let Some((layer, common)) = self.shared.as_ref().filter(|_| prefix == "configuration") {
+            spec = without(&spec, common);
+            spec.shift_insert(0, "extends".into(), Value::from(vec![layer.clone()]));
+        }
+        if !live.object.name.is_empty() && *live.object.name != *name {
+            spec.shift_insert(0, "name".into(), Value::from(&*live.object.name));
+        }
+        let document = Document {
+            kind: Kind::Object(kind),
+            name: &name,
+            spec: &spec,
+            up: "../../",
+            comments: &comments,
+        };
+        let file = match kind {
+            ObjectKind::WebMessaging => "web.yaml".to_owned(),
+            _ => format!("{prefix}-{name}.yaml"),
+        };
+        let text = emit::text(&document).map_err(|why| unwritable(&self.folder.join(&file), &why))?;
+        self.file(&file, &text)
+    }
+
+    /// A name that no other document of the kind has.
+    fn free(&mut self, prefix: &str, usual: &str) -> String {
+        let numbered = (2..).map(|number| format!("{usual}-{number}"));
+        let mut names = std::iter::once(usual.to_owned()).chain(numbered);
+        // There is always one more.
+        names.find(|name| self.names.insert(format!("{prefix}/{name}"))).unwrap_or_default()
+    }
+}
+
+fn origin(object: &Object, stored: &Stored) -> String {
+    let version = match object.kind.counts_versions() {
+        true => format!(", version {}", stored.version),
+        false => String::new(),
+    };
+    let when = stored.modified_at.map(|at| format!(" of {}", at.strftime("%Y-%m-%d"))).unwrap_or_default();
+    format!(
+        "Imported on {} from what was live{version}{when}. Fields that are not named here are not managed.",
+        clock::today()
+    )
+}
+
+fn unwritable(path: &Path, why: &str) -> Failure {
+    Failure::new(Exit::Outside, format!("`{}` can't be written: {why}", path.display()))
+}
+
+fn create(path: &Path, text: &str) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| unwritable(path, &error.to_string());
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).open(path).map_err(failed)?;
+    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)
+}
+
+/// Makes a file where there is none.
+fn keep(path: &Path, text: &str) -> Result<(), Failure> {
+    if path.exists() { Ok(()) } else { create(path, text) }
+}
+
+/// Reads what was written and plans it: an import that asks for any change has misread what is live.
+async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
+    let source =
+        SourceArgs { path: args.path.display().to_string(), rev: None, tenants: vec![args.tenant.clone()] };
+    let place = session::place(&source, session::Reads::Files, settings)?;
+    let fleet = session::load(&place, &source, output)?;
+    if fleet.tenants.iter().any(|tenant| tenant.blocked) {
+        output.data(&super::validate::text(&fleet, output));
+        return Err(Failure::new(
+            Exit::Findings,
+            "what is live breaks rules, so the import is not valid as it is",
+        )
+        .hint(
+            "mend it in the files, or waive the rule in genesync.yaml with an owner, a reason and an expiry",
+        ));
+    }
+    let wishes = Wishes {
+        settings,
+        allowed: BTreeSet::new(),
+        drafts: Default::default(),
+        desired_before: BTreeMap::new(),
+        store: None,
+    };
+    let mut session = Session::start(&fleet, wishes).await?;
+    session.plan(CONCURRENCY, &Arc::new(Progress::silent(output, "planning", 1))).await;
+    for run in &session.runs {
+        let Some(plan) = &run.plan else {
+            let why = run.status().and_then(|status| status.reason()).unwrap_or_default();
+            return Err(Failure::new(Exit::Outside, format!("what was written can't be planned: {why}")));
+        };
+        if !plan.is_empty() {
+            output.data(&render::plan::tenant(plan, &[]));
+            return Err(Failure::new(Exit::Changes, "the plan of what was written is not empty")
+                .hint("it changed meanwhile, or genesync misread it: please report it with the plan above"));
+        }
+    }
+    output.data(&format!(
+        "{} imported: the plan of it is empty\nnext: commit it, watch it with `genesync run`, then `genesync adopt --tenant {}`\n",
+        args.tenant, args.tenant
+    ));
+    Ok(Exit::Done)
+}
