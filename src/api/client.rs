@@ -18,7 +18,9 @@ use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
-use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
+use crate::model::{
+    CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Secret, SecretName, Target,
+};
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -235,6 +237,12 @@ impl Client {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.retain(|(_, known, _), _| known != name);
+    }
+
+    /// The secret that is kept under a name, where it is known.
+    pub fn secret(&self, name: &SecretName) -> Option<Secret> {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        credentials.get(&CredentialsName::new(name.as_str())).map(|known| known.secret.clone())
     }
 
     /// The id of the client that goes by a name, where it is known.

@@ -164,7 +164,15 @@ impl Api {
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
         let web = write.target.object.is_web_messaging();
-        let operation = if web { webchat::write(write) } else { cloud::write(write, None) };
+        let secret = match &write.secret {
+            None => None,
+            Some(name) => match self.read.client.secret(name) {
+                Some(secret) => Some(secret),
+                None => return Outcome::Unsent(local(format!("there is no secret named `{name}`"))),
+            },
+        };
+        let secret = secret.as_ref().map(Secret::expose);
+        let operation = if web { webchat::write(write) } else { cloud::write(write, secret) };
         let Some(left) = until(write.deadline) else { return Outcome::Unsent(too_late(&operation)) };
         match self.read.client.send(&write.target, &operation, Some(left)).await {
             Sent::Answered(response) if web => webchat::answer(&response, webchat::accepted),

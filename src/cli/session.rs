@@ -19,8 +19,7 @@ use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
 use crate::model::plan::{Drafts, Limits};
 use crate::model::{
-    CredentialsName, Dialect, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName,
-    Versions, json,
+    CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Status, Timing};
@@ -179,14 +178,6 @@ pub fn timing(settings: &Settings) -> Timing {
     }
 }
 
-/// Whether the servers of a dialect hold writes against versions.
-pub fn versions(dialect: Dialect) -> Versions {
-    match dialect {
-        Dialect::Webchat => Versions::Enforced,
-        Dialect::Cloud => Versions::Unenforced,
-    }
-}
-
 /// A client that reads, for some credentials.
 pub fn client(
     settings: &Settings,
@@ -207,6 +198,13 @@ fn connect(
     let pacing = settings.pacing;
     let pace = Pace { per_minute: pacing.requests_per_minute, burst: pacing.burst };
     Ok(ReadApi::new(base_urls, credentials, Options { pace, ..Options::default() })?)
+}
+
+/// The names that a tenant's clients and secrets are kept under.
+fn needed(tenant: &Tenant, resources: &[Resource]) -> impl Iterator<Item = CredentialsName> {
+    let clients = tenant.targets().map(|target| target.credentials.clone());
+    let secrets = resources.iter().filter_map(|resource| resource.secret.as_ref());
+    clients.chain(secrets.map(|name| CredentialsName::new(name.as_str())))
 }
 
 /// Runs for all tenants of a fleet, ready to be driven.
@@ -251,13 +249,12 @@ impl Session {
         let Wishes { settings, allowed, drafts, desired_before, store } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
         let (mut credentials, mut unknown) = (BTreeMap::new(), BTreeMap::new());
-        let names: BTreeSet<&CredentialsName> = sound()
+        let names: BTreeSet<CredentialsName> = sound()
             .filter(|loaded| !loaded.resources.is_empty())
-            .filter_map(|loaded| loaded.tenant.as_ref())
-            .flat_map(Tenant::targets)
-            .map(|target| &target.credentials)
+            .filter_map(|loaded| Some(needed(loaded.tenant.as_ref()?, &loaded.resources)))
+            .flatten()
             .collect();
-        for name in names {
+        for name in &names {
             match settings.credentials(name).await {
                 Ok(found) => {
                     credentials.insert(
@@ -288,6 +285,7 @@ impl Session {
             let before = desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default();
             let resource = |resource: &Resource| Resource {
                 object: resource.object.clone(),
+                secret: resource.secret.clone(),
                 desired: resource.desired.ignoring(ignored.clone()),
                 before: before
                     .iter()
@@ -295,7 +293,7 @@ impl Session {
                     .map(|known| known.desired.clone()),
             };
             let resources = loaded.resources.iter().map(resource).collect();
-            if let Some(failure) = tenant.targets().find_map(|target| unknown.get(&target.credentials)) {
+            if let Some(failure) = needed(tenant, &loaded.resources).find_map(|name| unknown.get(&name)) {
                 failed.push((loaded.name.clone(), Fault::new(FaultKind::Local, failure.message.clone())));
                 first_failure.get_or_insert_with(|| failure.clone());
                 continue;
@@ -312,7 +310,7 @@ impl Session {
                 resources,
                 limits: limits.clone(),
                 timing,
-                versions: versions(tenant.dialect),
+                versions: tenant.dialect.versions(),
                 own_clients,
                 seed: seed(&loaded.name, clock::now().as_nanosecond()),
             };

@@ -230,7 +230,12 @@ fn read_one(
     let blocked = validate::blocks(&findings) || tenant.is_none();
     let web = web.and_then(|web| web.desired).map(Resource::web_messaging);
     let objects = resources.into_iter().filter_map(|resource| {
-        Some(Resource { object: resource.object, desired: resource.desired?, before: None })
+        Some(Resource {
+            object: resource.object,
+            desired: resource.desired?,
+            before: None,
+            secret: resource.signature_secret,
+        })
     });
     let resources = web.into_iter().chain(objects).collect();
     let loaded = Loaded { name, tenant, resources, blocked };

@@ -18,7 +18,7 @@ use super::slots::Slot;
 use super::spread::seed_of;
 use crate::clock;
 use crate::model::record::Journal;
-use crate::model::{CredentialsName, Fault, FaultKind, Mode, Tenant, TenantName, Versions};
+use crate::model::{CredentialsName, Fault, FaultKind, Mode, Tenant, TenantName};
 use crate::reconcile::{Note, Run, Spec, Status};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
@@ -145,17 +145,24 @@ async fn spec(
         }
         own_clients.extend(controller.api.read().client_id(&target.credentials));
     }
+    let resources = known.resources(clock::today());
+    for secret in resources.iter().filter_map(|resource| resource.secret.as_ref()) {
+        let name = CredentialsName::new(secret.as_str());
+        if controller.api.read().client_id(&name).is_none() {
+            (controller.credentials)(name).await?;
+        }
+    }
     if claimed.pause.is_some() {
         tenant.mode = Mode::Watch;
     }
     Ok(Spec {
         revision: head.revision.clone(),
-        resources: known.resources(clock::today()),
+        resources,
         limits: head.limits.clone(),
         timing: tunables.timing,
         own_clients,
         seed: seed_of(&tenant.name) ^ claimed.lease.token.unsigned_abs(),
-        versions: Versions::Enforced,
+        versions: tenant.dialect.versions(),
         tenant,
     })
 }

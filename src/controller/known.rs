@@ -13,8 +13,8 @@ use super::fleet::{self, Fleet, Loaded};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
-    CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, Severity, Target, Tenant,
-    TenantName, json,
+    CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, SecretName, Severity, Target,
+    Tenant, TenantName, json,
 };
 use crate::source::{Source, SourceError};
 use crate::store::Wanted;
@@ -192,6 +192,7 @@ struct Packed {
     object: Object,
     body: Box<[u8]>,
     exclusive: bool,
+    secret: Option<SecretName>,
 }
 
 impl KnownTenant {
@@ -210,10 +211,10 @@ impl KnownTenant {
             });
         };
         let mut settings = Vec::new();
-        for Packed { object, body, exclusive } in &resources {
+        for Packed { object, body, exclusive, secret } in &resources {
             let head = match object.is_web_messaging() {
                 true => serde_json::to_vec(&(&loaded.tenant, exclusive)),
-                false => serde_json::to_vec(&(&loaded.tenant, exclusive, object)),
+                false => serde_json::to_vec(&(&loaded.tenant, exclusive, object, secret)),
             };
             settings.extend(head.unwrap_or_default());
             settings.extend_from_slice(body);
@@ -243,7 +244,8 @@ impl KnownTenant {
             let body: Map<String, Value> = serde_json::from_slice(&packed.body).unwrap_or_default();
             let desired =
                 Desired { body: Arc::new(body), exclusive: packed.exclusive, ignored: ignored.clone() };
-            Resource { object: packed.object.clone(), desired, before: None }
+            let (object, secret) = (packed.object.clone(), packed.secret.clone());
+            Resource { object, desired, before: None, secret }
         };
         self.resources.iter().map(unpack).collect()
     }
@@ -282,9 +284,9 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
         if loaded.resources.is_empty() {
             return;
         }
-        let pack = |Resource { object, desired, .. }: Resource| {
+        let pack = |Resource { object, desired, secret, .. }: Resource| {
             let body = serde_json::to_vec(&*desired.body).unwrap_or_default().into();
-            Packed { object, body, exclusive: desired.exclusive }
+            Packed { object, body, exclusive: desired.exclusive, secret }
         };
         let resources = std::mem::take(&mut loaded.resources).into_iter().map(pack).collect();
         packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), resources);

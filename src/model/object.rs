@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::OrganizationId;
+use super::{OrganizationId, Versions};
 
 /// Which API an organization is managed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,6 +21,14 @@ impl Dialect {
     /// Whether it is that of the web messaging configuration with versions.
     pub fn is_webchat(&self) -> bool {
         *self == Dialect::Webchat
+    }
+
+    /// Whether its servers hold writes against versions.
+    pub fn versions(self) -> Versions {
+        match self {
+            Dialect::Webchat => Versions::Enforced,
+            Dialect::Cloud => Versions::Unenforced,
+        }
     }
 
     /// The word after `api:` in a manifest.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Names, Object, Reference, Revision, Target};
+use super::{Actor, Names, Object, Reference, Revision, SecretName, Target};
 
 /// What git says a configuration should hold. Fields that it does not name are not managed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,12 +126,14 @@ pub struct Resource {
     pub desired: Desired,
     /// What git said at the revision that counts as applied, where the journal knows no base.
     pub before: Option<Desired>,
+    /// The name under which the operator keeps the secret that goes along with its writes.
+    pub secret: Option<SecretName>,
 }
 
 impl Resource {
     /// The one of the `webchat` dialect.
     pub fn web_messaging(desired: Desired) -> Self {
-        Self { object: Object::web_messaging(), desired, before: None }
+        Self { object: Object::web_messaging(), desired, before: None, secret: None }
     }
 }
 

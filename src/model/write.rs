@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ObjectRef, OrganizationId, Stored, Target};
+use super::{ObjectRef, OrganizationId, SecretName, Stored, Target};
 
 /// One write of one object, bound to the version that its plan saw.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ pub struct Write {
     pub act: Act,
     /// The object's id on the platform; none creates it where the dialect gives ids.
     pub id: Option<Arc<str>>,
+    /// The name of the secret that goes along with it.
+    pub secret: Option<SecretName>,
 }
 
 /// What a write does.

@@ -12,7 +12,7 @@ use crate::model::record::{Intent, IntentAction, IntentId, Revert};
 use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
 use crate::model::{
     Act, Actor, Fault, FaultKind, Look, Object, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
-    Seen, Versions, Write,
+    SecretName, Seen, Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
@@ -124,6 +124,10 @@ impl Run {
         }
     }
 
+    fn secret_of(&self, target: &Target) -> Option<SecretName> {
+        self.spec.resources.iter().find(|resource| resource.object == target.object)?.secret.clone()
+    }
+
     /// Looks again at what the platform is not done with, for as long as that may take.
     fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
         let object = target.target.object_ref();
@@ -154,6 +158,7 @@ impl Run {
             deadline: later(now, self.spec.timing.write_ms.into()),
             act,
             id,
+            secret: self.secret_of(&target.target),
         };
         let over = at.and_then(|at| self.observed.get(at)).filter(|_| self.is_cloud() && act == Act::Store);
         let over = over.and_then(|observed| match observed {

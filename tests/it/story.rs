@@ -719,6 +719,7 @@ fn a_write_whose_time_is_over_does_not_leave() {
                 deadline,
                 act: Act::Store,
                 id: None,
+                secret: None,
             })
             .await
     });

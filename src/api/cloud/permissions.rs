@@ -181,3 +181,13 @@ impl ReadApi {
         Ok(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_permissions_is_what_the_program_prints() {
+        assert_eq!(include_str!("../../../docs/permissions.md"), page(), "run `genesync doctor --permissions`");
+    }
+}

@@ -344,7 +344,10 @@ fn origin(object: &Object, stored: &Stored) -> String {
         true => format!(", version {}", stored.version),
         false => String::new(),
     };
-    let when = stored.modified_at.map(|at| format!(" of {}", at.strftime("%Y-%m-%d"))).unwrap_or_default();
+    let when = stored
+        .modified_at
+        .map(|at| format!(", changed last on {}", at.strftime("%Y-%m-%d")))
+        .unwrap_or_default();
     format!(
         "Imported on {} from what was live{version}{when}. Fields that are not named here are not managed.",
         clock::today()

@@ -194,7 +194,7 @@ fn stored_configuration(known: &Configuration, readiness: Readiness) -> Stored {
 
 fn wanted(object: Object, body: Value) -> Resource {
     let desired = Desired { body: Arc::new(map(body)), exclusive: false, ignored: BTreeSet::new() };
-    Resource { object, desired, before: None }
+    Resource { object, desired, before: None, secret: None }
 }
 
 struct Scene {
