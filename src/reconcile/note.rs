@@ -198,7 +198,10 @@ impl fmt::Display for Note {
                     "the answer to the write to {object} was lost ({fault}); waiting it out, then reading back"
                 )
             }
-            Note::Wrote { object, version } => write!(f, "{object} accepted version {version}"),
+            Note::Wrote { object, version } if object.object.kind.counts_versions() => {
+                write!(f, "{object} accepted version {version}")
+            }
+            Note::Wrote { object, .. } => write!(f, "{object}: the change is accepted"),
             Note::JobStarted { id, targets } => {
                 write!(f, "replication job {id} copies to {targets} organization(s)")
             }

@@ -381,7 +381,9 @@ impl Run {
                 return self.go(Phase::Attributing, Effect::ReadAudit(query));
             }
         }
-        let notes = self.foreign_edits(&plan);
+        let mut notes = self.foreign_edits(&plan);
+        notes.retain(|note| !self.told.contains(note));
+        self.told.extend(notes.iter().cloned());
         let first = self.first_plan.is_none();
         let plan = Arc::new(plan);
         self.refusals = plan::guard::check(

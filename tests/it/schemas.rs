@@ -85,10 +85,8 @@ fn corpus() -> Vec<(Kind, Value)> {
         texts.extend(files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
     }
     for tenant in std::fs::read_dir(root().join("tenants")).unwrap() {
-        let tenant = tenant.unwrap().path();
-        texts.extend(
-            ["tenant.yaml", "web.yaml"].map(|file| std::fs::read_to_string(tenant.join(file)).unwrap()),
-        );
+        let files = std::fs::read_dir(tenant.unwrap().path()).unwrap();
+        texts.extend(files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()));
     }
     texts
         .iter()

@@ -188,6 +188,10 @@ mod tests {
 
     #[test]
     fn the_page_of_permissions_is_what_the_program_prints() {
-        assert_eq!(include_str!("../../../docs/permissions.md"), page(), "run `genesync doctor --permissions`");
+        assert_eq!(
+            include_str!("../../../docs/permissions.md"),
+            page(),
+            "run `genesync doctor --permissions`"
+        );
     }
 }

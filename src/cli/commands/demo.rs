@@ -25,7 +25,7 @@ use crate::config::Settings;
 use crate::config::file::{ControllerFile, Pacing, TimingFile};
 use crate::controller::fleet::{self, Fleet};
 use crate::emulator::{self, World, seed_from_json};
-use crate::model::{Region, StorePlace, TenantName};
+use crate::model::{Dialect, Region, StorePlace, Target, Tenant, TenantName};
 use crate::reconcile::Status;
 use crate::render;
 use crate::source::Source;
@@ -45,7 +45,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     chapter(output, "1. A manifest that is not valid is shown, and never applied");
     show_failing(&folder.path, output)?;
 
-    chapter(output, "2. Eight tenants in a git repository");
+    chapter(output, "2. Ten tenants in a git repository");
     let source = commit(&folder.path.join("fleet"))?;
     let fleet = fleet::load(&source, "HEAD", None, clock::today())?;
     output.data(&validate::text(&fleet, output));
@@ -66,7 +66,9 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         "northbank    holds what was applied before; three hours ago Mara changed the greeting's delay by hand\n\
          bazaarly     a person will edit it between our read and our write\n\
          marktplatz   the first write will be answered with 429 and Retry-After: 1\n\
-         pixelforge   the first write will be executed, and its answer lost\n",
+         pixelforge   the first write will be executed, and its answer lost\n\
+         osmosis-labs speaks Genesys Cloud's public API; an hour ago Ines published another colour and pinned it\n\
+         harbour-hotels does so in two regions, where nothing is yet: stored, published, pinned, one after the other\n",
     );
     let settings = settings(&folder.path, &emulator.url, &fleet)?;
     let store = session::open_store(&settings).await?;
@@ -183,7 +185,7 @@ fn commit(path: &Path) -> Result<Source, Failure> {
     let tree = index.write_tree().and_then(|id| repository.find_tree(id)).map_err(failed)?;
     let author = Signature::now("genesync demo", "demo@genesync.example").map_err(failed)?;
     repository
-        .commit(Some("HEAD"), &author, &author, "web messaging for eight tenants", &tree, &[])
+        .commit(Some("HEAD"), &author, &author, "web messaging for ten tenants", &tree, &[])
         .map_err(failed)?;
     Ok(Source::repository(path)?)
 }
@@ -219,6 +221,17 @@ impl Emulator {
         let edit = json!({"greetings": {"delayMs": 9000}});
         let earlier = clock::now().checked_sub(SignedDuration::from_hours(3)).unwrap_or_default();
         world.edit(&northbank, &emulator::Actor::user("Mara Ionescu"), &edit, earlier);
+        let osmosis = organization(fleet, "osmosis-labs");
+        let edit = json!({
+            "draft": {"configuration": "Results", "patch": {"messenger": {"styles": {"primaryColor": "#B91C1C"}}}},
+            "publish": {"configuration": "Results"},
+            "deployment": {"deployment": "Results portal", "version": "newest"},
+        });
+        let edit = serde_json::from_value(edit)
+            .map_err(|error| Failure::bug(format!("the demo's edit is none: {error}")))?;
+        let earlier = clock::now().checked_sub(SignedDuration::from_hours(1)).unwrap_or_default();
+        // A world of its own making has what is edited there.
+        let _ = world.cloud_edit(&osmosis, &emulator::Actor::user("Ines Carvalho"), &edit, earlier);
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let url = format!("http://{}", listener.local_addr().map_err(failed)?);
         let (stop, stopped) = oneshot::channel();
@@ -261,12 +274,32 @@ fn world(fleet: &Fleet) -> Value {
         .flat_map(|tenant| tenant.targets().map(move |target| (tenant, target)))
         .map(|(tenant, target)| match tenant.name.as_str() {
             "northbank" => json!({"id": target.organization.as_str(), "configuration": applied("northbank"), "version": 6, "modifiedBy": client}),
+            "harbour-hotels" => json!({"id": target.organization.as_str(), "cloud": {
+                "name": "Harbour Hotels", "region": target.region.key(),
+                "flows": [{"name": "Booking desk"}], "knowledgeBases": [{"name": "Guest questions"}],
+            }}),
+            "osmosis-labs" => json!({"id": target.organization.as_str(), "cloud": {
+                "name": "Osmosis Labs", "region": target.region.key(),
+                "configurations": [{"name": "Results", "versions": [applied("osmosis-labs")]}],
+                "deployments": [{
+                    "name": "Results portal", "configuration": {"name": "Results", "version": "1"},
+                    "allowAllDomains": false, "allowedDomains": ["portal.osmosis-labs.example"], "status": "Active",
+                }],
+            }}),
             _ => json!({"id": target.organization.as_str()}),
         })
         .collect();
+    let one = json!({"id": emulate::CLIENT_ID, "secret": emulate::CLIENT_SECRET, "name": "genesync"});
+    let of_each = cloud_targets(fleet).map(|target| {
+        json!({
+            "id": client_of(target), "secret": emulate::CLIENT_SECRET, "name": "genesync",
+            "cloud": {"organization": target.organization.as_str()},
+        })
+    });
+    let clients: Vec<Value> = std::iter::once(one).chain(of_each).collect();
     let on_put = |tenant: &str, action: Value| json!({"match": {"method": "PUT", "organizationId": organization(fleet, tenant)}, "do": action});
     json!({
-        "clients": [{"id": emulate::CLIENT_ID, "secret": emulate::CLIENT_SECRET, "name": "genesync"}],
+        "clients": clients,
         "settings": {"latencyMs": 5, "auditDelayMs": 400, "replicationDelayMs": 600},
         "organizations": organizations,
         "faults": [
@@ -275,6 +308,16 @@ fn world(fleet: &Fleet) -> Value {
             on_put("pixelforge", json!({"drop": "after"})),
         ],
     })
+}
+
+/// The organizations that speak Genesys Cloud's public API. There, a client is of one organization.
+fn cloud_targets(fleet: &Fleet) -> impl Iterator<Item = &Target> {
+    let tenants = fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref());
+    tenants.filter(|tenant| tenant.dialect == Dialect::Cloud).flat_map(Tenant::targets)
+}
+
+fn client_of(target: &Target) -> String {
+    format!("genesync-{}", target.credentials)
 }
 
 /// Settings that point every region at the emulator, with credentials of its one client.
@@ -288,6 +331,10 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         let name = credentials.join(target.credentials.as_str());
         write(&name.join("client-id"), emulate::CLIENT_ID)?;
         write(&name.join("client-secret"), emulate::CLIENT_SECRET)?;
+    }
+    for target in cloud_targets(fleet) {
+        let name = credentials.join(target.credentials.as_str());
+        write(&name.join("client-id"), &client_of(target))?;
     }
     Ok(Settings {
         endpoints: Region::ALL.iter().map(|region| (*region, base.clone())).collect(),
