@@ -263,6 +263,25 @@ impl Client {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
     }
 
+    /// Reads something public from another host of a region: without a token, and without a redirect.
+    pub async fn fetch_public(
+        &self,
+        region: Region,
+        host: &str,
+        path: &str,
+        subject: &str,
+    ) -> Result<Response, Fault> {
+        let base = self.base_urls.get(&region);
+        let base = base.ok_or_else(|| local(format!("no endpoint is known for region {region}")))?;
+        let url = sibling(base, host).join(path).map_err(|_| local("the endpoint is no base URL"))?;
+        let failed = |why: String| Fault::new(FaultKind::Transient, format!("{subject}: {why}"));
+        let answer = self.http.get(url).timeout(self.options.read_timeout).send().await;
+        let answer = answer.map_err(|error| failed(cause(&error)))?;
+        let mut response = describe(&answer, subject);
+        response.body = read_body(answer).await.map_err(failed)?;
+        Ok(response)
+    }
+
     /// Waits until the organization may be asked.
     async fn admit(&self, target: &Target) -> Result<(), Fault> {
         loop {
@@ -382,7 +401,7 @@ impl Client {
             Verb::Query => crash::point("C16"),
             Verb::Get => {}
         }
-        let mut response = describe(&answer, operation);
+        let mut response = describe(&answer, &operation.subject);
         let allowance = allowance(&answer);
         let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
         self.heard(Some(response.status), allowance.and_then(share));
@@ -472,7 +491,7 @@ fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
 
-fn describe(answer: &reqwest::Response, operation: &Operation) -> Response {
+fn describe(answer: &reqwest::Response, subject: &str) -> Response {
     let content_type = header(answer, CONTENT_TYPE.as_str()).unwrap_or_default();
     Response {
         status: answer.status().as_u16(),
@@ -490,7 +509,7 @@ fn describe(answer: &reqwest::Response, operation: &Operation) -> Response {
             .next()
             .is_some_and(|kind| kind.trim() == "application/json" || kind.trim().ends_with("+json")),
         body: Vec::new(),
-        subject: operation.subject.clone(),
+        subject: subject.to_owned(),
     }
 }
 

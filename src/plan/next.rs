@@ -10,7 +10,9 @@ use serde_json::{Map, Value};
 
 use super::{Evidence, canonical, diff};
 use crate::model::plan::{Drafts, Next};
-use crate::model::{Actor, Change, Desired, Draft, Object, ObjectKind, Observed, Readiness, Stored, Target};
+use crate::model::{
+    Actor, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target,
+};
 
 /// The body to write, and the step that is due.
 pub fn next(
@@ -37,24 +39,26 @@ pub fn next(
         Observed::Absent => return (body(), Some(Next::Store)),
         Observed::Present(stored) => stored,
     };
-    match stored.cloud.as_ref().map(|cloud| &cloud.readiness) {
-        // What somebody else wrote a moment ago is waited for where it is in the way.
-        Some(Readiness::Pending) => {
-            let waits = evidence.made || !changes.is_empty();
-            return (observed.body(), waits.then_some(Next::Wait));
-        }
-        Some(Readiness::Failed(why)) if changes.is_empty() => {
-            let reason = format!("{target} is in error on the platform: {why}");
-            return (observed.body(), Some(Next::Decide(reason)));
-        }
-        _ => {}
-    }
-    match (stored.draft(), target.object.kind) {
+    let due = match (stored.draft(), target.object.kind) {
         _ if changes.is_empty() => (observed.body(), None),
         (Some(draft), ObjectKind::MessengerConfiguration) => {
             with_draft(&target.object, desired, stored, draft, drafts, evidence)
         }
         _ => (body(), Some(Next::Store)),
+    };
+    match stored.cloud.as_ref().map(|cloud| &cloud.readiness) {
+        // No waiting decides what becomes of somebody's draft.
+        _ if matches!(due, (_, Some(Next::Decide(_)))) => due,
+        // What somebody else wrote a moment ago is waited for where it is in the way.
+        Some(Readiness::Pending) => {
+            let waits = evidence.made || !changes.is_empty();
+            (observed.body(), waits.then_some(Next::Wait))
+        }
+        Some(Readiness::Failed(why)) if changes.is_empty() => {
+            let reason = format!("{target} is in error on the platform: {why}");
+            (observed.body(), Some(Next::Decide(reason)))
+        }
+        _ => due,
     }
 }
 
@@ -87,13 +91,21 @@ fn with_draft(
         Drafts::Adopt if says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
         Drafts::Adopt => (on_draft(), Some(Next::Store)),
         Drafts::Discard => (on_published(), Some(Next::Store)),
-        Drafts::Refuse => (on_published(), Some(Next::Decide(unpublished(object, draft, stored)))),
+        Drafts::Refuse => {
+            let reason = unpublished(object, draft, stored, evidence.entries);
+            (on_published(), Some(Next::Decide(reason)))
+        }
     }
 }
 
 /// What a person has to know of a draft that is not ours.
-fn unpublished(object: &Object, draft: &Draft, stored: &Stored) -> String {
-    let who = draft.modified_by.as_ref().map_or("somebody", Actor::label);
+fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry]) -> String {
+    // The draft has an id alone; the audit log knows what its owner is called.
+    let named = |actor: &Actor| {
+        let same = |entry: &&Entry| entry.actor.id == actor.id && !entry.actor.name.is_empty();
+        entries.iter().find(same).map_or_else(|| actor.label().to_owned(), |entry| entry.actor.name.clone())
+    };
+    let who = draft.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), named);
     let when = draft
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))

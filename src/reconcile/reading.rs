@@ -449,6 +449,9 @@ impl Run {
         let moved =
             |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
         let foreign = |observed: &Observed| match observed {
+            Observed::Present(stored) if stored.draft().is_some_and(|draft| draft.modified_by.is_some()) => {
+                true
+            }
             Observed::Present(Stored { modified_by: Some(actor), .. }) => {
                 actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
             }

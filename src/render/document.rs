@@ -101,6 +101,23 @@ pub struct TargetDocument {
     /// What a person has to decide before anything is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
+    /// Live fields that this build does not know: every write carries them through as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
+    /// The versions of a deployment's configuration, where `--edge` asked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub versions: Option<VersionsDocument>,
+}
+
+/// Which version of its configuration a deployment is at, from its making to its visitors.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+pub struct VersionsDocument {
+    /// The newest that was published.
+    pub newest: Option<u64>,
+    /// The one that the deployment pins.
+    pub pinned: Option<u64>,
+    /// The one that the delivery network serves.
+    pub served: Option<u64>,
 }
 
 /// One object of an organization.
@@ -163,6 +180,8 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         role: role(plan, index),
         object: object(&target.target),
         undecided: target.undecided().map(str::to_owned),
+        unknown: Vec::new(),
+        versions: None,
         version: target.version,
         observed_digest: target.observed_digest.clone(),
         changes: target.changes.iter().map(change).collect(),

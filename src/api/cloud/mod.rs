@@ -4,6 +4,7 @@
 //! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
 
 mod audit;
+pub mod edge;
 pub mod inventory;
 pub mod permissions;
 mod survey;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::cli::progress::Progress;
 use crate::cli::session::{self, Reads, Session, Wishes};
@@ -13,10 +14,14 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
-use crate::model::{ChangeKind, Mode, Plan, json};
+use crate::manifest::schema;
+use crate::model::reference;
+use crate::model::{ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, json};
 use crate::reconcile::{Run, Status};
 use crate::render;
-use crate::render::document::{PlanDocument, RefusalDocument, Summary, TenantPlan};
+use crate::render::document::{
+    PlanDocument, RefusalDocument, Summary, TargetDocument, TenantPlan, VersionsDocument,
+};
 use crate::render::value::escape;
 use crate::store::Store;
 use crate::validate::blocks;
@@ -37,6 +42,9 @@ pub struct PlanArgs {
     /// Write the plan to a file instead of stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Ask the delivery network too which version of its configuration each deployment serves
+    #[arg(long)]
+    edge: bool,
     /// Exit with 3 where the plan has changes
     #[arg(long)]
     detailed_exitcode: bool,
@@ -89,7 +97,10 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     session.plan(args.concurrency, &progress).await;
     progress.finish();
 
-    let document = document(&fleet, &session, args.detailed_exitcode);
+    let mut document = document(&fleet, &session, args.detailed_exitcode);
+    if args.edge {
+        served(&session, &mut document).await?;
+    }
     let rendered = match args.format {
         Format::Text => text(&fleet, &session, &document, output),
         Format::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
@@ -172,6 +183,8 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
         Exit::Partial
     } else if refused {
         Exit::Refused
+    } else if tenants.iter().flat_map(|tenant| &tenant.targets).any(|target| target.undecided.is_some()) {
+        Exit::Held
     } else if detailed && summary.tenants_changing > 0 {
         Exit::Changes
     } else {
@@ -195,10 +208,113 @@ fn planned(run: &Run) -> TenantPlan {
         state: if run.plan.is_some() { "planned" } else { "failed" },
         mode: Some(run.spec.tenant.mode.name()),
         digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
-        targets: run.plan.as_deref().map(render::document::targets).unwrap_or_default(),
+        targets: targets(run),
         refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
         error,
     }
+}
+
+/// The organizations of a plan, and what of them this build does not know.
+fn targets(run: &Run) -> Vec<TargetDocument> {
+    let Some(plan) = run.plan.as_deref() else { return Vec::new() };
+    let mut documents = render::document::targets(plan);
+    for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(&run.observed) {
+        // What is not written is not in danger.
+        if !target.changes.is_empty() {
+            json::leaves(&observed.body(), &mut |path, _| {
+                if !knows(target.target.object.kind, path) {
+                    document.unknown.push(path.to_owned());
+                }
+            });
+        }
+    }
+    documents
+}
+
+/// Whether this build knows a live field. What is referred to is known by its place.
+fn knows(kind: ObjectKind, path: &str) -> bool {
+    let refers = |place: reference::Place| {
+        let bare = reference::bare_id(place.to).is_some_and(|bare| path.ends_with(bare));
+        bare || path.strip_prefix(place.path).is_some_and(|rest| rest.starts_with('.'))
+    };
+    kind == ObjectKind::WebMessaging
+        || schema::has_field(kind.dialect(), path)
+        || reference::places(kind).any(refers)
+}
+
+/// Asks which version visitors are served, deployment by deployment.
+async fn served(session: &Session, document: &mut PlanDocument) -> Result<(), Failure> {
+    for run in &session.runs {
+        let name = run.spec.tenant.name.as_str();
+        let Some(tenant) = document.tenants.iter_mut().find(|tenant| tenant.tenant == name) else { continue };
+        for ((target, observed), shown) in run.targets.iter().zip(&run.observed).zip(&mut tenant.targets) {
+            let Observed::Present(Stored { body, cloud: Some(cloud), .. }) = observed else { continue };
+            let Some(pinned) = &cloud.pinned else { continue };
+            let configuration =
+                body.get("configuration").and_then(|pin| pin.get("id")).and_then(Value::as_str);
+            let newest = run.targets.iter().zip(&run.observed).find_map(|(other, observed)| match observed {
+                Observed::Present(stored) if other.organization == target.organization => {
+                    (stored.id().map(|id| &**id) == configuration).then_some(stored.version)
+                }
+                _ => None,
+            });
+            let edge = session.api.edge(target, &cloud.id).await?;
+            shown.versions = Some(VersionsDocument {
+                newest,
+                pinned: pinned.version,
+                served: edge.filter(|edge| edge.active).and_then(|edge| edge.version),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One line for each deployment: where its versions are.
+fn versions(document: &PlanDocument) -> String {
+    let mut out = String::new();
+    let number = |version: Option<u64>| version.map_or("none".to_owned(), |version| version.to_string());
+    for tenant in &document.tenants {
+        for target in &tenant.targets {
+            let (Some(versions), Some(object)) = (&target.versions, &target.object) else { continue };
+            // Writing to a String can't fail.
+            let _ = writeln!(
+                out,
+                "{}  {}  {} `{}`: newest {}, pinned {}, served {}",
+                tenant.tenant,
+                target.region,
+                object.kind,
+                escape(&object.name),
+                number(versions.newest),
+                number(versions.pinned),
+                number(versions.served)
+            );
+        }
+    }
+    out
+}
+
+/// What is carried through, in a line for each object.
+fn unknown(document: &PlanDocument) -> String {
+    let mut out = String::new();
+    for tenant in &document.tenants {
+        for target in tenant.targets.iter().filter(|target| !target.unknown.is_empty()) {
+            let Some(object) = &target.object else { continue };
+            let _ = writeln!(
+                out,
+                "{}  {}  {} `{}`: {} that this build does not know, carried through as live: {}",
+                tenant.tenant,
+                target.region,
+                object.kind,
+                escape(&object.name),
+                match target.unknown.len() {
+                    1 => "1 field".to_owned(),
+                    count => format!("{count} fields"),
+                },
+                escape(&target.unknown.join(", "))
+            );
+        }
+    }
+    out
 }
 
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
@@ -217,6 +333,8 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             (None, _) => Ok(()),
         };
     }
+    out.push_str(&unknown(document));
+    out.push_str(&versions(document));
     for refusal in &document.refusals {
         let _ = writeln!(out, "refused by guard `{}`: {}\n", refusal.guard, refusal.message);
     }
