@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, IF_MATCH, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Method, redirect};
 use url::Url;
 
 use super::auth::{TokenAnswer, TokenCell};
+use super::hosts::{may_follow, sibling};
 use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
 use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
@@ -24,6 +27,8 @@ use crate::model::{
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest file that an answer points to: a whole result of the audit log.
+const DOWNLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -271,14 +276,37 @@ impl Client {
         path: &str,
         subject: &str,
     ) -> Result<Response, Fault> {
-        let base = self.base_urls.get(&region);
-        let base = base.ok_or_else(|| local(format!("no endpoint is known for region {region}")))?;
-        let url = sibling(base, host).join(path).map_err(|_| local("the endpoint is no base URL"))?;
+        let url = sibling(self.base(region)?, host).join(path);
+        self.fetch(url.map_err(|_| local("the endpoint is no base URL"))?, subject).await
+    }
+
+    /// Reads what an answer of a region's API pointed to: without a token, and only where the platform keeps such
+    /// things. An answer could point anywhere, also into the network that this runs in.
+    pub async fn fetch_pointed_to(
+        &self,
+        region: Region,
+        location: &str,
+        subject: &str,
+    ) -> Result<Response, Fault> {
+        let base = self.base(region)?;
+        let url = base.join(location).ok().filter(|url| may_follow(base, url)).ok_or_else(|| {
+            let message =
+                format!("{subject} points to a place that is not the platform's; it is not followed");
+            Fault::new(FaultKind::Rejected, message)
+        })?;
+        self.fetch(url, subject).await
+    }
+
+    fn base(&self, region: Region) -> Result<&Url, Fault> {
+        self.base_urls.get(&region).ok_or_else(|| local(format!("no endpoint is known for region {region}")))
+    }
+
+    async fn fetch(&self, url: Url, subject: &str) -> Result<Response, Fault> {
         let failed = |why: String| Fault::new(FaultKind::Transient, format!("{subject}: {why}"));
         let answer = self.http.get(url).timeout(self.options.read_timeout).send().await;
         let answer = answer.map_err(|error| failed(cause(&error)))?;
         let mut response = describe(&answer, subject);
-        response.body = read_body(answer).await.map_err(failed)?;
+        response.body = read_body(answer, DOWNLOAD_BYTES_MAX).await.map_err(failed)?;
         Ok(response)
     }
 
@@ -351,7 +379,7 @@ impl Client {
         let status = answer.status().as_u16();
         let retry_after_ms =
             header(&answer, RETRY_AFTER.as_str()).and_then(|value| retry_after_ms(value, clock::now()));
-        let body = read_body(answer)
+        let body = read_body(answer, BODY_BYTES_MAX)
             .await
             .map_err(|why| Fault::new(FaultKind::Transient, format!("{subject}: {why}")))?;
         Ok(TokenAnswer { status, body, retry_after_ms })
@@ -415,7 +443,7 @@ impl Client {
             method = operation.verb.method(), path = %operation.path, status = response.status,
             request_id = response.request_id.as_deref().unwrap_or_default(), "answered"
         );
-        match read_body(answer).await {
+        match read_body(answer, BODY_BYTES_MAX).await {
             Ok(body) => {
                 response.body = body;
                 Sent::Answered(response)
@@ -476,17 +504,6 @@ fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
     Some(Allowance { per_minute, left, reset_s: number("inin-ratelimit-reset") })
 }
 
-/// Another host of the same region: `api.mypurecloud.de` has `login.mypurecloud.de` beside it. An endpoint that
-/// stands in for a region has all of them at one address.
-pub fn sibling(base: &Url, name: &str) -> Url {
-    let mut url = base.clone();
-    if let Some(domain) = base.host_str().and_then(|host| host.strip_prefix("api.")) {
-        // The new host is as well formed as the old one.
-        let _ = url.set_host(Some(&format!("{name}.{domain}")));
-    }
-    url
-}
-
 fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name)?.to_str().ok()
 }
@@ -500,6 +517,7 @@ fn describe(answer: &reqwest::Response, subject: &str) -> Response {
             .map(|id| shown(id, 100).into_owned()),
         retry_after_ms: header(answer, RETRY_AFTER.as_str())
             .and_then(|value| retry_after_ms(value, clock::now())),
+        location: header(answer, LOCATION.as_str()).map(str::to_owned),
         date: header(answer, DATE.as_str())
             .and_then(|value| httpdate::parse_http_date(value).ok())
             .and_then(|date| Timestamp::try_from(date).ok()),
@@ -513,11 +531,11 @@ fn describe(answer: &reqwest::Response, subject: &str) -> Response {
     }
 }
 
-async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
+async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(format!("it is larger than {BODY_BYTES_MAX} bytes"));
+        if body.len() + chunk.len() > bytes_max {
+            return Err(format!("it is larger than {bytes_max} bytes"));
         }
         body.extend_from_slice(&chunk);
     }

@@ -7,6 +7,7 @@
 mod auth;
 mod client;
 pub mod cloud;
+mod hosts;
 pub mod operation;
 mod pace;
 pub mod webchat;

@@ -64,6 +64,8 @@ pub struct Response {
     pub request_id: Option<String>,
     /// `Retry-After`, clamped.
     pub retry_after_ms: Option<u64>,
+    /// Where the answer is instead, from `Location`: followed by nobody but whoever expects it.
+    pub location: Option<String>,
     /// The server's clock, from `Date`.
     pub date: Option<jiff::Timestamp>,
     /// Requests a minute that the server allows, where it says so.

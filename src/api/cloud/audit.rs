@@ -147,8 +147,13 @@ impl ReadApi {
                     format!("&cursor={encoded}")
                 })
                 .unwrap_or_default();
-            let path = format!("{path}/results?pageSize={PAGE_SIZE}&expand=user&allowRedirect=false{after}");
-            let page: Page = wire::parse(&self.call(target, &get(path, subject())).await?)?;
+            let path = format!("{path}/results?pageSize={PAGE_SIZE}&expand=user&allowRedirect=true{after}");
+            let mut response = self.call(target, &get(path, subject())).await?;
+            // Large results are a file elsewhere, which the platform points to.
+            if let (300..=399, Some(location)) = (response.status, response.location.clone()) {
+                response = self.client.fetch_pointed_to(target.region, &location, &subject()).await?;
+            }
+            let page: Page = wire::parse(&response)?;
             all.extend(page.entities);
             match page.cursor.filter(|next| !next.is_empty() && Some(next) != cursor.as_ref()) {
                 Some(next) => cursor = Some(next),

@@ -7,6 +7,7 @@ fn response(status: u16, body: &str) -> Response {
         status,
         request_id: Some("req-1".into()),
         retry_after_ms: None,
+        location: None,
         date: None,
         allowed_per_minute: None,
         is_json: body.starts_with(['{', '[']),
