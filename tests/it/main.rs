@@ -18,6 +18,7 @@ mod deploy;
 mod docs;
 mod drift;
 mod house;
+mod import;
 mod openapi;
 #[allow(dead_code, reason = "shared with the crash tests: each uses a part of it")]
 mod postgres;

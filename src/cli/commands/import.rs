@@ -225,7 +225,8 @@ fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<Strin
             dropped.insert(path.to_owned());
         }
     });
-    let kept = json::pick(&body, &|path| !dropped.contains(path));
+    let mut kept = json::pick(&body, &|path| !dropped.contains(path));
+    across_midnight(&mut kept);
     if !unknown.is_empty() {
         comments.push(format!(
             "Left out, because this build does not know it; it stays as it is: {}",
@@ -233,6 +234,17 @@ fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<Strin
         ));
     }
     (kept, comments)
+}
+
+/// Hours that end before they start go on into the next day: what the platform leaves open, manifests say.
+fn across_midnight(spec: &mut Map<String, Value>) {
+    let rules = spec.get_mut("availability").and_then(|section| section.get_mut("rules"));
+    for rule in rules.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        let time = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if time("endTime") < time("startTime") {
+            rule.insert("crossesMidnight".into(), true.into());
+        }
+    }
 }
 
 /// Whether manifests of a kind know a field. A reference is known by its own path.
