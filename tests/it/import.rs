@@ -42,8 +42,8 @@ fn named(text: &str) -> Vec<Named> {
 /// A world of these organizations, where everything that the examples refer to is there.
 fn world(stage: &Stage, organizations: &[Named], more: &Value) {
     let client = |named: &Named| json!({"id": named.organization, "secret": SECRET, "name": "genesync", "cloud": {"organization": named.organization}});
-    let flows = ["Inbound web messages", "Booking desk"].map(|name| json!({"name": name}));
-    let bases = ["Public answers", "Guest questions"].map(|name| json!({"name": name}));
+    let flows = ["Inbound messages", "Booking desk"].map(|name| json!({"name": name}));
+    let bases = ["Help center", "Guest questions"].map(|name| json!({"name": name}));
     let seeded = organizations.iter().map(|named| match (named.cloud, more.get(&named.organization)) {
         (true, Some(cloud)) => json!({"id": named.organization, "cloud": cloud}),
         (true, None) => json!({"id": named.organization, "cloud": {"flows": flows, "knowledgeBases": bases}}),
