@@ -10,6 +10,8 @@
     missing_docs,
     reason = "a benchmark talks to whoever started it, keeps files, and reads the clock and the environment"
 )]
+#[path = "fleet/cloud.rs"]
+mod cloud;
 #[path = "fleet/controller.rs"]
 mod controller;
 #[path = "fleet/corpus.rs"]
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
     let done = match corpus_only.as_slice() {
         [folder, tenants, ..] => write_corpus(Path::new(folder), tenants),
         [] if arguments.iter().any(|argument| argument == "controller") => only_controller(),
+        [] if arguments.iter().any(|argument| argument == "cloud") => only_cloud(),
         _ => measure_all(),
     };
     match done {
@@ -126,13 +129,25 @@ fn only_controller() -> Outcome<()> {
     Ok(())
 }
 
+/// `cargo bench --bench fleet -- cloud`: only the public API; its section of the page is written anew.
+fn only_cloud() -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    let section = cloud::section(&cloud::measure_all(scratch.path())?);
+    let page = Path::new(ROOT).join("docs/benchmarks.md");
+    std::fs::write(&page, cloud::into_page(&std::fs::read_to_string(&page)?, &section))?;
+    println!("{section}");
+    Ok(())
+}
+
 fn measure_all() -> Outcome<()> {
     let machine = report::Machine::look();
     let scratch = tempfile::tempdir()?;
     let validation = validation(scratch.path())?;
     let (planning, since) = planning(scratch.path())?;
     let controlled = controller::measure_all(scratch.path())?;
+    let section = cloud::section(&cloud::measure_all(scratch.path())?);
     let text = report::render(&machine, &validation, &planning, &since, &controlled);
+    let text = cloud::into_page(&text, &section);
     std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
     println!("{text}");
     Ok(())

@@ -36,8 +36,14 @@ pub struct Stretch {
 impl Emulator {
     /// Starts it and waits until it is ready.
     pub fn start(program: &str) -> Outcome<Self> {
+        Self::start_with(program, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(program: &str, more: &[&str]) -> Outcome<Self> {
         let mut child = Command::new(program)
             .args(["emulate", "--listen", "127.0.0.1:0"])
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
