@@ -61,7 +61,7 @@ fn configuration(number: usize) -> Value {
         "messenger": {
             "enabled": true, "styles": {"primaryColor": "#0B3D91"}, "launcherButton": {"visibility": "On"},
             "homeScreen": {"enabled": true, "logoUrl": format!("https://static.example.com/{number}/logo.svg")},
-            "fileUpload": {"modes": [{"fileTypes": ["image/png", "image/jpeg", "application/pdf"], "maxFileSizeKB": 10240}]},
+            "fileUpload": {"modes": [{"fileTypes": ["image/png", "image/jpeg", "image/gif"], "maxFileSizeKB": 10240}]},
             "apps": {"conversations": {"enabled": true, "showAgentTypingIndicator": true, "conversationClear": {"enabled": true}}},
         },
         "position": {"alignment": "Auto", "sideSpace": 20, "bottomSpace": 12},

@@ -161,3 +161,98 @@ fn pinned_of<'a>(at: usize, known: Organization<'a>, id: &str) -> Option<&'a Pin
     let same = body.get("configuration")?.get("id")?.as_str()? == id;
     pinned.as_ref().filter(|_| same)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::Readiness;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    fn resource(kind: ObjectKind, name: &str, body: Value) -> Resource {
+        let desired = Desired { body: Arc::new(map(body)), ..Desired::nothing() };
+        Resource { object: Object { kind, name: name.into() }, desired, before: None, secret: None }
+    }
+
+    fn seen(id: &str, version: u64, body: Value, pinned: Option<Pinned>) -> Observed {
+        let cloud = Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned };
+        let stored = Stored::new(version, Arc::new(map(body)));
+        Observed::Present(Stored { cloud: Some(Arc::new(cloud)), ..stored })
+    }
+
+    #[test]
+    fn a_pin_stays_where_it_says_what_git_says_and_else_is_the_newest_that_does_or_will() {
+        let resources = [
+            resource(ObjectKind::MessengerConfiguration, "web", json!({"colour": "red"})),
+            resource(ObjectKind::MessengerDeployment, "site", json!({"configuration": {"name": "web"}})),
+        ];
+        let red = || Some(Arc::new(map(json!({"colour": "red", "other": 1}))));
+        let blue = || Some(Arc::new(map(json!({"colour": "blue"}))));
+        let table = [
+            // (newest version, its colour, what is pinned, what is to be pinned)
+            (4, "red", Some((Some(4), red())), "4"),
+            (5, "red", Some((Some(4), red())), "4"),
+            (5, "blue", Some((Some(4), red())), "4"),
+            (5, "red", Some((Some(4), blue())), "5"),
+            (5, "blue", Some((Some(5), blue())), "6"),
+            (5, "red", Some((Some(3), None)), "5"),
+            (5, "red", Some((None, red())), "5"),
+            (0, "red", None, "1"),
+        ];
+        for (newest, colour, pin, expected) in table {
+            let body = if newest == 0 { json!({}) } else { json!({ "colour": colour }) };
+            let pinned = pin.clone().map(|(version, body)| Pinned { version, body });
+            let deployment = json!({"configuration": {"id": "c-1", "version": "9"}});
+            let observed = [seen("c-1", newest, body, None), seen("d-1", 1, deployment, pinned)];
+            let names = Names::new();
+            let known = Organization { resources: &resources, observed: &observed, names: &names };
+            let (wanted, problems) = desired(1, known);
+            assert_eq!(problems, Vec::<String>::new());
+            assert_eq!(
+                wanted.body["configuration"],
+                json!({"id": "c-1", "version": expected}),
+                "newest {newest} {colour}, pinned {pin:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_become_ids_and_what_means_nothing_or_two_things_is_told() {
+        let body = json!({
+            "flow": {"name": "In"}, "supportedContent": null,
+            "pushIntegrations": [{"provider": "FCM", "name": "android"}],
+        });
+        let resources = [resource(ObjectKind::MessengerDeployment, "site", body)];
+        let asked = references(&resources);
+        assert_eq!(asked.len(), 2);
+        let named =
+            |ids: &[&str]| ids.iter().map(|id| Named { id: (*id).into(), version: None }).collect::<Vec<_>>();
+        let of = |flows: &[&str], push: &[&str]| {
+            let names: Names = asked
+                .iter()
+                .map(|reference| {
+                    let ids = if reference.kind == ReferenceKind::Flow { flows } else { push };
+                    (reference.clone(), named(ids))
+                })
+                .collect();
+            let known = Organization { resources: &resources, observed: &[], names: &names };
+            let (wanted, problems) = desired(0, known);
+            (Value::Object(Map::clone(&wanted.body)), problems)
+        };
+        let (body, problems) = of(&["f-1"], &["p-1"]);
+        let expected = json!({
+            "flow": {"id": "f-1"}, "supportedContent": null,
+            "pushIntegrations": [{"provider": "FCM", "id": "p-1"}],
+        });
+        assert_eq!((body, problems), (expected, Vec::new()));
+        assert_eq!(of(&[], &["p-1"]).1, ["there is no inbound message flow `In`"]);
+        assert_eq!(
+            of(&["f-1"], &["p-1", "p-2"]).1,
+            ["2 things go by the name of push integration `android`: p-1, p-2"]
+        );
+    }
+}

@@ -129,3 +129,6 @@ fn audit_question(from: jiff::Timestamp, to: jiff::Timestamp, service: &str, pag
     }
     body
 }
+
+#[cfg(test)]
+mod tests;
