@@ -92,13 +92,18 @@ fn with_draft(
         Drafts::Adopt if says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
         Drafts::Adopt => (on_draft(), Some(Next::Store)),
         Drafts::Discard => (on_published(), Some(Next::Store)),
-        Drafts::Refuse => (on_published(), Some(Next::Decide(unpublished(object, draft, stored)))),
+        Drafts::Refuse => (on_published(), Some(Next::Decide(unpublished(object, draft, stored, evidence)))),
     }
 }
 
 /// What a person has to know of a draft that is not ours.
-fn unpublished(object: &Object, draft: &Draft, stored: &Stored) -> String {
-    let who = draft.modified_by.as_ref().map_or("somebody", Actor::label);
+fn unpublished(object: &Object, draft: &Draft, stored: &Stored, evidence: &Evidence<'_>) -> String {
+    // The draft has an id alone; the audit log has a name.
+    let named = |actor: &Actor| {
+        evidence.entries.iter().map(|entry| &entry.actor).find(|known| known.id == actor.id).cloned()
+    };
+    let who = draft.modified_by.as_ref().map(|actor| named(actor).unwrap_or_else(|| actor.clone()));
+    let who = who.as_ref().map_or("somebody", Actor::label);
     let when = draft
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))

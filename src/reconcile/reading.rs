@@ -455,7 +455,7 @@ impl Run {
         self.targets
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
-            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned))
+            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned) || left(observed, planned))
             .map(|(target, _)| target.clone())
             .collect()
     }
@@ -484,6 +484,14 @@ impl Run {
     /// The status of a tenant that is only watched.
     pub(super) fn watched(self) -> Step {
         let drifted = self
+        // Who left a draft that is in the way is to be told by name.
+        let left = |observed: &Observed, planned: &TargetPlan| match observed {
+            Observed::Present(stored) => {
+                planned.undecided().is_some()
+                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
+            }
+            Observed::Absent => false,
+        };
             .plan
             .as_ref()
             .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
