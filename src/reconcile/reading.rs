@@ -137,14 +137,26 @@ impl Run {
     /// The moment of the draft that is known to exist, where what was read is older: nothing may be planned from
     /// that either. A draft that is published is no draft any more.
     fn draft_floor(&self, target: &Target, observed: &Observed) -> Option<u64> {
-        let known = self.journal.0.bases.get(&target.object_ref().draft()?)?.version;
+        let object = target.object_ref();
+        let draft = self.journal.0.bases.get(&object.draft()?)?;
+        let known = draft.version;
+        // Made by this run; what an earlier one made may have been published, replaced or deleted since.
+        let made = self.made.contains_key(&object);
         match observed {
-            Observed::Present(stored) => {
-                let seen = stored.draft()?.modified_at?.as_millisecond().unsigned_abs();
-                (seen < known).then_some(known)
-            }
-            // Made by this run, and not to be seen yet; what an earlier one made may have been deleted since.
-            Observed::Absent => self.made.contains_key(&target.object_ref()).then_some(known),
+            Observed::Present(stored) => match stored.draft() {
+                Some(seen) => {
+                    let seen = seen.modified_at?.as_millisecond().unsigned_abs();
+                    (seen < known).then_some(known)
+                }
+                None => {
+                    let published = self.receipts.iter().any(|receipt| receipt.target.object_ref() == object);
+                    let before = self.place_of(target).and_then(|at| self.observed.get(at)?.version());
+                    let is_it = || plan::canonical::covers(&draft.body, &stored.body);
+                    let as_before = before == Some(stored.version) && !published && !is_it();
+                    (made && as_before).then_some(known)
+                }
+            },
+            Observed::Absent => made.then_some(known),
         }
     }
 
