@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::event::AuditQuery;
+use super::note::version_of;
 use super::timing::{earlier, elapsed_ms, later};
 use super::{Effect, NO_NAMES, Note, Phase, Run, Span, Status, Step};
 use crate::model::plan::TargetPlan;
@@ -104,7 +105,8 @@ impl Run {
             let fault = Fault::new(
                 FaultKind::Transient,
                 format!(
-                    "{target} keeps answering with something older than version {known}, which was applied; if it was deleted and made again, run with --allow recreate",
+                    "{target} keeps answering with something older than {}, which was applied; if it was deleted and made again, run with --allow recreate",
+                    version_of(&target.object, known)
                 ),
             );
             let note = Note::Stale { object: target.object_ref(), known };
@@ -393,7 +395,12 @@ impl Run {
                 return self.go(Phase::Attributing, Effect::ReadAudit(query));
             }
         }
-        let notes = self.foreign_edits(&plan);
+        let mut notes = self.foreign_edits(&plan);
+        if self.fresh.is_some() {
+            // A second look, right before the write: what it shows as the first one did was told.
+            let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
+            notes.retain(|note| !told.contains(note));
+        }
         let first = self.first_plan.is_none();
         let plan = Arc::new(plan);
         self.refusals = plan::guard::check(
