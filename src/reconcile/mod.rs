@@ -237,6 +237,9 @@ pub struct Run {
     pub served_ms: BTreeMap<ObjectRef, u64>,
     /// The versions that the first plan saw.
     pub started_from: BTreeMap<ObjectRef, u64>,
+    /// When each object was last changed then, by the server's clock, its draft included: in the `cloud` dialect, whose
+    /// audit entries name no versions.
+    pub started_at: BTreeMap<ObjectRef, Timestamp>,
     /// Whether a replication job was tried.
     pub job_tried: bool,
     /// When the plan of this round was made.
@@ -267,6 +270,7 @@ impl std::hash::Hash for JournalState {
         self.0.last_intent.hash(state);
         self.0.owed.hash(state);
         self.0.reverts.hash(state);
+        self.0.proofs.hash(state);
     }
 }
 
@@ -321,6 +325,7 @@ impl Run {
             receipts: Vec::new(),
             served_ms: BTreeMap::new(),
             started_from: BTreeMap::new(),
+            started_at: BTreeMap::new(),
             job_tried: false,
             planned_at: None,
             earlier_intents: journal.last_intent,

@@ -416,12 +416,25 @@ impl Run {
             let versions =
                 plan.targets.iter().map(|target| (target.target.object_ref(), target.version.unwrap_or(0)));
             self.started_from = versions.collect();
+            self.started_at = self.last_changes();
         }
         self.plan = Some(plan);
         self.planned_at = Some(now);
         self.phase = Phase::Planned;
         let step = if first { Step::stop(self) } else { self.proceed(now) };
         step.noting_all(notes)
+    }
+
+    /// When each object of the `cloud` dialect was last changed, its draft included.
+    fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
+        let last = |(target, observed): (&Target, &Observed)| match observed {
+            Observed::Present(stored) if self.is_cloud() => {
+                let draft = stored.draft().and_then(|draft| draft.modified_at);
+                Some((target.object_ref(), stored.modified_at.max(draft)?))
+            }
+            _ => None,
+        };
+        self.targets.iter().zip(&self.observed).filter_map(last).collect()
     }
 
     fn make_plan(&self) -> crate::model::Plan {
@@ -471,6 +484,14 @@ impl Run {
             }
             Observed::Present(_) | Observed::Absent => false,
         };
+        // Who left a draft that is in the way is to be told by name.
+        let left = |observed: &Observed, planned: &TargetPlan| match observed {
+            Observed::Present(stored) => {
+                planned.undecided().is_some()
+                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
+            }
+            Observed::Absent => false,
+        };
         self.targets
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
@@ -503,14 +524,6 @@ impl Run {
     /// The status of a tenant that is only watched.
     pub(super) fn watched(self) -> Step {
         let drifted = self
-        // Who left a draft that is in the way is to be told by name.
-        let left = |observed: &Observed, planned: &TargetPlan| match observed {
-            Observed::Present(stored) => {
-                planned.undecided().is_some()
-                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
-            }
-            Observed::Absent => false,
-        };
             .plan
             .as_ref()
             .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
