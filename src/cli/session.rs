@@ -174,6 +174,8 @@ pub fn timing(settings: &Settings) -> Timing {
         backoff_max_ms: file.backoff_max_ms.unwrap_or(default.backoff_max_ms),
         poll_ms: file.poll_ms.unwrap_or(default.poll_ms),
         poll_max_ms: file.poll_max_ms.unwrap_or(default.poll_max_ms),
+        appear_ms: file.appear_ms.unwrap_or(default.appear_ms),
+        ready_ms: file.ready_ms.unwrap_or(default.ready_ms),
         ..default
     }
 }

@@ -121,6 +121,10 @@ pub struct TimingFile {
     pub poll_ms: Option<u32>,
     /// Longest wait between polls.
     pub poll_max_ms: Option<u32>,
+    /// What was made may be readable only so much later.
+    pub appear_ms: Option<u32>,
+    /// What was written may take so long to come into force.
+    pub ready_ms: Option<u32>,
     /// A tenant is leased for this long; whoever takes over from a process that died waits for it.
     pub lease_ms: Option<u32>,
 }

@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
 
 /// How far an entry of the `cloud` dialect may lie from the moment that the server gave for the write.
@@ -14,17 +16,28 @@ const NEAR_MS: u64 = 30_000;
 /// The same where the server gave none: its clock is not ours.
 const SKEW_MS: u64 = 300_000;
 
+/// What a run found when it began, by object.
+#[derive(Debug, Clone, Copy)]
+pub struct Started<'a> {
+    /// Its version.
+    pub from: &'a BTreeMap<ObjectRef, u64>,
+    /// When it was last changed, by the server's clock, where entries name no versions.
+    pub at: &'a BTreeMap<ObjectRef, Timestamp>,
+    /// Entries that were found to prove a receipt, and what that speaks of.
+    pub proofs: &'a BTreeMap<String, (ObjectRef, u64)>,
+}
+
 /// Holds receipts against entries.
 ///
 /// Where entries name versions, one proves a receipt when object, action, version and client are the receipt's.
 /// The time is not compared: the server's clock is not ours, and a version is made once. Where they name none,
-/// object, client and time decide, and an entry proves one receipt. An entry by anybody else is *foreign* when it
-/// came after what the run started from.
+/// object, client and time decide, and an entry proves one receipt, in this run or an earlier one. An entry by
+/// anybody else is *foreign* when it came after what the run started from.
 pub fn confirm(
     receipts: &[Receipt],
     entries: &[Entry],
     own_clients: &BTreeSet<String>,
-    started_from: &BTreeMap<ObjectRef, u64>,
+    started: Started<'_>,
 ) -> Confirmation {
     let distinct: BTreeMap<&str, &Entry> = entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
     let mut used: BTreeSet<&str> = BTreeSet::new();
@@ -38,8 +51,15 @@ pub fn confirm(
         }
         let (at, most_ms) = receipt.made_at.map_or((receipt.sent_at, SKEW_MS), |at| (at, NEAR_MS));
         let distance_ms = |entry: &Entry| entry.at.duration_since(at).unsigned_abs().as_millis();
-        let near = found
-            .filter(|entry| !used.contains(entry.id.as_str()) && distance_ms(entry) <= u128::from(most_ms));
+        let proves_another = |entry: &Entry| {
+            let proved = started.proofs.get(&entry.id);
+            proved.is_some_and(|(object, version)| !receipt.speaks_of(object, *version))
+        };
+        let near = found.filter(|entry| {
+            !used.contains(entry.id.as_str())
+                && distance_ms(entry) <= u128::from(most_ms)
+                && !proves_another(entry)
+        });
         let nearest = near.min_by_key(|entry| (distance_ms(entry), &entry.id))?;
         used.insert(&nearest.id);
         Some(nearest)
@@ -55,9 +75,12 @@ pub fn confirm(
             (receipt.clone(), standing)
         })
         .collect();
-    let since = |entry: &Entry| match (started_from.get(&entry.object), entry.version) {
+    let since = |entry: &Entry| match (started.from.get(&entry.object), entry.version) {
         (Some(from), Some(version)) => version > *from,
-        (Some(_), None) => first.is_some_and(|first| entry.at >= first),
+        (Some(_), None) => match started.at.get(&entry.object) {
+            Some(before) => entry.at > *before,
+            None => first.is_some_and(|first| entry.at >= first),
+        },
         (None, _) => false,
     };
     let mut foreign: Vec<Entry> = distinct
@@ -121,7 +144,12 @@ mod tests {
     fn standing(receipt: Receipt, entries: &[Entry]) -> (usize, Vec<String>) {
         let own = BTreeSet::from(["us".to_owned()]);
         let from = BTreeMap::from([(object("org"), 4)]);
-        let confirmation = confirm(&[receipt], entries, &own, &from);
+        let confirmation = confirm(
+            &[receipt],
+            entries,
+            &own,
+            Started { from: &from, at: &BTreeMap::new(), proofs: &BTreeMap::new() },
+        );
         (confirmation.missing(), confirmation.foreign.into_iter().map(|entry| entry.id).collect())
     }
 

@@ -1,5 +1,6 @@
 //! What is written down so that a crash loses nothing that matters: the journal's lines.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -109,7 +110,7 @@ pub struct Journal {
     /// Intents without an end, oldest first.
     pub unresolved: Vec<Intent>,
     /// What we last applied, by object.
-    pub bases: std::collections::BTreeMap<ObjectRef, Base>,
+    pub bases: BTreeMap<ObjectRef, Base>,
     /// The largest intent number so far.
     pub last_intent: IntentId,
     /// Receipts that no audit entry proves yet, oldest first. A store loads only those that are younger
@@ -117,6 +118,9 @@ pub struct Journal {
     pub owed: Vec<Receipt>,
     /// What was set back lately, oldest first.
     pub reverts: Vec<Revert>,
+    /// Audit entries that prove a receipt, and the object and version that it speaks of: where entries name no
+    /// versions, one that is known here proves nothing else.
+    pub proofs: BTreeMap<String, (ObjectRef, u64)>,
 }
 
 impl Journal {
@@ -134,8 +138,11 @@ impl Journal {
                 }
                 self.owed.extend(receipts);
             }
-            Record::Confirmed { object, version, .. } => {
+            Record::Confirmed { object, version, entry } => {
                 self.owed.retain(|owed| !owed.speaks_of(&object, version));
+                if !object.object.is_web_messaging() {
+                    self.proofs.insert(entry, (object, version));
+                }
             }
             Record::Applied { object, base } => {
                 self.bases.insert(object, base);

@@ -155,7 +155,7 @@ fn judge(
     let Observed::Present(stored) = observed else { return (ChangeKind::ToApply, None) };
     let by = attribution(path, found, stored, evidence);
     // Without a base the audit log knows it: the value before the last foreign change of this field.
-    let from_log = by.as_ref().and_then(|(_, old)| *old);
+    let from_log = by.as_ref().and_then(|(_, old)| old.as_deref());
     let kind = match (before, from_log) {
         (Some(before), _) => three_way(path, wanted, found, before),
         (None, Some(old)) => three_way(path, wanted, found, Some(old)),
@@ -180,6 +180,16 @@ fn three_way(
     }
 }
 
+/// A value as an audit log tells it, which may know texts alone, in the type that the field has.
+fn as_like<'a>(told: &'a Value, like: Option<&Value>) -> Cow<'a, Value> {
+    let typed = match (told, like) {
+        (Value::String(text), Some(Value::Bool(_) | Value::Number(_))) => serde_json::from_str(text).ok(),
+        (Value::String(_), Some(Value::Array(_))) => Some(Value::Array(vec![told.clone()])),
+        _ => None,
+    };
+    typed.map_or(Cow::Borrowed(told), Cow::Owned)
+}
+
 /// Who gave a field its live value, and what the audit log says it was before. None where we did, or
 /// where nobody can be named.
 fn attribution<'a>(
@@ -187,12 +197,13 @@ fn attribution<'a>(
     found: Option<&Value>,
     stored: &Stored,
     evidence: &Evidence<'a>,
-) -> Option<(Attribution, Option<&'a Value>)> {
+) -> Option<(Attribution, Option<Cow<'a, Value>>)> {
     let ours = |id: &str| evidence.own_clients.is_some_and(|own| own.contains(id));
     let touching = |entry: &&'a Entry| {
         entry.version.is_none_or(|version| version <= stored.version)
             && entry.changes.iter().any(|change| {
-                change.property == path && canonical::equal(path, Some(&change.new_value), found)
+                let new = as_like(&change.new_value, found);
+                change.property == path && canonical::equal(path, Some(&new), found)
             })
     };
     let last = evidence.entries.iter().filter(touching).max_by_key(|entry| (entry.version, entry.at));
@@ -200,7 +211,8 @@ fn attribution<'a>(
         if ours(&entry.actor.id) {
             return None;
         }
-        let old = entry.changes.iter().find(|change| change.property == path).map(|change| &change.old_value);
+        let change = entry.changes.iter().find(|change| change.property == path);
+        let old = change.map(|change| as_like(&change.old_value, found));
         let by = Attribution {
             actor: entry.actor.clone(),
             at: Some(entry.at),

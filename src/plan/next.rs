@@ -79,7 +79,12 @@ fn with_draft(
     };
     let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
     let ours = evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
+    // A version that was published since we last looked may hold what our draft does not: publishing that over it
+    // would take it back. A draft that was adopted differs on purpose.
+    let newer = evidence.base.is_some_and(|base| stored.version > base.version);
+    let behind = newer && drafts != Drafts::Adopt && !canonical::covers(&on_published(), &draft.body);
     match drafts {
+        _ if ours && says_it && behind => (on_published(), Some(Next::Store)),
         _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
         // Somebody stored exactly what we would.
         _ if says_it && canonical::same(&draft.body, &on_published()) => {

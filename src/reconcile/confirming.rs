@@ -134,7 +134,12 @@ impl Run {
     /// Every receipt with its standing. What was proved once stays so: a page may be cut short.
     fn held_against(&self, entries: &[Entry]) -> Confirmation {
         let spec = &self.spec;
-        let mut found = confirm::confirm(&self.to_prove(), entries, &spec.own_clients, &self.started_from);
+        let started = confirm::Started {
+            from: &self.started_from,
+            at: &self.started_at,
+            proofs: &self.journal.0.proofs,
+        };
+        let mut found = confirm::confirm(&self.to_prove(), entries, &spec.own_clients, started);
         let before = self.confirmation.iter().flat_map(|confirmation| &confirmation.receipts);
         for (receipt, standing) in before.filter(|(_, standing)| *standing != Standing::Missing) {
             if let Some((_, now)) = found.receipts.iter_mut().find(|(known, _)| known == receipt) {

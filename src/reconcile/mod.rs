@@ -237,6 +237,9 @@ pub struct Run {
     pub served_ms: BTreeMap<ObjectRef, u64>,
     /// The versions that the first plan saw.
     pub started_from: BTreeMap<ObjectRef, u64>,
+    /// When each object was last changed then, by the server's clock, its draft included: in the `cloud` dialect, whose
+    /// audit entries name no versions.
+    pub started_at: BTreeMap<ObjectRef, Timestamp>,
     /// Whether a replication job was tried.
     pub job_tried: bool,
     /// When the plan of this round was made.
@@ -252,8 +255,6 @@ pub struct Run {
     pub mixed: BTreeMap<ObjectRef, String>,
     /// What the audit log said.
     pub confirmation: Option<Confirmation>,
-    /// Whose edits were told: the same is not told in every round.
-    pub told: Vec<Note>,
     /// How often things went other than planned.
     pub tally: Tally,
 }
@@ -269,6 +270,7 @@ impl std::hash::Hash for JournalState {
         self.0.last_intent.hash(state);
         self.0.owed.hash(state);
         self.0.reverts.hash(state);
+        self.0.proofs.hash(state);
     }
 }
 
@@ -323,13 +325,13 @@ impl Run {
             receipts: Vec::new(),
             served_ms: BTreeMap::new(),
             started_from: BTreeMap::new(),
+            started_at: BTreeMap::new(),
             job_tried: false,
             planned_at: None,
             earlier_intents: journal.last_intent,
             own_versions: BTreeSet::new(),
             overwrote: BTreeSet::new(),
             mixed: BTreeMap::new(),
-            told: Vec::new(),
             confirmation: None,
             tally: Tally::default(),
             journal: JournalState(journal),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::{Actor, Fault, ObjectRef, Region};
+use crate::model::{Actor, Fault, Object, ObjectKind, ObjectRef, Region};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -158,6 +158,20 @@ pub enum Note {
     },
 }
 
+/// No version that is counted gets this far; moments, in milliseconds since 1970, have long been past it.
+const MOMENTS_FROM: u64 = 100_000_000_000;
+
+/// A version in words: drafts have none, and for what has no versions the moment of its last change stands for one.
+pub(super) fn version_of(object: &Object, version: u64) -> String {
+    let moment = || Timestamp::from_millisecond(i64::try_from(version).ok()?).ok();
+    match (object.kind, version) {
+        (ObjectKind::WebMessaging, _) => format!("version {version}"),
+        (_, 0) => "a draft".into(),
+        (_, MOMENTS_FROM..) => moment().map_or_else(String::new, |at| format!("what was written at {at}")),
+        _ => format!("version {version}"),
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -165,7 +179,8 @@ impl fmt::Display for Note {
                 write!(f, "waiting until {until} for {intents} write(s) of unknown outcome before reading")
             }
             Note::Landed { object, version } => {
-                write!(f, "the write to {object} whose answer was lost is in force as version {version}")
+                let version = version_of(&object.object, *version);
+                write!(f, "the write to {object} whose answer was lost is in force as {version}")
             }
             Note::NotLanded { object, version: _ } => {
                 write!(f, "the write to {object} whose answer was lost was not executed")
@@ -177,7 +192,8 @@ impl fmt::Display for Note {
                 )
             }
             Note::Stale { object, known } => {
-                write!(f, "{object} answered with something older than version {known}; reading again")
+                let known = version_of(&object.object, *known);
+                write!(f, "{object} answered with something older than {known}; reading again")
             }
             Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
             Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::event::AuditQuery;
+use super::note::version_of;
 use super::timing::{earlier, elapsed_ms, later};
 use super::{Effect, NO_NAMES, Note, Phase, Run, Span, Status, Step};
 use crate::model::plan::TargetPlan;
@@ -104,7 +105,8 @@ impl Run {
             let fault = Fault::new(
                 FaultKind::Transient,
                 format!(
-                    "{target} keeps answering with something older than version {known}, which was applied; if it was deleted and made again, run with --allow recreate",
+                    "{target} keeps answering with something older than {}, which was applied; if it was deleted and made again, run with --allow recreate",
+                    version_of(&target.object, known)
                 ),
             );
             let note = Note::Stale { object: target.object_ref(), known };
@@ -137,14 +139,26 @@ impl Run {
     /// The moment of the draft that is known to exist, where what was read is older: nothing may be planned from
     /// that either. A draft that is published is no draft any more.
     fn draft_floor(&self, target: &Target, observed: &Observed) -> Option<u64> {
-        let known = self.journal.0.bases.get(&target.object_ref().draft()?)?.version;
+        let object = target.object_ref();
+        let draft = self.journal.0.bases.get(&object.draft()?)?;
+        let known = draft.version;
+        // Made by this run; what an earlier one made may have been published, replaced or deleted since.
+        let made = self.made.contains_key(&object);
         match observed {
-            Observed::Present(stored) => {
-                let seen = stored.draft()?.modified_at?.as_millisecond().unsigned_abs();
-                (seen < known).then_some(known)
-            }
-            // Made by this run, and not to be seen yet; what an earlier one made may have been deleted since.
-            Observed::Absent => self.made.contains_key(&target.object_ref()).then_some(known),
+            Observed::Present(stored) => match stored.draft() {
+                Some(seen) => {
+                    let seen = seen.modified_at?.as_millisecond().unsigned_abs();
+                    (seen < known).then_some(known)
+                }
+                None => {
+                    let published = self.receipts.iter().any(|receipt| receipt.target.object_ref() == object);
+                    let before = self.place_of(target).and_then(|at| self.observed.get(at)?.version());
+                    let is_it = || plan::canonical::covers(&draft.body, &stored.body);
+                    let as_before = before == Some(stored.version) && !published && !is_it();
+                    (made && as_before).then_some(known)
+                }
+            },
+            Observed::Absent => made.then_some(known),
         }
     }
 
@@ -382,8 +396,11 @@ impl Run {
             }
         }
         let mut notes = self.foreign_edits(&plan);
-        notes.retain(|note| !self.told.contains(note));
-        self.told.extend(notes.iter().cloned());
+        if self.fresh.is_some() {
+            // A second look, right before the write: what it shows as the first one did was told.
+            let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
+            notes.retain(|note| !told.contains(note));
+        }
         let first = self.first_plan.is_none();
         let plan = Arc::new(plan);
         self.refusals = plan::guard::check(
@@ -399,12 +416,25 @@ impl Run {
             let versions =
                 plan.targets.iter().map(|target| (target.target.object_ref(), target.version.unwrap_or(0)));
             self.started_from = versions.collect();
+            self.started_at = self.last_changes();
         }
         self.plan = Some(plan);
         self.planned_at = Some(now);
         self.phase = Phase::Planned;
         let step = if first { Step::stop(self) } else { self.proceed(now) };
         step.noting_all(notes)
+    }
+
+    /// When each object of the `cloud` dialect was last changed, its draft included.
+    fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
+        let last = |(target, observed): (&Target, &Observed)| match observed {
+            Observed::Present(stored) if self.is_cloud() => {
+                let draft = stored.draft().and_then(|draft| draft.modified_at);
+                Some((target.object_ref(), stored.modified_at.max(draft)?))
+            }
+            _ => None,
+        };
+        self.targets.iter().zip(&self.observed).filter_map(last).collect()
     }
 
     fn make_plan(&self) -> crate::model::Plan {
@@ -449,18 +479,23 @@ impl Run {
         let moved =
             |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
         let foreign = |observed: &Observed| match observed {
-            Observed::Present(stored) if stored.draft().is_some_and(|draft| draft.modified_by.is_some()) => {
-                true
-            }
             Observed::Present(Stored { modified_by: Some(actor), .. }) => {
                 actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
             }
             Observed::Present(_) | Observed::Absent => false,
         };
+        // Who left a draft that is in the way is to be told by name.
+        let left = |observed: &Observed, planned: &TargetPlan| match observed {
+            Observed::Present(stored) => {
+                planned.undecided().is_some()
+                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
+            }
+            Observed::Absent => false,
+        };
         self.targets
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
-            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned))
+            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned) || left(observed, planned))
             .map(|(target, _)| target.clone())
             .collect()
     }

@@ -107,7 +107,7 @@ impl Store {
                    AND c.tenant IS NULL AND p.sent_at > {now} - $2
                  ORDER BY p.tenant, p.sent_at",
             )
-            .bind(rows)
+            .bind(rows.clone())
             .bind(AUDIT_MEMORY_MS)
             .fetch_all(pool);
         for row in owed.await.map_err(failed(doing))? {
@@ -115,6 +115,28 @@ impl Store {
             let receipt = serde_json::from_str(&text(&row, "receipt")?)
                 .map_err(corrupt(format!("the receipts of `{tenant}`")))?;
             journals.entry(TenantName::new(tenant)).or_default().owed.push(receipt);
+        }
+        // Entries of the `webchat` dialect name versions: only tenants of the other one have to be asked for.
+        let of_objects =
+            |journal: &Journal| journal.bases.keys().any(|object| !object.object.is_web_messaging());
+        if !journals.values().any(of_objects) {
+            return Ok(journals);
+        }
+        let proofs = self
+            .engine
+            .query(
+                "SELECT tenant, object, version, entry FROM confirmations
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND object LIKE '%/%' AND confirmed_at > {now} - $2",
+            )
+            .bind(rows)
+            .bind(AUDIT_MEMORY_MS)
+            .fetch_all(pool);
+        for row in proofs.await.map_err(failed(doing))? {
+            let journal = journals.entry(TenantName::new(text(&row, "tenant")?)).or_default();
+            let object = ObjectRef::from_key(&text(&row, "object")?);
+            let version = number(&row, "version")?.unsigned_abs();
+            journal.proofs.insert(text(&row, "entry")?, (object, version));
         }
         Ok(journals)
     }

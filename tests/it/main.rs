@@ -13,6 +13,7 @@
 )]
 
 mod bad_input;
+mod cloud;
 mod controller;
 mod deploy;
 mod docs;

@@ -262,7 +262,14 @@ impl ReadApi {
                     continue;
                 };
                 let Some(known) = names.get_mut(&Reference { kind, name: name.into() }) else { continue };
-                let version = configurations.newest.get(id).and_then(wire::number);
+                let version = match (kind, configurations.newest.get(id).and_then(wire::number)) {
+                    // As with what git manages: its own list of versions decides.
+                    (ReferenceKind::Configuration, None) => {
+                        let stored = self.configuration(target, id).await?;
+                        stored.map(|stored| stored.version).filter(|version| *version > 0)
+                    }
+                    (_, version) => version,
+                };
                 let named = Named { id: id.into(), version };
                 if !known.contains(&named) {
                     known.push(named);

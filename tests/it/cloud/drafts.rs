@@ -1,0 +1,221 @@
+//! Drafts that somebody left, and people who are quick: before a PUT, before a publication, in between.
+
+use serde_json::{Value, json};
+
+use super::{Cloud, MARA, Served, served};
+
+const DRAFT: &str = "/api/v2/webdeployments/configurations/*/versions/draft";
+const PUBLISH: &str = "/api/v2/webdeployments/configurations/*/versions/draft/publish";
+
+/// Mara changes the draft: a field that git leaves alone.
+fn a_banner() -> Value {
+    json!({"draft": {"configuration": "Website", "patch": {"description": "Sale!"}}})
+}
+
+/// Mara changes the draft: a field that git manages.
+fn a_colour() -> Value {
+    json!({"draft": {"configuration": "Website", "patch": {"messenger": {"styles": {"primaryColor": "#990000"}}}}})
+}
+
+fn by_mara(edit: &Value) -> Value {
+    let mut edit = edit.clone();
+    edit["actor"] = json!(MARA);
+    json!({ "edit": edit })
+}
+
+#[test]
+fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
+    for (arguments, code, writes, description) in [
+        (&[][..], 4, &[][..], Value::Null),
+        (&["--draft", "adopt"], 0, &["draft", "publish", "pin"], json!("Sale!")),
+        (&["--draft", "discard"], 0, &["draft", "publish", "pin"], Value::Null),
+    ] {
+        let cloud = Cloud::applied(1);
+        cloud.edit(1, a_banner());
+        // Nobody's draft is in the way while there is nothing to do.
+        cloud.is_at_rest();
+        cloud.commit("#222222");
+        let mark = cloud.mark();
+        let ran = cloud.apply(arguments).expect(code);
+        assert_eq!(cloud.writes(1, mark), writes, "{arguments:?}");
+        if code == 4 {
+            let when = cloud.draft(1)["dateModified"].as_str().unwrap().replace('T', " at ");
+            let (when, _) = when.split_once('.').unwrap();
+            for told in [
+                when,
+                "Mara Ionescu left a draft of MessengerConfiguration `Website` unpublished",
+                "(description)",
+                "--draft adopt to publish it along, or --draft discard to write over it",
+            ] {
+                assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+            }
+            assert_eq!(cloud.draft(1)["description"], "Sale!");
+            assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 1, 1)));
+            let plan = cloud.plan().expect(0);
+            assert!(plan.stdout.contains("unpublished"), "{}", plan.stdout);
+            continue;
+        }
+        assert_eq!(cloud.version(1, 2)["description"], description, "{arguments:?}");
+        assert_eq!((cloud.served(1), cloud.counts(1)), (served(2, "#222222"), (1, 2, 1)));
+        cloud.is_at_rest();
+    }
+}
+
+#[test]
+fn a_draft_that_says_what_git_says_is_published_as_it_is() {
+    let cloud = Cloud::applied(1);
+    cloud.edit(1, a_colour());
+    cloud.commit("#990000");
+    let mark = cloud.mark();
+    cloud.apply(&[]).expect(0);
+    assert_eq!(cloud.writes(1, mark), ["publish", "pin"]);
+    assert_eq!(cloud.served(1), served(2, "#990000"));
+    cloud.is_at_rest();
+}
+
+#[test]
+fn a_draft_that_is_published_between_two_runs_is_drift_and_git_wins() {
+    let cloud = Cloud::applied(1);
+    let mut edit = a_colour();
+    edit["publish"] = json!({"configuration": "Website"});
+    cloud.edit(1, edit);
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(0);
+    assert!(
+        ran.stderr.contains("in fields that git manages: messenger.styles.primaryColor"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains(MARA), "{}", ran.stderr);
+    // Visitors get the first version, which says what git says, all the time.
+    assert_eq!(cloud.writes(1, mark), ["draft", "publish"]);
+    assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 3, 1)));
+    cloud.is_at_rest();
+}
+
+/// What happens, just before the n-th request of which kind, what is written then, the exit code, what is told, and
+/// what visitors get.
+type Race = (Value, &'static str, &'static str, u64, &'static [&'static str], i32, &'static str, Served);
+
+/// Runs a change in which Mara comes in between, and returns what became of the tenant.
+fn race(cloud: &Cloud, (edit, method, path, nth, writes, code, told, visitors): Race) -> Value {
+    let what = format!("{edit} before {method} {path}");
+    cloud.commit("#222222");
+    let mark = cloud.mark();
+    cloud.fault(json!({"match": {"method": method, "path": path}, "nth": nth, "do": by_mara(&edit)}));
+    let ran = cloud.apply(&["--format", "json"]).expect(code);
+    assert_eq!(cloud.writes(1, mark), writes, "{what}: {}", ran.stderr);
+    assert_eq!(cloud.served(1), visitors, "{what}");
+    assert!(ran.stdout.contains(told), "{what}: {}", ran.stdout);
+    assert_eq!(cloud.open().0, 0, "{what}");
+    ran.json()["tenants"][0].clone()
+}
+
+#[test]
+fn somebody_who_edits_the_draft_in_between_is_told_and_it_is_not_published_unseen() {
+    let (stored, refused) = (&["draft"][..], &["draft", "publish 400"][..]);
+    let before = || served(1, "#111111");
+    let left = "Mara Ionescu left a draft";
+    let races: [Race; 4] = [
+        // Before the look that comes before the publication.
+        (a_banner(), "GET", "**/versions", 3, stored, 4, left, before()),
+        (a_colour(), "GET", "**/versions", 3, stored, 4, left, before()),
+        // After that look: the platform does not publish what was edited a moment ago, and then it is seen.
+        (
+            a_banner(),
+            "POST",
+            PUBLISH,
+            1,
+            refused,
+            4,
+            "(description, messenger.styles.primaryColor)",
+            before(),
+        ),
+        (a_colour(), "POST", PUBLISH, 1, refused, 4, left, before()),
+    ];
+    for case in races {
+        let cloud = Cloud::applied(1);
+        let result = race(&cloud, case);
+        assert_eq!(result["status"], "Held");
+        assert_eq!(cloud.counts(1), (1, 1, 1));
+    }
+}
+
+#[test]
+fn what_somebody_edits_in_the_last_moment_is_told_and_pinned_only_where_it_says_what_git_says() {
+    let (published, pinned) = (&["draft", "publish"][..], &["draft", "publish", "pin"][..]);
+    let races: [Race; 2] = [
+        (a_banner(), "POST", PUBLISH, 1, pinned, 4, "meanwhile: description", served(2, "#222222")),
+        (
+            a_colour(),
+            "POST",
+            PUBLISH,
+            1,
+            published,
+            4,
+            "meanwhile: messenger.styles.primaryColor",
+            served(1, "#111111"),
+        ),
+    ];
+    for case in races {
+        let cloud = Cloud::applied(1);
+        cloud.settings(json!({"activeDelayMs": 0}));
+        let result = race(&cloud, case);
+        assert_eq!(result["status"], "Held");
+        assert!(result["reason"].as_str().unwrap().contains("had changed in the draft"), "{result:#}");
+        assert_eq!(cloud.counts(1), (1, 2, 1));
+    }
+}
+
+#[test]
+fn what_somebody_edits_right_before_our_write_goes_over_it_is_in_the_result() {
+    let pinned = &["draft", "publish", "pin"][..];
+    let deployment = json!({"deployment": {"deployment": "Shop", "patch": {"description": "Sale!"}}});
+    let races: [Race; 2] = [
+        (a_banner(), "PUT", DRAFT, 1, pinned, 0, "Synced", served(2, "#222222")),
+        (deployment, "PUT", "**/deployments/*", 1, pinned, 0, "Synced", served(2, "#222222")),
+    ];
+    for case in races {
+        let cloud = Cloud::applied(1);
+        let result = race(&cloud, case);
+        // No refusal tells us, and no version shows it: the audit log has it.
+        let foreign = result["foreign"].as_array().unwrap();
+        assert_eq!(foreign.len(), 1, "{result:#}");
+        assert_eq!((&foreign[0]["actor"]["name"], &foreign[0]["action"]), (&json!(MARA), &json!("Update")));
+        assert!(foreign[0]["changes"].to_string().contains("Sale!"), "{result:#}");
+    }
+}
+
+#[test]
+fn a_version_that_somebody_publishes_in_between_is_told_or_taken_along() {
+    let publish = json!({"publish": {"configuration": "Website"}});
+    let mut both = a_banner();
+    both["publish"] = publish["publish"].clone();
+    let (pinned, again) = (&["draft", "publish", "pin"][..], &["draft", "draft", "publish", "pin"][..]);
+    let over = "went over a change that somebody made meanwhile";
+    let races: [(Race, Value); 4] = [
+        // What she published goes along: our draft was made before it, and is made anew.
+        ((both, "PUT", DRAFT, 1, again, 0, "Synced", served(3, "#222222")), json!("Sale!")),
+        // The draft of before, published once more.
+        ((publish.clone(), "PUT", DRAFT, 1, pinned, 0, "Synced", served(3, "#222222")), Value::Null),
+        // Our own draft, published by her before we do.
+        ((publish.clone(), "POST", PUBLISH, 1, pinned, 4, over, served(3, "#222222")), Value::Null),
+        // After our publication, before the pin: what we published is pinned, and not the newest.
+        ((publish, "PUT", "**/deployments/*", 1, pinned, 0, "Synced", served(2, "#222222")), Value::Null),
+    ];
+    for (case, description) in races {
+        let cloud = Cloud::applied(1);
+        let result = race(&cloud, case);
+        let last = result["foreign"].as_array().unwrap().last().cloned().unwrap_or_default();
+        assert_eq!(
+            (&last["actor"]["name"], &last["action"]),
+            (&json!(MARA), &json!("Publish")),
+            "{result:#}"
+        );
+        let (version, _) = cloud.served(1);
+        let version = cloud.version(1, version.parse().unwrap());
+        assert_eq!(version.get("description").cloned().unwrap_or_default(), description);
+        assert_eq!(cloud.counts(1), (1, 3, 1));
+        cloud.is_at_rest();
+    }
+}

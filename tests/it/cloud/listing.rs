@@ -1,0 +1,139 @@
+//! Listings that are long, broken or empty: what is not on one is not believed to be gone.
+
+use serde_json::{Value, json};
+
+use super::{Cloud, each, files, served};
+
+const CONFIGURATIONS: &str = "/api/v2/webdeployments/configurations";
+
+/// An organization with so many configurations and deployments of others, on pages of two.
+fn crowded() -> Cloud {
+    let cloud = Cloud::seeded(1, |world| {
+        let names = |prefix: &str| -> Vec<Value> {
+            (1..=7).map(|n| json!({"name": format!("{prefix} {n}"), "versions": [{}]})).collect()
+        };
+        let deployments = (1..=7).map(|n| {
+            json!({"name": format!("Site {n}"), "configuration": {"name": "Other 1", "version": "1"}, "allowAllDomains": true})
+        });
+        let flows: Vec<Value> = (1..=7).map(|n| json!({"name": format!("Inbound {n}")})).collect();
+        let organization = &mut world["organizations"][0]["cloud"];
+        organization["configurations"] = names("Other").into();
+        organization["deployments"] = deployments.collect();
+        organization["flows"].as_array_mut().unwrap().extend(flows);
+    });
+    cloud.settings(json!({"pageSizeMax": 2}));
+    cloud
+}
+
+/// What is served by the deployment that git speaks of.
+fn shop(cloud: &Cloud) -> Value {
+    let state = cloud.state(1);
+    let deployments = state["deployments"].as_array().unwrap();
+    deployments.iter().find(|known| known["name"] == "Shop").cloned().unwrap_or_default()
+}
+
+#[test]
+fn listings_of_many_pages_are_read_to_their_end() {
+    let cloud = crowded();
+    cloud.apply(&[]).expect(0);
+    assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"]);
+    assert_eq!(shop(&cloud)["configuration"]["version"], "1");
+    cloud.commit("#222222");
+    let mark = cloud.mark();
+    cloud.apply(&[]).expect(0);
+    assert_eq!(cloud.writes(1, mark), ["draft", "publish", "pin"]);
+    assert_eq!(shop(&cloud)["configuration"]["version"], "2");
+    assert_eq!((cloud.counts(1).0, cloud.counts(1).2), (8, 8));
+    cloud.is_at_rest();
+}
+
+#[test]
+fn a_listing_that_breaks_off_is_none() {
+    let deployments = "/api/v2/webdeployments/deployments";
+    let expired = json!({"status": 400, "message": "the cursor has expired"});
+    let cases = [
+        (CONFIGURATIONS, 3, json!({"status": 500}), 7),
+        (CONFIGURATIONS, 4, expired.clone(), 4),
+        (CONFIGURATIONS, 3, json!({"garbage": true}), 7),
+        (deployments, 3, json!({"status": 500}), 7),
+        (deployments, 4, expired, 4),
+        (deployments, 4, json!({"drop": "before"}), 7),
+    ];
+    each(&cases, |(path, nth, action, code)| {
+        let cloud = crowded();
+        let at = json!({"method": "GET", "path": path});
+        cloud.fault(json!({"match": at, "nth": nth, "times": 0, "do": action}));
+        let ran = cloud.apply(&[]).expect(*code);
+        assert!(ran.stdout.contains("Degraded"), "{path} {action}: {}", ran.stdout);
+        assert_eq!(cloud.writes(1, 0), Vec::<String>::new(), "{path} {action}");
+        assert_eq!(cloud.counts(1).0, 7, "{path} {action}");
+        // Once is nothing.
+        cloud.no_faults();
+        cloud.fault(json!({"match": at, "nth": nth, "do": {"status": 500}}));
+        cloud.apply(&[]).expect(0);
+        assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"], "{path}");
+    });
+}
+
+#[test]
+fn versions_that_can_not_be_listed_are_no_default() {
+    let cases = [
+        (json!({"status": 500}), 7),
+        (json!({"status": 403}), 7),
+        (json!({"garbage": true}), 7),
+        (json!({"drop": "before"}), 7),
+    ];
+    each(&cases, |(action, code)| {
+        let cloud = Cloud::applied(1);
+        cloud.commit("#222222");
+        let mark = cloud.mark();
+        cloud.fault(json!({"match": {"method": "GET", "path": "**/versions"}, "times": 0, "do": action}));
+        let ran = cloud.apply(&[]).expect(*code);
+        assert!(ran.stdout.contains("the versions of a configuration"), "{action}: {}", ran.stdout);
+        assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(1, "#111111")), "{action}");
+    });
+}
+
+#[test]
+fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
+    for path in [CONFIGURATIONS, "/api/v2/webdeployments/deployments"] {
+        let cloud = Cloud::applied(1);
+        cloud.commit("#222222");
+        let mark = cloud.mark();
+        cloud.fault(json!({"match": {"path": path}, "times": 0, "do": {"empty": true}}));
+        let ran = cloud.apply(&[]).expect(5);
+        assert!(
+            ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted it"),
+            "{}",
+            ran.stdout
+        );
+        assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 1)), "{path}");
+        // It passes.
+        cloud.no_faults();
+        cloud.apply(&[]).expect(0);
+        assert_eq!(cloud.served(1), served(2, "#222222"));
+    }
+    // A list of versions with nothing on it is not the word that nothing was published.
+    let cloud = Cloud::applied(1);
+    cloud.commit("#222222");
+    let mark = cloud.mark();
+    cloud.fault(json!({"match": {"path": "**/versions"}, "times": 0, "do": {"empty": true}}));
+    let ran = cloud.apply(&[]);
+    assert_eq!(cloud.writes(1, mark), Vec::<String>::new(), "{}\n{}", ran.stdout, ran.stderr);
+    assert_ne!(ran.code, 0);
+}
+
+#[test]
+fn what_git_refers_to_and_does_not_manage_is_found_on_the_last_page() {
+    let cloud = crowded();
+    let mut named = files(1, "#111111", &[]);
+    named[2].1 =
+        named[2].1.replace("name: Website", "name: Other 7").replace("name: Inbound", "name: Inbound 7");
+    cloud.stage.commit(&named);
+    cloud.apply(&[]).expect(0);
+    let shop = shop(&cloud);
+    assert_eq!(
+        (&shop["configuration"]["name"], &shop["configuration"]["version"], &shop["flow"]["name"]),
+        (&json!("Other 7"), &json!("1"), &json!("Inbound 7"))
+    );
+}

@@ -1,0 +1,149 @@
+//! People at the platform's own screens: deployments that they point elsewhere, and a tenant that is only watched.
+
+use serde_json::{Value, json};
+
+use super::{Cloud, MARA, files, served};
+use crate::support::wait_until;
+
+fn repoint(cloud: &Cloud, version: &str) {
+    cloud.edit(1, json!({"deployment": {"deployment": "Shop", "version": version}}));
+}
+
+#[test]
+fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_something_else() {
+    let cloud = Cloud::applied(1);
+    cloud.commit("#222222");
+    cloud.apply(&[]).expect(0);
+    // To an older version, which says something else.
+    repoint(&cloud, "1");
+    let plan = cloud.plan().expect(0);
+    assert!(
+        plan.stdout.contains("configuration.version") && plan.stdout.contains("drift"),
+        "{}",
+        plan.stdout
+    );
+    assert!(plan.stdout.contains(MARA), "{}", plan.stdout);
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(0);
+    assert!(ran.stderr.contains(MARA) && ran.stderr.contains("configuration.version"), "{}", ran.stderr);
+    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec!["pin".to_owned()], served(2, "#222222")));
+    cloud.is_at_rest();
+
+    // To a newer one of hers, which says what git says and more: nobody's business.
+    let banner = json!({"description": "Sale!"});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": banner}, "publish": {"configuration": "Website"}}));
+    let mark = cloud.mark();
+    cloud.apply(&[]).expect(0);
+    assert_eq!(
+        (cloud.writes(1, mark), cloud.served(1)),
+        (vec![], served(2, "#222222")),
+        "newest is not taken"
+    );
+    repoint(&cloud, "3");
+    cloud.apply(&[]).expect(0);
+    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(3, "#222222")));
+    assert_eq!(cloud.version(1, 3)["description"], "Sale!");
+    cloud.is_at_rest();
+
+    // To one that is not there any more: the newest says what git says.
+    cloud
+        .edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"configuration": {"version": "9"}}}}));
+    let mark = cloud.mark();
+    cloud.apply(&[]).expect(0);
+    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec!["pin".to_owned()], served(3, "#222222")));
+    cloud.is_at_rest();
+}
+
+#[test]
+fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_for() {
+    let cloud = Cloud::applied(1);
+    cloud.edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"allowAllDomains": false}}}));
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(0);
+    assert!(ran.stderr.contains(MARA) && ran.stderr.contains("allowAllDomains"), "{}", ran.stderr);
+    assert_eq!(cloud.state(1)["deployments"][0]["allowAllDomains"], true);
+    assert_eq!(cloud.writes(1, mark), ["pin"]);
+
+    cloud.edit(1, json!({"delete": {"deployment": "Shop"}}));
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(5);
+    assert!(ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted it"), "{}", ran.stdout);
+    assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 0)));
+    cloud.apply(&["--allow", "recreate", "--reason", "by mistake"]).expect(0);
+    assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec!["deploy".to_owned()], (1, 1, 1)));
+    assert_eq!(cloud.served(1), served(1, "#111111"));
+    cloud.is_at_rest();
+}
+
+#[test]
+fn an_object_that_somebody_renamed_or_copied_is_not_taken_for_another_and_not_made_again() {
+    let cloud = Cloud::applied(1);
+    let name = |name: &str| json!({"draft": {"configuration": "Website", "patch": {"name": name}}});
+    let id = cloud.state(1)["configurations"][0]["id"].clone();
+    cloud.edit(1, json!({"create": {"configuration": {"name": "Website (copy)", "languages": ["en-us"]}}}));
+    cloud.is_at_rest();
+    cloud.edit(1, name("Campaign"));
+    cloud.commit("#222222");
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(5);
+    assert!(ran.stdout.contains("recreate") && ran.stdout.contains("`Website`"), "{}", ran.stdout);
+    assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (2, 1, 1)));
+    // By the name that it has now git finds it again, with its versions.
+    cloud.edit(1, json!({"draft": {"configuration": id, "patch": {"name": "Website"}}}));
+    cloud.apply(&["--draft", "discard"]).expect(0);
+    assert_eq!((cloud.counts(1), cloud.served(1)), ((2, 2, 1), served(2, "#222222")));
+}
+
+#[test]
+fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
+    let cloud = Cloud::applied(1);
+    cloud.configure(&["controller.resync-ms = 300"]);
+    let watched = files(1, "#111111", &[]).into_iter();
+    let watched: Vec<_> = watched.map(|(path, text)| (path, text.replace("enforce", "watch"))).collect();
+    cloud.stage.commit(&watched);
+    let running = cloud.controller();
+    cloud.stage.wait_for(&["acme"], "Synced");
+    let mark = cloud.mark();
+    let patch = json!({"messenger": {"styles": {"primaryColor": "#990000"}}});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": patch}, "publish": {"configuration": "Website"}}));
+    repoint(&cloud, "newest");
+    cloud.stage.wait_for(&["acme"], "Drifted");
+    wait_until("history tells it", || {
+        cloud.genesync(&["history", "acme"]).expect(0).stdout.contains("configuration.version")
+    });
+    let history = cloud.genesync(&["history", "acme"]).expect(0).stdout;
+    let told = |part: &str| {
+        history.lines().any(|line| line.contains(" drift ") && line.contains(part) && line.contains(MARA))
+    };
+    assert!(told("messenger.styles.primaryColor: \"#111111\" in git, \"#990000\" live"), "{history}");
+    assert!(told("configuration.version"), "{history}");
+    assert!(cloud.stage.status("acme")["driftedAt"].is_string());
+    assert_eq!(running.stop().0, 0);
+    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(2, "#990000")));
+    // And in one pass.
+    let ran = cloud.genesync(&["run", "--once", "--format", "json"]);
+    assert_eq!(ran.json()["tenants"][0]["status"], "Drifted");
+    // Where git wins, it is all set back.
+    cloud.commit("#111111");
+    cloud.configure(&[]);
+    let ran = cloud.apply(&[]).expect(0);
+    assert!(ran.stderr.contains(MARA), "{}", ran.stderr);
+    assert_eq!(cloud.served(1).1, Value::from("#111111"));
+    cloud.is_at_rest();
+}
+
+#[test]
+fn a_controller_sets_back_what_somebody_pointed_elsewhere() {
+    let cloud = Cloud::applied(1);
+    cloud.commit("#222222");
+    cloud.apply(&[]).expect(0);
+    cloud.configure(&["controller.resync-ms = 300"]);
+    let running = cloud.controller();
+    cloud.stage.wait_for(&["acme"], "Synced");
+    let mark = cloud.mark();
+    repoint(&cloud, "1");
+    wait_until("it is set back", || cloud.served(1) == served(2, "#222222"));
+    cloud.stage.wait_for(&["acme"], "Synced");
+    assert_eq!(running.stop().0, 0);
+    assert_eq!(cloud.writes(1, mark), ["pin"]);
+}
