@@ -75,9 +75,9 @@ pub fn confirm(
             (receipt.clone(), standing)
         })
         .collect();
-    let since = |entry: &Entry| match (started.from.get(&entry.object), entry.version) {
+    let since = |entry: &Entry| match (started.from.get(&entry.object.published()), entry.version) {
         (Some(from), Some(version)) => version > *from,
-        (Some(_), None) => match started.at.get(&entry.object) {
+        (Some(_), None) => match started.at.get(&entry.object.published()) {
             Some(before) => entry.at > *before,
             None => first.is_some_and(|first| entry.at >= first),
         },

@@ -151,6 +151,12 @@ impl ObjectRef {
         (self.object.kind == ObjectKind::MessengerConfiguration).then(|| Self { draft: true, ..self.clone() })
     }
 
+    /// The object itself, where this is its draft.
+    #[must_use]
+    pub fn published(&self) -> Self {
+        Self { draft: false, ..self.clone() }
+    }
+
     /// The text that stands for it in the store: the organization's id alone for the `webchat` dialect.
     pub fn key(&self) -> String {
         let draft = if self.draft { DRAFT_OF } else { "" };
@@ -180,6 +186,9 @@ impl fmt::Display for ObjectRef {
         match self.object.kind {
             // There is but one there: the organization says it all.
             ObjectKind::WebMessaging => self.organization.fmt(f),
+            _ if self.draft => {
+                write!(f, "the draft of {} of organization {}", self.object, self.organization)
+            }
             _ => write!(f, "{} of organization {}", self.object, self.organization),
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 use crate::model::colour::Colour;
 use crate::model::json;
 
-/// The platform's defaults (`webchat` contract, payload table).
+/// The platform's defaults (`webchat` contract, payload table; of a deployment, no list is an empty one).
 const DEFAULTS: &[(&str, &str)] = &[
     ("widget.theme.colors.background", "\"#FFFFFF\""),
     ("widget.theme.typography.fontFamily", "\"Inter, sans-serif\""),
@@ -16,6 +16,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("greetings.delayMs", "2000"),
     ("availability.schedule", "\"always\""),
     ("features.dynamicRouting", "true"),
+    ("allowedDomains", "[]"),
 ];
 
 /// Fields that hold a colour.

@@ -440,7 +440,7 @@ impl Run {
     fn make_plan(&self) -> crate::model::Plan {
         let spec = &self.spec;
         let entries = |object: &ObjectRef| -> Vec<Entry> {
-            self.entries.iter().filter(|entry| entry.object == *object).cloned().collect()
+            self.entries.iter().filter(|entry| entry.object.published() == *object).cloned().collect()
         };
         let objects: Vec<ObjectRef> = self.targets.iter().map(Target::object_ref).collect();
         let entries: Vec<Vec<Entry>> = objects.iter().map(entries).collect();

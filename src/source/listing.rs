@@ -9,7 +9,7 @@ use crate::model::{Revision, TenantName};
 use super::SourceError;
 
 /// Most files under one tenant's folder.
-const TENANT_FILES_MAX: usize = 200;
+const TENANT_FILES_MAX: usize = 2_000;
 /// Most tenants.
 const TENANTS_MAX: usize = 100_000;
 /// Most files under `bases/`.

@@ -35,7 +35,25 @@ struct Mapping {
 #[derive(Deserialize)]
 struct Service {
     name: String,
+    #[serde(default)]
+    entities: Vec<AuditedEntity>,
 }
+
+#[derive(Deserialize)]
+struct AuditedEntity {
+    #[serde(default)]
+    actions: Vec<String>,
+}
+
+impl Service {
+    /// Whether publications have entries of their own.
+    fn tells_publications(&self) -> bool {
+        self.entities.iter().flat_map(|entity| &entity.actions).any(|action| action == PUBLISH)
+    }
+}
+
+/// What the log calls the publication of a draft, where it has a word for it.
+const PUBLISH: &str = "Publish";
 
 #[derive(Deserialize)]
 struct Query {
@@ -80,13 +98,14 @@ impl ReadApi {
         for service in services {
             let path = "api/v2/audits/query/realtime/servicemapping".to_owned();
             let mapping: Mapping = wire::parse(&self.call(target, &get(path, subject())).await?)?;
-            let now = mapping.services.iter().any(|known| known.name == service);
-            let (records, more) = match now {
+            let known = mapping.services.iter().find(|known| known.name == service);
+            let (records, more) = match known.is_some() {
                 true => self.realtime(target, service, from, to).await?,
                 false => self.queried(target, service, from, to).await?,
             };
             truncated |= more;
-            all.extend(records.into_iter().filter_map(|record| entry(record, ids)));
+            let apart = known.is_some_and(Service::tells_publications);
+            all.extend(records.into_iter().filter_map(|record| entry(record, ids, apart)));
         }
         Ok((all, truncated))
     }
@@ -164,10 +183,15 @@ impl ReadApi {
     }
 }
 
-/// A record as an entry, where it is about one of the objects and says who did it.
-fn entry(record: Value, ids: &Ids) -> Option<Entry> {
+/// A record as an entry, where it is about one of the objects and says who did it. Where publications have entries
+/// `apart` from those of drafts, the others are about the draft: they prove nothing of a version.
+fn entry(record: Value, ids: &Ids, apart: bool) -> Option<Entry> {
     let record: wire::AuditRecord = serde_json::from_value(record).ok()?;
     let object = ids.get(record.entity?.id.as_str())?.clone();
+    let object = match object.draft() {
+        Some(draft) if apart && record.action != PUBLISH => draft,
+        _ => object,
+    };
     let named = |party: Option<wire::Party>| party.filter(|party| !party.id.is_empty());
     let (party, kind) = match (named(record.user), named(record.client)) {
         (Some(user), _) => (user, ActorKind::User),

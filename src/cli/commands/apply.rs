@@ -299,6 +299,19 @@ fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
     for (name, reason) in troubles(fleet, applied) {
         let _ = writeln!(out, "{name}: {reason}");
     }
+    for run in &applied.runs {
+        for entry in run.confirmation.iter().flat_map(|confirmation| &confirmation.foreign) {
+            let _ = writeln!(
+                out,
+                "{}: meanwhile {} changed {} at {} (audit entry {})",
+                run.spec.tenant.name,
+                escape(entry.actor.label()),
+                escape(&entry.object.to_string()),
+                entry.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                escape(&entry.id)
+            );
+        }
+    }
     if let Some(refusal) = &applied.refusal {
         let _ = writeln!(
             out,

@@ -300,7 +300,7 @@ fn much_of_anything_ends_at_a_limit() {
     };
     let longest = format!("{}.yaml", "n".repeat(70_000));
     refuse(vec![
-        ("P16 files", root(acme_and(many(300, "a"))), "tenants/acme", "over 200 files"),
+        ("P16 files", root(acme_and(many(2_100, "a"))), "tenants/acme", "over 2000 files"),
         ("P16 name", root(acme_and(vec![at(longest, yaml())])), "tenants/acme", "git can't read this folder"),
     ]);
     let git = Git::new();
@@ -744,9 +744,11 @@ fn folders_follow_nothing_either() {
         ),
         (
             "P16 files",
-            Box::new(|acme| (0..250).for_each(|n| fs::write(acme.join(format!("a{n}.yaml")), "{}").unwrap())),
+            Box::new(|acme| {
+                (0..2_050).for_each(|n| fs::write(acme.join(format!("a{n}.yaml")), "{}").unwrap())
+            }),
             "tenants/acme",
-            "over 200 files",
+            "over 2000 files",
         ),
         (
             "P16 deep",

@@ -51,7 +51,7 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
             }
             assert_eq!(cloud.draft(1)["description"], "Sale!");
             assert_eq!((cloud.served(1), cloud.counts(1)), (served(1, "#111111"), (1, 1, 1)));
-            let plan = cloud.plan().expect(0);
+            let plan = cloud.plan().expect(4);
             assert!(plan.stdout.contains("unpublished"), "{}", plan.stdout);
             continue;
         }
