@@ -5,7 +5,7 @@ export CARGO_TERM_COLOR ?= auto
 
 .PHONY: demo test tools format lint docs deny bench schemas seeds kills reliability
 
-# Eight tenants from a git commit to confirmed audit entries, against the embedded emulator.
+# Ten tenants from a git commit to confirmed audit entries, against the embedded emulator.
 demo: tools
 	$(CARGO) run --locked --quiet -- demo
 

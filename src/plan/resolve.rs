@@ -179,7 +179,8 @@ mod tests {
     }
 
     fn seen(id: &str, version: u64, body: Value, pinned: Option<Pinned>) -> Observed {
-        let cloud = Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned };
+        let cloud =
+            Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, by_person: false };
         let stored = Stored::new(version, Arc::new(map(body)));
         Observed::Present(Stored { cloud: Some(Arc::new(cloud)), ..stored })
     }

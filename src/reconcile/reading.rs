@@ -248,6 +248,17 @@ impl Run {
                     records.extend(self.draft_landed(target, body, &mut notes));
                     Vec::new()
                 }
+                IntentAction::Put { target, if_match, body, act: Act::Publish, .. } => {
+                    // Ours by who published it: what it holds may have been changed in the last moment.
+                    let same = |_: &Stored| true;
+                    let receipt =
+                        self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes);
+                    let seen = self.place_of(target).and_then(|at| self.observed.get(at)).cloned();
+                    if let (Some(_), Some(Observed::Present(stored))) = (&receipt, seen) {
+                        self.note_mixed(&target.object_ref(), body, &stored);
+                    }
+                    receipt.into_iter().collect()
+                }
                 IntentAction::Put { target, if_match, body, .. } => {
                     let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
                     self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
@@ -330,7 +341,10 @@ impl Run {
             }
         };
         let version = stored.version;
-        let ours = stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id));
+        let ours = match (&intent.action, &stored.cloud) {
+            (IntentAction::Put { act: Act::Publish, .. }, Some(cloud)) => !cloud.by_person,
+            _ => stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id)),
+        };
         let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
         let fits = version == expected || !held_to_it && (stored.modified_by.is_some() || !counted);
         if !(ours && fits && same(stored)) {

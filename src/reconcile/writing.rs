@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::timing::{elapsed_ms, later};
 use super::{After, Copying, Effect, Made, Note, Pending, Phase, Run, Status, Step};
@@ -280,7 +281,7 @@ impl Run {
                     notes.extend(self.note_overwrote(&object, write.if_match, stored.version));
                 }
                 if write.act == Act::Publish {
-                    self.note_mixed(&object, &write, &stored);
+                    self.note_mixed(&object, &write.body, &stored);
                 }
                 let receipt = Receipt {
                     made_at: stored.modified_at.filter(|_| self.is_cloud()),
@@ -341,8 +342,8 @@ impl Run {
 
     /// A version holds what the draft held when it was published. Where that is more than we had read, somebody
     /// changed it in between, and visitors may be served what was not finished.
-    fn note_mixed(&mut self, object: &ObjectRef, write: &Write, stored: &Accepted) {
-        let fields = plan::diff::differing(&write.body, &stored.body);
+    pub(super) fn note_mixed(&mut self, object: &ObjectRef, body: &Map<String, Value>, stored: &Accepted) {
+        let fields = plan::diff::differing(body, &stored.body);
         if fields.is_empty() {
             return;
         }

@@ -205,6 +205,7 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
         },
         draft: unpublished.then_some(held),
         pinned: None,
+        by_person: newest.is_some_and(|entity| person(entity, "publishedUser").is_some()),
     };
     let who = |entity| person(entity, "publishedUser").or_else(|| person(entity, "lastModifiedUser"));
     Some(Stored {
@@ -220,7 +221,13 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
 /// An object that has no versions: the moment of its last change stands for one.
 pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option<Pinned>) -> Option<Stored> {
     let modified_at = moment(entity, "dateModified").or_else(|| moment(entity, "dateCreated"));
-    let cloud = Cloud { id: text(entity, "id")?.into(), readiness: readiness(entity), draft: None, pinned };
+    let cloud = Cloud {
+        id: text(entity, "id")?.into(),
+        readiness: readiness(entity),
+        draft: None,
+        pinned,
+        by_person: false,
+    };
     Some(Stored {
         version: modified_at.map_or(1, |at| at.as_millisecond().unsigned_abs()),
         body: body(kind, entity),

@@ -104,6 +104,7 @@ impl Platform {
             readiness: Readiness::Ready,
             draft: None,
             pinned: Some(Pinned { version, body: pinned }),
+            by_person: false,
         };
         Observed::Present(Stored {
             version: at(*modified).as_millisecond().unsigned_abs(),
@@ -182,7 +183,13 @@ fn stored_configuration(known: &Configuration, readiness: Readiness) -> Stored {
         modified_by: known.drafted_by.clone(),
     };
     let unpublished = newest.as_ref().is_none_or(|newest| **newest != known.draft);
-    let cloud = Cloud { id: "c-1".into(), readiness, draft: unpublished.then_some(draft), pinned: None };
+    let cloud = Cloud {
+        id: "c-1".into(),
+        readiness,
+        draft: unpublished.then_some(draft),
+        pinned: None,
+        by_person: false,
+    };
     Stored {
         version: known.versions.len() as u64,
         body: newest.unwrap_or_default(),
@@ -424,6 +431,14 @@ fn an_edit_between_the_look_and_the_publish_is_told_and_nothing_more_is_written(
     let mut scene = Scene::in_sync();
     scene.colour = "#222222";
     scene.platform.before_write.insert(2, sneak);
+    let reason = scene.run();
+    assert!(reason.starts_with("Held") && reason.contains("banner") && reason.contains("Mara"), "{reason}");
+    assert_eq!(scene.writes(), ["draft", "publish", "pin"]);
+    // The same, and the answer is lost.
+    let mut scene = Scene::in_sync();
+    scene.colour = "#222222";
+    scene.platform.before_write.insert(2, sneak);
+    scene.platform.lost.insert(2);
     let reason = scene.run();
     assert!(reason.starts_with("Held") && reason.contains("banner") && reason.contains("Mara"), "{reason}");
     assert_eq!(scene.writes(), ["draft", "publish", "pin"]);
