@@ -26,7 +26,7 @@ use crate::model::{
 };
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
-const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest file that an answer points to: a whole result of the audit log.
 const DOWNLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a connection may take to be made.

@@ -147,10 +147,8 @@ async fn spec(
     }
     let resources = known.resources(clock::today());
     for secret in resources.iter().filter_map(|resource| resource.secret.as_ref()) {
-        let name = CredentialsName::new(secret.as_str());
-        if controller.api.read().client_id(&name).is_none() {
-            (controller.credentials)(name).await?;
-        }
+        // Before every run: it goes along with each write, and an old one would be set back.
+        (controller.credentials)(CredentialsName::new(secret.as_str())).await?;
     }
     if claimed.pause.is_some() {
         tenant.mode = Mode::Watch;
@@ -183,6 +181,7 @@ impl Watcher for Seat<'_> {
             Note::OutOfPlace { .. } => tracing::error!(%tenant, "{told}"),
             Note::ForeignEdit { .. }
             | Note::Overwrote { .. }
+            | Note::Mixed { .. }
             | Note::GaveUp { .. }
             | Note::Unclear { .. } => {
                 tracing::warn!(%tenant, "{told}");

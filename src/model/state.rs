@@ -84,8 +84,8 @@ pub struct Cloud {
     pub draft: Option<Draft>,
     /// What a deployment serves.
     pub pinned: Option<Pinned>,
-    /// Whether a person published the newest version; a client leaves no name.
-    pub by_person: bool,
+    /// Who published the newest version; a client leaves no name.
+    pub publisher: Option<String>,
 }
 
 /// Whether the platform is done with what was last written.

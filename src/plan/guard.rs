@@ -75,8 +75,12 @@ pub fn check(
             refuse(
                 Guard::Recreate,
                 format!(
-                    "{} had our configuration at version {}, and somebody deleted it",
-                    target.target, base.version
+                    "{} had our configuration{}, and somebody deleted or renamed it",
+                    target.target,
+                    match target.target.object.kind.counts_versions() {
+                        true => format!(" at version {}", base.version),
+                        false => String::new(),
+                    }
                 ),
             );
         }

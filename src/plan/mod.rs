@@ -26,6 +26,8 @@ pub struct Evidence<'a> {
     pub base: Option<&'a Base>,
     /// What we last stored as its draft.
     pub draft: Option<&'a Base>,
+    /// The version that was published when this run stored that draft.
+    pub onto: Option<u64>,
     /// What git said at the revision that counts as applied, where no base is known (`plan --since`).
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.
@@ -62,6 +64,7 @@ pub fn plan(
             let (desired, problems) = resolve::desired(at, side.known);
             let (changes, already_done) = diff::changes(&desired, observed, evidence);
             let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
+            let next = next::unseen(target, at, side.known, &changes, drafts, next);
             // Copying the primary over this target is harmless where both would end up the same.
             let ours_to_overwrite = changes.is_empty()
                 || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));

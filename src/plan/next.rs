@@ -8,11 +8,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
 use crate::model::plan::{Drafts, Next};
 use crate::model::{
     Actor, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target,
 };
+
+/// What the platform calls an object that somebody is deleting.
+const DELETING: &str = "Deleting";
 
 /// The body to write, and the step that is due.
 pub fn next(
@@ -41,7 +45,10 @@ pub fn next(
     };
     let due = match (stored.draft(), target.object.kind) {
         _ if changes.is_empty() => (observed.body(), None),
-        (Some(draft), ObjectKind::MessengerConfiguration) => {
+        // What differs in spelling alone is nobody's draft.
+        (Some(draft), ObjectKind::MessengerConfiguration)
+            if stored.version == 0 || !canonical::same(&draft.body, &stored.body) =>
+        {
             with_draft(&target.object, desired, stored, draft, drafts, evidence)
         }
         _ => (body(), Some(Next::Store)),
@@ -54,12 +61,43 @@ pub fn next(
             let waits = evidence.made || !changes.is_empty();
             (observed.body(), waits.then_some(Next::Wait))
         }
-        Some(Readiness::Failed(why)) if changes.is_empty() => {
+        Some(Readiness::Failed(why)) if changes.is_empty() || why == DELETING => {
             let reason = format!("{target} is in error on the platform: {why}");
             (observed.body(), Some(Next::Decide(reason)))
         }
         _ => due,
     }
+}
+
+/// A deployment that would move to another version takes along what somebody published and nobody has let visitors
+/// see: a person decides, unless the operator has it adopted.
+pub fn unseen(
+    target: &Target,
+    at: usize,
+    known: Organization<'_>,
+    changes: &[Change],
+    drafts: Drafts,
+    next: Option<Next>,
+) -> Option<Next> {
+    let moves = changes.iter().any(|change| change.path == "configuration.version");
+    if next != Some(Next::Store) || !moves || drafts == Drafts::Adopt {
+        return next;
+    }
+    let Some((version, fields)) = resolve::goes_along(at, known) else { return next };
+    Some(Next::Decide(format!(
+        "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or run with --draft adopt",
+        told(&fields)
+    )))
+}
+
+/// Some fields, and how many more there are.
+fn told(fields: &[String]) -> String {
+    let more = fields.len().saturating_sub(5);
+    let mut told = fields.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        told.push_str(&format!(" and {more} more"));
+    }
+    told
 }
 
 /// Something is stored that is not published: ours, from before a crash or a moment ago, or somebody else's.
@@ -79,10 +117,11 @@ fn with_draft(
     };
     let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
     let ours = evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
-    // A version that was published since we last looked may hold what our draft does not: publishing that over it
-    // would take it back. A draft that was adopted differs on purpose.
-    let newer = evidence.base.is_some_and(|base| stored.version > base.version);
-    let behind = newer && drafts != Drafts::Adopt && !canonical::covers(&on_published(), &draft.body);
+    // A version that was published since may hold what our draft does not: publishing that over it would take it
+    // back.
+    let onto = evidence.onto.or(evidence.base.map(|base| base.version));
+    let newer = onto.is_some_and(|onto| stored.version > onto);
+    let behind = newer && !canonical::covers(&on_published(), &draft.body);
     match drafts {
         _ if ours && says_it && behind => (on_published(), Some(Next::Store)),
         _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
@@ -115,12 +154,7 @@ fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))
         .unwrap_or_default();
-    let fields = diff::differing(&draft.body, &stored.body);
-    let more = fields.len().saturating_sub(5);
-    let mut told = fields.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        told.push_str(&format!(" and {more} more"));
-    }
+    let told = told(&diff::differing(&draft.body, &stored.body));
     format!(
         "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run with --draft adopt to publish it along, or --draft discard to write over it"
     )

@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::diff;
 use crate::model::reference::{
     Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, places,
 };
-use crate::model::{Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored};
+use crate::model::{Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored, json};
 
 /// What is known of one organization.
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +84,7 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
         let id = name_of(value).and_then(|name| find(to, name));
         let by_id = match (&id, bare_id(to)) {
             (Some(id), Some(_)) => Value::String(id.clone()),
-            (Some(id), None) => json!({ "id": id }),
+            (Some(id), None) => serde_json::json!({ "id": id }),
             (None, _) if value.is_null() => Value::Null,
             (None, _) => continue,
         };
@@ -130,11 +130,11 @@ fn pin(at: usize, name: &str, known: Organization<'_>) -> Result<Value, String> 
         let version = pinned.or(named.version).ok_or_else(|| {
             format!("messenger configuration `{name}` was never published, and git says nothing of it")
         })?;
-        return Ok(json!({"id": &*named.id, "version": version.to_string()}));
+        return Ok(serde_json::json!({"id": &*named.id, "version": version.to_string()}));
     };
     let observed = known.observed.get(index).unwrap_or(&Observed::Absent);
     let Observed::Present(stored) = observed else {
-        return Ok(json!({"id": "made with it", "version": "1"}));
+        return Ok(serde_json::json!({"id": "made with it", "version": "1"}));
     };
     let id = stored.id().map(ToString::to_string).unwrap_or_default();
     let (wanted, _) = desired(index, known);
@@ -145,11 +145,40 @@ fn pin(at: usize, name: &str, known: Organization<'_>) -> Result<Value, String> 
     if let Some(Pinned { version: Some(version), body: Some(body) }) = pinned_of(at, known, &id)
         && says_it(Arc::clone(body))
     {
-        return Ok(json!({"id": id, "version": version.to_string()}));
+        return Ok(serde_json::json!({"id": id, "version": version.to_string()}));
     }
     let newest_says_it = stored.version > 0 && says_it(Arc::clone(&stored.body));
-    let version = if newest_says_it { stored.version } else { stored.version + 1 };
-    Ok(json!({"id": id, "version": version.to_string()}))
+    let version = if newest_says_it { stored.version } else { stored.version.saturating_add(1) };
+    Ok(serde_json::json!({"id": id, "version": version.to_string()}))
+}
+
+/// What would go before visitors along with what git says, where a deployment moves to another version: fields that
+/// git leaves alone, in which the newest version differs from the one that is pinned. Somebody published them, and
+/// nobody has let visitors see them yet.
+pub fn goes_along(at: usize, known: Organization<'_>) -> Option<(u64, Vec<String>)> {
+    let resource = known.resources.get(at)?;
+    let name = configuration_of(resource)?;
+    let index = known.resources.iter().position(|resource| is_configuration(&resource.object, name))?;
+    let Observed::Present(newest) = known.observed.get(index)? else { return None };
+    let Pinned { version, body: Some(pinned) } = pinned_of(at, known, newest.id()?)? else { return None };
+    if newest.version == 0 || *version == Some(newest.version) {
+        return None;
+    }
+    let (wanted, _) = desired(index, known);
+    let managed = |path: &str| {
+        wanted.exclusive || json::at_dotted(&wanted.body, path).is_some() || covered(&wanted.body, path)
+    };
+    let mut fields = diff::differing(pinned, &newest.body);
+    fields.retain(|path| !managed(path));
+    (!fields.is_empty()).then_some((newest.version, fields))
+}
+
+/// Whether git says something of a section that a path lies in: a list or a value that is set as a whole.
+fn covered(body: &Map<String, Value>, path: &str) -> bool {
+    path.match_indices('.').any(|(dot, _)| {
+        let above = path.get(..dot).and_then(|above| json::at_dotted(body, above));
+        above.is_some_and(|value| !value.is_object())
+    })
 }
 
 /// What a deployment pins, where that is a version of this configuration.
@@ -180,7 +209,7 @@ mod tests {
 
     fn seen(id: &str, version: u64, body: Value, pinned: Option<Pinned>) -> Observed {
         let cloud =
-            Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, by_person: false };
+            Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, publisher: None };
         let stored = Stored::new(version, Arc::new(map(body)));
         Observed::Present(Stored { cloud: Some(Arc::new(cloud)), ..stored })
     }

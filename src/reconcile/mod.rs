@@ -18,7 +18,9 @@
 //!   refuses a stale version this saves a conflict. Where it does not, it is what keeps a late write of ours from
 //!   going over a newer one: the read that the newer one is made from would come before the late one lands.
 
+mod assessing;
 mod confirming;
+mod copying;
 mod event;
 mod note;
 mod reading;
@@ -220,6 +222,10 @@ pub struct Run {
     pub fresh: Option<usize>,
     /// Ids and moments of what this run made: an object may be readable later than that.
     pub made: BTreeMap<ObjectRef, Made>,
+    /// Since when the platform is waited for, and how often it was asked.
+    pub waiting: BTreeMap<ObjectRef, (Timestamp, u32)>,
+    /// Configurations whose draft this run stored, with the version that was published then.
+    pub drafted: BTreeMap<ObjectRef, u64>,
     /// Audit entries that tell who moved what.
     pub entries: Vec<Entry>,
     /// Whether the audit log was asked about what was read in this round.
@@ -317,6 +323,8 @@ impl Run {
             focus: None,
             fresh: None,
             made: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            drafted: BTreeMap::new(),
             entries: Vec::new(),
             attributed: false,
             plan: None,

@@ -136,6 +136,11 @@ pub enum Note {
         /// How often the log was asked before.
         polls: u32,
     },
+    /// A version was published with what somebody had changed in the last moment.
+    Mixed {
+        /// What, and who.
+        reason: String,
+    },
     /// A draft was stored; nobody is served it before it is published.
     Stored {
         /// Where.
@@ -241,6 +246,7 @@ impl fmt::Display for Note {
             Note::AwaitingAudit { missing, polls: _ } => {
                 write!(f, "waiting for the audit log to show {missing} write(s)")
             }
+            Note::Mixed { reason } => f.write_str(reason),
             Note::Stored { object } => write!(f, "{object}: the draft is stored"),
             Note::NotReady { object } => write!(f, "waiting for {object} to become active"),
             Note::GaveUp { fault } => write!(f, "{fault}"),

@@ -1,4 +1,4 @@
-//! Reading, settling what is unresolved, planning.
+//! Reading, and settling what is unresolved.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,21 +6,16 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::event::AuditQuery;
 use super::note::version_of;
-use super::timing::{earlier, elapsed_ms, later};
-use super::{Effect, NO_NAMES, Note, Phase, Run, Span, Status, Step};
-use crate::model::plan::TargetPlan;
+use super::timing::{elapsed_ms, later};
+use super::{Effect, Note, Phase, Run, Span, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{
-    Act, ActorKind, Base, ChangeKind, Draft, Entry, Fault, FaultKind, Guard, Look, Object, ObjectKind,
-    ObjectRef, Observed, Receipt, Receiver, Record, Seen, Sought, Stored, Target, Versions,
+    Act, Base, Draft, Fault, FaultKind, Guard, Look, Object, ObjectKind, ObjectRef, Observed, Receipt,
+    Receiver, Record, Seen, Sought, Stored, Target, Versions,
 };
 use crate::plan;
 use crate::replicate;
-
-/// How far back the audit log is asked who moved what: as long as the platform's own real-time view keeps it.
-const ATTRIBUTION_DAYS: u64 = 14;
 
 impl Run {
     /// Waits out what an earlier run left unresolved, then reads.
@@ -110,7 +105,7 @@ impl Run {
                 ),
             );
             let note = Note::Stale { object: target.object_ref(), known };
-            return self.try_again(fault, now).noting(note);
+            return self.look_again(target, fault, now).noting(note);
         }
         self.tally.faults = 0;
         self.tally.throttles = 0;
@@ -158,7 +153,11 @@ impl Run {
                     (made && as_before).then_some(known)
                 }
             },
-            Observed::Absent => made.then_some(known),
+            // Nor is it made a second time, where an earlier run died before it could see what it had made.
+            Observed::Absent => {
+                let unseen = made || !self.journal.0.bases.contains_key(&object);
+                (unseen && !self.spec.limits.allowed.contains(&Guard::Recreate)).then_some(known)
+            }
         }
     }
 
@@ -172,7 +171,11 @@ impl Run {
         // What an earlier run was told, and died before it could keep it as base.
         let earlier = self.journal.0.owed.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = base.max(earlier);
-        let recreated = self.spec.limits.allowed.contains(&Guard::Recreate) || *observed == Observed::Absent;
+        // What we knew as applied and is not there is for the guard to tell; what we never saw may not be seen yet.
+        let cloud = !object.object.is_web_messaging();
+        let guarded = !cloud || self.journal.0.bases.contains_key(object);
+        let recreated =
+            self.spec.limits.allowed.contains(&Guard::Recreate) || *observed == Observed::Absent && guarded;
         acknowledged.max(base.filter(|_| !recreated))
     }
 
@@ -209,6 +212,20 @@ impl Run {
             FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => {
                 self.degrade(fault)
             }
+        }
+    }
+
+    /// Reads again what was made a moment ago: for as long as that may take to show, it is no failure.
+    fn look_again(mut self, target: &Target, fault: Fault, now: Timestamp) -> Step {
+        let appear_ms = u64::from(self.spec.timing.appear_ms);
+        let timing = self.spec.timing;
+        match self.made.get_mut(&target.object_ref()) {
+            Some(made) if elapsed_ms(made.at, now) < appear_ms => {
+                let wait_ms = timing.poll(made.polls);
+                made.polls += 1;
+                self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)))
+            }
+            _ => self.try_again(fault, now),
         }
     }
 
@@ -255,12 +272,17 @@ impl Run {
                         self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes);
                     let seen = self.place_of(target).and_then(|at| self.observed.get(at)).cloned();
                     if let (Some(_), Some(Observed::Present(stored))) = (&receipt, seen) {
-                        self.note_mixed(&target.object_ref(), body, &stored);
+                        notes.extend(self.note_mixed(&target.object_ref(), body, &stored));
                     }
                     receipt.into_iter().collect()
                 }
                 IntentAction::Put { target, if_match, body, .. } => {
-                    let same = |stored: &Stored| plan::canonical::same(&stored.body, body);
+                    // The platform may have filled in defaults of its own.
+                    let cloud = self.is_cloud();
+                    let same = |stored: &Stored| match cloud {
+                        true => plan::canonical::covers(body, &stored.body),
+                        false => plan::canonical::same(&stored.body, body),
+                    };
                     self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
                         .into_iter()
                         .collect()
@@ -332,7 +354,7 @@ impl Run {
     ) -> Option<Receipt> {
         let object = target.object_ref();
         let counted = object.object.kind.counts_versions();
-        let expected = from_version.map_or(1, |version| version + 1);
+        let expected = from_version.map_or(1, |version| version.saturating_add(1));
         let stored = match self.observed.get(self.place_of(target)?) {
             Some(Observed::Present(stored)) if stored.version >= expected => stored,
             _ => {
@@ -342,7 +364,9 @@ impl Run {
         };
         let version = stored.version;
         let ours = match (&intent.action, &stored.cloud) {
-            (IntentAction::Put { act: Act::Publish, .. }, Some(cloud)) => !cloud.by_person,
+            (IntentAction::Put { act: Act::Publish, .. }, Some(cloud)) => {
+                cloud.publisher.as_ref().is_none_or(|id| self.spec.own_clients.contains(id))
+            }
             _ => stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id)),
         };
         let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
@@ -392,155 +416,5 @@ impl Run {
     pub(super) fn draft_base(&self, draft: &Draft) -> Base {
         let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
         Base { version: at, body: Arc::clone(&draft.body), revision: self.spec.revision.clone() }
-    }
-
-    /// Plans; first asks the audit log where somebody else moved what git manages.
-    pub(super) fn assess(mut self, now: Timestamp) -> Step {
-        let plan = self.make_plan();
-        if !self.attributed && !plan.is_empty() {
-            let touched = self.touched_by_others(&plan);
-            if !touched.is_empty() {
-                let query = AuditQuery {
-                    ids: self.ids_of(&touched),
-                    targets: touched,
-                    from: earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000),
-                    to: later(now, self.spec.timing.skew_ms.into()),
-                };
-                return self.go(Phase::Attributing, Effect::ReadAudit(query));
-            }
-        }
-        let mut notes = self.foreign_edits(&plan);
-        if self.fresh.is_some() {
-            // A second look, right before the write: what it shows as the first one did was told.
-            let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
-            notes.retain(|note| !told.contains(note));
-        }
-        let first = self.first_plan.is_none();
-        let plan = Arc::new(plan);
-        self.refusals = plan::guard::check(
-            &plan,
-            &self.spec.tenant,
-            &self.spec.resources,
-            &self.journal.0.bases,
-            &self.spec.limits,
-            now,
-        );
-        if first {
-            self.first_plan = Some(Arc::clone(&plan));
-            let versions =
-                plan.targets.iter().map(|target| (target.target.object_ref(), target.version.unwrap_or(0)));
-            self.started_from = versions.collect();
-            self.started_at = self.last_changes();
-        }
-        self.plan = Some(plan);
-        self.planned_at = Some(now);
-        self.phase = Phase::Planned;
-        let step = if first { Step::stop(self) } else { self.proceed(now) };
-        step.noting_all(notes)
-    }
-
-    /// When each object of the `cloud` dialect was last changed, its draft included.
-    fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
-        let last = |(target, observed): (&Target, &Observed)| match observed {
-            Observed::Present(stored) if self.is_cloud() => {
-                let draft = stored.draft().and_then(|draft| draft.modified_at);
-                Some((target.object_ref(), stored.modified_at.max(draft)?))
-            }
-            _ => None,
-        };
-        self.targets.iter().zip(&self.observed).filter_map(last).collect()
-    }
-
-    fn make_plan(&self) -> crate::model::Plan {
-        let spec = &self.spec;
-        let entries = |object: &ObjectRef| -> Vec<Entry> {
-            self.entries.iter().filter(|entry| entry.object.published() == *object).cloned().collect()
-        };
-        let objects: Vec<ObjectRef> = self.targets.iter().map(Target::object_ref).collect();
-        let entries: Vec<Vec<Entry>> = objects.iter().map(entries).collect();
-        let of_each = spec.resources.len().max(1);
-        let evidence = objects.iter().zip(&entries).enumerate().map(|(at, (object, entries))| {
-            let evidence = plan::Evidence {
-                base: self.journal.0.bases.get(object),
-                draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
-                desired_before: spec
-                    .resources
-                    .get(at % of_each)
-                    .and_then(|resource| resource.before.as_ref()),
-                entries,
-                made: self.made.contains_key(object),
-                own_clients: Some(&spec.own_clients),
-            };
-            (object.clone(), evidence)
-        });
-        let evidence = evidence.collect();
-        let sides: Vec<plan::Side<'_>> = self
-            .targets
-            .chunks(of_each)
-            .zip(self.observed.chunks(of_each))
-            .map(|(targets, observed)| {
-                let names = targets.first().and_then(|target| self.names.get(&target.organization));
-                let names = names.unwrap_or(&NO_NAMES);
-                let resources = &spec.resources;
-                plan::Side { targets, known: plan::resolve::Organization { resources, observed, names } }
-            })
-            .collect();
-        plan::plan(&spec.tenant, &spec.revision, &sides, spec.limits.drafts, &evidence)
-    }
-
-    /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
-    fn touched_by_others(&self, plan: &crate::model::Plan) -> Vec<Target> {
-        let moved =
-            |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
-        let foreign = |observed: &Observed| match observed {
-            Observed::Present(Stored { modified_by: Some(actor), .. }) => {
-                actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
-            }
-            Observed::Present(_) | Observed::Absent => false,
-        };
-        // Who left a draft that is in the way is to be told by name.
-        let left = |observed: &Observed, planned: &TargetPlan| match observed {
-            Observed::Present(stored) => {
-                planned.undecided().is_some()
-                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
-            }
-            Observed::Absent => false,
-        };
-        self.targets
-            .iter()
-            .zip(self.observed.iter().zip(&plan.targets))
-            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned) || left(observed, planned))
-            .map(|(target, _)| target.clone())
-            .collect()
-    }
-
-    pub(super) fn attributed(mut self, entries: Vec<Entry>, now: Timestamp) -> Step {
-        self.entries = entries;
-        self.attributed = true;
-        self.assess(now)
-    }
-
-    /// One note for each organization whose managed fields somebody else moved.
-    fn foreign_edits(&self, plan: &crate::model::Plan) -> Vec<Note> {
-        let mut notes = Vec::new();
-        for target in &plan.targets {
-            let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
-            let Some(by) = moved().find_map(|change| change.by.as_ref()) else { continue };
-            notes.push(Note::ForeignEdit {
-                object: target.target.object_ref(),
-                by: by.actor.clone(),
-                fields: moved().map(|change| change.path.clone()).collect(),
-            });
-        }
-        notes
-    }
-
-    /// The status of a tenant that is only watched.
-    pub(super) fn watched(self) -> Step {
-        let drifted = self
-            .plan
-            .as_ref()
-            .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
-        self.settle(if drifted { Status::Drifted } else { Status::OutOfSync })
     }
 }

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::timing::{elapsed_ms, later};
-use super::{After, Copying, Effect, Made, Note, Pending, Phase, Run, Status, Step};
+use super::{After, Effect, Made, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Intent, IntentAction, IntentId, Revert};
-use crate::model::write::{Accepted, Job, JobTargetStatus, StartJob};
+use crate::model::write::Accepted;
 use crate::model::{
-    Act, Actor, Fault, FaultKind, Look, Object, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
-    SecretName, Seen, Target, Versions, Write,
+    Act, Actor, Fault, FaultKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
+    Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
@@ -43,6 +43,8 @@ impl Run {
             return self.keep(now);
         }
         if let Some(reason) = undecided(&plan.targets) {
+            let quiet = self.overwrote.is_empty() && self.mixed.is_empty();
+            let reason = if quiet { reason } else { format!("{}; {reason}", self.gone_over()) };
             return self.settle(Status::Held(reason));
         }
         if !self.may_write() {
@@ -106,6 +108,18 @@ impl Run {
                 ));
             }
         }
+        for target in targets.iter().filter(|target| target.next == Some(Next::Store)) {
+            // Stored by this run, nothing published since, and to be stored again: the platform keeps something else.
+            let object = target.target.object_ref();
+            if target.version.is_some() && self.drafted.get(&object) == target.version.as_ref() {
+                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
+                return Some(format!(
+                    "the draft of {} does not keep what was stored: {}",
+                    target.target,
+                    fields.join(", ")
+                ));
+            }
+        }
         let timing = &self.spec.timing;
         if self.tally.conflicts > timing.conflicts_max {
             return Some(format!("contended: somebody else wrote first {} times", self.tally.conflicts));
@@ -132,9 +146,10 @@ impl Run {
     /// Looks again at what the platform is not done with, for as long as that may take.
     fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
         let object = target.target.object_ref();
-        let made = self.made.entry(object.clone()).or_insert(Made { id: None, at: now, polls: 0 });
-        let (since, polls) = (made.at, made.polls);
-        made.polls += 1;
+        // What somebody else wrote is waited for as well, and is none of ours for that.
+        let waited = self.waiting.entry(object.clone()).or_insert((now, 0));
+        let (since, polls) = *waited;
+        waited.1 += 1;
         if elapsed_ms(since, now) >= u64::from(self.spec.timing.ready_ms) {
             let message =
                 format!("{} is still not active after {} ms", target.target, elapsed_ms(since, now));
@@ -184,22 +199,7 @@ impl Run {
         self.intend(Pending::Put(write), action, reverts, window_ms, now)
     }
 
-    fn intend_job(self, targets: &[&TargetPlan], overwrite_existing: bool, now: Timestamp) -> Step {
-        let seen: Vec<Option<u64>> = targets.iter().map(|target| target.version).collect();
-        let start = StartJob {
-            source: self.spec.tenant.primary.clone(),
-            targets: targets.iter().map(|target| target.target.clone()).collect(),
-            overwrite_existing,
-            deadline: later(now, self.spec.timing.write_ms.into()),
-        };
-        let action =
-            IntentAction::Job { targets: start.targets.iter().cloned().zip(seen.iter().copied()).collect() };
-        let window_ms = u64::from(self.spec.timing.job_ms);
-        let reverts = flapping::reverts(targets, now);
-        self.intend(Pending::Job(start, seen), action, reverts, window_ms, now)
-    }
-
-    fn intend(
+    pub(super) fn intend(
         self,
         pending: Pending,
         action: IntentAction,
@@ -237,13 +237,13 @@ impl Run {
         self.go(Phase::Sending(pending, intent), effect)
     }
 
-    fn sent_at(&self, intent: IntentId) -> Timestamp {
+    pub(super) fn sent_at(&self, intent: IntentId) -> Timestamp {
         let sent = |open: &&Intent| open.id == intent;
         self.journal.0.unresolved.iter().find(sent).map_or(Timestamp::UNIX_EPOCH, |intent| intent.sent_at)
     }
 
     /// Saves an intent's end, then goes on.
-    fn close(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After) -> Step {
+    pub(super) fn close(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After) -> Step {
         let record = Record::Resolved { intent, receipts };
         self.journal.0.absorb(record.clone());
         self.go(Phase::Closing(after), Effect::Save(vec![record]))
@@ -271,8 +271,11 @@ impl Run {
                 (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
                 if self.is_cloud() {
                     self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0 });
+                    self.waiting.remove(&object);
                 }
                 if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
+                    // Made from nothing, it is of version 0 from here on.
+                    self.drafted.insert(object.clone(), write.if_match.unwrap_or(0));
                     return self.draft_stored(intent, object, draft, &stored);
                 }
                 self.own_versions.insert((object.clone(), stored.version));
@@ -281,7 +284,7 @@ impl Run {
                     notes.extend(self.note_overwrote(&object, write.if_match, stored.version));
                 }
                 if write.act == Act::Publish {
-                    self.note_mixed(&object, &write.body, &stored);
+                    notes.extend(self.note_mixed(&object, &write.body, &stored));
                 }
                 let receipt = Receipt {
                     made_at: stored.modified_at.filter(|_| self.is_cloud()),
@@ -316,7 +319,9 @@ impl Run {
         let young =
             self.made.iter().any(|(known, made)| known.organization == object.organization && recent(made));
         match outcome {
-            Outcome::Rejected(fault) if young => Verdict::Wait { retry_after_ms: None, fault: Some(fault) },
+            Outcome::Rejected(fault) | Outcome::NotFound(fault) if young => {
+                Verdict::Wait { retry_after_ms: None, fault: Some(fault) }
+            }
             other => verdict(other),
         }
     }
@@ -342,10 +347,15 @@ impl Run {
 
     /// A version holds what the draft held when it was published. Where that is more than we had read, somebody
     /// changed it in between, and visitors may be served what was not finished.
-    pub(super) fn note_mixed(&mut self, object: &ObjectRef, body: &Map<String, Value>, stored: &Accepted) {
+    pub(super) fn note_mixed(
+        &mut self,
+        object: &ObjectRef,
+        body: &Map<String, Value>,
+        stored: &Accepted,
+    ) -> Option<Note> {
         let fields = plan::diff::differing(body, &stored.body);
         if fields.is_empty() {
-            return;
+            return None;
         }
         let who = stored.modified_by.as_ref().map_or("somebody", Actor::label);
         let reason = format!(
@@ -353,11 +363,17 @@ impl Run {
             stored.version,
             fields.join(", ")
         );
-        self.mixed.insert(object.clone(), reason);
+        self.mixed.insert(object.clone(), reason.clone());
+        Some(Note::Mixed { reason })
     }
 
     /// Remembers that a write of ours went over a change that it had not seen, where the version tells so.
-    fn note_overwrote(&mut self, object: &ObjectRef, seen: Option<u64>, made: u64) -> Option<Note> {
+    pub(super) fn note_overwrote(
+        &mut self,
+        object: &ObjectRef,
+        seen: Option<u64>,
+        made: u64,
+    ) -> Option<Note> {
         if !replicate::overwrote(seen, made) {
             return None;
         }
@@ -366,7 +382,7 @@ impl Run {
     }
 
     /// Not executed: the intent ends here, and the next attempt starts with a read.
-    fn wait_after(
+    pub(super) fn wait_after(
         mut self,
         intent: IntentId,
         retry_after_ms: Option<u64>,
@@ -408,7 +424,7 @@ impl Run {
     /// It may still take effect: the intent stays open, and nothing is read before it no longer can. That a
     /// server which failed has let go of the request is taken on its word only where a write that lands after
     /// all would be told by its version.
-    fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
+    pub(super) fn wait_out(mut self, intent: IntentId, running: bool, note: Note, now: Timestamp) -> Step {
         self.tally.write_faults += 1;
         let open = self.journal.0.unresolved.iter().find(|open| open.id == intent);
         let Some(deadline) = open.map(|open| open.deadline) else { return self.read_again().noting(note) };
@@ -416,138 +432,5 @@ impl Run {
         let may_run = running || self.spec.versions == Versions::Unenforced;
         let until = if may_run { deadline } else { deadline.min(settled) };
         self.go(Phase::Settling, Effect::WakeAt(until)).noting(note)
-    }
-
-    pub(super) fn job_answered(
-        mut self,
-        start: StartJob,
-        seen: Vec<Option<u64>>,
-        intent: IntentId,
-        outcome: Outcome<Job>,
-        now: Timestamp,
-    ) -> Step {
-        match verdict(outcome) {
-            Verdict::Done(job) => {
-                self.job_tried = true;
-                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
-                let note = Note::JobStarted { id: job.id.clone(), targets: start.targets.len() };
-                let asked_at = self.sent_at(intent);
-                self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
-            }
-            Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
-            // Whatever the answer was: a job that was taken on goes on copying on its own.
-            Verdict::Settle { fault, running: _ } => {
-                self.job_tried = true;
-                let object = start.source.object_ref();
-                self.wait_out(intent, true, Note::AnswerLost { object, fault }, now)
-            }
-            Verdict::Stale => {
-                self.job_tried = true;
-                self.close(intent, Vec::new(), After::Read)
-            }
-            // Refused for good: the organizations can still be written one by one.
-            Verdict::Stop(fault) => {
-                self.job_tried = true;
-                self.close(intent, Vec::new(), After::Read)
-                    .noting(Note::JobGone { reason: fault.to_string() })
-            }
-        }
-    }
-
-    pub(super) fn poll(self, copying: Copying) -> Step {
-        let effect = Effect::PollJob { source: copying.start.source.clone(), id: copying.job.id.clone() };
-        self.go(Phase::Polling(copying), effect)
-    }
-
-    pub(super) fn next_poll(self, mut copying: Copying, now: Timestamp) -> Step {
-        let wait_ms = self.spec.timing.poll(copying.polls);
-        copying.polls += 1;
-        self.go(Phase::Polling(copying), Effect::WakeAt(later(now, wait_ms)))
-    }
-
-    /// Takes in what a job says of itself: a receipt for each copy, and a read of each that is new.
-    pub(super) fn polled(mut self, copying: Copying, now: Timestamp) -> Step {
-        let mut notes = Vec::new();
-        let mut fresh = None;
-        for (index, (target, seen)) in copying.start.targets.iter().zip(&copying.seen).enumerate() {
-            let status = copying.job.targets.iter().find(|status| status.organization == target.organization);
-            let Some(status) = status.filter(|status| status.status == JobTargetStatus::Completed) else {
-                continue;
-            };
-            let known = self
-                .receipts
-                .iter()
-                .any(|receipt| receipt.target == *target && receipt.sent_at == copying.asked_at);
-            if !known {
-                let version = status.version.unwrap_or_else(|| seen.map_or(1, |seen| seen + 1));
-                notes.extend(self.note_overwrote(&target.object_ref(), *seen, version));
-                self.tally.writes += 1;
-                let (target, from_version) = (target.clone(), *seen);
-                self.receipts.push(Receipt {
-                    target,
-                    from_version,
-                    version,
-                    sent_at: copying.asked_at,
-                    by: Receiver::Job,
-                    made_at: None,
-                });
-            }
-            if !self.served_ms.contains_key(&target.object_ref()) {
-                fresh = fresh.or(Some(index));
-            }
-        }
-        let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
-        if copying.job.ended || now >= deadline {
-            return self.job_over(copying).noting_all(notes);
-        }
-        let step = match fresh.and_then(|index| Some((index, copying.start.targets.get(index)?.clone()))) {
-            Some((index, target)) => {
-                self.go(Phase::ReadingCopy(copying, index), Effect::Observe(Look::of_one(target)))
-            }
-            None => self.next_poll(copying, now),
-        };
-        step.noting_all(notes)
-    }
-
-    fn job_over(self, copying: Copying) -> Step {
-        let mut notes = Vec::new();
-        if !copying.job.ended {
-            notes.push(Note::JobGone { reason: format!("job {} did not end in time", copying.job.id) });
-        }
-        for status in &copying.job.targets {
-            if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
-                let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
-                let object = Object::web_messaging();
-                let object = ObjectRef::new(status.organization.clone(), object);
-                notes.push(Note::JobFell { object, error });
-            }
-        }
-        let copied = |receipt: &&Receipt| receipt.by == Receiver::Job && receipt.sent_at == copying.asked_at;
-        let receipts = self.receipts.iter().filter(copied).cloned().collect();
-        self.close(copying.intent, receipts, After::Read).noting_all(notes)
-    }
-
-    pub(super) fn poll_failed(self, copying: Copying, fault: &Fault, now: Timestamp) -> Step {
-        let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
-        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
-        if !passing || now >= deadline {
-            let note = Note::JobGone { reason: fault.to_string() };
-            // The job may still be copying: its intent stays open until it no longer can.
-            return self.wait_out(copying.intent, true, note, now);
-        }
-        let wait_ms = fault.retry_after_ms.unwrap_or_default().max(self.spec.timing.poll(copying.polls));
-        let mut copying = copying;
-        copying.polls += 1;
-        let until = later(now, wait_ms).min(deadline);
-        self.go(Phase::Polling(copying), Effect::WakeAt(until))
-    }
-
-    pub(super) fn copy_read(mut self, copying: Copying, index: usize, seen: &Seen, now: Timestamp) -> Step {
-        let target = copying.start.targets.get(index).cloned();
-        let served = target.zip(seen.objects.first()).and_then(|(target, observed)| {
-            let at = self.place_of(&target)?;
-            self.served(&target, at, observed, now)
-        });
-        self.next_poll(copying, now).noting_all(served.into_iter().collect())
     }
 }

@@ -102,7 +102,6 @@ pub struct TargetDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
     /// Live fields that this build does not know: every write carries them through as they are.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
     /// The versions of a deployment's configuration, where `--edge` asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::ReadApi;
-use super::survey::{Entity, PAGE_SIZE};
+use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, PAGE_SIZE};
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, wire};
 use crate::model::reference::ReferenceKind;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, Stored, Target};
@@ -95,7 +95,7 @@ impl ReadApi {
         let deployments = self.by_cursor(target, &path, "the deployments").await?;
         let pinned = pins(&deployments);
         let mut published = BTreeSet::new();
-        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}&showOnlyPublished=true");
+        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
         let mut pages = self.pages(target, &path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
             for entity in page {
@@ -121,7 +121,7 @@ impl ReadApi {
                 tell(Live { object, stored, served_otherwise }, directory)?;
             }
         }
-        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}");
+        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let mut pages = self.pages(target, &path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
             let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));

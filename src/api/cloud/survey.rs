@@ -17,8 +17,10 @@ use crate::model::{
     Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, Seen, Sought, Stored, Target,
 };
 
-/// Entities on a page: with some 20 KB for a configuration a page stays well below what is read of an answer.
+/// Entities on a page.
 pub(super) const PAGE_SIZE: u32 = 100;
+/// The same of whole configurations: the platform takes 512 KB for one, and a page has to be read.
+pub(super) const CONFIGURATIONS_PAGE_SIZE: u32 = 25;
 /// Most pages of one listing.
 const PAGES_MAX: u32 = 500;
 /// Flows are asked for one by one up to this many names; more are found in the whole list.
@@ -51,7 +53,7 @@ impl ReadApi {
             };
         let deployments = match wants(ObjectKind::MessengerDeployment) {
             true => {
-                let path = format!("{DEPLOYMENTS}?pageSize={PAGE_SIZE}&expand=Configuration");
+                let path = format!("{DEPLOYMENTS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration");
                 self.by_cursor(target, &path, "the deployments").await?
             }
             false => Vec::new(),
@@ -104,7 +106,7 @@ impl ReadApi {
     }
 
     async fn configurations(&self, target: &Target) -> Result<Configurations, Fault> {
-        let path = format!("{CONFIGURATIONS}?pageSize={PAGE_SIZE}");
+        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let drafts = self.by_cursor(target, &path, "the messenger configurations").await?;
         let path = format!("{path}&showOnlyPublished=true");
         let published = self.by_cursor(target, &path, "the published messenger configurations").await?;
@@ -135,7 +137,7 @@ impl ReadApi {
     }
 
     pub(super) async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
-        let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={PAGE_SIZE}", segment(id));
+        let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
         let versions = match self.by_cursor(target, &path, "the versions of a configuration").await {
             Ok(versions) => versions,
             Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
@@ -173,7 +175,7 @@ impl ReadApi {
                 let id = wire::text(pinned, "id").unwrap_or_default();
                 let newest = || known.newest.get(id).filter(|newest| wire::number(newest) == version);
                 // What was expanded says more than which one it is.
-                let body = match (pinned.len() > 4, newest()) {
+                let body = match (expanded(pinned), newest()) {
                     (true, _) => Some(wire::body(kind, pinned)),
                     (false, Some(newest)) => Some(wire::body(kind, newest)),
                     (false, None) => self.version(target, id, version).await?,
@@ -371,7 +373,16 @@ impl Pages<'_> {
         let cursor = self.after.as_deref().map(encoded).unwrap_or_default();
         let page: wire::Page =
             self.api.page(self.target, format!("{}{cursor}", self.path), self.what).await?;
-        let next = page.next_uri.as_deref().and_then(cursor_of);
+        let uri = page.next_uri.as_deref().filter(|uri| !uri.is_empty());
+        let next = uri.and_then(cursor_of);
+        if let (Some(_), None) = (uri, &next) {
+            // What is not read is not known to be absent.
+            let message = format!(
+                "{} of organization {} go on at a page that can't be read",
+                self.what, self.target.organization
+            );
+            return Err(Fault::new(FaultKind::Rejected, message));
+        }
         self.read += 1;
         self.done = next.is_none();
         // A cursor that comes again leads round in a circle.
@@ -381,6 +392,11 @@ impl Pages<'_> {
         self.after = next;
         Ok(Some(page.entities))
     }
+}
+
+/// Whether a deployment's reference to its configuration has come with what that holds.
+fn expanded(reference: &Entity) -> bool {
+    reference.contains_key("messenger") || reference.contains_key("languages")
 }
 
 /// The one entity of a name; an error where there are two.

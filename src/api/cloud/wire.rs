@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::api::operation::{Response, shown};
@@ -13,13 +13,20 @@ use crate::model::{
     Actor, ActorKind, Cloud, Draft, Fault, FaultKind, ObjectKind, Pinned, Readiness, Stored, Target,
 };
 
+/// Reads `null` as nothing: the platform has it where a list or a text is empty.
+fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// An error's body.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub struct ErrorBody {
+    #[serde(deserialize_with = "lenient")]
     pub message: String,
-    pub code: String,
+    #[serde(deserialize_with = "lenient")]
     pub details: Vec<Detail>,
+    #[serde(deserialize_with = "lenient")]
     pub errors: Vec<ErrorBody>,
 }
 
@@ -27,7 +34,9 @@ pub struct ErrorBody {
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Detail {
+    #[serde(deserialize_with = "lenient")]
     pub error_code: String,
+    #[serde(deserialize_with = "lenient")]
     pub field_name: String,
 }
 
@@ -68,7 +77,6 @@ pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Page {
-    #[serde(default)]
     pub entities: Vec<Map<String, Value>>,
     #[serde(default)]
     pub next_uri: Option<String>,
@@ -205,7 +213,7 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
         },
         draft: unpublished.then_some(held),
         pinned: None,
-        by_person: newest.is_some_and(|entity| person(entity, "publishedUser").is_some()),
+        publisher: newest.and_then(|entity| person(entity, "publishedUser")).map(|actor| actor.id),
     };
     let who = |entity| person(entity, "publishedUser").or_else(|| person(entity, "lastModifiedUser"));
     Some(Stored {
@@ -226,7 +234,7 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
         readiness: readiness(entity),
         draft: None,
         pinned,
-        by_person: false,
+        publisher: None,
     };
     Some(Stored {
         version: modified_at.map_or(1, |at| at.as_millisecond().unsigned_abs()),
@@ -261,24 +269,24 @@ pub fn accepted(target: &Target, response: &Response) -> Result<Accepted, Fault>
 pub struct AuditRecord {
     pub id: String,
     pub event_date: Timestamp,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub action: String,
     #[serde(default)]
     pub user: Option<Party>,
     #[serde(default)]
     pub client: Option<Party>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub remote_ip: Vec<String>,
     #[serde(default)]
     pub entity: Option<Party>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub property_changes: Vec<PropertyChange>,
 }
 
 /// Somebody or something that a record names.
 #[derive(Deserialize)]
 pub struct Party {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub id: String,
     #[serde(default)]
     pub name: Option<String>,
@@ -288,11 +296,11 @@ pub struct Party {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PropertyChange {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub property: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub old_values: Vec<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient")]
     pub new_values: Vec<Value>,
 }
 

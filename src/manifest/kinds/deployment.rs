@@ -14,7 +14,7 @@ resource! {
     pub struct MessengerDeploymentSpec {
         /// What people read about it in the platform's screens.
         pub description: Field<Prose>,
-        /// The configuration whose newest published version it serves.
+        /// The configuration that it serves: the published version of it that says what git says.
         pub configuration: Field<Named>,
         /// The published inbound message flow that answers.
         pub flow: Field<Named>,

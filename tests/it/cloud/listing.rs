@@ -103,7 +103,7 @@ fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
         cloud.fault(json!({"match": {"path": path}, "times": 0, "do": {"empty": true}}));
         let ran = cloud.apply(&[]).expect(5);
         assert!(
-            ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted it"),
+            ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted or renamed it"),
             "{}",
             ran.stdout
         );

@@ -67,7 +67,11 @@ fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_
     cloud.edit(1, json!({"delete": {"deployment": "Shop"}}));
     let mark = cloud.mark();
     let ran = cloud.apply(&[]).expect(5);
-    assert!(ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted it"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted or renamed it"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 0)));
     cloud.apply(&["--allow", "recreate", "--reason", "by mistake"]).expect(0);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec!["deploy".to_owned()], (1, 1, 1)));

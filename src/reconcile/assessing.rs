@@ -1,0 +1,169 @@
+//! Planning, and asking the audit log who moved what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::event::AuditQuery;
+use super::timing::{earlier, later};
+use super::{Effect, NO_NAMES, Note, Phase, Run, Status, Step};
+use crate::model::plan::TargetPlan;
+use crate::model::{ActorKind, ChangeKind, Entry, ObjectRef, Observed, Stored, Target};
+use crate::plan;
+
+/// How far back the audit log is asked who moved what: as long as the platform's own real-time view keeps it.
+const ATTRIBUTION_DAYS: u64 = 14;
+
+impl Run {
+    /// Plans; first asks the audit log where somebody else moved what git manages.
+    pub(super) fn assess(mut self, now: Timestamp) -> Step {
+        let plan = self.make_plan();
+        if !self.attributed && !plan.is_empty() {
+            let touched = self.touched_by_others(&plan);
+            if !touched.is_empty() {
+                let query = AuditQuery {
+                    ids: self.ids_of(&touched),
+                    targets: touched,
+                    from: earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000),
+                    to: later(now, self.spec.timing.skew_ms.into()),
+                };
+                return self.go(Phase::Attributing, Effect::ReadAudit(query));
+            }
+        }
+        let mut notes = self.foreign_edits(&plan);
+        if self.fresh.is_some() {
+            // A second look, right before the write: what it shows as the first one did was told.
+            let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
+            notes.retain(|note| !told.contains(note));
+        }
+        let first = self.first_plan.is_none();
+        let plan = Arc::new(plan);
+        self.refusals = plan::guard::check(
+            &plan,
+            &self.spec.tenant,
+            &self.spec.resources,
+            &self.journal.0.bases,
+            &self.spec.limits,
+            now,
+        );
+        if first {
+            self.first_plan = Some(Arc::clone(&plan));
+            let versions =
+                plan.targets.iter().map(|target| (target.target.object_ref(), target.version.unwrap_or(0)));
+            self.started_from = versions.collect();
+            self.started_at = self.last_changes();
+        }
+        self.plan = Some(plan);
+        self.planned_at = Some(now);
+        self.phase = Phase::Planned;
+        let step = if first { Step::stop(self) } else { self.proceed(now) };
+        step.noting_all(notes)
+    }
+
+    /// When each object of the `cloud` dialect was last changed, its draft included.
+    fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
+        let last = |(target, observed): (&Target, &Observed)| match observed {
+            Observed::Present(stored) if self.is_cloud() => {
+                let draft = stored.draft().and_then(|draft| draft.modified_at);
+                Some((target.object_ref(), stored.modified_at.max(draft)?))
+            }
+            _ => None,
+        };
+        self.targets.iter().zip(&self.observed).filter_map(last).collect()
+    }
+
+    fn make_plan(&self) -> crate::model::Plan {
+        let spec = &self.spec;
+        let entries = |object: &ObjectRef| -> Vec<Entry> {
+            self.entries.iter().filter(|entry| entry.object.published() == *object).cloned().collect()
+        };
+        let objects: Vec<ObjectRef> = self.targets.iter().map(Target::object_ref).collect();
+        let entries: Vec<Vec<Entry>> = objects.iter().map(entries).collect();
+        let of_each = spec.resources.len().max(1);
+        let evidence = objects.iter().zip(&entries).enumerate().map(|(at, (object, entries))| {
+            let evidence = plan::Evidence {
+                base: self.journal.0.bases.get(object),
+                draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
+                onto: self.drafted.get(object).copied(),
+                desired_before: spec
+                    .resources
+                    .get(at % of_each)
+                    .and_then(|resource| resource.before.as_ref()),
+                entries,
+                made: self.made.contains_key(object),
+                own_clients: Some(&spec.own_clients),
+            };
+            (object.clone(), evidence)
+        });
+        let evidence = evidence.collect();
+        let sides: Vec<plan::Side<'_>> = self
+            .targets
+            .chunks(of_each)
+            .zip(self.observed.chunks(of_each))
+            .map(|(targets, observed)| {
+                let names = targets.first().and_then(|target| self.names.get(&target.organization));
+                let names = names.unwrap_or(&NO_NAMES);
+                let resources = &spec.resources;
+                plan::Side { targets, known: plan::resolve::Organization { resources, observed, names } }
+            })
+            .collect();
+        plan::plan(&spec.tenant, &spec.revision, &sides, spec.limits.drafts, &evidence)
+    }
+
+    /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
+    fn touched_by_others(&self, plan: &crate::model::Plan) -> Vec<Target> {
+        let moved =
+            |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
+        let foreign = |observed: &Observed| match observed {
+            Observed::Present(Stored { modified_by: Some(actor), .. }) => {
+                actor.kind == ActorKind::User || !self.spec.own_clients.contains(&actor.id)
+            }
+            Observed::Present(_) | Observed::Absent => false,
+        };
+        // Who left a draft that is in the way is to be told by name.
+        let left = |observed: &Observed, planned: &TargetPlan| match observed {
+            Observed::Present(stored) => {
+                planned.undecided().is_some()
+                    && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
+            }
+            Observed::Absent => false,
+        };
+        self.targets
+            .iter()
+            .zip(self.observed.iter().zip(&plan.targets))
+            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned) || left(observed, planned))
+            .map(|(target, _)| target.clone())
+            .collect()
+    }
+
+    pub(super) fn attributed(mut self, entries: Vec<Entry>, now: Timestamp) -> Step {
+        self.entries = entries;
+        self.attributed = true;
+        self.assess(now)
+    }
+
+    /// One note for each organization whose managed fields somebody else moved.
+    fn foreign_edits(&self, plan: &crate::model::Plan) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for target in &plan.targets {
+            let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
+            let Some(by) = moved().find_map(|change| change.by.as_ref()) else { continue };
+            notes.push(Note::ForeignEdit {
+                object: target.target.object_ref(),
+                by: by.actor.clone(),
+                fields: moved().map(|change| change.path.clone()).collect(),
+            });
+        }
+        notes
+    }
+
+    /// The status of a tenant that is only watched.
+    pub(super) fn watched(self) -> Step {
+        let drifted = self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
+        self.settle(if drifted { Status::Drifted } else { Status::OutOfSync })
+    }
+}

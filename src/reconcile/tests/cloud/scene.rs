@@ -1,0 +1,331 @@
+//! A platform of three maps with its own clock, and one tenant that is kept there.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::super::*;
+use crate::model::plan::Drafts;
+use crate::model::reference::{Named, Names, ReferenceKind};
+use crate::model::{
+    Act, Cloud, Dialect, Draft, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
+};
+use crate::reconcile::timing::later;
+use crate::reconcile::{Effect, Entries};
+
+/// What the platform holds of one configuration.
+#[derive(Clone, Default)]
+pub(super) struct Configuration {
+    pub(super) draft: Map<String, Value>,
+    pub(super) versions: Vec<Map<String, Value>>,
+    pub(super) drafted_at: i64,
+    pub(super) drafted_by: Option<Actor>,
+}
+
+/// A platform with one organization, whose clock ticks with every write.
+#[derive(Clone, Default)]
+pub(super) struct Platform {
+    pub(super) configuration: Option<Configuration>,
+    pub(super) deployment: Option<(Map<String, Value>, i64)>,
+    pub(super) clock: i64,
+    /// Writes until now, in words.
+    pub(super) writes: Vec<String>,
+    /// How long what was made is not to be seen, and until when it is so.
+    pub(super) unseen_ms: u64,
+    pub(super) unseen_until: Option<Timestamp>,
+    /// The time of the scene.
+    pub(super) now: Option<Timestamp>,
+    pub(super) pending: u32,
+    pub(super) flows: Vec<&'static str>,
+    /// What happens before the n-th write, counted from one.
+    pub(super) before_write: BTreeMap<usize, fn(&mut Platform)>,
+    pub(super) after_write: BTreeMap<usize, fn(&mut Platform)>,
+    /// Answers to these writes are lost; the writes are executed.
+    pub(super) lost: BTreeSet<usize>,
+    pub(super) refused: BTreeSet<usize>,
+}
+
+pub(super) fn map(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+pub(super) fn mara() -> Actor {
+    Actor { id: "u-mara".into(), name: "Mara".into(), kind: ActorKind::User }
+}
+
+pub(super) fn at(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(1_790_000_000_000 + ms).unwrap()
+}
+
+pub(super) fn configuration() -> Object {
+    Object { kind: ObjectKind::MessengerConfiguration, name: "web".into() }
+}
+
+pub(super) fn deployment() -> Object {
+    Object { kind: ObjectKind::MessengerDeployment, name: "site".into() }
+}
+
+impl Platform {
+    pub(super) fn person_edits_the_draft(&mut self, field: &str, value: Value) {
+        self.clock += 1;
+        let clock = self.clock;
+        if let Some(configuration) = &mut self.configuration {
+            configuration.draft.insert(field.into(), value);
+            (configuration.drafted_at, configuration.drafted_by) = (clock, Some(mara()));
+        }
+    }
+
+    pub(super) fn person_publishes(&mut self) {
+        if let Some(configuration) = &mut self.configuration {
+            configuration.versions.push(configuration.draft.clone());
+        }
+    }
+
+    pub(super) fn observe(&mut self, object: &Object) -> Observed {
+        if object.kind == ObjectKind::MessengerConfiguration {
+            let Some(known) = &self.configuration else { return Observed::Absent };
+            if self.unseen_until > self.now {
+                return Observed::Absent;
+            }
+            let readiness = match self.pending {
+                0 => Readiness::Ready,
+                _ => {
+                    self.pending -= 1;
+                    Readiness::Pending
+                }
+            };
+            return Observed::Present(stored_configuration(known, readiness));
+        }
+        let Some((body, modified)) = &self.deployment else { return Observed::Absent };
+        let version = body["configuration"]["version"].as_str().and_then(|text| text.parse::<u64>().ok());
+        let pinned = version.and_then(|version| {
+            self.configuration.as_ref()?.versions.get(version as usize - 1).cloned().map(Arc::new)
+        });
+        let cloud = Cloud {
+            id: "d-1".into(),
+            readiness: Readiness::Ready,
+            draft: None,
+            pinned: Some(Pinned { version, body: pinned }),
+            publisher: None,
+        };
+        Observed::Present(Stored {
+            version: at(*modified).as_millisecond().unsigned_abs(),
+            body: Arc::new(body.clone()),
+            modified_at: Some(at(*modified)),
+            modified_by: None,
+            cloud: Some(Arc::new(cloud)),
+        })
+    }
+
+    pub(super) fn look(&mut self, look: &Look) -> Seen {
+        let objects = look.sought.iter().map(|sought| self.observe(&sought.object)).collect();
+        let mut names = Names::new();
+        for reference in look.references.iter() {
+            let ids = self.flows.iter().filter(|_| reference.kind == ReferenceKind::Flow);
+            let named = ids.map(|id| Named { id: (*id).into(), version: None }).collect();
+            names.insert(reference.clone(), named);
+        }
+        Seen { objects, names }
+    }
+
+    pub(super) fn write(&mut self, write: &Write) -> Outcome<Stored> {
+        let number = self.writes.len() + 1;
+        if let Some(interfere) = self.before_write.get(&number).copied() {
+            interfere(self);
+        }
+        self.clock += 1;
+        let clock = self.clock;
+        let what = match (write.target.object.kind, write.act, &write.id) {
+            (ObjectKind::MessengerConfiguration, Act::Publish, _) => "publish",
+            (ObjectKind::MessengerConfiguration, _, None) => "create",
+            (ObjectKind::MessengerConfiguration, _, Some(_)) => "draft",
+            (_, _, None) => "deploy",
+            (_, _, Some(_)) => "pin",
+        };
+        self.writes.push(what.to_owned());
+        if self.refused.contains(&number) {
+            return Outcome::Rejected(Fault::new(FaultKind::Rejected, "400"));
+        }
+        let body = Map::clone(&write.body);
+        let stored = match what {
+            "publish" => {
+                let known = self.configuration.as_mut().unwrap();
+                known.versions.push(known.draft.clone());
+                stored_configuration(known, Readiness::Ready)
+            }
+            "create" | "draft" => {
+                if self.configuration.is_none() {
+                    self.unseen_until = self.now.map(|now| later(now, self.unseen_ms));
+                }
+                let known = self.configuration.get_or_insert_default();
+                (known.draft, known.drafted_at, known.drafted_by) = (body, clock, None);
+                let versionless = Configuration { versions: Vec::new(), ..known.clone() };
+                stored_configuration(&versionless, Readiness::Ready)
+            }
+            _ => {
+                self.deployment = Some((body, clock));
+                match self.observe(&deployment()) {
+                    Observed::Present(stored) => stored,
+                    Observed::Absent => panic!("it was made a moment ago"),
+                }
+            }
+        };
+        if let Some(interfere) = self.after_write.get(&number).copied() {
+            interfere(self);
+        }
+        if self.lost.contains(&number) {
+            return Outcome::Unknown(Fault::new(FaultKind::Transient, "lost"));
+        }
+        Outcome::Accepted(stored)
+    }
+}
+
+pub(super) fn stored_configuration(known: &Configuration, readiness: Readiness) -> Stored {
+    let newest = known.versions.last().cloned().map(Arc::new);
+    let draft = Draft {
+        body: Arc::new(known.draft.clone()),
+        modified_at: Some(at(known.drafted_at)),
+        modified_by: known.drafted_by.clone(),
+    };
+    let unpublished = newest.as_ref().is_none_or(|newest| **newest != known.draft);
+    let cloud = Cloud {
+        id: "c-1".into(),
+        readiness,
+        draft: unpublished.then_some(draft),
+        pinned: None,
+        publisher: None,
+    };
+    Stored {
+        version: known.versions.len() as u64,
+        body: newest.unwrap_or_default(),
+        modified_at: Some(at(known.drafted_at)),
+        modified_by: known.drafted_by.clone(),
+        cloud: Some(Arc::new(cloud)),
+    }
+}
+
+pub(super) fn wanted(object: Object, body: Value) -> Resource {
+    let desired = Desired { body: Arc::new(map(body)), exclusive: false, ignored: BTreeSet::new() };
+    Resource { object, desired, before: None, secret: None }
+}
+
+pub(super) struct Scene {
+    pub(super) platform: Platform,
+    pub(super) journal: Journal,
+    pub(super) drafts: Drafts,
+    pub(super) colour: &'static str,
+    pub(super) now: Timestamp,
+    pub(super) notes: Vec<String>,
+}
+
+impl Scene {
+    pub(super) fn new() -> Self {
+        let platform = Platform { flows: vec!["f-1"], ..Platform::default() };
+        let (journal, notes) = (Journal::default(), Vec::new());
+        Self { platform, journal, drafts: Drafts::Refuse, colour: "#111111", now: at(0), notes }
+    }
+
+    /// Everything is as git says, and known to the journal.
+    pub(super) fn in_sync() -> Self {
+        let mut scene = Self::new();
+        assert_eq!(scene.run(), "Synced");
+        assert_eq!(scene.writes(), ["create", "publish", "deploy"]);
+        scene
+    }
+
+    pub(super) fn writes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.platform.writes)
+    }
+
+    pub(super) fn spec(&self) -> Spec {
+        let Run { spec, .. } = run_with(0, Mode::Enforce, Journal::default());
+        let mut spec = Spec::clone(&spec);
+        spec.tenant.dialect = Dialect::Cloud;
+        spec.versions = Versions::Unenforced;
+        spec.limits.drafts = self.drafts;
+        let reference = serde_json::json!({"name": "web"});
+        spec.resources = vec![
+            wanted(
+                configuration(),
+                serde_json::json!({"messenger": {"styles": {"primaryColor": self.colour}}}),
+            ),
+            wanted(
+                deployment(),
+                serde_json::json!({"configuration": reference, "flow": {"name": "Inbound"}, "allowAllDomains": true}),
+            ),
+        ];
+        spec
+    }
+
+    /// One whole run.
+    pub(super) fn run(&mut self) -> String {
+        self.run_until(usize::MAX)
+    }
+
+    /// A run whose process dies when it has done so many effects.
+    pub(super) fn run_until(&mut self, effects: usize) -> String {
+        let mut run = Run::new(Arc::new(self.spec()), self.journal.clone());
+        let mut event = Event::Begin;
+        for number in 0.. {
+            let next = step(run, event, self.now);
+            run = next.run;
+            let mut asked = None;
+            for effect in next.effects {
+                match effect {
+                    Effect::Report(note) => self.notes.push(note.to_string()),
+                    effect => asked = Some(effect),
+                }
+            }
+            assert!(number < 500, "it goes round in circles: {:?}", self.platform.writes);
+            if number >= effects {
+                return "killed".into();
+            }
+            event = match (asked, run.status()) {
+                (_, Some(Status::Held(reason))) => return format!("Held: {reason}"),
+                (_, Some(Status::Degraded(fault))) => return format!("Degraded: {fault}"),
+                (_, Some(status)) => return status.name().into(),
+                (None, None) => Event::Proceed,
+                (Some(effect), None) => self.perform(effect, &run),
+            };
+        }
+        String::new()
+    }
+
+    pub(super) fn perform(&mut self, effect: Effect, run: &Run) -> Event {
+        self.platform.now = Some(self.now);
+        match effect {
+            Effect::Observe(look) => Event::Observed(self.platform.look(&look)),
+            Effect::Save(records) => {
+                records.into_iter().for_each(|record| self.journal.absorb(record));
+                Event::Saved
+            }
+            Effect::Write(write) => Event::Answered(self.platform.write(&write)),
+            Effect::WakeAt(until) => {
+                self.now = self.now.max(until);
+                Event::Woke
+            }
+            Effect::ReadAudit(_) => {
+                let entry = |receipt: &Receipt| Entry {
+                    id: format!("{}-{}", receipt.target, receipt.version),
+                    at: receipt.made_at.unwrap_or(receipt.sent_at),
+                    action: "Update".into(),
+                    object: receipt.target.object_ref(),
+                    actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
+                    remote_ip: None,
+                    version: None,
+                    changes: Vec::new(),
+                };
+                let entries = run.receipts.iter().chain(&run.journal.0.owed).map(entry).collect();
+                Event::Entries(Entries { entries, truncated: false })
+            }
+            other => panic!("not of this dialect: {other:?}"),
+        }
+    }
+
+    pub(super) fn served(&self) -> Option<(u64, Value)> {
+        let (body, _) = self.platform.deployment.as_ref()?;
+        let version: u64 = body["configuration"]["version"].as_str()?.parse().ok()?;
+        let pinned = self.platform.configuration.as_ref()?.versions.get(version as usize - 1)?;
+        Some((version, pinned["messenger"]["styles"]["primaryColor"].clone()))
+    }
+}
