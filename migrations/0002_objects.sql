@@ -3,3 +3,6 @@
 ALTER TABLE bases RENAME COLUMN organization TO object;
 ALTER TABLE receipts RENAME COLUMN organization TO object;
 ALTER TABLE confirmations RENAME COLUMN organization TO object;
+
+-- What goes by an object's name may come to be another object: its id tells. The `webchat` dialect knows none.
+ALTER TABLE bases ADD COLUMN id TEXT NOT NULL DEFAULT '';

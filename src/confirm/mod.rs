@@ -11,9 +11,8 @@ use jiff::Timestamp;
 
 use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
 
-/// How far an entry of the `cloud` dialect may lie from the moment that the server gave for the write.
-const NEAR_MS: u64 = 30_000;
-/// The same where the server gave none: its clock is not ours.
+/// How far an entry of the `cloud` dialect may lie from the moment that the server gave for the write, or that it was
+/// sent at: neither our clock nor that of the API is the audit log's. The nearest one that proves nothing else counts.
 const SKEW_MS: u64 = 300_000;
 
 /// What a run found when it began, by object.
@@ -49,7 +48,7 @@ pub fn confirm(
             return found
                 .find(|entry| entry.version == Some(receipt.version) && entry.action == receipt.action());
         }
-        let (at, most_ms) = receipt.made_at.map_or((receipt.sent_at, SKEW_MS), |at| (at, NEAR_MS));
+        let at = receipt.made_at.unwrap_or(receipt.sent_at);
         let distance_ms = |entry: &Entry| entry.at.duration_since(at).unsigned_abs().as_millis();
         let proves_another = |entry: &Entry| {
             let proved = started.proofs.get(&entry.id);
@@ -57,7 +56,7 @@ pub fn confirm(
         };
         let near = found.filter(|entry| {
             !used.contains(entry.id.as_str())
-                && distance_ms(entry) <= u128::from(most_ms)
+                && distance_ms(entry) <= u128::from(SKEW_MS)
                 && !proves_another(entry)
         });
         let nearest = near.min_by_key(|entry| (distance_ms(entry), &entry.id))?;

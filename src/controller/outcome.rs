@@ -224,7 +224,8 @@ fn moved(change: &Change) -> String {
             None => text,
         }
     };
-    format!("{}: {} in git, {} live", change.path, value(&change.desired), value(&change.observed))
+    let [live, git] = change.shown();
+    format!("{}: {} in git, {} live", change.path, value(&git), value(&live))
 }
 
 /// `, by Mara Ionescu at … from …`.

@@ -5,7 +5,9 @@
 //! Start reading at [`World::control`].
 
 use crate::emulator::actor::Actor;
-use crate::emulator::cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
+use crate::emulator::cloud::edit::{
+    CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
+};
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::fault::Fault;
 use crate::emulator::message::{Request, Response};
@@ -29,6 +31,7 @@ struct EditBody {
     draft: Option<DraftEdit>,
     publish: Option<PublishEdit>,
     deployment: Option<DeploymentEdit>,
+    open_integration: Option<OpenEdit>,
     delete: Option<BTreeMap<EditKind, String>>,
 }
 
@@ -112,8 +115,18 @@ impl World {
 
     fn control_edit(&mut self, body: EditBody, now: Timestamp) -> Answer {
         self.must_exist(&body.organization_id)?;
-        let EditBody { organization_id, actor, patch, create, draft, publish, deployment, delete } = body;
-        let edit = CloudEdit { create, draft, publish, deployment, delete };
+        let EditBody {
+            organization_id,
+            actor,
+            patch,
+            create,
+            draft,
+            publish,
+            deployment,
+            open_integration,
+            delete,
+        } = body;
+        let edit = CloudEdit { create, draft, publish, deployment, open_integration, delete };
         let answer = match patch {
             Some(patch) if edit.is_empty() => {
                 let version = self.edit(&organization_id, &actor, &Value::Object(patch), now);

@@ -5,7 +5,9 @@
 //! Start reading at [`strike`].
 
 use crate::emulator::actor::Actor;
-use crate::emulator::cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
+use crate::emulator::cloud::edit::{
+    CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
+};
 use crate::emulator::error::{ApiError, usual_code};
 use crate::emulator::glob;
 use crate::emulator::message::{Request, Response};
@@ -273,13 +275,15 @@ struct ScriptEdit {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<DeploymentEdit>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    open_integration: Option<OpenEdit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<BTreeMap<EditKind, String>>,
 }
 
 impl ScriptEdit {
     fn action(self) -> Result<FaultAction, String> {
-        let ScriptEdit { actor, patch, create, draft, publish, deployment, delete } = self;
-        let edit = CloudEdit { create, draft, publish, deployment, delete };
+        let ScriptEdit { actor, patch, create, draft, publish, deployment, open_integration, delete } = self;
+        let edit = CloudEdit { create, draft, publish, deployment, open_integration, delete };
         match patch {
             Some(patch) if edit.is_empty() => Ok(FaultAction::Edit { actor, patch }),
             None if !edit.is_empty() => Ok(FaultAction::CloudEdit { actor, edit: Box::new(edit) }),
@@ -363,13 +367,23 @@ impl From<FaultAction> for Script {
                     draft: None,
                     publish: None,
                     deployment: None,
+                    open_integration: None,
                     delete: None,
                 };
                 Script { edit: Some(edit), ..nothing }
             }
             FaultAction::CloudEdit { actor, edit } => {
-                let CloudEdit { create, draft, publish, deployment, delete } = *edit;
-                let edit = ScriptEdit { actor, patch: None, create, draft, publish, deployment, delete };
+                let CloudEdit { create, draft, publish, deployment, open_integration, delete } = *edit;
+                let edit = ScriptEdit {
+                    actor,
+                    patch: None,
+                    create,
+                    draft,
+                    publish,
+                    deployment,
+                    open_integration,
+                    delete,
+                };
                 Script { edit: Some(edit), ..nothing }
             }
             FaultAction::FailTargets(ids) => Script { fail_targets: Some(ids), ..nothing },

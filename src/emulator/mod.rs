@@ -42,7 +42,7 @@ mod tests;
 
 pub use actor::{Actor, ActorKind};
 pub use audit::{AuditAction, AuditRecord, Change};
-pub use cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, PublishEdit};
+pub use cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit};
 pub use cloud::seed::{SeedClientCloud, SeedCloud, SeedConfiguration};
 pub use configuration::Configuration;
 pub use fault::{DropWhen, Fault, FaultAction, FaultMatch};

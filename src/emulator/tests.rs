@@ -238,7 +238,7 @@ fn the_manual_shows_a_world_file_and_faults_that_work() {
     let edits = fences.iter().filter(|text| text.starts_with("{\"organizationId\""));
     let answers: Vec<u16> =
         edits.map(|edit| rig.post("/_emulator/edit", &serde_json::from_str(edit).unwrap()).status).collect();
-    assert_eq!(answers, [200; 5]);
+    assert_eq!(answers, [200; 6]);
     for setting in body(&rig.get("/_emulator/settings")).as_object().unwrap().keys() {
         assert!(manual.contains(&format!("| `{setting}` |")), "the manual does not explain {setting}");
     }

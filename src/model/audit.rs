@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::plan::{HIDDEN, is_confidential};
 use super::{ObjectRef, Receipt};
 
 /// Whether a person or an OAuth client acted.
@@ -69,6 +70,17 @@ pub struct Entry {
     pub version: Option<u64>,
     /// What it changed.
     pub changes: Vec<PropertyChange>,
+}
+
+impl Entry {
+    /// The entry as it may be shown.
+    pub fn shown(&self) -> Entry {
+        let mut shown = self.clone();
+        for change in shown.changes.iter_mut().filter(|change| is_confidential(&change.property)) {
+            (change.old_value, change.new_value) = (HIDDEN.into(), HIDDEN.into());
+        }
+        shown
+    }
 }
 
 /// How a receipt stands against the audit log.

@@ -94,6 +94,25 @@ pub struct Change {
     pub by: Option<Attribution>,
 }
 
+/// Stands where a value is not shown.
+pub const HIDDEN: &str = "(hidden)";
+
+/// Whether the values at a path are kept out of everything that is printed: headers often carry somebody's key.
+pub fn is_confidential(path: &str) -> bool {
+    path.split('.').next() == Some("webhookHeaders")
+}
+
+impl Change {
+    /// The live value and git's, as they may be shown.
+    pub fn shown(&self) -> [Option<Value>; 2] {
+        let may_be = |value: &Option<Value>| match is_confidential(&self.path) {
+            true => value.as_ref().map(|_| HIDDEN.into()),
+            false => value.clone(),
+        };
+        [may_be(&self.observed), may_be(&self.desired)]
+    }
+}
+
 /// What one organization needs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -220,4 +220,7 @@ pub struct Base {
     pub body: Arc<Map<String, Value>>,
     /// The revision that it was made from.
     pub revision: Revision,
+    /// The platform's id of the object, where objects have one: a name may come to stand for another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Arc<str>>,
 }

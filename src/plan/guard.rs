@@ -1,34 +1,53 @@
 //! Limits that a plan may not cross unless the operator opens one for one run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::plan::Limits;
-use crate::model::{Base, Class, Guard, Object, ObjectRef, Plan, Refusal, Resource, Tenant, Window, json};
+use crate::model::plan::{Limits, TargetPlan};
+use crate::model::{
+    Base, Class, Guard, Object, ObjectRef, Plan, Refusal, Resource, Target, Tenant, Window, json,
+};
 
 /// Shares are judged from this many on; of three fields one is a third and means nothing.
 const SHARE_FLOOR: usize = 10;
 
-/// Why one tenant's plan may not be applied now. Empty means that it may.
+/// Why one tenant's plan may not be applied now. Empty means that it may. `id_of` tells the platform's id of what was
+/// seen; where it is not the one that we knew, not even a plan without changes is in order: ours is somewhere else.
 pub fn check(
     plan: &Plan,
     tenant: &Tenant,
     resources: &[Resource],
     bases: &BTreeMap<ObjectRef, Base>,
+    id_of: impl Fn(&Target) -> Option<Arc<str>>,
     limits: &Limits,
     now: Timestamp,
 ) -> Vec<Refusal> {
-    if plan.is_empty() {
-        return Vec::new();
-    }
     let mut refusals = Vec::new();
-    let mut refuse = |guard: Guard, message: String| {
+    let refuse = |refusals: &mut Vec<Refusal>, guard: Guard, message: String| {
         if !limits.allowed.contains(&guard) {
             refusals.push(Refusal { guard, message });
         }
     };
+    for TargetPlan { target, .. } in &plan.targets {
+        let known = bases.get(&target.object_ref()).and_then(|base| base.id.as_ref());
+        if let (Some(known), Some(id)) = (known, id_of(target))
+            && *known != id
+        {
+            refuse(
+                &mut refusals,
+                Guard::Recreate,
+                format!(
+                    "{target} was {known}, and {id} goes by its name now: somebody deleted or renamed ours and made or copied another; give ours its name back, or take the other from here on"
+                ),
+            );
+        }
+    }
+    if plan.is_empty() {
+        return refusals;
+    }
     let managed_of = |object: &Object| {
         let mut managed = 0;
         for desired in resources.iter().filter(|known| known.object == *object).map(|known| &known.desired) {
@@ -41,6 +60,7 @@ pub fn check(
         let (object, managed) = (&target.target, managed_of(&target.target.object));
         if changed > limits.tenant_changes_max {
             refuse(
+                &mut refusals,
                 Guard::TenantChanges,
                 format!(
                     "{changed} fields of {object} would change, the limit is {}",
@@ -51,6 +71,7 @@ pub fn check(
             && changed * 100 > managed * usize::from(limits.tenant_changes_max_percent)
         {
             refuse(
+                &mut refusals,
                 Guard::TenantChanges,
                 format!(
                     "{changed} of {managed} managed fields of {object} would change, the limit is {} %",
@@ -66,6 +87,7 @@ pub fn check(
         .collect();
     if tenant.protected && !off.is_empty() {
         refuse(
+            &mut refusals,
             Guard::Protected,
             format!("the tenant is protected, and this would switch off: {}", off.join(", ")),
         );
@@ -73,6 +95,7 @@ pub fn check(
     for target in plan.targets.iter().filter(|target| target.version.is_none()) {
         if let Some(base) = bases.get(&target.target.object_ref()) {
             refuse(
+                &mut refusals,
                 Guard::Recreate,
                 format!(
                     "{} had our configuration{}, and somebody deleted or renamed it",
@@ -86,7 +109,11 @@ pub fn check(
         }
     }
     if !is_open(&tenant.windows, now) {
-        refuse(Guard::Window, "it is outside the hours in which this tenant may be written".into());
+        refuse(
+            &mut refusals,
+            Guard::Window,
+            "it is outside the hours in which this tenant may be written".into(),
+        );
     }
     refusals
 }

@@ -64,7 +64,7 @@ fn holding(body: &Arc<Map<String, Value>>) -> Observed {
 }
 
 fn base(version: u64, body: Value) -> Base {
-    Base { version, body: object(body), revision: Revision::new("r0") }
+    Base { version, body: object(body), revision: Revision::new("r0"), id: None }
 }
 
 fn tenant(replicas: usize) -> Tenant {
@@ -321,7 +321,7 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
     let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
     let kept = diff::base_body(&git.ignoring(field), &observed);
     assert_eq!(*kept, *object(json!({"greetings": {"delayMs": 1, "enabled": true}, "other": 1})));
-    let base = Base { version: 5, body: kept, revision: Revision::new("r0") };
+    let base = Base { version: 5, body: kept, revision: Revision::new("r0"), id: None };
     let kinds: Vec<_> = diff(&git, &observed, Some(&base)).into_iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [ChangeKind::Drift]);
 }
@@ -337,7 +337,8 @@ fn guards_refuse_until_they_are_opened() {
     let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
     let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
     let guards = |limits: &Limits| {
-        guard::check(&plan, &tenant, &[Resource::web_messaging(wanted.clone())], &bases, limits, now)
+        let resources = [Resource::web_messaging(wanted.clone())];
+        guard::check(&plan, &tenant, &resources, &bases, |_| None, limits, now)
             .into_iter()
             .map(|refusal| refusal.guard)
             .collect::<Vec<_>>()
@@ -348,6 +349,30 @@ fn guards_refuse_until_they_are_opened() {
         assert!(!guards(&allowed).contains(&guard), "{guard:?}");
         assert_eq!(guards(&allowed).len(), 3);
     }
+}
+
+#[test]
+fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing_differs() {
+    let wanted = desired(json!({"greetings": {"delayMs": 1}}));
+    let observed = [live(3, json!({"greetings": {"delayMs": 1}}), None)];
+    let plan = plan(&tenant(0), &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
+    assert!(plan.is_empty());
+    let resources = [Resource::web_messaging(wanted)];
+    let refused = |known: Option<&str>, seen: Option<&'static str>, limits: &Limits| {
+        let known = Base { id: known.map(Into::into), ..base(3, json!({})) };
+        let bases = BTreeMap::from([(object_of("org-0"), known)]);
+        let id_of = |_: &Target| seen.map(Arc::from);
+        let now = Timestamp::UNIX_EPOCH;
+        let refusals = guard::check(&plan, &tenant(0), &resources, &bases, id_of, limits, now);
+        refusals.into_iter().map(|refusal| refusal.guard).collect::<Vec<_>>()
+    };
+    let limits = Limits::default();
+    for (known, seen) in [(None, None), (None, Some("a")), (Some("a"), Some("a")), (Some("a"), None)] {
+        assert_eq!(refused(known, seen, &limits), [], "{known:?} {seen:?}");
+    }
+    assert_eq!(refused(Some("a"), Some("b"), &limits), [Guard::Recreate]);
+    let allowed = Limits { allowed: BTreeSet::from([Guard::Recreate]), ..limits };
+    assert_eq!(refused(Some("a"), Some("b"), &allowed), []);
 }
 
 #[test]

@@ -12,8 +12,9 @@ use crate::model::plan::TargetPlan;
 use crate::model::{ActorKind, ChangeKind, Entry, ObjectRef, Observed, Stored, Target};
 use crate::plan;
 
-/// How far back the audit log is asked who moved what: as long as the platform's own real-time view keeps it.
-const ATTRIBUTION_DAYS: u64 = 14;
+/// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
+/// no question reaches beyond it.
+const ATTRIBUTION_DAYS: u64 = 13;
 
 impl Run {
     /// Plans; first asks the audit log where somebody else moved what git manages.
@@ -44,6 +45,7 @@ impl Run {
             &self.spec.tenant,
             &self.spec.resources,
             &self.journal.0.bases,
+            |target| self.id_of(target),
             &self.spec.limits,
             now,
         );

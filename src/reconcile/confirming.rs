@@ -31,12 +31,14 @@ impl Run {
             let news = known.is_none_or(|base| {
                 base.version != stored.version
                     || base.body != body
+                    || base.id.as_ref() != stored.id()
                     || (rewound && base.revision != self.spec.revision)
             });
             if !news {
                 continue;
             }
-            let base = Base { version: stored.version, body, revision: self.spec.revision.clone() };
+            let id = stored.id().cloned();
+            let base = Base { version: stored.version, body, revision: self.spec.revision.clone(), id };
             records.push(Record::Applied { object, base });
         }
         if records.is_empty() {
@@ -209,7 +211,8 @@ mod tests {
     /// A journal at rest, but for receipts that no entry proves yet: version and age.
     fn journal(owed: &[(u64, u64)]) -> Journal {
         let mut journal = Journal::default();
-        let base = Base { version: 9, body: stored(9, 5, "us").body, revision: Revision::new("r1") };
+        let base =
+            Base { version: 9, body: stored(9, 5, "us").body, revision: Revision::new("r1"), id: None };
         journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         journal.owed.extend(owed.iter().map(|(version, age_ms)| Receipt {
             target: target(0),

@@ -131,10 +131,20 @@ impl Run {
         step.noting_all(served)
     }
 
+    /// Whether another object goes by the name now: no stale answer, and for a guard to tell.
+    fn is_another(&self, object: &ObjectRef, observed: &Observed) -> bool {
+        let known = self.journal.0.bases.get(object).and_then(|base| base.id.as_ref());
+        let Observed::Present(stored) = observed else { return false };
+        known.is_some_and(|known| stored.id().is_some_and(|id| id != known))
+    }
+
     /// The moment of the draft that is known to exist, where what was read is older: nothing may be planned from
     /// that either. A draft that is published is no draft any more.
     fn draft_floor(&self, target: &Target, observed: &Observed) -> Option<u64> {
         let object = target.object_ref();
+        if self.is_another(&object, observed) {
+            return None;
+        }
         let draft = self.journal.0.bases.get(&object.draft()?)?;
         let known = draft.version;
         // Made by this run; what an earlier one made may have been published, replaced or deleted since.
@@ -165,6 +175,9 @@ impl Run {
     /// an answer older than it is a stale one, and nothing may be planned from it. Somebody may have deleted
     /// the configuration and made another, whose versions start anew: `--allow recreate` says that it is so.
     fn floor(&self, object: &ObjectRef, observed: &Observed) -> Option<u64> {
+        if self.is_another(object, observed) {
+            return None;
+        }
         let ours = |receipt: &&Receipt| receipt.speaks_of(object, receipt.version);
         let acknowledged = self.receipts.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = self.journal.0.bases.get(object).map(|base| base.version);
@@ -415,6 +428,6 @@ impl Run {
     /// What a draft of ours holds, as the journal keeps it.
     pub(super) fn draft_base(&self, draft: &Draft) -> Base {
         let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
-        Base { version: at, body: Arc::clone(&draft.body), revision: self.spec.revision.clone() }
+        Base { version: at, body: Arc::clone(&draft.body), revision: self.spec.revision.clone(), id: None }
     }
 }

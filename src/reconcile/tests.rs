@@ -251,8 +251,12 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
     let watched = |by: &str| {
         let observed = Event::Observed(Seen::from(Observed::Present(stored(3, 1, by))));
         let mut journal = Journal::default();
-        let base =
-            crate::model::Base { version: 2, body: stored(2, 5, "us").body, revision: Revision::new("r0") };
+        let base = crate::model::Base {
+            version: 2,
+            body: stored(2, 5, "us").body,
+            revision: Revision::new("r0"),
+            id: None,
+        };
         journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         let asked_first = if by == "us" { vec![] } else { vec![Event::Entries(Entries::default())] };
         let events = [vec![Event::Begin, observed], asked_first, vec![Event::Proceed]].concat();
@@ -268,8 +272,12 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
 #[test]
 fn nothing_to_do_is_nothing_done() {
     let mut journal = Journal::default();
-    let base =
-        crate::model::Base { version: 3, body: stored(3, 5, "us").body, revision: Revision::new("r0") };
+    let base = crate::model::Base {
+        version: 3,
+        body: stored(3, 5, "us").body,
+        revision: Revision::new("r0"),
+        id: None,
+    };
     journal.absorb(Record::Applied { object: target(0).object_ref(), base });
     assert_eq!(
         after(run_with(0, Mode::Enforce, journal), vec![Event::Begin, seen(3, 5), Event::Proceed]).1,
@@ -328,8 +336,12 @@ fn seen_by_them(version: u64, delay: u64) -> Event {
 fn applied_and_set_back(times: usize) -> Journal {
     let mut journal = Journal::default();
     for number in 0..2 {
-        let base =
-            crate::model::Base { version: 2, body: stored(2, 5, "us").body, revision: Revision::new("r0") };
+        let base = crate::model::Base {
+            version: 2,
+            body: stored(2, 5, "us").body,
+            revision: Revision::new("r0"),
+            id: None,
+        };
         journal.absorb(Record::Applied { object: target(number).object_ref(), base });
     }
     let revert = Revert {

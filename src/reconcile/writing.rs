@@ -12,7 +12,7 @@ use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Intent, IntentAction, IntentId, Revert};
 use crate::model::write::Accepted;
 use crate::model::{
-    Act, Actor, Fault, FaultKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
+    Act, Actor, Fault, FaultKind, Guard, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
     Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
@@ -39,8 +39,13 @@ impl Run {
     /// Does the next thing that the plan asks for.
     pub(super) fn proceed(self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
-        if plan.is_empty() {
+        if plan.is_empty() && self.refusals.is_empty() {
             return self.keep(now);
+        }
+        // What is to be decided of an object that is not ours is no question yet.
+        let elsewhere = self.refusals.iter().any(|refusal| refusal.guard == Guard::Recreate);
+        if elsewhere && self.may_write() {
+            return self.refuse();
         }
         if let Some(reason) = undecided(&plan.targets) {
             let quiet = self.overwrote.is_empty() && self.mixed.is_empty();
@@ -51,8 +56,7 @@ impl Run {
             return self.watched();
         }
         if !self.refusals.is_empty() {
-            let refusals = self.refusals.clone();
-            return self.settle(Status::Refused(refusals));
+            return self.refuse();
         }
         // Before every intent, not once a run: somebody may be quick.
         let reverts = &self.journal.0.reverts;
@@ -79,6 +83,11 @@ impl Run {
                 self.intend_job(&targets, overwrite_existing, now)
             }
         }
+    }
+
+    fn refuse(self) -> Step {
+        let refusals = self.refusals.clone();
+        self.settle(Status::Refused(refusals))
     }
 
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.

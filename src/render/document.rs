@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::{Change, Finding, Plan, Refusal, Standing, Target};
+use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Target};
 use crate::reconcile::{Run, Status};
 
 /// What `plan --format json` prints.
@@ -197,12 +197,13 @@ pub fn role(plan: &Plan, index: usize) -> &'static str {
 }
 
 fn change(change: &Change) -> ChangeDocument {
+    let [observed, desired] = change.shown();
     ChangeDocument {
         path: change.path.clone(),
         kind: change.kind,
         class: change.class,
-        observed: change.observed.clone(),
-        desired: change.desired.clone(),
+        observed,
+        desired,
         by: change.by.clone(),
     }
 }
@@ -313,7 +314,7 @@ pub fn result(run: &Run) -> TenantResult {
         foreign: run
             .confirmation
             .as_ref()
-            .map(|confirmation| confirmation.foreign.clone())
+            .map(|confirmation| confirmation.foreign.iter().map(Entry::shown).collect())
             .unwrap_or_default(),
     }
 }

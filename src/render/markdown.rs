@@ -65,7 +65,8 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan) {
     let told = |target: &&TargetDocument| {
         !(target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none())
     };
-    if tenant.state == "planned" && !tenant.targets.iter().any(|target| told(&target)) {
+    let quiet = tenant.refusals.is_empty() && !tenant.targets.iter().any(|target| told(&target));
+    if tenant.state == "planned" && quiet {
         return;
     }
     let _ = writeln!(out, "\n#### {} ({})", code(&tenant.tenant), tenant.mode.unwrap_or(tenant.state));

@@ -20,9 +20,11 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         .chain([(plan.ignored(), "ignored")])
         .filter(|(count, _)| *count > 0)
         .map(|(count, name)| format!("{count} {name}"))
-        .collect::<Vec<_>>();
+        .collect::<Vec<_>>()
+        .join(", ");
+    let gap = if counts.is_empty() { "" } else { "  " };
     // Writing to a String can't fail; the results are dropped throughout.
-    let _ = writeln!(out, "{bold}{}{bold:#}  {}  {}", plan.tenant, plan.mode.name(), counts.join(", "));
+    let _ = writeln!(out, "{bold}{}{bold:#}  {}{gap}{counts}", plan.tenant, plan.mode.name());
     let told = |target: &TargetPlan| {
         !(target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none())
     };
@@ -95,11 +97,12 @@ fn changes(target: &TargetPlan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     for change in &target.changes {
+        let [live, git] = change.shown();
         table.add_row([
             format!("    {} {}", sign(change), escape(&change.path)),
             change.class.name().to_owned(),
             change.kind.name().to_owned(),
-            format!("{} -> {}", value(change.observed.as_ref()), value(change.desired.as_ref())),
+            format!("{} -> {}", value(live.as_ref()), value(git.as_ref())),
             change.by.as_ref().map(by).unwrap_or_default(),
         ]);
     }

@@ -1,9 +1,11 @@
 //! The journal: intents before their writes, what became of them, what is in force, what is proved.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 use sqlx::{Any, Transaction};
 
 use super::engine::again_if_taken_back;
@@ -11,15 +13,53 @@ use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, names, number, text};
 use crate::clock;
 use crate::crash;
-use crate::model::record::{Intent, Journal};
-use crate::model::{Base, ObjectRef, Receipt, Record, Revision, TenantName};
+use crate::model::record::{Intent, IntentAction, Journal};
+use crate::model::{Base, ObjectRef, Receipt, Record, Revision, Target, TenantName};
 
 /// The platform's real-time audit view goes back this far: what is older can't be proved any more.
 const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
 /// How far back it is known which fields were set back.
 const REVERTS_MEMORY_MS: i64 = 24 * 3_600_000;
 
+/// What a write went over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overwritten {
+    /// When it left.
+    pub at: Timestamp,
+    /// The object.
+    pub target: Target,
+    /// What was there, or in its draft.
+    pub before: Arc<Map<String, Value>>,
+    /// What was sent.
+    pub after: Arc<Map<String, Value>>,
+}
+
 impl Store {
+    /// What writes to a tenant went over, newest first, where the platform itself keeps nothing of it.
+    ///
+    /// # Errors
+    /// The database failed, or a row can't be read.
+    pub async fn overwritten(&self, tenant: &TenantName, limit: u32) -> Result<Vec<Overwritten>, StoreError> {
+        let rows = self
+            .engine
+            .query(
+                "SELECT intent FROM intents WHERE tenant = $1 AND intent LIKE '%\"over\":{%'
+                 ORDER BY id DESC LIMIT $2",
+            )
+            .bind(tenant.to_string())
+            .bind(i64::from(limit))
+            .fetch_all(&self.engine);
+        let mut all = Vec::new();
+        for row in rows.await.map_err(failed("reading the journal"))? {
+            let intent: Intent = serde_json::from_str(&text(&row, "intent")?)
+                .map_err(corrupt(format!("the intents of `{tenant}`")))?;
+            if let IntentAction::Put { target, body: after, over: Some(before), .. } = intent.action {
+                all.push(Overwritten { at: intent.sent_at, target, before, after });
+            }
+        }
+        Ok(all)
+    }
+
     /// One tenant's journal.
     ///
     /// # Errors
@@ -80,7 +120,7 @@ impl Store {
         let bases = self
             .engine
             .query(
-                "SELECT tenant, object, version, revision, body FROM bases
+                "SELECT tenant, object, version, revision, body, id FROM bases
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
             )
             .bind(rows.clone())
@@ -93,6 +133,7 @@ impl Store {
                 version: number(&row, "version")?.unsigned_abs(),
                 body,
                 revision: Revision::new(text(&row, "revision")?),
+                id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
@@ -259,10 +300,11 @@ impl Store {
             }
             Record::Applied { object, base } => {
                 let query = self.engine.query(
-                    "INSERT INTO bases (tenant, object, version, revision, body)
-                     VALUES ($1, $2, $3, $4, $5)
+                    "INSERT INTO bases (tenant, object, version, revision, body, id)
+                     VALUES ($1, $2, $3, $4, $5, $6)
                      ON CONFLICT (tenant, object) DO UPDATE SET
-                       version = excluded.version, revision = excluded.revision, body = excluded.body",
+                       version = excluded.version, revision = excluded.revision, body = excluded.body,
+                       id = excluded.id",
                 );
                 query
                     .bind(tenant)
@@ -270,6 +312,7 @@ impl Store {
                     .bind(signed(base.version))
                     .bind(base.revision.to_string())
                     .bind(json(&base.body)?)
+                    .bind(base.id.as_deref().unwrap_or_default().to_owned())
                     .execute(&mut **transaction)
                     .await
             }

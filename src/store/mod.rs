@@ -27,6 +27,7 @@ use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
 pub use ended::{Finished, RunRow};
+pub use journal::Overwritten;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{FleetFigures, Standing, TenantRow, Which};

@@ -4,6 +4,7 @@
 mod applying;
 mod crashing;
 mod drafts;
+mod integrations;
 mod lagging;
 mod listing;
 mod people;

@@ -23,6 +23,9 @@ const POLL_MS: u64 = 500;
 /// Often enough for what is quick.
 const FIRST_POLLS_MS: [u64; 4] = [50, 100, 200, 300];
 
+/// How far back the service that answers at once goes.
+const REALTIME_HOURS: i64 = 14 * 24;
+
 /// Ids of the objects that are asked about.
 pub type Ids = BTreeMap<Arc<str>, ObjectRef>;
 
@@ -99,7 +102,8 @@ impl ReadApi {
             let path = "api/v2/audits/query/realtime/servicemapping".to_owned();
             let mapping: Mapping = wire::parse(&self.call(target, &get(path, subject())).await?)?;
             let known = mapping.services.iter().find(|known| known.name == service);
-            let (records, more) = match known.is_some() {
+            let recent = to.duration_since(from).as_hours() < REALTIME_HOURS;
+            let (records, more) = match known.is_some() && recent {
                 true => self.realtime(target, service, from, to).await?,
                 false => self.queried(target, service, from, to).await?,
             };

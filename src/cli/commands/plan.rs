@@ -320,7 +320,8 @@ fn unknown(document: &PlanDocument) -> String {
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
     for run in &session.runs {
-        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty() || plan.ignored() > 0) {
+        let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals.is_empty();
+        if let Some(plan) = run.plan.as_deref().filter(told) {
             out.push_str(&render::plan::tenant(plan, &run.refusals));
             out.push('\n');
         }
@@ -344,7 +345,8 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         out.push_str("No tenant moved: nothing was asked\n");
         return out;
     }
-    let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 {
+    let refused = session.runs.iter().any(|run| !run.refusals.is_empty());
+    let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
         let ignored = render::plan::ignored(summary.ignored);
         writeln!(out, "No changes: {} tenants are in sync with {revision}{ignored}", summary.tenants)
     } else {

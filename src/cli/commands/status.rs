@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::run::names;
 use crate::cli::session;
@@ -13,9 +13,12 @@ use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::model::TenantName;
+use crate::model::json::at_dotted;
+use crate::model::plan::{HIDDEN, is_confidential};
+use crate::plan::diff::differing;
 use crate::render;
 use crate::render::value::escape;
-use crate::store::{HeadTrouble, HistoryLine, PauseKind, RunLine, Store, TenantRow, Which};
+use crate::store::{HeadTrouble, HistoryLine, Overwritten, PauseKind, RunLine, Store, TenantRow, Which};
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -34,9 +37,12 @@ pub struct HistoryArgs {
     /// The tenant
     #[arg(value_name = "TENANT")]
     tenant: String,
-    /// Most lines
+    /// Most lines, or most writes
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
+    /// Show what writes to Genesys Cloud went over: the fields, and with `--format json` all that was there
+    #[arg(long)]
+    overwritten: bool,
     /// How it is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -64,6 +70,18 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
     refuse_markdown(args.format)?;
     let store = store(&session::settings(flags)?).await?;
     let tenant = TenantName::new(args.tenant.as_str());
+    if args.overwritten {
+        let written = store.overwritten(&tenant, args.limit).await?;
+        match args.format {
+            Format::Json => {
+                let writes: Vec<_> = written.iter().map(overwritten_document).collect();
+                let document = json!({"tenant": tenant.as_str(), "overwritten": writes});
+                output.data(&render::value::document(&document));
+            }
+            Format::Text | Format::Markdown => output.data(&overwritten_text(&written)),
+        }
+        return Ok(Exit::Done);
+    }
     let lines = store.history(&tenant, args.limit).await?;
     let runs = store.runs(&tenant, args.limit).await?;
     if lines.is_empty()
@@ -168,6 +186,45 @@ fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {
     rows.sort_by_key(|row| std::cmp::Reverse(row.0));
     for (at, kind, detail) in rows {
         table.add_row([at.to_string(), kind, escape(&detail)]);
+    }
+    table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+fn overwritten_document(written: &Overwritten) -> Value {
+    let Overwritten { at, target, before, after } = written;
+    let before: Map<String, Value> = before
+        .iter()
+        .map(|(field, value)| {
+            let shown = if is_confidential(field) { HIDDEN.into() } else { value.clone() };
+            (field.clone(), shown)
+        })
+        .collect();
+    json!({
+        "at": at,
+        "organizationId": target.organization,
+        "object": {"kind": target.object.kind.name(), "name": target.object.name},
+        "fields": differing(&written.before, after),
+        "before": before,
+    })
+}
+
+/// A line for each field that a write changed, newest write first.
+fn overwritten_text(all: &[Overwritten]) -> String {
+    if all.is_empty() {
+        return "no write went over anything\n".into();
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(["AT", "OBJECT", "FIELD", "BEFORE", "WRITTEN"]);
+    for Overwritten { at, target, before, after } in all {
+        for path in differing(before, after) {
+            let shown = |body: &Map<String, Value>| match (at_dotted(body, &path), is_confidential(&path)) {
+                (Some(_), true) => HIDDEN.to_owned(),
+                (found, _) => render::value::value(found),
+            };
+            let object = escape(&target.to_string());
+            table.add_row([at.to_string(), object, escape(&path), shown(before), shown(after)]);
+        }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -35,6 +35,9 @@ pub struct CloudEdit {
     /// Changes a deployment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deployment: Option<DeploymentEdit>,
+    /// Changes an open messaging integration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_integration: Option<OpenEdit>,
     /// Deletes an object: its kind, and its name or id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<BTreeMap<EditKind, String>>,
@@ -87,6 +90,16 @@ pub struct DeploymentEdit {
     pub version: Option<String>,
     /// A JSON merge patch (RFC 7396).
     #[serde(default, skip_serializing_if = "Object::is_empty")]
+    pub patch: Object,
+}
+
+/// Changes an open messaging integration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OpenEdit {
+    /// Its name or id.
+    pub open_integration: String,
+    /// A JSON merge patch (RFC 7396).
     pub patch: Object,
 }
 
@@ -200,6 +213,11 @@ impl Cloud {
             shown.insert("deployment".to_owned(), written.shown.clone());
             done.push(written);
         }
+        if let Some(edit) = &edit.open_integration {
+            let written = organization.edit_open(edit, work)?;
+            shown.insert("openIntegration".to_owned(), written.shown.clone());
+            done.push(written);
+        }
         for (kind, name) in edit.delete.iter().flatten() {
             let (id, deleted) = organization.delete_named(*kind, name, work)?;
             shown.insert("deleted".to_owned(), json!(id));
@@ -281,6 +299,19 @@ impl Organization {
         self.write_deployment(&id, work, body)
     }
 
+    /// Finds an integration by its name or id.
+    fn open_named(&self, name: &str) -> Result<(String, Object), ApiError> {
+        let mut here = self.open.iter().filter(|known| known.id == name || known.name() == name);
+        let found = here.find_map(|known| Some((known.id.clone(), known.states.current()?.body.clone())));
+        found.ok_or_else(|| unknown("integration", name))
+    }
+
+    fn edit_open(&mut self, edit: &OpenEdit, work: &Work) -> Result<Done, ApiError> {
+        let (id, mut body) = self.open_named(&edit.open_integration)?;
+        tree::merge(&mut body, &edit.patch);
+        self.change_open(&id, work, body)
+    }
+
     fn delete_named(
         &mut self,
         kind: EditKind,
@@ -297,9 +328,7 @@ impl Organization {
                 return self.delete_deployment(&id, work).map(|done| (id, Some(done)));
             }
             EditKind::OpenIntegration => {
-                let mut here = self.open.iter().filter(|known| known.states.current().is_some());
-                let found = here.find(|known| known.id == name || known.name() == name);
-                let id = found.map(|known| known.id.clone()).ok_or_else(|| unknown("integration", name))?;
+                let (id, _) = self.open_named(name)?;
                 return self.delete_open(&id, work).map(|done| (id, Some(done)));
             }
             EditKind::Flow => Shelf::Flows,

@@ -56,6 +56,17 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
             continue;
         }
         assert_eq!(cloud.version(1, 2)["description"], description, "{arguments:?}");
+        let over = cloud.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
+        let lost = over.lines().any(|line| {
+            ["MessengerConfiguration `Website`", "  description  ", "\"Sale!\"", "(absent)"]
+                .iter()
+                .all(|part| line.contains(part))
+        });
+        assert_eq!(lost, description.is_null(), "{over}");
+        let over = cloud.genesync(&["history", "acme", "--overwritten", "--format", "json"]).expect(0).json();
+        let mut writes = over["overwritten"].as_array().unwrap().iter();
+        let draft = writes.find(|write| write["object"]["kind"] == "MessengerConfiguration").unwrap();
+        assert_eq!(draft["before"]["description"], "Sale!", "{over:#}");
         assert_eq!((cloud.served(1), cloud.counts(1)), (served(2, "#222222"), (1, 2, 1)));
         cloud.is_at_rest();
     }

@@ -54,6 +54,48 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     cloud.is_at_rest();
 }
 
+/// Mara gives ours another name, and its name to a copy.
+fn swap_deployment(cloud: &Cloud) {
+    let mut copy = cloud.state(1)["deployments"][0].clone();
+    let rename = json!({"deployment": {"deployment": "Shop", "patch": {"name": "Shop of before"}}});
+    cloud.edit(1, rename);
+    for read_only in ["id", "dateCreated", "dateModified", "lastModifiedUser", "selfUri", "snippet", "status"]
+    {
+        copy.as_object_mut().unwrap().shift_remove(read_only);
+    }
+    cloud.edit(1, json!({"create": {"deployment": copy}}));
+}
+
+#[test]
+fn a_copy_that_took_the_name_of_ours_is_not_taken_for_it() {
+    for (colour, changes) in [("#111111", "0 of 1 tenants change"), ("#222222", "primaryColor")] {
+        let cloud = Cloud::applied(1);
+        let ours = cloud.state(1)["deployments"][0]["id"].clone();
+        swap_deployment(&cloud);
+        cloud.commit(colour);
+        let mark = cloud.mark();
+        let plan = cloud.plan().expect(5);
+        let ran = cloud.apply(&[]).expect(5);
+        let told = format!("was {}, and ", ours.as_str().unwrap());
+        for output in [&plan.stdout, &ran.stdout] {
+            assert!(output.contains(&told) && output.contains("recreate"), "{output}");
+        }
+        assert!(plan.stdout.contains(changes), "{}", plan.stdout);
+        assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (1, 1, 2)));
+        // Told, not forgotten: neither run took the other for ours.
+        cloud.apply(&[]).expect(5);
+        cloud.apply(&["--allow", "recreate", "--reason", "the new one is on the page"]).expect(0);
+        let deployments = cloud.state(1)["deployments"].clone();
+        let copy = deployments.as_array().unwrap().iter().find(|known| known["name"] == "Shop").unwrap();
+        let (written, version) = if colour == "#111111" { (0, "1") } else { (3, "2") };
+        assert_eq!(
+            (cloud.writes(1, mark).len(), &copy["configuration"]["version"]),
+            (written, &json!(version))
+        );
+        cloud.is_at_rest();
+    }
+}
+
 #[test]
 fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_for() {
     let cloud = Cloud::applied(1);
@@ -92,6 +134,13 @@ fn an_object_that_somebody_renamed_or_copied_is_not_taken_for_another_and_not_ma
     let ran = cloud.apply(&[]).expect(5);
     assert!(ran.stdout.contains("recreate") && ran.stdout.contains("`Website`"), "{}", ran.stdout);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (2, 1, 1)));
+    // Nor is one that took its name.
+    cloud.edit(1, json!({"create": {"configuration": {"name": "Website", "languages": ["en-us"]}}}));
+    let ran = cloud.apply(&[]).expect(5);
+    let told = format!("was {}, and ", id.as_str().unwrap());
+    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (3, 1, 1)));
+    cloud.edit(1, json!({"delete": {"configuration": "Website"}}));
     // By the name that it has now git finds it again, with its versions.
     cloud.edit(1, json!({"draft": {"configuration": id, "patch": {"name": "Website"}}}));
     cloud.apply(&["--draft", "discard"]).expect(0);
