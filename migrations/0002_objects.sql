@@ -6,3 +6,6 @@ ALTER TABLE confirmations RENAME COLUMN organization TO object;
 
 -- What goes by an object's name may come to be another object: its id tells. The `webchat` dialect knows none.
 ALTER TABLE bases ADD COLUMN id TEXT NOT NULL DEFAULT '';
+
+-- Which version was the newest when a draft of ours was stored: what came after it, the draft does not know.
+ALTER TABLE bases ADD COLUMN onto BIGINT NOT NULL DEFAULT 0;

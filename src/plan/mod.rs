@@ -26,8 +26,6 @@ pub struct Evidence<'a> {
     pub base: Option<&'a Base>,
     /// What we last stored as its draft.
     pub draft: Option<&'a Base>,
-    /// The version that was published when this run stored that draft.
-    pub onto: Option<u64>,
     /// What git said at the revision that counts as applied, where no base is known (`plan --since`).
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.

@@ -119,8 +119,7 @@ fn with_draft(
     let ours = evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
     // A version that was published since may hold what our draft does not: publishing that over it would take it
     // back.
-    let onto = evidence.onto.or(evidence.base.map(|base| base.version));
-    let newer = onto.is_some_and(|onto| stored.version > onto);
+    let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);
     let behind = newer && !canonical::covers(&on_published(), &draft.body);
     match drafts {
         _ if ours && says_it && behind => (on_published(), Some(Next::Store)),

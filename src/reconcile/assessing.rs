@@ -87,7 +87,6 @@ impl Run {
             let evidence = plan::Evidence {
                 base: self.journal.0.bases.get(object),
                 draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
-                onto: self.drafted.get(object).copied(),
                 desired_before: spec
                     .resources
                     .get(at % of_each)

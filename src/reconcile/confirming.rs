@@ -38,7 +38,8 @@ impl Run {
                 continue;
             }
             let id = stored.id().cloned();
-            let base = Base { version: stored.version, body, revision: self.spec.revision.clone(), id };
+            let base =
+                Base { version: stored.version, body, revision: self.spec.revision.clone(), id, onto: 0 };
             records.push(Record::Applied { object, base });
         }
         if records.is_empty() {
@@ -211,8 +212,13 @@ mod tests {
     /// A journal at rest, but for receipts that no entry proves yet: version and age.
     fn journal(owed: &[(u64, u64)]) -> Journal {
         let mut journal = Journal::default();
-        let base =
-            Base { version: 9, body: stored(9, 5, "us").body, revision: Revision::new("r1"), id: None };
+        let base = Base {
+            version: 9,
+            body: stored(9, 5, "us").body,
+            revision: Revision::new("r1"),
+            id: None,
+            onto: 0,
+        };
         journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         journal.owed.extend(owed.iter().map(|(version, age_ms)| Receipt {
             target: target(0),

@@ -272,10 +272,10 @@ impl Run {
         let mut notes = Vec::new();
         for intent in self.journal.0.unresolved.clone() {
             let mut receipts = match &intent.action {
-                IntentAction::Put { target, act: Act::Store, body, .. }
+                IntentAction::Put { target, if_match, act: Act::Store, body, .. }
                     if target.object.kind == ObjectKind::MessengerConfiguration =>
                 {
-                    records.extend(self.draft_landed(target, body, &mut notes));
+                    records.extend(self.draft_landed(target, *if_match, body, &mut notes));
                     Vec::new()
                 }
                 IntentAction::Put { target, if_match, body, act: Act::Publish, .. } => {
@@ -405,6 +405,7 @@ impl Run {
     fn draft_landed(
         &mut self,
         target: &Target,
+        if_match: Option<u64>,
         body: &Map<String, Value>,
         notes: &mut Vec<Note>,
     ) -> Option<Record> {
@@ -414,20 +415,26 @@ impl Run {
             Some(Observed::Present(stored)) => stored.draft(),
             _ => None,
         };
-        // The platform may have filled in defaults of its own.
-        let Some(draft) = draft.filter(|draft| plan::canonical::covers(body, &draft.body)) else {
+        // The platform may have filled in defaults of its own; where a person had it last, more than what was sent
+        // may be hers.
+        let is_it = |draft: &&Draft| match draft.modified_by {
+            None => plan::canonical::covers(body, &draft.body),
+            Some(_) => plan::canonical::same(body, &draft.body),
+        };
+        let Some(draft) = draft.filter(is_it) else {
             notes.push(Note::NotLanded { object, version });
             return None;
         };
         notes.push(Note::Landed { object: object.clone(), version });
-        let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft) };
+        let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft, if_match) };
         self.journal.0.absorb(record.clone());
         Some(record)
     }
 
     /// What a draft of ours holds, as the journal keeps it.
-    pub(super) fn draft_base(&self, draft: &Draft) -> Base {
+    pub(super) fn draft_base(&self, draft: &Draft, onto: Option<u64>) -> Base {
         let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
-        Base { version: at, body: Arc::clone(&draft.body), revision: self.spec.revision.clone(), id: None }
+        let (body, revision) = (Arc::clone(&draft.body), self.spec.revision.clone());
+        Base { version: at, body, revision, id: None, onto: onto.unwrap_or(0) }
     }
 }

@@ -256,6 +256,7 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
             body: stored(2, 5, "us").body,
             revision: Revision::new("r0"),
             id: None,
+            onto: 0,
         };
         journal.absorb(Record::Applied { object: target(0).object_ref(), base });
         let asked_first = if by == "us" { vec![] } else { vec![Event::Entries(Entries::default())] };
@@ -277,6 +278,7 @@ fn nothing_to_do_is_nothing_done() {
         body: stored(3, 5, "us").body,
         revision: Revision::new("r0"),
         id: None,
+        onto: 0,
     };
     journal.absorb(Record::Applied { object: target(0).object_ref(), base });
     assert_eq!(
@@ -341,6 +343,7 @@ fn applied_and_set_back(times: usize) -> Journal {
             body: stored(2, 5, "us").body,
             revision: Revision::new("r0"),
             id: None,
+            onto: 0,
         };
         journal.absorb(Record::Applied { object: target(number).object_ref(), base });
     }

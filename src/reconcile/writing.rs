@@ -346,7 +346,8 @@ impl Run {
         let ended = Record::Resolved { intent, receipts: Vec::new() };
         let mut records = vec![ended];
         if let Some(held) = stored.draft() {
-            records.push(Record::Applied { object: draft, base: self.draft_base(held) });
+            let onto = self.drafted.get(&object).copied();
+            records.push(Record::Applied { object: draft, base: self.draft_base(held, onto) });
         }
         for record in &records {
             self.journal.0.absorb(record.clone());

@@ -120,7 +120,7 @@ impl Store {
         let bases = self
             .engine
             .query(
-                "SELECT tenant, object, version, revision, body, id FROM bases
+                "SELECT tenant, object, version, revision, body, id, onto FROM bases
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
             )
             .bind(rows.clone())
@@ -134,6 +134,7 @@ impl Store {
                 body,
                 revision: Revision::new(text(&row, "revision")?),
                 id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
+                onto: number(&row, "onto")?.unsigned_abs(),
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
@@ -300,11 +301,11 @@ impl Store {
             }
             Record::Applied { object, base } => {
                 let query = self.engine.query(
-                    "INSERT INTO bases (tenant, object, version, revision, body, id)
-                     VALUES ($1, $2, $3, $4, $5, $6)
+                    "INSERT INTO bases (tenant, object, version, revision, body, id, onto)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7)
                      ON CONFLICT (tenant, object) DO UPDATE SET
                        version = excluded.version, revision = excluded.revision, body = excluded.body,
-                       id = excluded.id",
+                       id = excluded.id, onto = excluded.onto",
                 );
                 query
                     .bind(tenant)
@@ -313,6 +314,7 @@ impl Store {
                     .bind(base.revision.to_string())
                     .bind(json(&base.body)?)
                     .bind(base.id.as_deref().unwrap_or_default().to_owned())
+                    .bind(signed(base.onto))
                     .execute(&mut **transaction)
                     .await
             }

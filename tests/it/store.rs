@@ -170,7 +170,7 @@ async fn journal_is_read_back(pair: &Pair) {
     assert_eq!(open.unresolved.iter().map(|intent| intent.id).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((open.last_intent, open.reverts.len(), open.owed.len()), (2, 0, 0));
 
-    let base = Base { version: 4, body: Arc::default(), revision: Revision::new("r"), id: None };
+    let base = Base { version: 4, body: Arc::default(), revision: Revision::new("r"), id: None, onto: 0 };
     let receipts = vec![receipt(4)];
     let object = target().object_ref();
     a.append(

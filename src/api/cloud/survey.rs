@@ -29,9 +29,54 @@ const FLOWS_BY_NAME_MAX: usize = 3;
 pub(super) type Entity = Map<String, Value>;
 
 /// The configurations of an organization, by id.
-struct Configurations {
-    drafts: Vec<Entity>,
-    newest: BTreeMap<String, Entity>,
+type Configurations = BTreeMap<String, Listed>;
+
+/// A configuration of a listing.
+struct Listed {
+    name: String,
+    /// The newest published version; none where the listing does not know one.
+    version: Option<u64>,
+    /// What that holds, of a configuration that is sought.
+    body: Option<Arc<Entity>>,
+}
+
+/// Where the objects of one kind go that are sought by name.
+struct Places<'a> {
+    look: &'a Look,
+    at: BTreeMap<&'a str, usize>,
+    found: BTreeMap<usize, BTreeSet<String>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(look: &'a Look, kind: ObjectKind) -> Self {
+        let of_kind = look.sought.iter().enumerate().filter(|(_, sought)| sought.object.kind == kind);
+        let at = of_kind.map(|(at, sought)| (&*sought.object.name, at)).collect();
+        Self { look, at, found: BTreeMap::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.at.is_empty()
+    }
+
+    /// Where an entity of a listing goes; none where nobody asked for it.
+    fn of(&mut self, entity: &Entity) -> Option<usize> {
+        let (id, name) = (wire::text(entity, "id")?, wire::text(entity, "name")?);
+        let at = *self.at.get(name)?;
+        self.found.entry(at).or_default().insert(id.to_owned());
+        Some(at)
+    }
+
+    /// An error where two things go by one name.
+    fn check(&self) -> Result<(), Fault> {
+        let Some((at, ids)) = self.found.iter().find(|(_, ids)| ids.len() > 1) else { return Ok(()) };
+        let object = self.look.sought.get(*at).map(|sought| sought.object.to_string()).unwrap_or_default();
+        let message = format!(
+            "{} things in organization {} go by the name of {object}; which of them git means can't be told: rename the others",
+            ids.len(),
+            self.look.target.organization
+        );
+        Err(Fault::new(FaultKind::Rejected, message))
+    }
 }
 
 impl ReadApi {
@@ -43,41 +88,10 @@ impl ReadApi {
             let observed = self.read_one(target, object, id).await?;
             return Ok(Seen { objects: vec![observed], names: Names::new() });
         }
-        let wants = |kind: ObjectKind| look.sought.iter().any(|sought| sought.object.kind == kind);
-        let refers = |kind: ReferenceKind| look.references.iter().any(|reference| reference.kind == kind);
-        let configurations =
-            if wants(ObjectKind::MessengerConfiguration) || refers(ReferenceKind::Configuration) {
-                self.configurations(target).await?
-            } else {
-                Configurations { drafts: Vec::new(), newest: BTreeMap::new() }
-            };
-        let deployments = match wants(ObjectKind::MessengerDeployment) {
-            true => {
-                let path = format!("{DEPLOYMENTS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration");
-                self.by_cursor(target, &path, "the deployments").await?
-            }
-            false => Vec::new(),
-        };
-        let integrations = match wants(ObjectKind::OpenMessagingIntegration) {
-            true => self.by_page(target, INTEGRATIONS, "the open messaging integrations").await?,
-            false => Vec::new(),
-        };
-        let mut objects = Vec::with_capacity(look.sought.len());
-        for Sought { object, .. } in &look.sought {
-            let stored = match object.kind {
-                ObjectKind::MessengerConfiguration => match only(&configurations.drafts, target, object)? {
-                    Some(draft) => self.whole(target, &configurations, draft).await?,
-                    None => None,
-                },
-                ObjectKind::MessengerDeployment => match only(&deployments, target, object)? {
-                    Some(entity) => self.deployment(target, &configurations, entity).await?,
-                    None => None,
-                },
-                kind => only(&integrations, target, object)?
-                    .and_then(|entity| wire::unversioned(kind, entity, None)),
-            };
-            objects.push(stored.map_or(Observed::Absent, Observed::Present));
-        }
+        let mut objects = vec![Observed::Absent; look.sought.len()];
+        let configurations = self.configurations(look, &mut objects).await?;
+        self.deployments(look, &configurations, &mut objects).await?;
+        self.integrations(look, &mut objects).await?;
         let names = self.names(target, &look.references, &configurations).await?;
         Ok(Seen { objects, names })
     }
@@ -105,35 +119,103 @@ impl ReadApi {
         Ok(())
     }
 
-    async fn configurations(&self, target: &Target) -> Result<Configurations, Fault> {
+    /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
+    async fn configurations(&self, look: &Look, objects: &mut [Observed]) -> Result<Configurations, Fault> {
+        let target = &look.target;
+        let mut places = Places::new(look, ObjectKind::MessengerConfiguration);
+        let refers = look.references.iter().any(|known| known.kind == ReferenceKind::Configuration);
+        if places.is_empty() && !refers {
+            return Ok(Configurations::new());
+        }
+        let names: BTreeSet<&str> = places.at.keys().copied().collect();
+        let kept = |mut entity: Entity| {
+            if !wire::text(&entity, "name").is_some_and(|name| names.contains(name)) {
+                entity.retain(|field, _| matches!(field.as_str(), "id" | "name" | "version"));
+            }
+            entity
+        };
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
-        let drafts = self.by_cursor(target, &path, "the messenger configurations").await?;
+        let mut drafts = Vec::new();
+        let mut pages = self.pages(target, &path, "the messenger configurations");
+        while let Some(page) = pages.next().await? {
+            drafts.extend(page.into_iter().map(kept));
+        }
         let path = format!("{path}&showOnlyPublished=true");
-        let published = self.by_cursor(target, &path, "the published messenger configurations").await?;
         let mut newest: BTreeMap<String, Entity> = BTreeMap::new();
-        for entity in published {
-            let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
-            let number = wire::number(&entity);
-            if number.is_some() && newest.get(&id).is_none_or(|known| wire::number(known) < number) {
-                newest.insert(id, entity);
+        let mut pages = self.pages(target, &path, "the published messenger configurations");
+        while let Some(page) = pages.next().await? {
+            for entity in page {
+                let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
+                let number = wire::number(&entity);
+                if number.is_some() && newest.get(&id).is_none_or(|known| wire::number(known) < number) {
+                    newest.insert(id, kept(entity));
+                }
             }
         }
-        Ok(Configurations { drafts, newest })
+        let drafts = distinct(drafts);
+        let at: Vec<Option<usize>> = drafts.iter().map(|draft| places.of(draft)).collect();
+        places.check()?;
+        let mut all = Configurations::new();
+        // One by one: of large organizations there is never more than one copy.
+        for (draft, at) in drafts.into_iter().zip(at) {
+            let Some(id) = wire::text(&draft, "id").map(str::to_owned) else { continue };
+            let newest = newest.remove(&id);
+            let name = wire::text(&draft, "name").unwrap_or_default().to_owned();
+            let mut listed = Listed { name, version: newest.as_ref().and_then(wire::number), body: None };
+            if let Some(object) = at.and_then(|at| objects.get_mut(at)) {
+                // Where the list of published ones does not know it, its own list of versions decides: that
+                // nothing was published is believed from nowhere else.
+                let stored = match &newest {
+                    Some(newest) => wire::configuration(Some(newest), &draft),
+                    None => self.configuration(target, &id).await?,
+                };
+                if let Some(stored) = stored {
+                    listed.version = Some(stored.version).filter(|version| *version > 0);
+                    listed.body = Some(Arc::clone(&stored.body));
+                    *object = Observed::Present(stored);
+                }
+            }
+            all.insert(id, listed);
+        }
+        Ok(all)
     }
 
-    /// A configuration of a listing. Where the list of published ones does not know it, its own list of versions
-    /// decides: that nothing was published is believed from nowhere else.
-    async fn whole(
+    async fn deployments(
         &self,
-        target: &Target,
+        look: &Look,
         known: &Configurations,
-        draft: &Entity,
-    ) -> Result<Option<Stored>, Fault> {
-        let Some(id) = wire::text(draft, "id") else { return Ok(None) };
-        match known.newest.get(id) {
-            Some(newest) => Ok(wire::configuration(Some(newest), draft)),
-            None => self.configuration(target, id).await,
+        objects: &mut [Observed],
+    ) -> Result<(), Fault> {
+        let mut places = Places::new(look, ObjectKind::MessengerDeployment);
+        if places.is_empty() {
+            return Ok(());
         }
+        let path = format!("{DEPLOYMENTS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration");
+        let mut pages = self.pages(&look.target, &path, "the deployments");
+        while let Some(page) = pages.next().await? {
+            for entity in page {
+                let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
+                if let Some(stored) = self.deployment(&look.target, known, &entity).await? {
+                    *object = Observed::Present(stored);
+                }
+            }
+        }
+        places.check()
+    }
+
+    async fn integrations(&self, look: &Look, objects: &mut [Observed]) -> Result<(), Fault> {
+        let kind = ObjectKind::OpenMessagingIntegration;
+        let mut places = Places::new(look, kind);
+        if places.is_empty() {
+            return Ok(());
+        }
+        for entity in self.by_page(&look.target, INTEGRATIONS, "the open messaging integrations").await? {
+            let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
+            if let Some(stored) = wire::unversioned(kind, &entity, None) {
+                *object = Observed::Present(stored);
+            }
+        }
+        places.check()
     }
 
     pub(super) async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
@@ -173,12 +255,13 @@ impl ReadApi {
             Some(pinned) => {
                 let version = wire::number(pinned);
                 let id = wire::text(pinned, "id").unwrap_or_default();
-                let newest = || known.newest.get(id).filter(|newest| wire::number(newest) == version);
+                // A version holds the same for ever.
+                let newest = known.get(id).filter(|newest| version.is_some() && newest.version == version);
                 // What was expanded says more than which one it is.
-                let body = match (expanded(pinned), newest()) {
-                    (true, _) => Some(wire::body(kind, pinned)),
-                    (false, Some(newest)) => Some(wire::body(kind, newest)),
-                    (false, None) => self.version(target, id, version).await?,
+                let body = match (newest.and_then(|newest| newest.body.clone()), expanded(pinned)) {
+                    (Some(body), _) => Some(body),
+                    (None, true) => Some(wire::body(kind, pinned)),
+                    (None, false) => self.version(target, id, version).await?,
                 };
                 Some(Pinned { version, body })
             }
@@ -217,8 +300,7 @@ impl ReadApi {
                 let entity: Entity = wire::parse(&response)?;
                 match kind {
                     ObjectKind::MessengerDeployment => {
-                        let known = Configurations { drafts: Vec::new(), newest: BTreeMap::new() };
-                        self.deployment(target, &known, &entity).await?
+                        self.deployment(target, &Configurations::new(), &entity).await?
                     }
                     kind => wire::unversioned(kind, &entity, None),
                 }
@@ -239,7 +321,22 @@ impl ReadApi {
         kinds.dedup();
         for kind in kinds {
             let found = match kind {
-                ReferenceKind::Configuration => configurations.drafts.clone(),
+                ReferenceKind::Configuration => {
+                    for (id, listed) in configurations {
+                        let reference = Reference { kind, name: listed.name.as_str().into() };
+                        let Some(known) = names.get_mut(&reference) else { continue };
+                        let version = match listed.version {
+                            Some(version) => Some(version),
+                            // As with what git manages: its own list of versions decides.
+                            None => {
+                                let stored = self.configuration(target, id).await?;
+                                stored.map(|stored| stored.version).filter(|version| *version > 0)
+                            }
+                        };
+                        known.push(Named { id: id.as_str().into(), version });
+                    }
+                    continue;
+                }
                 ReferenceKind::Flow => self.flows(target, references).await?,
                 ReferenceKind::KnowledgeBase => {
                     let path = format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}");
@@ -264,15 +361,7 @@ impl ReadApi {
                     continue;
                 };
                 let Some(known) = names.get_mut(&Reference { kind, name: name.into() }) else { continue };
-                let version = match (kind, configurations.newest.get(id).and_then(wire::number)) {
-                    // As with what git manages: its own list of versions decides.
-                    (ReferenceKind::Configuration, None) => {
-                        let stored = self.configuration(target, id).await?;
-                        stored.map(|stored| stored.version).filter(|version| *version > 0)
-                    }
-                    (_, version) => version,
-                };
-                let named = Named { id: id.into(), version };
+                let named = Named { id: id.into(), version: None };
                 if !known.contains(&named) {
                     known.push(named);
                 }
@@ -397,22 +486,6 @@ impl Pages<'_> {
 /// Whether a deployment's reference to its configuration has come with what that holds.
 fn expanded(reference: &Entity) -> bool {
     reference.contains_key("messenger") || reference.contains_key("languages")
-}
-
-/// The one entity of a name; an error where there are two.
-fn only<'a>(entities: &'a [Entity], target: &Target, object: &Object) -> Result<Option<&'a Entity>, Fault> {
-    let mut found = entities.iter().filter(|entity| wire::text(entity, "name") == Some(&*object.name));
-    let first = found.next();
-    let others = found.count();
-    if others == 0 {
-        return Ok(first);
-    }
-    let message = format!(
-        "{} things in organization {} go by the name of {object}; which of them git means can't be told: rename the others",
-        others + 1,
-        target.organization
-    );
-    Err(Fault::new(FaultKind::Rejected, message))
 }
 
 /// What is inserted or deleted while a list is read may come twice.

@@ -7,6 +7,7 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::reconcile::timing::later;
 
 mod scene;
+mod walks;
 
 use scene::{Platform, Scene};
 
@@ -69,6 +70,17 @@ fn a_process_that_dies_while_what_it_made_is_not_to_be_seen_yet_makes_no_second_
             );
         }
     }
+}
+
+#[test]
+fn what_somebody_adds_to_a_draft_whose_answer_was_lost_is_hers() {
+    let mut scene = Scene::new();
+    let edit: fn(&mut Platform) = |platform| platform.person_edits_the_draft("banner", json!("hers"));
+    scene.platform.after_write.insert(1, edit);
+    scene.platform.lost.insert(1);
+    let ended = scene.run();
+    assert!(ended.starts_with("Held: Mara left a draft"), "{ended}");
+    assert_eq!(scene.writes(), ["create"]);
 }
 
 #[test]

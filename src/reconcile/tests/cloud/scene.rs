@@ -43,7 +43,16 @@ pub(super) struct Platform {
     /// Answers to these writes are lost; the writes are executed.
     pub(super) lost: BTreeSet<usize>,
     pub(super) refused: BTreeSet<usize>,
+    /// What the operator said of the drafts of others.
+    pub(super) drafts: Drafts,
+    /// Whether a run was to adopt them: what it stored and could not publish is published by a later one.
+    pub(super) adopted: bool,
+    /// What no write may do and one did.
+    pub(super) broken: Vec<String>,
 }
+
+/// A field that git leaves alone.
+pub(super) const BANNER: &str = "banner";
 
 pub(super) fn map(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
@@ -79,6 +88,69 @@ impl Platform {
         if let Some(configuration) = &mut self.configuration {
             configuration.versions.push(configuration.draft.clone());
         }
+    }
+
+    /// She gives up what is in the draft.
+    pub(super) fn person_discards(&mut self) {
+        self.clock += 1;
+        let clock = self.clock;
+        if let Some(configuration) = &mut self.configuration
+            && let Some(newest) = configuration.versions.last()
+        {
+            configuration.draft = newest.clone();
+            (configuration.drafted_at, configuration.drafted_by) = (clock, Some(mara()));
+        }
+    }
+
+    /// She lets visitors see another version.
+    pub(super) fn person_pins(&mut self, version: usize) {
+        self.clock += 1;
+        if let Some((body, modified)) = &mut self.deployment {
+            body["configuration"]["version"] = version.to_string().into();
+            *modified = self.clock;
+        }
+    }
+
+    pub(super) fn newest(&self) -> usize {
+        self.configuration.as_ref().map_or(0, |known| known.versions.len())
+    }
+
+    /// What visitors see of the field that git leaves alone.
+    fn banner(&self, deployment: &Map<String, Value>) -> Option<Value> {
+        let version: usize = deployment["configuration"]["version"].as_str()?.parse().ok()?;
+        let seen = self.configuration.as_ref()?.versions.get(version.checked_sub(1)?)?;
+        Some(seen.get(BANNER).cloned().unwrap_or_default())
+    }
+
+    /// What a write may not do, unless somebody was faster between the look and the write.
+    fn judge(&mut self, what: &str, write: &Write) {
+        let known = self.configuration.as_ref();
+        let wrong = match what {
+            "create" => known.is_some().then_some("a second configuration"),
+            "deploy" => self.deployment.is_some().then_some("a second deployment"),
+            "draft" => known.and_then(|known| {
+                let hers = known.drafted_by.is_some() && known.versions.last() != Some(&known.draft);
+                let kept = write.body.get(BANNER) == known.draft.get(BANNER);
+                let allowed = match self.drafts {
+                    Drafts::Refuse => !hers,
+                    Drafts::Adopt => !hers || kept,
+                    Drafts::Discard => true,
+                };
+                (!allowed).then_some("her draft was written over unasked")
+            }),
+            "publish" if !self.adopted => known.and_then(|known| {
+                let newest = known.versions.last()?;
+                let same = newest.get(BANNER) == known.draft.get(BANNER);
+                (!same).then_some("it takes back or along what is not ours")
+            }),
+            "pin" if self.drafts != Drafts::Adopt => {
+                let before = self.deployment.as_ref().and_then(|(body, _)| self.banner(body));
+                let after = self.banner(&write.body);
+                (before.is_some() && before != after).then_some("visitors see what nobody let them see")
+            }
+            _ => None,
+        };
+        self.broken.extend(wrong.map(|wrong| format!("write {}: {wrong}", self.writes.len() + 1)));
     }
 
     pub(super) fn observe(&mut self, object: &Object) -> Observed {
@@ -130,7 +202,8 @@ impl Platform {
 
     pub(super) fn write(&mut self, write: &Write) -> Outcome<Stored> {
         let number = self.writes.len() + 1;
-        if let Some(interfere) = self.before_write.get(&number).copied() {
+        let faster = self.before_write.get(&number).copied();
+        if let Some(interfere) = faster {
             interfere(self);
         }
         self.clock += 1;
@@ -142,6 +215,9 @@ impl Platform {
             (_, _, None) => "deploy",
             (_, _, Some(_)) => "pin",
         };
+        if faster.is_none() {
+            self.judge(what, write);
+        }
         self.writes.push(what.to_owned());
         if self.refused.contains(&number) {
             return Outcome::Rejected(Fault::new(FaultKind::Rejected, "400"));
@@ -264,6 +340,8 @@ impl Scene {
 
     /// A run whose process dies when it has done so many effects.
     pub(super) fn run_until(&mut self, effects: usize) -> String {
+        self.platform.drafts = self.drafts;
+        self.platform.adopted |= self.drafts == Drafts::Adopt;
         let mut run = Run::new(Arc::new(self.spec()), self.journal.clone());
         let mut event = Event::Begin;
         for number in 0.. {

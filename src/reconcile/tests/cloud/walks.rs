@@ -1,0 +1,160 @@
+//! Walks at random: people who interfere at any write, lost answers, refusals, processes that die. What holds in each
+//! is what [`Platform::write`](super::scene::Platform) judges, and that quiet days bring everything to rest.
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::prelude::*;
+
+use super::scene::{BANNER, configuration, deployment, map};
+use super::*;
+use crate::model::Act;
+
+type Interference = fn(&mut Platform);
+
+/// What a person does.
+const DEEDS: [Interference; 8] = [
+    |platform| {
+        let text = format!("sale {}", platform.clock);
+        platform.person_edits_the_draft(BANNER, json!(text));
+    },
+    |platform| {
+        platform.person_edits_the_draft("messenger", json!({"styles": {"primaryColor": "#990000"}}));
+    },
+    Platform::person_publishes,
+    Platform::person_discards,
+    |platform| platform.person_pins(1),
+    |platform| platform.person_pins(platform.newest()),
+    |platform| {
+        let text = format!("sale {}", platform.clock);
+        platform.person_edits_the_draft(BANNER, json!(text));
+        platform.person_publishes();
+    },
+    |platform| {
+        platform.person_edits_the_draft("messenger", json!({"styles": {"primaryColor": "#880000"}}));
+        platform.person_publishes();
+        platform.person_pins(platform.newest());
+    },
+];
+
+/// One walk: who does what at which write, and after how many effects each process dies.
+#[derive(Debug, Clone)]
+struct Walk {
+    in_sync: bool,
+    first: Vec<usize>,
+    before: BTreeMap<usize, usize>,
+    after: BTreeMap<usize, usize>,
+    lost: BTreeSet<usize>,
+    refused: BTreeSet<usize>,
+    pending: u32,
+    lives: Vec<(usize, &'static str)>,
+    drafts: Drafts,
+}
+
+fn walks() -> impl Strategy<Value = Walk> {
+    let deed = || 0..DEEDS.len();
+    let people =
+        (vec(deed(), 0..3), btree_map(1..9_usize, deed(), 0..3), btree_map(1..9_usize, deed(), 0..3));
+    let faults = (btree_set(1..9_usize, 0..2), btree_set(1..9_usize, 0..2), 0..3_u32);
+    let colours = prop::sample::select(vec!["#111111", "#222222", "#333333"]);
+    let lives = vec((0..60_usize, colours), 1..5);
+    let drafts = prop::sample::select(vec![Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Discard]);
+    (any::<bool>(), people, faults, lives, drafts).prop_map(
+        |(in_sync, (first, before, after), (lost, refused, pending), lives, drafts)| Walk {
+            in_sync,
+            first,
+            before,
+            after,
+            lost,
+            refused,
+            pending,
+            lives,
+            drafts,
+        },
+    )
+}
+
+/// Walks, then lets quiet days follow, and returns what went wrong.
+fn walk(walk: &Walk) -> Result<(), String> {
+    let mut scene = if walk.in_sync { Scene::in_sync() } else { Scene::new() };
+    for deed in &walk.first {
+        DEEDS[*deed](&mut scene.platform);
+    }
+    let deeds =
+        |at: &BTreeMap<usize, usize>| at.iter().map(|(number, deed)| (*number, DEEDS[*deed])).collect();
+    (scene.platform.before_write, scene.platform.after_write) = (deeds(&walk.before), deeds(&walk.after));
+    (scene.platform.lost, scene.platform.refused) = (walk.lost.clone(), walk.refused.clone());
+    (scene.platform.pending, scene.drafts) = (walk.pending, walk.drafts);
+    for (effects, colour) in &walk.lives {
+        scene.colour = colour;
+        scene.run_until(*effects);
+    }
+    let writes = scene.writes();
+    scene.platform.before_write.clear();
+    scene.platform.after_write.clear();
+    scene.platform.lost.clear();
+    scene.platform.refused.clear();
+    // Quiet days: as git says, or a person is asked, and what she says is done.
+    let mut ended = Vec::new();
+    for drafts in [Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Discard, Drafts::Adopt] {
+        scene.journal.reverts.clear();
+        scene.drafts = drafts;
+        ended.push(scene.run());
+        if ended.last().is_some_and(|ended| ended == "Synced") {
+            break;
+        }
+    }
+    let broken = std::mem::take(&mut scene.platform.broken);
+    let told = |scene: &Scene| {
+        format!("{writes:?} then {:?}: {ended:#?}\n{:#?}", scene.platform.writes, scene.notes)
+    };
+    if !broken.is_empty() {
+        return Err(format!("{broken:?}: {}", told(&scene)));
+    }
+    let served = scene.served().map(|(_, colour)| colour);
+    if ended.last().is_none_or(|ended| ended != "Synced") || served != Some(json!(scene.colour)) {
+        return Err(format!("it does not come to rest, {served:?} is served: {}", told(&scene)));
+    }
+    let mark = scene.platform.writes.len();
+    scene.drafts = Drafts::Refuse;
+    let again = scene.run();
+    if (again.as_str(), scene.platform.writes.len()) != ("Synced", mark) {
+        return Err(format!("it is not at rest, {again}: {}", told(&scene)));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nobody_loses_anything_unasked_and_quiet_days_bring_it_to_rest(script in walks()) {
+        walk(&script).map_err(TestCaseError::fail)?;
+    }
+}
+
+#[test]
+fn the_judge_sees_what_it_is_there_for() {
+    let edited: Interference = |platform| platform.person_edits_the_draft(BANNER, json!("hers"));
+    let sold: Interference = |platform| {
+        platform.person_edits_the_draft(BANNER, json!("hers"));
+        platform.person_publishes();
+    };
+    let nothing: Interference = |_| {};
+    let pins = |version: &str| json!({"configuration": {"version": version}});
+    let cases = [
+        (edited, configuration(), Act::Store, Some("c-1"), json!({}), "unasked"),
+        (edited, configuration(), Act::Publish, Some("c-1"), json!({}), "not ours"),
+        (nothing, configuration(), Act::Store, None, json!({}), "second configuration"),
+        (nothing, deployment(), Act::Store, None, pins("1"), "second deployment"),
+        (sold, deployment(), Act::Store, Some("d-1"), pins("2"), "let them see"),
+    ];
+    for (deed, object, act, id, body, told) in cases {
+        let mut scene = Scene::in_sync();
+        deed(&mut scene.platform);
+        let target = Target { object, ..target(0) };
+        let (deadline, id, body) = (scene.now, id.map(Into::into), Arc::new(map(body)));
+        let write = Write { target, if_match: None, body, deadline, act, id, secret: None };
+        scene.platform.write(&write);
+        let broken = &scene.platform.broken;
+        assert!(broken.len() == 1 && broken.iter().all(|broken| broken.contains(told)), "{told}: {broken:?}");
+    }
+}
