@@ -22,7 +22,7 @@ use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
 use crate::plan::guard;
-use crate::reconcile::{Run, Spec, Status, Timing};
+use crate::reconcile::{Run, Spec, Timing};
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source};
 use crate::store::Store;
 
@@ -423,15 +423,6 @@ impl Session {
             })
         });
         guard::check_run(changing.count(), self.runs.len(), &self.limits)
-    }
-
-    /// Runs that could not be planned, as tenants with a fault.
-    pub fn unplanned(&self) -> impl Iterator<Item = (&TenantName, &Fault)> {
-        let from_runs = self.runs.iter().filter_map(|run| match run.status() {
-            Some(Status::Degraded(fault)) => Some((&run.spec.tenant.name, fault)),
-            _ => None,
-        });
-        from_runs.chain(self.failed.iter().map(|(name, fault)| (name, fault)))
     }
 }
 

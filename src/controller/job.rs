@@ -182,6 +182,7 @@ impl Watcher for Seat<'_> {
             Note::ForeignEdit { .. }
             | Note::Overwrote { .. }
             | Note::Mixed { .. }
+            | Note::LeftOut { .. }
             | Note::GaveUp { .. }
             | Note::Unclear { .. } => {
                 tracing::warn!(%tenant, "{told}");

@@ -66,7 +66,8 @@ impl Run {
         self.query(0, deadline, now)
     }
 
-    /// The receipts of this run, then those of earlier ones that no entry proves yet.
+    /// The receipts of this run, then those of earlier ones that no entry proves yet; of what is left out, a later
+    /// run asks.
     fn to_prove(&self) -> Vec<Receipt> {
         let mut receipts = self.receipts.clone();
         for owed in &self.journal.0.owed {
@@ -74,6 +75,7 @@ impl Run {
                 receipts.push(owed.clone());
             }
         }
+        receipts.retain(|receipt| !self.is_left_out(&receipt.target.organization));
         receipts
     }
 
@@ -156,7 +158,8 @@ impl Run {
     /// not.
     fn keep_confirmation(&mut self, mut found: Confirmation) {
         if !self.receipts.is_empty() {
-            found.receipts.truncate(self.receipts.len());
+            let own = self.receipts.iter().filter(|own| !self.is_left_out(&own.target.organization));
+            found.receipts.truncate(own.count());
             self.confirmation = Some(found);
         }
     }

@@ -48,7 +48,8 @@ impl Run {
                 let asked_at = self.sent_at(intent);
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
             }
-            Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
+            // It is the primary's organization that runs jobs.
+            Verdict::Wait { retry_after_ms, fault } => self.wait_after(0, intent, retry_after_ms, fault, now),
             // Whatever the answer was: a job that was taken on goes on copying on its own.
             Verdict::Settle { fault, running: _ } => {
                 self.job_tried = true;

@@ -22,6 +22,7 @@ mod assessing;
 mod confirming;
 mod copying;
 mod event;
+mod leaving;
 mod note;
 mod reading;
 mod status;
@@ -108,6 +109,8 @@ pub enum After {
     WaitUntil(Timestamp),
     /// End the run.
     Settle(Status),
+    /// Go on without the organization of the n-th target.
+    LeaveOut(usize, Fault),
 }
 
 /// Where a run is.
@@ -207,8 +210,10 @@ pub struct Run {
     pub phase: Phase,
     /// What the journal holds.
     pub journal: JournalState,
-    /// Every object of every organization, the primary's first.
+    /// Every object of every organization that is not left out, the primary's first.
     pub targets: Arc<[Target]>,
+    /// Why organizations were left out.
+    left_out: Vec<Fault>,
     /// What has to be looked up by name in each organization.
     pub references: Arc<BTreeSet<Reference>>,
     /// What was read in this round, in the order of `targets`.
@@ -315,6 +320,7 @@ impl Run {
         };
         Self {
             targets: spec.tenant.targets().flat_map(of).collect(),
+            left_out: Vec::new(),
             references: Arc::new(plan::resolve::references(&spec.resources)),
             spec,
             phase: Phase::Fresh,
@@ -397,7 +403,7 @@ impl Run {
     }
 
     fn settle(mut self, status: Status) -> Step {
-        self.phase = Phase::Settled(status);
+        self.phase = Phase::Settled(self.of_every_region(status));
         Step::stop(self)
     }
 
@@ -446,7 +452,7 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_again(),
         (Phase::Reading(span), Event::Observed(seen)) => run.observed(span, seen, now),
-        (Phase::Reading(_), Event::Failed(fault)) => run.read_failed(fault, now),
+        (Phase::Reading(span), Event::Failed(fault)) => run.read_failed(span.from, fault, now),
         (Phase::Resolving, Event::Saved) => run.assess(now),
         (Phase::Attributing, Event::Entries(page)) => run.attributed(page.entries, now),
         (Phase::Attributing, Event::Failed(fault)) => {

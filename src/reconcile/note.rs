@@ -151,6 +151,11 @@ pub enum Note {
         /// Where.
         object: ObjectRef,
     },
+    /// The run goes on without a region.
+    LeftOut {
+        /// Which, and why.
+        fault: Fault,
+    },
     /// The run ended on a fault.
     GaveUp {
         /// The fault.
@@ -249,7 +254,7 @@ impl fmt::Display for Note {
             Note::Mixed { reason } => f.write_str(reason),
             Note::Stored { object } => write!(f, "{object}: the draft is stored"),
             Note::NotReady { object } => write!(f, "waiting for {object} to become active"),
-            Note::GaveUp { fault } => write!(f, "{fault}"),
+            Note::LeftOut { fault } | Note::GaveUp { fault } => write!(f, "{fault}"),
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
         }
     }

@@ -89,7 +89,7 @@ impl Run {
         if targets.len() != seen.objects.len() {
             return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
         }
-        for (target, observed) in targets.iter().zip(&seen.objects) {
+        for (at, (target, observed)) in (span.from..).zip(targets.iter().zip(&seen.objects)) {
             let known = match self.floor(&target.object_ref(), observed) {
                 Some(known) if observed.version().is_none_or(|version| version < known) => known,
                 _ => match self.draft_floor(target, observed) {
@@ -105,10 +105,12 @@ impl Run {
                 ),
             );
             let note = Note::Stale { object: target.object_ref(), known };
-            return self.look_again(target, fault, now).noting(note);
+            return self.look_again(at, fault, now).noting(note);
         }
-        self.tally.faults = 0;
-        self.tally.throttles = 0;
+        // A round is as good as its last answer: that the first ones of each come says nothing of the others.
+        if span.to >= span.end {
+            (self.tally.faults, self.tally.throttles) = (0, 0);
+        }
         let alone = self.focus.is_some();
         for (at, observed) in (span.from..).zip(seen.objects) {
             match self.observed.get_mut(at) {
@@ -219,9 +221,9 @@ impl Run {
         Some(Note::Served { object, region: target.region, latency_ms })
     }
 
-    pub(super) fn read_failed(self, fault: Fault, now: Timestamp) -> Step {
+    pub(super) fn read_failed(self, at: usize, fault: Fault, now: Timestamp) -> Step {
         match fault.kind {
-            FaultKind::Transient | FaultKind::Throttled => self.try_again(fault, now),
+            FaultKind::Transient | FaultKind::Throttled => self.try_again(at, fault, now),
             FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => {
                 self.degrade(fault)
             }
@@ -229,21 +231,22 @@ impl Run {
     }
 
     /// Reads again what was made a moment ago: for as long as that may take to show, it is no failure.
-    fn look_again(mut self, target: &Target, fault: Fault, now: Timestamp) -> Step {
+    fn look_again(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let appear_ms = u64::from(self.spec.timing.appear_ms);
         let timing = self.spec.timing;
-        match self.made.get_mut(&target.object_ref()) {
+        let object = self.targets.get(at).map(Target::object_ref);
+        match object.and_then(|object| self.made.get_mut(&object)) {
             Some(made) if elapsed_ms(made.at, now) < appear_ms => {
                 let wait_ms = timing.poll(made.polls);
                 made.polls += 1;
                 self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)))
             }
-            _ => self.try_again(fault, now),
+            _ => self.try_again(at, fault, now),
         }
     }
 
-    /// Waits, then starts a new round; gives up after too many failures in a row.
-    pub(super) fn try_again(mut self, fault: Fault, now: Timestamp) -> Step {
+    /// Waits, then starts a new round; after too many failures in a row, one without the organization that fails.
+    fn try_again(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let timing = self.spec.timing;
         let throttled = fault.kind == FaultKind::Throttled;
         let counter = if throttled { &mut self.tally.throttles } else { &mut self.tally.faults };
@@ -253,7 +256,7 @@ impl Run {
         let wait_ms = self.wait_ms(attempt, fault.retry_after_ms);
         // The server may ask for longer than a run lasts: then this run ends, and a later one comes back.
         if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
-            return self.degrade(fault);
+            return self.leave_out(at, fault);
         }
         let note = if throttled { Note::Throttled { wait_ms } } else { Note::Retrying { fault, wait_ms } };
         let until = later(now, wait_ms);
@@ -271,6 +274,10 @@ impl Run {
         let mut records = Vec::new();
         let mut notes = Vec::new();
         for intent in self.journal.0.unresolved.clone() {
+            if matches!(&intent.action, IntentAction::Put { target, .. } if self.is_left_out(&target.organization))
+            {
+                continue;
+            }
             let mut receipts = match &intent.action {
                 IntentAction::Put { target, if_match, act: Act::Store, body, .. }
                     if target.object.kind == ObjectKind::MessengerConfiguration =>

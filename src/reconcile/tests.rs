@@ -17,7 +17,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) fn target(number: usize) -> Target {
     Target {
         organization: OrganizationId::new(format!("org-{number}")),
-        region: [Region::EuWest1, Region::UsEast1][number],
+        region: [Region::EuWest1, Region::UsEast1, Region::ApSouth1][number],
         credentials: CredentialsName::new("main"),
         object: Object::web_messaging(),
     }
@@ -467,3 +467,4 @@ fn an_event_out_of_place_changes_nothing() {
 
 mod cloud;
 mod endings;
+mod leaving;

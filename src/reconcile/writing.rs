@@ -63,19 +63,26 @@ impl Run {
         if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
             return self.settle(Status::Contested(reason));
         }
+        let due = replicate::due(&plan, self.spec.tenant.dialect, self.job_tried);
         let timing = self.spec.timing;
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
         {
             let failed = self.tally.write_faults + self.tally.write_throttles;
-            return self.degrade(Fault::new(
-                FaultKind::Transient,
-                format!("{failed} writes in a row came to nothing, although reading works"),
-            ));
+            let message = format!("{failed} writes in a row came to nothing, although reading works");
+            let fault = Fault::new(FaultKind::Transient, message);
+            let at = match &due {
+                Some(Work::Put(target) | Work::Wait(target)) => self.place_of(&target.target),
+                Some(Work::Job { .. }) | None => None,
+            };
+            return match at {
+                Some(at) => self.leave_out(at, fault),
+                None => self.degrade(fault),
+            };
         }
         if let Some(reason) = self.stuck(&plan.targets) {
             return self.settle(Status::Held(reason));
         }
-        match replicate::due(&plan, self.spec.tenant.dialect, self.job_tried) {
+        match due {
             None => self.keep(now),
             Some(Work::Put(target)) => self.put(target, now),
             Some(Work::Wait(target)) => self.await_ready(target, now),
@@ -155,6 +162,7 @@ impl Run {
     /// Looks again at what the platform is not done with, for as long as that may take.
     fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
         let object = target.target.object_ref();
+        let at = self.place_of(&target.target);
         // What somebody else wrote is waited for as well, and is none of ours for that.
         let waited = self.waiting.entry(object.clone()).or_insert((now, 0));
         let (since, polls) = *waited;
@@ -162,9 +170,13 @@ impl Run {
         if elapsed_ms(since, now) >= u64::from(self.spec.timing.ready_ms) {
             let message =
                 format!("{} is still not active after {} ms", target.target, elapsed_ms(since, now));
-            return self.degrade(Fault::new(FaultKind::Transient, message));
+            let fault = Fault::new(FaultKind::Transient, message);
+            return match at {
+                Some(at) => self.leave_out(at, fault),
+                None => self.degrade(fault),
+            };
         }
-        self.focus = self.place_of(&target.target);
+        self.focus = at;
         let wait_ms = self.spec.timing.poll(polls);
         let step = self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)));
         // Once: it is like that after every write.
@@ -263,6 +275,7 @@ impl Run {
             After::Read => self.read_again(),
             After::WaitUntil(until) => self.go(Phase::Waiting, Effect::WakeAt(until)),
             After::Settle(status) => self.settle(status),
+            After::LeaveOut(at, fault) => self.leave_out(at, fault),
         }
     }
 
@@ -310,7 +323,10 @@ impl Run {
                 self.tally.conflicts += 1;
                 self.close(intent, Vec::new(), After::Read).noting(Note::Conflict { object })
             }
-            Verdict::Wait { retry_after_ms, fault } => self.wait_after(intent, retry_after_ms, fault, now),
+            Verdict::Wait { retry_after_ms, fault } => {
+                let at = self.place_of(&write.target).unwrap_or(0);
+                self.wait_after(at, intent, retry_after_ms, fault, now)
+            }
             Verdict::Settle { fault, running } => {
                 self.wait_out(intent, running, Note::AnswerLost { object, fault }, now)
             }
@@ -391,9 +407,11 @@ impl Run {
         Some(Note::Overwrote { object: object.clone(), seen, made })
     }
 
-    /// Not executed: the intent ends here, and the next attempt starts with a read.
+    /// Not executed: the intent ends here, and the next attempt starts with a read. After too many in a row there is
+    /// none for the organization of the n-th target.
     pub(super) fn wait_after(
         mut self,
+        at: usize,
         intent: IntentId,
         retry_after_ms: Option<u64>,
         fault: Option<Fault>,
@@ -420,9 +438,7 @@ impl Run {
                     "the rate limit refused the write too often or for too long",
                 )
             });
-            return self
-                .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
-                .noting(Note::GaveUp { fault });
+            return self.close(intent, Vec::new(), After::LeaveOut(at, fault));
         }
         let note = match fault {
             Some(fault) => Note::Retrying { fault, wait_ms },

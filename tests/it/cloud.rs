@@ -23,8 +23,8 @@ use crate::support::{CLIENT_ID, Ran, Running, SECRET, Stage, organization, ran};
 /// Who edits behind genesync's back, and as whom the platform knows her.
 pub const MARA: &str = "Mara Ionescu";
 /// Names of credentials, by organization.
-const CREDENTIALS: [(&str, &str); 2] = [("main", CLIENT_ID), ("us", "client-us")];
-const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+const CREDENTIALS: [(&str, &str); 3] = [("main", CLIENT_ID), ("us", "client-us"), ("ap", "client-ap")];
+const REGIONS: [&str; 3] = ["eu-west-1", "us-east-1", "ap-south-1"];
 
 /// On top of the stage's own: what is over when the platform says so may take its time on a busy machine.
 const SETTINGS: [&str; 6] = [
@@ -39,7 +39,7 @@ const SETTINGS: [&str; 6] = [
 /// Where a process dies, or an answer is lost: how long it may have been under way is waited out.
 pub const QUICK: [&str; 2] = ["timing.write-ms = 800", "timing.lease-ms = 900"];
 
-/// One tenant, `acme`, of one or two organizations, which are empty but for a flow.
+/// One tenant, `acme`, of one to three organizations, which are empty but for a flow.
 pub struct Cloud {
     pub stage: Stage,
     organizations: u32,
@@ -76,15 +76,20 @@ pub fn files(organizations: u32, colour: &str, more: &[&str]) -> Vec<(String, St
     let head = |kind: &str, name: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n")
     };
-    let replica = format!(
-        "  replicas: [{{organizationId: {}, region: us-east-1, credentials: us}}]\n",
-        organization(2)
-    );
+    let replicas: Vec<String> = (2..=organizations)
+        .zip(REGIONS.iter().zip(CREDENTIALS).skip(1))
+        .map(|(number, (region, (credentials, _)))| {
+            format!(
+                "{{organizationId: {}, region: {region}, credentials: {credentials}}}",
+                organization(number)
+            )
+        })
+        .collect();
     let tenant = format!(
-        "{}  api: cloud\n  organizationId: {}\n  region: eu-west-1\n  credentials: main\n{}  sync: {{mode: enforce}}\n",
+        "{}  api: cloud\n  organizationId: {}\n  region: eu-west-1\n  credentials: main\n  replicas: [{}]\n  sync: {{mode: enforce}}\n",
         head("Tenant", "acme"),
         organization(1),
-        if organizations > 1 { replica.as_str() } else { "" }
+        replicas.join(", ")
     );
     let more: String = more.iter().map(|line| format!("  {line}\n")).collect();
     let messenger = format!(

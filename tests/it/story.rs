@@ -183,6 +183,23 @@ fn replication_that_fails_in_one_region_is_shown_and_repaired_there() {
 }
 
 #[test]
+fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_does() {
+    let stage = Stage::applied(&[tenant("acme", &[1, 2, 3], &delay(1))]);
+    stage.commit(&tenant("acme", &[1, 2, 3], &delay(2)));
+    let fault = json!({"match": {"organizationId": organization(2)}, "times": 0, "do": {"status": 503}});
+    stage.control("POST", "faults", &json!({"faults": [fault]}));
+    let ran = stage.genesync(&["apply"]).expect(7);
+    let told = format!("us-east-1 (organization {}) is left out", organization(2));
+    assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&told), "{}", ran.stdout);
+    let live = |number: u32| stage.live(number).1["greetings"]["delayMs"].clone();
+    assert_eq!([live(1), live(2), live(3)], [2, 1, 2]);
+    stage.control("DELETE", "faults", &Value::Null);
+    let mark = stage.mark();
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(([live(1), live(2), live(3)], stage.writes(mark).len()), ([json!(2), json!(2), json!(2)], 1));
+}
+
+#[test]
 fn a_replica_with_fields_of_its_own_is_written_and_never_copied_over() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2, 3], &delay(1))]);
     stage.edit(2, &json!({"regional": {"notice": "hello"}}));

@@ -48,6 +48,8 @@ pub struct Script {
     pub store_failure: u64,
     /// The lease runs out and another process takes over.
     pub lease: u64,
+    /// An organization answers nothing for a while.
+    pub outage: u64,
     /// Effects performed before the world heals.
     pub steps: u64,
     /// Organizations besides the primary.
@@ -80,6 +82,7 @@ impl Script {
             steps: 30 + dice.below(90),
             replicas: dice.below(3) as usize,
             lease: 0,
+            outage: 0,
             unenforced: false,
             asks_git: false,
         };
@@ -87,6 +90,7 @@ impl Script {
         script.lease = if dice.percent(50) { 1 + dice.below(10) } else { 0 };
         script.unenforced = dice.percent(30);
         script.asks_git = dice.percent(50);
+        script.outage = if dice.percent(40) { 1 + dice.below(6) } else { 0 };
         script
     }
 }

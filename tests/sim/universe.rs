@@ -12,7 +12,7 @@ use genesync::emulator::{
     self, Actor, Fault as Script_, FaultAction, FaultMatch, Handled, Seed, SettingsPatch, World,
 };
 use genesync::model::plan::Limits;
-use genesync::model::record::Journal;
+use genesync::model::record::{Intent, IntentAction, Journal};
 use genesync::model::{
     CredentialsName, Desired, Fault, FaultKind, Mode, OrganizationId, Outcome, Receipt, Record, Region,
     Resource, Revision, Target, Tenant, TenantName, Versions,
@@ -60,7 +60,9 @@ const KINDS: &[&str] = &[
     "job failure",
     "gone over",
     "landed late",
+    "left out",
     "lease lost",
+    "outage",
     "server error",
     "stale",
     "store failure",
@@ -108,6 +110,9 @@ pub struct Universe {
     dice: Dice,
     people: Dice,
     processes: Dice,
+    outages: Dice,
+    /// The organization that answers nothing until then.
+    dark: Option<(String, Timestamp)>,
     now: Timestamp,
     world: World,
     /// The newest fencing token.
@@ -187,6 +192,8 @@ impl Universe {
             mutant,
             people: Dice::new(seed, 3),
             processes: Dice::new(seed, 4),
+            outages: Dice::new(seed, 5),
+            dark: None,
             fence: 1,
             former: None,
             commit: 0,
@@ -311,12 +318,14 @@ impl Universe {
             job_failure: 0,
             store_failure: 0,
             lease: 0,
+            outage: 0,
             steps,
             replicas,
             unenforced,
             asks_git,
         };
         self.world.clear_faults();
+        self.dark = None;
     }
 
     fn spec(&self) -> Spec {
@@ -361,6 +370,7 @@ impl Universe {
                 self.overwrote.insert(object.organization.to_string());
             }
             Note::Conflict { .. } => self.counts.hit("conflict"),
+            Note::LeftOut { .. } => self.counts.hit("left out"),
             Note::OutOfPlace { event } => return self.fail(format!("the event {event} came out of place")),
             _ => {}
         }
@@ -462,7 +472,7 @@ impl Universe {
                 Event::JobAnswered(Outcome::Unsent(Fault::new(FaultKind::Transient, "too late")))
             }
             Effect::Write(write) => {
-                self.demand_intent()?;
+                self.demand_intent(std::slice::from_ref(&write.target))?;
                 let mut operation = webchat::write(&write);
                 if self.mutant == Mutant::NoIfMatch {
                     operation.if_match = self
@@ -486,7 +496,7 @@ impl Universe {
                 Event::Answered(outcome)
             }
             Effect::StartJob(start) => {
-                self.demand_intent()?;
+                self.demand_intent(&start.targets)?;
                 if self.dice.percent(self.script.job_failure) {
                     self.counts.hit("job failure");
                     let targets =
@@ -581,6 +591,10 @@ impl Universe {
     ) -> Result<Response, (Fault, bool)> {
         let lost = |what: &str| Fault::new(FaultKind::Transient, what.to_owned());
         let mutates = operation.verb.mutates();
+        if self.is_dark(operation) {
+            self.say(format!("{} finds nobody", operation.verb.method()));
+            return Err((lost("connection refused"), false));
+        }
         if self.dice.percent(self.script.drop_before) {
             self.counts.hit("drop before");
             self.say(format!("{} never leaves", operation.verb.method()));
@@ -647,6 +661,24 @@ impl Universe {
         Ok(response)
     }
 
+    /// Whether the organization that is asked answers nothing for now.
+    fn is_dark(&mut self, operation: &Operation) -> bool {
+        if self.dark.as_ref().is_some_and(|(_, until)| self.now >= *until) {
+            self.dark = None;
+        }
+        if self.dark.is_none() && self.outages.percent(self.script.outage) {
+            let organization = format!("org-{}", self.outages.below(1 + self.tenant.replicas.len() as u64));
+            let until = self.now + SignedDuration::from_millis(2_000 + self.outages.below(30_000) as i64);
+            self.say(format!("{organization} is down until {until}"));
+            self.dark = Some((organization, until));
+        }
+        let dark = self.dark.as_ref().is_some_and(|(dark, _)| operation.path.contains(dark.as_str()));
+        if dark {
+            self.counts.hit("outage");
+        }
+        dark
+    }
+
     fn canned(&mut self, operation: &Operation, status: u16, retry_after_ms: Option<u64>) -> Response {
         Response {
             status,
@@ -698,13 +730,21 @@ impl Universe {
         token
     }
 
-    /// The intent of a write is durable before the write leaves.
-    fn demand_intent(&self) -> Result<(), String> {
-        let open = self.journal().unresolved.len();
-        if open == 1 || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
+    /// The intent of a write is durable before the write leaves, and no other is open; but for writes to
+    /// organizations that don't answer and that are left alone for now.
+    fn demand_intent(&self, targets: &[Target]) -> Result<(), String> {
+        let open = self.journal().unresolved;
+        let elsewhere = |intent: &&Intent| match &intent.action {
+            IntentAction::Put { target, .. } => {
+                !targets.iter().any(|known| known.organization == target.organization)
+            }
+            IntentAction::Job { .. } => false,
+        };
+        let left_alone = open.iter().filter(elsewhere).count();
+        if open.len() - left_alone == 1 || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
             return Ok(());
         }
-        self.fail(format!("a write leaves with {open} open intents in the journal"))
+        self.fail(format!("a write leaves with {} open intents in the journal", open.len()))
     }
 
     /// A write of ours changes managed fields only: it was made from what it went over.

@@ -202,10 +202,13 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
 }
 
 fn planned(run: &Run) -> TenantPlan {
-    let error = run.status().and_then(Status::reason);
+    // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
+    let left_out = run.left_out().map(|fault| fault.to_string());
+    let state = if run.plan.is_some() && left_out.is_none() { "planned" } else { "failed" };
+    let error = run.status().and_then(Status::reason).or(left_out);
     TenantPlan {
         tenant: run.spec.tenant.name.to_string(),
-        state: if run.plan.is_some() { "planned" } else { "failed" },
+        state,
         mode: Some(run.spec.tenant.mode.name()),
         digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
         targets: targets(run),

@@ -1,8 +1,8 @@
-//! Two organizations, one of which is not well.
+//! Organizations of one tenant, one of which is not well.
 
 use serde_json::json;
 
-use super::{Cloud, served};
+use super::{Cloud, QUICK, each, served};
 use crate::support::organization;
 
 #[test]
@@ -58,4 +58,36 @@ fn each_region_has_its_own_drift_draft_and_ids() {
     cloud.apply(&["--draft", "discard"]).expect(0);
     assert_eq!((cloud.served(1), cloud.served(2)), (served(2, "#222222"), served(4, "#222222")));
     cloud.is_at_rest();
+}
+
+#[test]
+fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_does() {
+    // Down from the start, or since a write whose answer nobody heard.
+    each(&[false, true], |since_a_write| {
+        let cloud = Cloud::applied(3);
+        cloud.configure(&QUICK);
+        cloud.commit("#222222");
+        let mark = cloud.mark();
+        if *since_a_write {
+            cloud.crash("C08:4");
+        }
+        cloud.fault(json!({"match": {"organizationId": organization(2)}, "times": 0, "do": {"status": 503}}));
+        let told = format!("us-east-1 (organization {}) is left out", organization(2));
+        let planned = cloud.plan().expect(7);
+        assert!(planned.stdout.contains(&told), "{}", planned.stdout);
+        let ran = cloud.apply(&[]).expect(7);
+        assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&told), "{}", ran.stdout);
+        let now = [cloud.served(1), cloud.served(2), cloud.served(3)];
+        assert_eq!(now, [served(2, "#222222"), served(1, "#111111"), served(2, "#222222")]);
+        let steps = ["draft", "publish", "pin"];
+        let (done, owed) = steps.split_at(usize::from(*since_a_write));
+        assert_eq!(cloud.writes(2, mark), done);
+        cloud.no_faults();
+        let mark = cloud.mark();
+        cloud.apply(&[]).expect(0);
+        assert_eq!(cloud.writes(2, mark), owed);
+        assert!(cloud.writes(1, mark).is_empty() && cloud.writes(3, mark).is_empty());
+        assert_eq!(cloud.served(2), served(2, "#222222"));
+        cloud.is_at_rest();
+    });
 }

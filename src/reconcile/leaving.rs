@@ -1,0 +1,62 @@
+//! Leaving out: a region that does not answer for long holds up no other region of its tenant.
+//!
+//! The primary is never left out: what it is not known to take is carried nowhere else.
+
+use super::{Note, Run, Status, Step};
+use crate::model::record::{Intent, IntentAction};
+use crate::model::{Fault, OrganizationId};
+
+impl Run {
+    /// Goes on without the organization of the n-th target; ends the run where that can't be done. What is
+    /// unresolved there stays so in the journal, for the run that reads it again.
+    pub(super) fn leave_out(mut self, at: usize, fault: Fault) -> Step {
+        let Some(target) = self.targets.get(at).cloned() else { return self.degrade(fault) };
+        let organization = &target.organization;
+        let is_primary = *organization == self.spec.tenant.primary.organization;
+        // What a job of unknown outcome copied elsewhere is told by reading all that it was to copy to.
+        if is_primary || self.journal.0.unresolved.iter().any(|open| is_job_to(open, organization)) {
+            return self.degrade(fault);
+        }
+        self.targets =
+            self.targets.iter().filter(|known| known.organization != *organization).cloned().collect();
+        let tally = &mut self.tally;
+        (tally.faults, tally.throttles, tally.write_faults, tally.write_throttles) = (0, 0, 0, 0);
+        let message =
+            format!("{} (organization {organization}) is left out: {}", target.region, fault.message);
+        let fault = Fault { message, ..fault };
+        self.left_out.push(fault.clone());
+        self.read_all().noting(Note::LeftOut { fault })
+    }
+
+    /// Whether an organization is none that this run goes on with.
+    pub(super) fn is_left_out(&self, organization: &OrganizationId) -> bool {
+        !self.left_out.is_empty() && !self.targets.iter().any(|target| target.organization == *organization)
+    }
+
+    /// Why the tenant is not in sync although everything is that was read; none where all of it was.
+    pub fn left_out(&self) -> Option<Fault> {
+        let first = self.left_out.first()?;
+        let told = self.left_out.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
+        let retry_after_ms = self.left_out.iter().filter_map(|fault| fault.retry_after_ms).min();
+        Some(Fault { retry_after_ms, ..Fault::new(first.kind, told) })
+    }
+
+    /// A status that speaks of every region: none is well while one is not known.
+    pub(super) fn of_every_region(&self, status: Status) -> Status {
+        match (status, self.left_out()) {
+            (Status::Synced | Status::OutOfSync | Status::Drifted | Status::Unconfirmed(_), Some(fault)) => {
+                Status::Degraded(fault)
+            }
+            (status, _) => status,
+        }
+    }
+}
+
+fn is_job_to(open: &Intent, organization: &OrganizationId) -> bool {
+    match &open.action {
+        IntentAction::Job { targets } => {
+            targets.iter().any(|(target, _)| target.organization == *organization)
+        }
+        IntentAction::Put { .. } => false,
+    }
+}
