@@ -208,21 +208,14 @@ impl Run {
 mod tests {
     use super::*;
     use crate::model::record::Journal;
-    use crate::model::{Actor, ActorKind, Mode, Outcome, Receiver, Revision};
+    use crate::model::{Actor, ActorKind, Mode, Outcome, Receiver};
     use crate::reconcile::Event;
-    use crate::reconcile::tests::{after, fault, now, run_with, seen, sent, stored, target};
+    use crate::reconcile::tests::{after, applied, fault, now, run_with, seen, sent, stored, target};
 
     /// A journal at rest, but for receipts that no entry proves yet: version and age.
     fn journal(owed: &[(u64, u64)]) -> Journal {
         let mut journal = Journal::default();
-        let base = Base {
-            version: 9,
-            body: stored(9, 5, "us").body,
-            revision: Revision::new("r1"),
-            id: None,
-            onto: 0,
-        };
-        journal.absorb(Record::Applied { object: target(0).object_ref(), base });
+        journal.absorb(applied(0, 9));
         journal.owed.extend(owed.iter().map(|(version, age_ms)| Receipt {
             target: target(0),
             from_version: Some(version - 1),

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::record::{Intent, IntentAction, Revert};
 use crate::model::write::{JobTarget, JobTargetStatus};
 use crate::model::{
-    Act, Actor, ActorKind, CredentialsName, FaultKind, Object, Outcome, Record, Region, Seen, Stored,
+    Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Object, Outcome, Record, Region, Seen, Stored,
     TenantName,
 };
 
@@ -32,6 +32,13 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
         modified_by: Some(Actor { id: by.into(), name: String::new(), kind: ActorKind::Client }),
         cloud: None,
     }
+}
+
+/// What git says was in force in an organization as of a version.
+pub(super) fn applied(number: usize, version: u64) -> Record {
+    let body = stored(version, 5, "us").body;
+    let base = Base { version, body, revision: Revision::new("r0"), id: None, onto: 0 };
+    Record::Applied { object: target(number).object_ref(), base }
 }
 
 pub(super) fn seen(version: u64, delay: u64) -> Event {
@@ -251,14 +258,7 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
     let watched = |by: &str| {
         let observed = Event::Observed(Seen::from(Observed::Present(stored(3, 1, by))));
         let mut journal = Journal::default();
-        let base = crate::model::Base {
-            version: 2,
-            body: stored(2, 5, "us").body,
-            revision: Revision::new("r0"),
-            id: None,
-            onto: 0,
-        };
-        journal.absorb(Record::Applied { object: target(0).object_ref(), base });
+        journal.absorb(applied(0, 2));
         let asked_first = if by == "us" { vec![] } else { vec![Event::Entries(Entries::default())] };
         let events = [vec![Event::Begin, observed], asked_first, vec![Event::Proceed]].concat();
         after(run_with(0, Mode::Watch, journal), events).1
@@ -273,14 +273,7 @@ fn a_watched_tenant_is_told_of_and_left_alone() {
 #[test]
 fn nothing_to_do_is_nothing_done() {
     let mut journal = Journal::default();
-    let base = crate::model::Base {
-        version: 3,
-        body: stored(3, 5, "us").body,
-        revision: Revision::new("r0"),
-        id: None,
-        onto: 0,
-    };
-    journal.absorb(Record::Applied { object: target(0).object_ref(), base });
+    journal.absorb(applied(0, 3));
     assert_eq!(
         after(run_with(0, Mode::Enforce, journal), vec![Event::Begin, seen(3, 5), Event::Proceed]).1,
         "Synced"
@@ -338,14 +331,7 @@ fn seen_by_them(version: u64, delay: u64) -> Event {
 fn applied_and_set_back(times: usize) -> Journal {
     let mut journal = Journal::default();
     for number in 0..2 {
-        let base = crate::model::Base {
-            version: 2,
-            body: stored(2, 5, "us").body,
-            revision: Revision::new("r0"),
-            id: None,
-            onto: 0,
-        };
-        journal.absorb(Record::Applied { object: target(number).object_ref(), base });
+        journal.absorb(applied(number, 2));
     }
     let revert = Revert {
         object: target(0).object_ref(),
