@@ -9,3 +9,6 @@ ALTER TABLE bases ADD COLUMN id TEXT NOT NULL DEFAULT '';
 
 -- Which version was the newest when a draft of ours was stored: what came after it, the draft does not know.
 ALTER TABLE bases ADD COLUMN onto BIGINT NOT NULL DEFAULT 0;
+
+-- What became of its write: written, not executed, unknown; empty while it has no end, and for those of before.
+ALTER TABLE intents ADD COLUMN ending TEXT NOT NULL DEFAULT '';

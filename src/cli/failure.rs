@@ -184,6 +184,12 @@ impl From<StoreError> for Failure {
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Failure::new(Exit::Outside, fault.to_string())
+        let failure = Failure::new(Exit::Outside, fault.to_string());
+        match fault.kind {
+            FaultKind::Denied => {
+                failure.hint("`genesync doctor --permissions` lists what a client has to be allowed")
+            }
+            _ => failure,
+        }
     }
 }

@@ -22,8 +22,10 @@ pub enum Record {
     Resolved {
         /// The intent.
         intent: IntentId,
-        /// The receipts that it led to: none when it was refused or never landed.
+        /// The receipts that it led to: none where it was refused, never landed, or stored a draft.
         receipts: Vec<Receipt>,
+        /// What became of its write.
+        ending: Ending,
     },
     /// What an object was seen to be after a write of ours.
     Applied {
@@ -41,6 +43,43 @@ pub enum Record {
         /// The entry's id.
         entry: String,
     },
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// It was executed.
+    Written,
+    /// It was refused, or did not arrive.
+    NotExecuted,
+    /// Its answer was lost, and what was read back later does not tell.
+    Unknown,
+}
+
+impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 3] = [Self::Written, Self::NotExecuted, Self::Unknown];
+
+    /// The words for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::NotExecuted => "not executed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was there when a write was planned and would be lost by it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Over {
+    /// What the object, or its draft, held.
+    pub body: Arc<Map<String, Value>>,
+    /// Who had changed it last, where that was not we ourselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// A write that is about to leave, or may have left.
@@ -92,10 +131,10 @@ pub enum IntentAction {
         /// What it does.
         #[serde(default)]
         act: Act,
-        /// What was there when it was planned and would be lost by it: kept for whoever misses it. Of the
-        /// `cloud` dialect alone, which keeps no history of what is not published.
+        /// What it goes over, kept for whoever misses it. Of the `cloud` dialect alone, which keeps no history of what
+        /// is not published.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        over: Option<Arc<Map<String, Value>>>,
+        over: Option<Over>,
     },
     /// One replication job.
     Job {
@@ -131,7 +170,7 @@ impl Journal {
                 self.last_intent = self.last_intent.max(intent.id);
                 self.unresolved.push(intent);
             }
-            Record::Resolved { intent, receipts } => {
+            Record::Resolved { intent, receipts, .. } => {
                 if let Some(at) = self.unresolved.iter().position(|open| open.id == intent) {
                     let ended = self.unresolved.remove(at);
                     self.note_reverts(&ended, &receipts);

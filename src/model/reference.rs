@@ -131,6 +131,21 @@ pub fn places(kind: ObjectKind) -> impl Iterator<Item = Place> {
     })
 }
 
+/// The reference that a dotted path of a body belongs to, whether the body names it, as manifests do, or holds its id,
+/// as the platform does.
+pub fn place_at(kind: ObjectKind, path: &str) -> Option<Place> {
+    places(kind).find(|place| {
+        let below =
+            path.strip_prefix(place.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let section = place.path.rsplit_once('.').map_or("", |(section, _)| section);
+        let bare = || {
+            let rest = path.strip_prefix(section)?;
+            Some(rest.strip_prefix('.').unwrap_or(rest) == bare_id(place.to)?)
+        };
+        below || bare() == Some(true)
+    })
+}
+
 /// The references of a body in the form of manifests. A reference that is `null` names nothing.
 pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     let mut found = Vec::new();
@@ -221,6 +236,22 @@ mod tests {
         let seen: Vec<(&str, &str)> =
             found.iter().map(|at| (at.pointer.as_str(), &*at.reference.name)).collect();
         assert_eq!(seen, [("/configuration", "web"), ("/pushIntegrations/0", "android")]);
+    }
+
+    #[test]
+    fn a_reference_is_found_by_any_path_that_belongs_to_it() {
+        let of = |kind, path| place_at(kind, path).map(|place| place.path);
+        let configuration = |path| of(ObjectKind::MessengerConfiguration, path);
+        let knowledge = Some("messenger.apps.knowledge.knowledgeBase");
+        assert_eq!(configuration("messenger.apps.knowledge.knowledgeBase"), knowledge);
+        assert_eq!(configuration("messenger.apps.knowledge.knowledgeBase.id"), knowledge);
+        assert_eq!(configuration("messenger.apps.knowledge.enabled"), None);
+        let integration = Some("authenticationSettings.integration");
+        assert_eq!(configuration("authenticationSettings.integrationId"), integration);
+        assert_eq!(configuration("authenticationSettings.integration.name"), integration);
+        assert_eq!(configuration("authenticationSettings.enabled"), None);
+        assert_eq!(of(ObjectKind::MessengerDeployment, "flow.id"), Some("flow"));
+        assert_eq!(of(ObjectKind::MessengerDeployment, "flowers"), None);
     }
 
     #[test]

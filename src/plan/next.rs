@@ -141,14 +141,16 @@ fn with_draft(
     }
 }
 
+/// Who that is: an object has an id alone, and the audit log knows what its owner is called.
+pub fn name_of(actor: &Actor, entries: &[Entry]) -> String {
+    let same = |entry: &&Entry| entry.actor.id == actor.id && !entry.actor.name.is_empty();
+    entries.iter().find(same).map_or_else(|| actor.label().to_owned(), |entry| entry.actor.name.clone())
+}
+
 /// What a person has to know of a draft that is not ours.
 fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry]) -> String {
-    // The draft has an id alone; the audit log knows what its owner is called.
-    let named = |actor: &Actor| {
-        let same = |entry: &&Entry| entry.actor.id == actor.id && !entry.actor.name.is_empty();
-        entries.iter().find(same).map_or_else(|| actor.label().to_owned(), |entry| entry.actor.name.clone())
-    };
-    let who = draft.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), named);
+    let who =
+        draft.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), |actor| name_of(actor, entries));
     let when = draft
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::note::version_of;
 use super::timing::{elapsed_ms, later};
 use super::{Effect, Note, Phase, Run, Span, Step};
-use crate::model::record::{Intent, IntentAction};
+use crate::model::record::{Ending, Intent, IntentAction};
 use crate::model::{
     Act, Base, Draft, Fault, FaultKind, Guard, Look, Object, ObjectKind, ObjectRef, Observed, Receipt,
     Receiver, Record, Seen, Sought, Stored, Target, Versions,
@@ -278,11 +278,15 @@ impl Run {
             {
                 continue;
             }
+            let told = notes.len();
+            let mut drafted = false;
             let mut receipts = match &intent.action {
                 IntentAction::Put { target, if_match, act: Act::Store, body, .. }
                     if target.object.kind == ObjectKind::MessengerConfiguration =>
                 {
-                    records.extend(self.draft_landed(target, *if_match, body, &mut notes));
+                    let ours = self.draft_landed(target, *if_match, body, &mut notes);
+                    drafted = ours.is_some();
+                    records.extend(ours);
                     Vec::new()
                 }
                 IntentAction::Put { target, if_match, body, act: Act::Publish, .. } => {
@@ -346,7 +350,13 @@ impl Run {
                     && replicate::overwrote(receipt.from_version, receipt.version)
             });
             self.overwrote.extend(over.map(|receipt| receipt.target.object_ref()));
-            let record = Record::Resolved { intent: intent.id, receipts };
+            let unclear = notes.iter().skip(told).any(|note| matches!(note, Note::Unclear { .. }));
+            let ending = match (receipts.is_empty() && !drafted, unclear) {
+                (false, _) => Ending::Written,
+                (true, true) => Ending::Unknown,
+                (true, false) => Ending::NotExecuted,
+            };
+            let record = Record::Resolved { intent: intent.id, receipts, ending };
             self.journal.0.absorb(record.clone());
             records.push(record);
         }

@@ -9,7 +9,7 @@ use super::timing::{elapsed_ms, later};
 use super::{After, Effect, Made, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::{Next, TargetPlan};
-use crate::model::record::{Intent, IntentAction, IntentId, Revert};
+use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert};
 use crate::model::write::Accepted;
 use crate::model::{
     Act, Actor, Fault, FaultKind, Guard, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
@@ -197,13 +197,7 @@ impl Run {
             id,
             secret: self.secret_of(&target.target),
         };
-        let over = at.and_then(|at| self.observed.get(at)).filter(|_| self.is_cloud() && act == Act::Store);
-        let over = over.and_then(|observed| match observed {
-            Observed::Present(stored) => {
-                Some(stored.draft().map_or_else(|| Arc::clone(&stored.body), |draft| Arc::clone(&draft.body)))
-            }
-            Observed::Absent => None,
-        });
+        let over = at.filter(|_| self.is_cloud() && act == Act::Store).and_then(|at| self.over(at));
         let action = IntentAction::Put {
             target: write.target.clone(),
             if_match: write.if_match,
@@ -218,6 +212,18 @@ impl Run {
         let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms) + u64::from(appears_ms);
         let reverts = flapping::reverts(&[target], now);
         self.intend(Pending::Put(write), action, reverts, window_ms, now)
+    }
+
+    /// What a write to the n-th target goes over, and whose it was.
+    fn over(&self, at: usize) -> Option<Over> {
+        let Some(Observed::Present(stored)) = self.observed.get(at) else { return None };
+        let (body, by) = match stored.draft() {
+            Some(draft) => (&draft.body, &draft.modified_by),
+            None => (&stored.body, &stored.modified_by),
+        };
+        let theirs = by.as_ref().filter(|actor| !self.spec.own_clients.contains(&actor.id));
+        let by = theirs.map(|actor| plan::next::name_of(actor, &self.entries));
+        Some(Over { body: Arc::clone(body), by })
     }
 
     pub(super) fn intend(
@@ -265,7 +271,8 @@ impl Run {
 
     /// Saves an intent's end, then goes on.
     pub(super) fn close(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After) -> Step {
-        let record = Record::Resolved { intent, receipts };
+        let ending = if receipts.is_empty() { Ending::NotExecuted } else { Ending::Written };
+        let record = Record::Resolved { intent, receipts, ending };
         self.journal.0.absorb(record.clone());
         self.go(Phase::Closing(after), Effect::Save(vec![record]))
     }
@@ -359,7 +366,7 @@ impl Run {
         draft: ObjectRef,
         stored: &Accepted,
     ) -> Step {
-        let ended = Record::Resolved { intent, receipts: Vec::new() };
+        let ended = Record::Resolved { intent, receipts: Vec::new(), ending: Ending::Written };
         let mut records = vec![ended];
         if let Some(held) = stored.draft() {
             let onto = self.drafted.get(&object).copied();

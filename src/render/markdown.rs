@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::plan::{by, ignored, version};
-use super::value::{escape, value};
+use super::value::{counted, escape, value};
 use crate::model::ObjectKind;
 
 /// The whole plan.
@@ -16,8 +16,8 @@ pub fn plan(document: &PlanDocument) -> String {
     if summary.tenants_changing == 0 && summary.invalid == 0 && summary.failed == 0 {
         let _ = writeln!(
             out,
-            "No changes: {} tenants are in sync with `{}`{}.",
-            summary.tenants,
+            "No changes: {} in sync with `{}`{}.",
+            counted(summary.tenants, "tenant"),
             document.revision,
             ignored(summary.ignored)
         );

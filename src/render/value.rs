@@ -18,6 +18,11 @@ pub fn value(value: Option<&Value>) -> String {
     text.chars().take(LENGTH_MAX - 1).chain(['…']).collect()
 }
 
+/// So many of something: `1 check`, `3 checks`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A JSON document on lines of its own, hidden characters escaped.
 pub fn document(value: &Value) -> String {
     // Outside of strings the only hidden character is the line break, and inside it is escaped already.

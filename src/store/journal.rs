@@ -13,7 +13,7 @@ use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, names, number, text};
 use crate::clock;
 use crate::crash;
-use crate::model::record::{Intent, IntentAction, Journal};
+use crate::model::record::{Ending, Intent, IntentAction, Journal, Over};
 use crate::model::{Base, ObjectRef, Receipt, Record, Revision, Target, TenantName};
 
 /// The platform's real-time audit view goes back this far: what is older can't be proved any more.
@@ -30,8 +30,12 @@ pub struct Overwritten {
     pub target: Target,
     /// What was there, or in its draft.
     pub before: Arc<Map<String, Value>>,
+    /// Who had changed that last, where it was not we ourselves.
+    pub by: Option<String>,
     /// What was sent.
     pub after: Arc<Map<String, Value>>,
+    /// What became of it; what was not executed went over nothing.
+    pub ending: Ending,
 }
 
 impl Store {
@@ -43,18 +47,24 @@ impl Store {
         let rows = self
             .engine
             .query(
-                "SELECT intent FROM intents WHERE tenant = $1 AND intent LIKE '%\"over\":{%'
+                "SELECT intent, ending FROM intents WHERE tenant = $1 AND intent LIKE '%\"over\":{%' AND ending <> $3
                  ORDER BY id DESC LIMIT $2",
             )
             .bind(tenant.to_string())
             .bind(i64::from(limit))
+            .bind(Ending::NotExecuted.name())
             .fetch_all(&self.engine);
         let mut all = Vec::new();
         for row in rows.await.map_err(failed("reading the journal"))? {
             let intent: Intent = serde_json::from_str(&text(&row, "intent")?)
                 .map_err(corrupt(format!("the intents of `{tenant}`")))?;
-            if let IntentAction::Put { target, body: after, over: Some(before), .. } = intent.action {
-                all.push(Overwritten { at: intent.sent_at, target, before, after });
+            let named = text(&row, "ending")?;
+            // One that has no end yet may have been executed.
+            let ending =
+                Ending::ALL.into_iter().find(|known| known.name() == named).unwrap_or(Ending::Unknown);
+            if let IntentAction::Put { target, body: after, over: Some(over), .. } = intent.action {
+                let Over { body: before, by } = over;
+                all.push(Overwritten { at: intent.sent_at, target, before, by, after, ending });
             }
         }
         Ok(all)
@@ -285,17 +295,18 @@ impl Store {
                     .execute(&mut **transaction)
                     .await
             }
-            Record::Resolved { intent, receipts } => {
+            Record::Resolved { intent, receipts, ending } => {
                 for receipt in receipts {
                     self.write_receipt(transaction, &tenant, *intent, receipt).await?;
                 }
                 let query = self.engine.query(
-                    "UPDATE intents SET resolved_at = {now}, accepted = $3 WHERE tenant = $1 AND id = $2",
+                    "UPDATE intents SET resolved_at = {now}, accepted = $3, ending = $4 WHERE tenant = $1 AND id = $2",
                 );
                 query
                     .bind(tenant)
                     .bind(signed(*intent))
                     .bind(signed(receipts.len() as u64))
+                    .bind(ending.name())
                     .execute(&mut **transaction)
                     .await
             }

@@ -246,7 +246,7 @@ fn sync_makes_it_look_now() {
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     stage.edit(2, &json!({"greetings": {"delayMs": 777}}));
     let told = stage.genesync(&["sync", "acme"]).expect(0).stdout;
-    assert_eq!(told, "1 tenants are due now\n");
+    assert_eq!(told, "due now: 1 tenant\n");
     wait_until("it is set back", || delay_of(&stage, 1) == 1);
     assert_eq!(delay_of(&stage, 2), 777);
     stage.genesync(&["sync", "--all"]).expect(0);

@@ -142,6 +142,8 @@ fn what_was_applied_from_every_example_is_imported_as_a_plan_of_nothing() {
     assert!(imported >= 18, "{imported}");
 }
 
+const KNOWLEDGE: &str = "b1000000-0000-4000-8000-000000000001";
+
 /// One organization of the public API, with what makes an import hard.
 fn hard(stage: &Stage) -> Named {
     let named = Named {
@@ -162,10 +164,16 @@ fn hard(stage: &Stage) -> Named {
         body[key] = value;
         body
     };
+    let newer = with(
+        with(body("#14532D"), "description", json!("newer")),
+        "supportCenter",
+        json!({"enabled": false, "knowledgeBase": {"id": KNOWLEDGE}}),
+    );
     let cloud = json!({
+        "knowledgeBases": [{"id": KNOWLEDGE, "name": "Help center"}],
         "flows": [{"id": "f1000000-0000-4000-8000-000000000001", "name": "In: box, \"quoted\" # 1"}],
         "configurations": [
-            {"name": "Acme Web (DE)", "versions": [body("#0B3D91"), with(body("#14532D"), "description", json!("newer"))]},
+            {"name": "Acme Web (DE)", "versions": [body("#0B3D91"), newer]},
             {"name": "acme web de", "versions": [with(body("#0B3D91"), "invented", json!({"by": "next year"}))]},
             {"name": "Only a draft", "versions": [], "draft": body("#111111")},
         ],
@@ -178,6 +186,51 @@ fn hard(stage: &Stage) -> Named {
     });
     world(stage, std::slice::from_ref(&named), &json!({ (named.organization.clone()): cloud }));
     named
+}
+
+#[test]
+fn an_import_that_breaks_off_leaves_nothing_in_the_way_of_the_next() {
+    let stage = Stage::new();
+    let named = hard(&stage);
+    let folder = stage.path("imported");
+    let listing = "**/webdeployments/configurations";
+    // Denied at once, and after deployments were read; in the midst of what was written.
+    let cases = [
+        (json!({"path": "**/webdeployments/deployments"}), 1, json!({"status": 403}), "doctor --permissions"),
+        (json!({"path": listing}), 2, json!({"status": 403}), "doctor --permissions"),
+        (json!({"path": listing}), 2, json!({"status": 500}), "500"),
+    ];
+    for (requests, nth, action, told) in cases {
+        let fault = json!({"match": requests, "nth": nth, "times": 0, "do": action});
+        stage.control("POST", "faults", &json!({"faults": [fault]}));
+        let ran = import(&stage, &named, &folder, &[]).expect(7);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_none()), "{action}");
+        stage.control("DELETE", "faults", &Value::Null);
+    }
+    let other = Named {
+        organization: "No-UUID".into(),
+        region: named.region.clone(),
+        credentials: named.credentials.clone(),
+        cloud: true,
+    };
+    let ran = import(&stage, &other, &folder, &[]).expect(2);
+    assert!(ran.stderr.contains("this is not an organization id"), "{}", ran.stderr);
+    // What is somebody's own stays.
+    std::fs::create_dir_all(folder.join("bases")).unwrap();
+    std::fs::write(folder.join("bases/own.yaml"), "").unwrap();
+    let mut wrong =
+        vec!["import", folder.to_str().unwrap(), "--tenant", "taken-in", "--region", &named.region];
+    wrong.extend([
+        "--credentials",
+        &named.credentials,
+        "--organization",
+        "00000000-0000-4000-8000-0000000000FF",
+    ]);
+    let ran = genesync(&stage, std::slice::from_ref(&named), &wrong).expect(7);
+    assert!(ran.stderr.contains("not of 00000000-0000-4000-8000-0000000000ff"), "{}", ran.stderr);
+    assert!(folder.join("bases/own.yaml").exists() && !folder.join("tenants").exists());
+    import(&stage, &named, &folder, &[]).expect(0);
 }
 
 #[test]
@@ -195,6 +248,11 @@ fn what_can_not_be_said_is_left_out_and_told() {
     assert!(newer.contains("name: Acme Web (DE)") && !newer.contains("description: newer"), "{newer}");
     assert!(newer.contains("says something else than what visitors are served: description"), "{newer}");
     assert!(newer.contains("served: messenger.styles.primaryColor"), "{newer}");
+    // What the platform knows by an id, and only in the newer version.
+    assert!(
+        newer.contains("served: supportCenter.knowledgeBase") && !newer.contains("Help center"),
+        "{newer}"
+    );
     assert!(invented.contains("this build does not know it; it stays as it is: invented.by"), "{invented}");
     // However it is quoted: the plan of it is empty.
     assert!(read("deployment-served.yaml").contains(
@@ -251,30 +309,54 @@ fn the_doctor_says_what_is_missing_and_how_to_mend_it() {
     let folder = stage.path("imported");
     import(&stage, &named, &folder, &[]).expect(0);
     let all = std::slice::from_ref(&named);
-    let path = folder.to_str().unwrap();
-    let well = genesync(&stage, all, &["doctor", path]).expect(0);
+    let path_of_manifests = folder.to_str().unwrap();
+    let well = genesync(&stage, all, &["doctor", path_of_manifests]).expect(0);
     assert!(
         well.stdout.contains("the client is of this organization") && well.stdout.contains(", 0 failed"),
         "{}",
         well.stdout
     );
-    let documents = genesync(&stage, all, &["doctor", path, "--format", "json"]).expect(0).json();
+    let documents =
+        genesync(&stage, all, &["doctor", path_of_manifests, "--format", "json"]).expect(0).json();
     assert!(documents["checks"].as_array().unwrap().len() > 8);
     // Another organization's client.
     let tenant = folder.join("tenants/taken-in/tenant.yaml");
     let text = std::fs::read_to_string(&tenant).unwrap();
     std::fs::write(&tenant, text.replace("000000000077", "000000000078")).unwrap();
-    let ill = genesync(&stage, all, &["doctor", path]).expect(7);
-    assert!(ill.stdout.contains("mend `organizationId` or `credentials`"), "{}", ill.stdout);
+    let ill = genesync(&stage, all, &["doctor", path_of_manifests]).expect(7);
+    assert!(ill.stdout.contains("name that one, or the credentials of this one\n"), "{}", ill.stdout);
     std::fs::write(&tenant, &text).unwrap();
-    // A permission that is missing is named.
-    let fault =
-        json!({"match": {"path": "/api/v2/webdeployments/deployments"}, "times": 0, "do": {"status": 403}});
-    stage.control("POST", "faults", &json!({ "faults": [fault] }));
-    let ill = genesync(&stage, all, &["doctor", path]).expect(7);
-    assert!(
-        ill.stdout.contains("give a role of the client webDeployments:deployment:view"),
-        "{}",
-        ill.stdout
-    );
+    // A permission that is missing is named, and fails where git has what it is for.
+    let denied = |path: &str| {
+        let fault = json!({"match": {"path": path}, "times": 0, "do": {"status": 403}});
+        stage.control("POST", "faults", &json!({ "faults": [fault] }));
+        let exit = if path.contains("messaging/settings") { 0 } else { 7 };
+        let told = genesync(&stage, all, &["doctor", path_of_manifests]).expect(exit);
+        stage.control("DELETE", "faults", &Value::Null);
+        told.stdout
+    };
+    let table = [
+        (
+            "/api/v2/webdeployments/deployments",
+            "not allowed; needed always; give a role of the client webDeployments:deployment:view",
+        ),
+        (
+            "/api/v2/flows",
+            "needed where git refers to some inbound message flow; give a role of the client architect:flow:view",
+        ),
+        (
+            "/api/v2/conversations/messaging/settings",
+            "not allowed: messaging:setting:view; needed where git refers to some messaging setting; this tenant has none",
+        ),
+    ];
+    for (path, told) in table {
+        let shown = denied(path);
+        assert!(shown.contains(told), "{path}: {shown}");
+    }
+    // A signing secret that nobody keeps.
+    let integration = "apiVersion: genesync/v1alpha1\nkind: OpenMessagingIntegration\nmetadata: {name: kiosk}\nspec:\n  outboundNotificationWebhookUrl: https://kiosk.example.com/hook\n  signatureSecret: kiosk-signature\n";
+    std::fs::write(folder.join("tenants/taken-in/integration-kiosk.yaml"), integration).unwrap();
+    let ill = genesync(&stage, all, &["doctor", path_of_manifests]).expect(7);
+    let told = "secret `kiosk-signature`";
+    assert!(ill.stdout.lines().any(|line| line.contains(told) && line.contains("failed")), "{}", ill.stdout);
 }

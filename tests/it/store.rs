@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use genesync::model::record::{Intent, IntentAction, Revert};
+use genesync::model::record::{Ending, Intent, IntentAction, Revert};
 use genesync::model::{
     Act, Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret,
     StorePlace, Target, TenantName,
@@ -176,9 +176,9 @@ async fn journal_is_read_back(pair: &Pair) {
     a.append(
         &lease,
         &[
-            Record::Resolved { intent: 1, receipts: receipts.clone() },
+            Record::Resolved { intent: 1, receipts: receipts.clone(), ending: Ending::Written },
             Record::Applied { object: object.clone(), base: base.clone() },
-            Record::Resolved { intent: 2, receipts: Vec::new() },
+            Record::Resolved { intent: 2, receipts: Vec::new(), ending: Ending::NotExecuted },
         ],
     )
     .await
@@ -301,7 +301,8 @@ async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &P
     a.pause(&lease.tenant, &pause).await.unwrap();
     let refused = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Superseded { .. }));
     assert!(refused(a.append(lease, &[intent(2, Vec::new())]).await));
-    a.append(lease, &[Record::Resolved { intent: 1, receipts: Vec::new() }]).await.unwrap();
+    let ended = Record::Resolved { intent: 1, receipts: Vec::new(), ending: Ending::NotExecuted };
+    a.append(lease, &[ended]).await.unwrap();
     let hold = Pause { kind: PauseKind::Hold, by: "genesync".into(), ..pause.clone() };
     a.pause(&lease.tenant, &hold).await.unwrap();
     let paused = a.tenants(Which::All).await.unwrap().remove(0).pause.unwrap();

@@ -5,12 +5,50 @@ use std::fmt::Write as _;
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, wire};
 use crate::api::ReadApi;
 use crate::api::operation::Response;
-use crate::model::{Fault, Target};
+use crate::model::reference::{self, ReferenceKind};
+use crate::model::{Fault, ObjectKind, Resource, Target};
 
 /// Commands that only look.
 const LOOKS: &str = "plan, adopt, import, run, apply";
 /// Commands that write, where the tenant is enforced.
 const WRITES: &str = "run, apply";
+
+/// What in git makes a permission necessary.
+#[derive(Debug, Clone, Copy)]
+pub enum Use {
+    /// Anything.
+    Always,
+    /// An object of this kind.
+    Kind(ObjectKind),
+    /// A reference to one of these.
+    References(&'static [ReferenceKind]),
+}
+
+impl Use {
+    /// Whether any of these resources makes it so.
+    pub fn is_in(self, resources: &[Resource]) -> bool {
+        match self {
+            Use::Always => true,
+            Use::Kind(kind) => resources.iter().any(|known| known.object.kind == kind),
+            Use::References(kinds) => resources
+                .iter()
+                .flat_map(|known| reference::mentions(known.object.kind, &known.desired.body))
+                .any(|mention| kinds.contains(&mention.reference.kind)),
+        }
+    }
+
+    /// When that is, in words.
+    pub fn when(self) -> String {
+        match self {
+            Use::Always => "always".into(),
+            Use::Kind(kind) => format!("where git has an `{}`", kind.name()),
+            Use::References(kinds) => {
+                let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+                format!("where git refers to some {}", names.join(", or some "))
+            }
+        }
+    }
+}
 
 /// One thing that a client has to be allowed.
 #[derive(Debug, Clone, Copy)]
@@ -21,8 +59,8 @@ pub struct Need {
     pub permissions: &'static [&'static str],
     /// The commands that need it.
     pub commands: &'static str,
-    /// When it is needed.
-    pub when: &'static str,
+    /// What in git makes it so.
+    pub of: Use,
     /// What is read to find out; none where only a write would tell.
     pub probe: Option<&'static str>,
 }
@@ -33,101 +71,108 @@ pub const NEEDS: &[Need] = &[
         what: "read messenger configurations",
         permissions: &["webDeployments:configuration:view"],
         commands: LOOKS,
-        when: "always",
+        of: Use::Always,
         probe: Some(CONFIGURATIONS),
     },
     Need {
         what: "read deployments",
         permissions: &["webDeployments:deployment:view"],
         commands: LOOKS,
-        when: "always",
+        of: Use::Always,
         probe: Some(DEPLOYMENTS),
     },
     Need {
         what: "store drafts",
         permissions: &["webDeployments:configuration:edit"],
         commands: WRITES,
-        when: "in `enforce`",
+        of: Use::Always,
         probe: None,
     },
     Need {
         what: "create and publish configurations",
         permissions: &["webDeployments:configuration:add", "webDeployments:configuration:edit"],
         commands: WRITES,
-        when: "in `enforce`",
+        of: Use::Always,
         probe: None,
     },
     Need {
         what: "change deployments",
         permissions: &["webDeployments:deployment:edit"],
         commands: WRITES,
-        when: "in `enforce`",
+        of: Use::Always,
         probe: None,
     },
     Need {
         what: "create deployments",
         permissions: &["webDeployments:deployment:add"],
         commands: WRITES,
-        when: "in `enforce`, for a deployment that is not there yet",
+        of: Use::Always,
         probe: None,
     },
     Need {
         what: "confirm writes and name who drifted",
         permissions: &["audits:audit:view"],
-        commands: "plan, run, apply",
-        when: "always; without it writes end unconfirmed",
+        commands: "plan, adopt, run, apply",
+        of: Use::Always,
         probe: Some("api/v2/audits/query/realtime/servicemapping"),
     },
     Need {
         what: "find flows by name",
         permissions: &["architect:flow:view"],
         commands: LOOKS,
-        when: "where a deployment has a flow",
+        of: Use::References(&[ReferenceKind::Flow]),
         probe: Some("api/v2/flows?type=inboundshortmessage"),
     },
     Need {
         what: "find knowledge bases by name",
         permissions: &["knowledge:knowledgebase:view"],
         commands: LOOKS,
-        when: "where a configuration has a knowledge base",
+        of: Use::References(&[ReferenceKind::KnowledgeBase]),
         probe: Some("api/v2/knowledge/knowledgebases"),
     },
     Need {
         what: "find supported content by name",
         permissions: &["messaging:supportedContent:view"],
         commands: LOOKS,
-        when: "where something has a supported content profile",
+        of: Use::References(&[ReferenceKind::SupportedContent]),
         probe: Some("api/v2/conversations/messaging/supportedcontent"),
     },
     Need {
         what: "find messaging settings by name",
         permissions: &["messaging:setting:view"],
         commands: LOOKS,
-        when: "where an integration has a messaging setting",
+        of: Use::References(&[ReferenceKind::MessagingSetting]),
         probe: Some("api/v2/conversations/messaging/settings"),
     },
     Need {
         what: "find identity providers and push integrations by name",
         permissions: &["integrations:integration:view"],
         commands: LOOKS,
-        when: "where something refers to one",
+        of: Use::References(&[ReferenceKind::AuthenticationIntegration, ReferenceKind::PushIntegration]),
         probe: Some("api/v2/integrations"),
     },
     Need {
         what: "read open messaging integrations",
         permissions: &["messaging:integration:view"],
         commands: LOOKS,
-        when: "where git has one",
+        of: Use::Kind(ObjectKind::OpenMessagingIntegration),
         probe: Some(INTEGRATIONS),
     },
     Need {
         what: "create and change open messaging integrations",
         permissions: &["messaging:integration:add", "messaging:integration:edit"],
         commands: WRITES,
-        when: "in `enforce`, where git has one",
+        of: Use::Kind(ObjectKind::OpenMessagingIntegration),
         probe: None,
     },
 ];
+
+impl Need {
+    /// Whether nothing is written by it.
+    pub fn only_looks(&self) -> bool {
+        self.commands != WRITES
+    }
+}
 
 /// The page of them, as Markdown.
 pub fn page() -> String {
@@ -136,25 +181,30 @@ pub fn page() -> String {
 
 What the OAuth client of an organization has to be allowed, for tenants with `api: cloud`. The client is of the grant type
 *Client Credentials*; it gets these permissions by a role, in the divisions of what it manages. To watch, it needs nothing
-that can write: give it a role of its own for that, and the other one when the tenant is enforced.
-`genesync doctor` tries out what can be tried without writing. This page is printed by `genesync doctor --permissions`.
-
-| for | permissions | commands | when |
-| --- | --- | --- | --- |
+that can write: give it a role of its own for that, and the second one when the tenant is enforced.
+`genesync doctor` tries out what can be tried without writing, and says which of them the manifests need. This page is
+printed by `genesync doctor --permissions`.
 ",
     );
-    for need in NEEDS {
-        let permissions: Vec<String> =
-            need.permissions.iter().map(|permission| format!("`{permission}`")).collect();
-        // Writing to a String can't fail.
-        let _ = writeln!(
+    let parts: [(&str, bool); 2] = [("To watch", true), ("To enforce, besides", false)];
+    for (title, looks) in parts {
+        let _ = write!(
             out,
-            "| {} | {} | {} | {} |",
-            need.what,
-            permissions.join(", "),
-            need.commands,
-            need.when
+            "\n## {title}\n\n| for | permissions | commands | needed |\n| --- | --- | --- | --- |\n"
         );
+        for need in NEEDS.iter().filter(|need| need.only_looks() == looks) {
+            let permissions: Vec<String> =
+                need.permissions.iter().map(|permission| format!("`{permission}`")).collect();
+            // Writing to a String can't fail.
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                need.what,
+                permissions.join(", "),
+                need.commands,
+                need.of.when()
+            );
+        }
     }
     out
 }

@@ -107,7 +107,7 @@ impl ReadApi {
         if id != target.organization.as_str() {
             let name = wire::text(&entity, "name").unwrap_or_default();
             let message = format!(
-                "credentials `{}` are of organization {} (`{}`), and git names {}; mend `organizationId` or `credentials` in tenant.yaml",
+                "credentials `{}` are of organization {} (`{}`), not of {}; name that one, or the credentials of this one",
                 target.credentials,
                 super::shown(id, 64),
                 super::shown(name, 100),

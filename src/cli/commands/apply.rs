@@ -19,7 +19,7 @@ use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, Target, Te
 use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
-use crate::render::value::escape;
+use crate::render::value::{counted, escape};
 use crate::store::{Lease, Store};
 use crate::validate::blocks;
 
@@ -416,7 +416,7 @@ pub fn table(runs: &[Run]) -> String {
 /// What was to change in one organization: `created, 15 fields`, `2 fields, 1 drift`, `1 ignored`, `-`.
 fn in_words(target: &render::document::TargetDocument) -> String {
     let count = target.changes.len();
-    let fields = format!("{count} field{}", if count == 1 { "" } else { "s" });
+    let fields = counted(count, "field");
     let drift = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply).count();
     let ignored = target.ignored.len();
     let changed = match (count, target.version, drift) {

@@ -13,13 +13,16 @@ use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::controller::fleet::Loaded;
-use crate::model::{Dialect, Fault, FaultKind, Look, Mode, Target};
-use crate::render::value::{document, escape};
+use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
+use crate::render::value::{counted, document, escape};
 
 /// A clock that is off by more makes an audit entry hard to tell from another.
 const SKEW_MAX_S: i64 = 60;
 /// Fewer than this a minute make a plan of many objects slow.
 const LIMIT_MIN: u32 = 60;
+
+/// The way out where a name has no credentials.
+const KEPT: &str = "see docs/settings.md for where credentials come from";
 
 /// What `doctor` takes.
 #[derive(Debug, Args)]
@@ -117,17 +120,24 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
             Ok(credentials) => credentials,
             Err(error) => {
                 let failure = Failure::from(error);
-                let way_out = "see docs/settings.md for where credentials come from";
-                look.note("credentials", Finding::Bad, &failure.message, way_out);
+                look.note("credentials", Finding::Bad, &failure.message, KEPT);
                 continue;
             }
         };
         let id = credentials.client_id.clone();
-        look.note("credentials", Finding::Good, &format!("client {id}"), "");
+        look.note("credentials", Finding::Good, &format!("found: client {id}"), "");
         let api = session::client(settings, [(target.credentials.clone(), credentials)])?;
         match tenant.dialect {
             Dialect::Webchat => look.webchat(&api).await,
-            Dialect::Cloud => look.cloud(&api, tenant.mode).await,
+            Dialect::Cloud => look.cloud(&api, tenant.mode, &loaded.resources).await,
+        }
+    }
+    let mut secrets = Examination { name: &name, target: &tenant.primary, checks };
+    for secret in loaded.resources.iter().filter_map(|resource| resource.secret.as_ref()) {
+        let what = format!("secret `{secret}`");
+        match settings.credentials(&CredentialsName::new(secret.as_str())).await {
+            Ok(_) => secrets.note(&what, Finding::Good, "found", ""),
+            Err(error) => secrets.note(&what, Finding::Bad, &Failure::from(error).message, KEPT),
         }
     }
     Ok(())
@@ -177,18 +187,24 @@ impl Examination<'_> {
         }
     }
 
-    async fn cloud(&mut self, api: &ReadApi, mode: Mode) {
-        let organization = "check the client's id and secret, and that it is of this organization and region";
+    async fn cloud(&mut self, api: &ReadApi, mode: Mode, resources: &[Resource]) {
         if let Err(fault) = api.belongs(self.target).await {
-            self.fault("organization", &fault, organization);
+            // It says what is wrong, and with whose credentials.
+            match fault.kind {
+                FaultKind::Denied | FaultKind::Rejected => {
+                    self.note("token", Finding::Bad, &fault.to_string(), "");
+                }
+                _ => self.fault("token", &fault, ""),
+            }
             return;
         }
-        self.note("organization", Finding::Good, "the client is of this organization", "");
+        self.note("token", Finding::Good, "the client is of this organization", "");
         let mut first = None;
         let mut untried: Vec<&str> = Vec::new();
         for need in NEEDS {
+            let is_needed = need.of.is_in(resources);
             let Some(path) = need.probe else {
-                untried.extend(need.permissions.iter().copied());
+                untried.extend(need.permissions.iter().copied().filter(|_| is_needed));
                 continue;
             };
             match api.probe(self.target, path).await {
@@ -196,15 +212,27 @@ impl Examination<'_> {
                     first.get_or_insert(response);
                     self.note(need.what, Finding::Good, &need.permissions.join(", "), "");
                 }
-                Err(fault) if fault.kind == FaultKind::Denied && need.when != "always" => {
-                    let detail = format!("not allowed: {}", need.permissions.join(", "));
-                    let way_out = format!("needed {}", need.when);
-                    self.note(need.what, Finding::Doubtful, &detail, &way_out);
+                Err(fault) if fault.kind == FaultKind::Denied => {
+                    let permissions = need.permissions.join(" and ");
+                    let when = need.of.when();
+                    match is_needed {
+                        true => {
+                            let way_out = format!("give a role of the client {permissions}");
+                            self.note(
+                                need.what,
+                                Finding::Bad,
+                                &format!("not allowed; needed {when}"),
+                                &way_out,
+                            );
+                        }
+                        false => {
+                            let detail = format!("not allowed: {permissions}");
+                            let way_out = format!("needed {when}; this tenant has none");
+                            self.note(need.what, Finding::Doubtful, &detail, &way_out);
+                        }
+                    }
                 }
-                Err(fault) => {
-                    let way_out = format!("give a role of the client {}", need.permissions.join(" and "));
-                    self.fault(need.what, &fault, &way_out);
-                }
+                Err(fault) => self.fault(need.what, &fault, ""),
             }
         }
         untried.sort_unstable();
@@ -250,10 +278,10 @@ fn text(checks: &[Check]) -> String {
     let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
     out.push_str(&format!(
-        "{} checks: {} ok, {} warnings, {} failed\n",
-        checks.len(),
+        "{}: {} ok, {}, {} failed\n",
+        counted(checks.len(), "check"),
         count(Finding::Good),
-        count(Finding::Doubtful),
+        counted(count(Finding::Doubtful), "warning"),
         count(Finding::Bad)
     ));
     out

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::manifest::emit::{self, Document};
 use crate::manifest::kinds::Kind;
+use crate::manifest::kinds::text::{Form as _, Uuid};
 use crate::manifest::schema;
 use crate::model::reference;
 use crate::model::{
@@ -37,8 +38,8 @@ pub struct ImportArgs {
     #[arg(long, value_name = "NAME")]
     tenant: String,
     /// The organization's id
-    #[arg(long, value_name = "UUID")]
-    organization: String,
+    #[arg(long, value_name = "UUID", value_parser = organization_id)]
+    organization: OrganizationId,
     /// The region that it lives in, such as eu-central-1
     #[arg(long, value_name = "KEY")]
     region: String,
@@ -51,6 +52,15 @@ pub struct ImportArgs {
     /// Put what all messenger configurations have in common into this layer under `bases/`
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
+}
+
+/// Ids are compared to the letter, and people copy them in either case.
+fn organization_id(text: &str) -> Result<OrganizationId, String> {
+    let text = text.to_ascii_lowercase();
+    match serde_json::from_value::<Uuid>(text.clone().into()) {
+        Ok(_) => Ok(OrganizationId::new(text)),
+        Err(error) => Err(format!("{error}; an example: {}", Uuid::EXAMPLES.join(", "))),
+    }
 }
 
 /// Which API an organization speaks.
@@ -86,7 +96,7 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
             .hint(format!("regions: {}", known.join(", ")))
     })?;
     let target = Target {
-        organization: OrganizationId::new(args.organization.as_str()),
+        organization: args.organization.clone(),
         region,
         credentials: CredentialsName::new(args.credentials.as_str()),
         object: Object::web_messaging(),
@@ -98,24 +108,22 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
     }
     let credentials = settings.credentials(&target.credentials).await?;
     let api = session::client(&settings, [(target.credentials.clone(), credentials)])?;
+    let shared = match (&args.layer, args.from) {
+        (Some(layer), From::Cloud) => Some((layer.clone(), in_common(&api, &target).await?)),
+        _ => None,
+    };
     let mut writer =
-        Writer { args, folder, names: BTreeSet::new(), written: 0, told: Vec::new(), shared: None };
-    if let (Some(layer), From::Cloud) = (&args.layer, args.from) {
-        writer.shared = Some((layer.clone(), in_common(&api, &target).await?));
-    }
-    writer.begin(&target)?;
-    match args.from {
-        From::Cloud => from_cloud(&api, &target, &mut writer).await?,
-        From::Webchat => from_webchat(&api, &target, &mut writer).await?,
+        Writer { args, folder, names: BTreeSet::new(), files: Vec::new(), told: Vec::new(), shared };
+    // A part of an organization would be in the way of the next attempt.
+    if let Err(failure) = writer.take_in(&api, &target).await {
+        writer.undo();
+        return Err(failure);
     }
     for told in &writer.told {
         output.talk(told);
     }
-    output.talk(&format!("wrote {} files under {}", writer.written, writer.folder.display()));
-    if writer.written < 2 {
-        return Err(Failure::new(Exit::Outside, "there is nothing live that could be imported")
-            .hint("messenger configurations count once they are published"));
-    }
+    let count = writer.files.iter().filter(|file| file.starts_with(&writer.folder)).count();
+    output.talk(&format!("wrote {count} files under {}", writer.folder.display()));
     prove(args, &settings, output).await
 }
 
@@ -208,12 +216,17 @@ fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<Strin
         .into_iter()
         .map(|what| format!("Left out, because no name is known for it: {what}"))
         .collect();
+    // What the platform says by id stands here by name.
+    let whole =
+        |path: &str| reference::place_at(kind, path).map_or_else(|| path.to_owned(), |at| at.path.to_owned());
+    let otherwise: BTreeSet<String> = live.served_otherwise.iter().map(|path| whole(path)).collect();
     let (mut dropped, mut unknown) = (BTreeSet::new(), Vec::new());
     json::leaves(&body, &mut |path, value| {
-        let served_otherwise = live.served_otherwise.iter().any(|other| other == path);
+        let field = whole(path);
+        let served_otherwise = otherwise.contains(&field);
         if served_otherwise {
             comments.push(format!(
-                "Left out, because version {} says something else than what visitors are served: {path}",
+                "Left out, because version {} says something else than what visitors are served: {field}",
                 live.stored.version
             ));
         }
@@ -265,20 +278,45 @@ struct Writer<'a> {
     args: &'a ImportArgs,
     folder: PathBuf,
     names: BTreeSet<String>,
-    written: usize,
+    /// What it made, in this order.
+    files: Vec<PathBuf>,
     told: Vec<String>,
     shared: Option<(String, Map<String, Value>)>,
 }
 
 impl Writer<'_> {
+    async fn take_in(&mut self, api: &ReadApi, target: &Target) -> Result<(), Failure> {
+        self.begin(target)?;
+        let before = self.files.len();
+        match self.args.from {
+            From::Cloud => from_cloud(api, target, self).await?,
+            From::Webchat => from_webchat(api, target, self).await?,
+        }
+        if self.files.len() == before {
+            return Err(Failure::new(Exit::Outside, "there is nothing live that could be imported")
+                .hint("messenger configurations count once they are published"));
+        }
+        Ok(())
+    }
+
+    /// Removes what it made; folders go where nothing else is in them.
+    fn undo(&self) {
+        for file in self.files.iter().rev() {
+            // What can't be removed is for whoever imports again to see.
+            let _ = std::fs::remove_file(file);
+            let folders = file.ancestors().skip(1).take_while(|folder| *folder != self.args.path);
+            folders.for_each(|folder| drop(std::fs::remove_dir(folder)));
+        }
+    }
+
     /// The tenant itself, the project where there is none, the schemas, the layer.
     fn begin(&mut self, target: &Target) -> Result<(), Failure> {
         let args = self.args;
         for (name, schema) in super::schema::all() {
-            keep(&args.path.join("schemas").join(name), &super::schema::text(&schema))?;
+            self.keep(args.path.join("schemas").join(name), &super::schema::text(&schema))?;
         }
-        keep(
-            &args.path.join("genesync.yaml"),
+        self.keep(
+            args.path.join("genesync.yaml"),
             "# yaml-language-server: $schema=schemas/project.json\napiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {}\n",
         )?;
         let mut text = format!(
@@ -294,7 +332,7 @@ impl Writer<'_> {
             target.region.key(),
             target.credentials
         );
-        self.file("tenant.yaml", &text)?;
+        self.create(self.folder.join("tenant.yaml"), &text)?;
         let Some((layer, spec)) = &self.shared else { return Ok(()) };
         let comments = ["What the imported messenger configurations have in common.".to_owned()];
         let document = Document {
@@ -305,13 +343,25 @@ impl Writer<'_> {
             comments: &comments,
         };
         let path = args.path.join("bases").join(format!("{layer}.yaml"));
-        create(&path, &emit::text(&document).map_err(|why| unwritable(&path, &why))?)
+        let text = emit::text(&document).map_err(|why| unwritable(&path, &why))?;
+        self.create(path, &text)
     }
 
-    fn file(&mut self, name: &str, text: &str) -> Result<(), Failure> {
-        create(&self.folder.join(name), text)?;
-        self.written += 1;
-        Ok(())
+    /// Makes a file where there is none.
+    fn keep(&mut self, path: PathBuf, text: &str) -> Result<(), Failure> {
+        if path.exists() { Ok(()) } else { self.create(path, text) }
+    }
+
+    fn create(&mut self, path: PathBuf, text: &str) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| unwritable(&path, &error.to_string());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).open(&path).map_err(failed)?;
+        let written = std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed);
+        self.files.push(path);
+        written
     }
 
     fn object(&mut self, live: Live, directory: &Directory) -> Result<(), Failure> {
@@ -343,8 +393,9 @@ impl Writer<'_> {
             ObjectKind::WebMessaging => "web.yaml".to_owned(),
             _ => format!("{prefix}-{name}.yaml"),
         };
-        let text = emit::text(&document).map_err(|why| unwritable(&self.folder.join(&file), &why))?;
-        self.file(&file, &text)
+        let path = self.folder.join(file);
+        let text = emit::text(&document).map_err(|why| unwritable(&path, &why))?;
+        self.create(path, &text)
     }
 
     /// A name that no other document of the kind has.
@@ -375,21 +426,6 @@ fn unwritable(path: &Path, why: &str) -> Failure {
     Failure::new(Exit::Outside, format!("`{}` can't be written: {why}", path.display()))
 }
 
-fn create(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| unwritable(path, &error.to_string());
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).open(path).map_err(failed)?;
-    std::io::Write::write_all(&mut file, text.as_bytes()).map_err(failed)
-}
-
-/// Makes a file where there is none.
-fn keep(path: &Path, text: &str) -> Result<(), Failure> {
-    if path.exists() { Ok(()) } else { create(path, text) }
-}
-
 /// Reads what was written and plans it: an import that asks for any change has misread what is live.
 async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
     let source =
@@ -400,11 +436,13 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         output.data(&super::validate::text(&fleet, output));
         return Err(Failure::new(
             Exit::Findings,
-            "what is live breaks rules, so the import is not valid as it is",
+            "what is live breaks rules, so the import is not valid as it is; the files are written, and not proved to say what is live",
         )
-        .hint(
-            "mend it in the files, or waive the rule in genesync.yaml with an owner, a reason and an expiry",
-        ));
+        .hint(format!(
+            "mend it in the files, or waive the rule in genesync.yaml (docs/rules.md); then `genesync plan {} --tenant {}` has to say: No changes",
+            args.path.display(),
+            args.tenant
+        )));
     }
     let wishes = Wishes {
         settings,
@@ -428,8 +466,10 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         }
     }
     output.data(&format!(
-        "{} imported: the plan of it is empty\nnext: commit it, watch it with `genesync run`, then `genesync adopt --tenant {}`\n",
-        args.tenant, args.tenant
+        "{} imported: the plan of it is empty\nnext: commit {at}, watch it with `genesync run {at}`, then see `genesync adopt {at} --tenant {}`\n",
+        args.tenant,
+        args.tenant,
+        at = args.path.display()
     ));
     Ok(Exit::Done)
 }

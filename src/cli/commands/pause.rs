@@ -11,6 +11,7 @@ use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::{Flags, env};
 use crate::model::TenantName;
+use crate::render::value::counted;
 use crate::store::{Cause, Pause, PauseKind, Store, TenantRow, Which};
 
 /// What `sync` takes.
@@ -55,7 +56,7 @@ pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit
     let only = names(&args.tenants);
     check_known(&store, &only).await?;
     let due = store.poke((!args.all).then_some(only.as_slice()), Cause::Operator).await?;
-    output.data(&format!("{due} tenants are due now\n"));
+    output.data(&format!("due now: {}\n", counted(usize::try_from(due).unwrap_or(usize::MAX), "tenant")));
     Ok(Exit::Done)
 }
 

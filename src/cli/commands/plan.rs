@@ -236,13 +236,9 @@ fn targets(run: &Run) -> Vec<TargetDocument> {
 
 /// Whether this build knows a live field. What is referred to is known by its place.
 fn knows(kind: ObjectKind, path: &str) -> bool {
-    let refers = |place: reference::Place| {
-        let bare = reference::bare_id(place.to).is_some_and(|bare| path.ends_with(bare));
-        bare || path.strip_prefix(place.path).is_some_and(|rest| rest.starts_with('.'))
-    };
     kind == ObjectKind::WebMessaging
         || schema::has_field(kind.dialect(), path)
-        || reference::places(kind).any(refers)
+        || reference::place_at(kind, path).is_some()
 }
 
 /// Asks which version visitors are served, deployment by deployment.
@@ -309,10 +305,7 @@ fn unknown(document: &PlanDocument) -> String {
                 target.region,
                 object.kind,
                 escape(&object.name),
-                match target.unknown.len() {
-                    1 => "1 field".to_owned(),
-                    count => format!("{count} fields"),
-                },
+                render::value::counted(target.unknown.len(), "field"),
                 escape(&target.unknown.join(", "))
             );
         }
@@ -351,7 +344,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     let refused = session.runs.iter().any(|run| !run.refusals.is_empty());
     let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
         let ignored = render::plan::ignored(summary.ignored);
-        writeln!(out, "No changes: {} tenants are in sync with {revision}{ignored}", summary.tenants)
+        let tenants = render::value::counted(summary.tenants, "tenant");
+        let are = if summary.tenants == 1 { "is" } else { "are" };
+        writeln!(out, "No changes: {tenants} {are} in sync with {revision}{ignored}")
     } else {
         writeln!(
             out,

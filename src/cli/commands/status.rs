@@ -15,6 +15,7 @@ use crate::config::{Flags, Settings};
 use crate::model::TenantName;
 use crate::model::json::at_dotted;
 use crate::model::plan::{HIDDEN, is_confidential};
+use crate::model::record::Ending;
 use crate::plan::diff::differing;
 use crate::render;
 use crate::render::value::escape;
@@ -185,13 +186,13 @@ fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {
     }));
     rows.sort_by_key(|row| std::cmp::Reverse(row.0));
     for (at, kind, detail) in rows {
-        table.add_row([at.to_string(), kind, escape(&detail)]);
+        table.add_row([moment(at), kind, escape(&detail)]);
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 fn overwritten_document(written: &Overwritten) -> Value {
-    let Overwritten { at, target, before, after } = written;
+    let Overwritten { at, target, before, by, after, ending } = written;
     let before: Map<String, Value> = before
         .iter()
         .map(|(field, value)| {
@@ -204,29 +205,42 @@ fn overwritten_document(written: &Overwritten) -> Value {
         "organizationId": target.organization,
         "object": {"kind": target.object.kind.name(), "name": target.object.name},
         "fields": differing(&written.before, after),
+        "by": by,
+        "ending": ending.name(),
         "before": before,
     })
 }
 
-/// A line for each field that a write changed, newest write first.
+/// A line for each field that a write changed, newest write first. What became of it is told where it is not known to
+/// have been executed.
 fn overwritten_text(all: &[Overwritten]) -> String {
     if all.is_empty() {
         return "no write went over anything\n".into();
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["AT", "OBJECT", "FIELD", "BEFORE", "WRITTEN"]);
-    for Overwritten { at, target, before, after } in all {
+    table.set_header(["AT", "OBJECT", "FIELD", "BEFORE", "LAST CHANGED BY", "WRITTEN"]);
+    for Overwritten { at, target, before, by, after, ending } in all {
         for path in differing(before, after) {
             let shown = |body: &Map<String, Value>| match (at_dotted(body, &path), is_confidential(&path)) {
                 (Some(_), true) => HIDDEN.to_owned(),
                 (found, _) => render::value::value(found),
             };
             let object = escape(&target.to_string());
-            table.add_row([at.to_string(), object, escape(&path), shown(before), shown(after)]);
+            let whose = by.as_deref().map_or_else(|| "genesync".to_owned(), escape);
+            let written = match ending {
+                Ending::Written | Ending::NotExecuted => shown(after),
+                Ending::Unknown => format!("{} (unknown whether it was)", shown(after)),
+            };
+            table.add_row([moment(*at), object, escape(&path), shown(before), whose, written]);
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// To the millisecond.
+fn moment(at: Timestamp) -> String {
+    format!("{at:.3}")
 }
 
 /// `4s`, `12m`, `3h`, `9d`.

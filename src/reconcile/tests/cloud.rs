@@ -149,7 +149,7 @@ fn what_is_written_over_stays_in_the_journal_until_the_write_is_over() {
         scene.run_until(effects);
         if let Some(open) = scene.journal.unresolved.first() {
             let IntentAction::Put { over: Some(over), .. } = &open.action else { panic!("{open:?}") };
-            assert_eq!(over["banner"], json!("sale"));
+            assert_eq!((&over.body["banner"], over.by.as_deref()), (&json!("sale"), Some("Mara")));
             return;
         }
     }

@@ -93,7 +93,7 @@ fn an_organization_that_is_not_the_tokens_is_never_written() {
         let ran = cloud.genesync(&[command]).expect(7);
         let said = format!("{}{}", ran.stdout, ran.stderr);
         let told = format!(
-            "credentials `main` are of organization {} (`Acme 1`), and git names {}; mend `organizationId` or `credentials`",
+            "credentials `main` are of organization {} (`Acme 1`), not of {}; name that one, or the credentials of this one",
             organization(1),
             organization(7)
         );
