@@ -341,11 +341,14 @@ impl Client {
                 }
                 Gate::Broken(moment) => {
                     let wait = moment.saturating_duration_since(clock::monotonic());
-                    return Err(local(format!(
+                    let message = format!(
                         "organization {} refused ten requests in a row; it is left alone for another {} s",
                         target.organization,
                         wait.as_secs() + 1
-                    )));
+                    );
+                    let retry_after_ms = u64::try_from(wait.as_millis()).ok();
+                    let fault = Fault::new(FaultKind::Throttled, message);
+                    return Err(Fault { retry_after_ms, given_up: true, ..fault });
                 }
             }
         }
@@ -485,10 +488,10 @@ impl Client {
             Sent::Answered(response) => format!("it was answered with {}", response.status),
             Sent::Lost(fault) | Sent::Never(fault) => fault.message.clone(),
         };
-        Sent::Never(local(format!(
-            "{}: {cause}; too much else in {region} failed for it to be retried",
-            operation.subject
-        )))
+        let message =
+            format!("{}: {cause}; too much else in {region} failed for it to be retried", operation.subject);
+        let kind = if throttled { FaultKind::Throttled } else { FaultKind::Transient };
+        Sent::Never(Fault { given_up: true, ..Fault::new(kind, message) })
     }
 }
 
@@ -550,3 +553,6 @@ fn cause(error: &dyn std::error::Error) -> String {
     }
     shown(&inner.to_string(), 200).into_owned()
 }
+
+#[cfg(test)]
+mod tests;

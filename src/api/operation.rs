@@ -85,10 +85,9 @@ impl Response {
     /// A fault that carries what this answer told about itself.
     pub fn fault(&self, kind: FaultKind, message: impl Into<String>) -> Fault {
         Fault {
-            kind,
-            message: message.into(),
             request_id: self.request_id.clone(),
             retry_after_ms: self.retry_after_ms,
+            ..Fault::new(kind, message)
         }
     }
 }

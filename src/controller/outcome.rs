@@ -33,14 +33,18 @@ pub fn finished(
     let Some(status) = run.status() else {
         return lost(claimed, "the run stopped without an end; please report this", now, intervals);
     };
+    let known = run.left_out().is_none();
     let in_sync = matches!(status, Status::Synced | Status::Unconfirmed(_))
-        || matches!(status, Status::Held(_)) && run.plan.as_ref().is_some_and(|plan| plan.is_empty());
+        || matches!(status, Status::Held(_))
+            && known
+            && run.plan.as_ref().is_some_and(|plan| plan.is_empty());
     let drift = || {
         let changes = run.plan.iter().flat_map(|plan| plan.changes());
         changes.filter(|change| change.kind != ChangeKind::ToApply)
     };
-    // A run that could not plan does not know.
+    // A run that could not plan does not know; nor does one that did not see every region, but where it found some.
     let drifted = (in_sync || run.plan.is_some()).then(|| !in_sync && drift().next().is_some());
+    let drifted = drifted.filter(|drifted| known || *drifted);
     let failures = match status {
         Status::Synced | Status::Unconfirmed(_) | Status::OutOfSync | Status::Drifted => 0,
         Status::Cancelled | Status::LeaseLost | Status::Superseded => claimed.failures,
@@ -51,7 +55,7 @@ pub fn finished(
     let status_name = shown(status, claimed);
     let reason = match (&claimed.pause, status) {
         (Some(pause), Status::OutOfSync | Status::Drifted) => held_by(pause),
-        _ => status.reason().unwrap_or_default(),
+        _ => run.reason().unwrap_or_default(),
     };
     let ended_from_outside = matches!(status, Status::Cancelled | Status::LeaseLost | Status::Superseded);
     let news = !ended_from_outside && status_name != claimed.status;
@@ -208,8 +212,7 @@ fn history(run: &Run, status: &str, news: bool) -> Vec<(&'static str, String)> {
         lines.push(("write", text));
     }
     if news {
-        let reason =
-            run.status().and_then(Status::reason).map(|reason| format!(": {reason}")).unwrap_or_default();
+        let reason = run.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
         lines.push(("status", format!("{status}{reason}")));
     }
     lines

@@ -88,7 +88,7 @@ pub enum FaultKind {
     NotFound,
     /// Any other answer that says no; the same request would fail again.
     Rejected,
-    /// Our own doing: no credentials, no such endpoint, breaker open.
+    /// Our own doing: no credentials, no such endpoint.
     Local,
 }
 
@@ -130,12 +130,15 @@ pub struct Fault {
     /// How long the server asked to wait, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// Whether so much else failed that asking again within this run would only add to it.
+    #[serde(skip)]
+    pub given_up: bool,
 }
 
 impl Fault {
     /// A fault with nothing but its kind and message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), request_id: None, retry_after_ms: None }
+        Self { kind, message: message.into(), request_id: None, retry_after_ms: None, given_up: false }
     }
 }
 

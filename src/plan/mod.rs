@@ -57,12 +57,13 @@ pub fn plan(
     let nothing = Evidence::default();
     let mut targets: Vec<TargetPlan> = Vec::new();
     for side in sides {
+        let draft_of = |at: usize| evidence.get(&side.targets.get(at)?.object_ref())?.draft;
         for (at, (target, observed)) in side.targets.iter().zip(side.known.observed).enumerate() {
             let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
             let (desired, problems) = resolve::desired(at, side.known);
             let (changes, already_done) = diff::changes(&desired, observed, evidence);
             let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
-            let next = next::unseen(target, at, side.known, &changes, drafts, next);
+            let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
             // Copying the primary over this target is harmless where both would end up the same.
             let ours_to_overwrite = changes.is_empty()
                 || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));

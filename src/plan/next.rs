@@ -12,7 +12,7 @@ use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
 use crate::model::plan::{Drafts, Next};
 use crate::model::{
-    Actor, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target,
+    Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target,
 };
 
 /// What the platform calls an object that somebody is deleting.
@@ -71,19 +71,20 @@ pub fn next(
 
 /// A deployment that would move to another version takes along what somebody published and nobody has let visitors
 /// see: a person decides, unless the operator has it adopted.
-pub fn unseen(
+pub fn unseen<'a>(
     target: &Target,
     at: usize,
     known: Organization<'_>,
     changes: &[Change],
     drafts: Drafts,
+    draft_of: impl Fn(usize) -> Option<&'a Base>,
     next: Option<Next>,
 ) -> Option<Next> {
-    let moves = changes.iter().any(|change| change.path == "configuration.version");
+    let moves = changes.iter().any(|change| change.path.starts_with("configuration"));
     if next != Some(Next::Store) || !moves || drafts == Drafts::Adopt {
         return next;
     }
-    let Some((version, fields)) = resolve::goes_along(at, known) else { return next };
+    let Some((version, fields)) = resolve::goes_along(at, known, draft_of) else { return next };
     Some(Next::Decide(format!(
         "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or run with --draft adopt",
         told(&fields)
@@ -116,11 +117,16 @@ fn with_draft(
         Arc::new(diff::target_body(desired, &published))
     };
     let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
-    let ours = evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
-    // A version that was published since may hold what our draft does not: publishing that over it would take it
-    // back.
+    // A person can bring a draft back to what ours once held.
+    let by_us = draft
+        .modified_by
+        .as_ref()
+        .is_none_or(|actor| evidence.own_clients.is_some_and(|own| own.contains(&actor.id)));
+    let ours = by_us && evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
+    // A version that was published since may hold what our draft does not, or no longer what it does: publishing the
+    // draft over it would take that back.
     let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);
-    let behind = newer && !canonical::covers(&on_published(), &draft.body);
+    let behind = newer && !canonical::same(&on_published(), &draft.body);
     match drafts {
         _ if ours && says_it && behind => (on_published(), Some(Next::Store)),
         _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),

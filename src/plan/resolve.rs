@@ -14,7 +14,7 @@ use super::diff;
 use crate::model::reference::{
     Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, places,
 };
-use crate::model::{Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored, json};
+use crate::model::{Base, Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored, json};
 
 /// What is known of one organization.
 #[derive(Debug, Clone, Copy)]
@@ -154,21 +154,30 @@ fn pin(at: usize, name: &str, known: Organization<'_>) -> Result<Value, String> 
 
 /// What would go before visitors along with what git says, where a deployment moves to another version: fields that
 /// git leaves alone, in which the newest version differs from the one that is pinned. Somebody published them, and
-/// nobody has let visitors see them yet.
-pub fn goes_along(at: usize, known: Organization<'_>) -> Option<(u64, Vec<String>)> {
+/// nobody has let visitors see them yet. Where none of its versions is pinned, that is what was published along with a
+/// draft of ours, and `draft_of` tells what we had stored.
+pub fn goes_along<'a>(
+    at: usize,
+    known: Organization<'_>,
+    draft_of: impl Fn(usize) -> Option<&'a Base>,
+) -> Option<(u64, Vec<String>)> {
     let resource = known.resources.get(at)?;
     let name = configuration_of(resource)?;
     let index = known.resources.iter().position(|resource| is_configuration(&resource.object, name))?;
     let Observed::Present(newest) = known.observed.get(index)? else { return None };
-    let Pinned { version, body: Some(pinned) } = pinned_of(at, known, newest.id()?)? else { return None };
-    if newest.version == 0 || *version == Some(newest.version) {
+    let seen = match pinned_of(at, known, newest.id()?) {
+        Some(Pinned { version, .. }) if *version == Some(newest.version) => return None,
+        Some(Pinned { body, .. }) => body.as_ref()?,
+        None => draft_of(index).filter(|draft| draft.onto + 1 == newest.version).map(|draft| &draft.body)?,
+    };
+    if newest.version == 0 {
         return None;
     }
     let (wanted, _) = desired(index, known);
     let managed = |path: &str| {
         wanted.exclusive || json::at_dotted(&wanted.body, path).is_some() || covered(&wanted.body, path)
     };
-    let mut fields = diff::differing(pinned, &newest.body);
+    let mut fields = diff::differing(seen, &newest.body);
     fields.retain(|path| !managed(path));
     (!fields.is_empty()).then_some((newest.version, fields))
 }

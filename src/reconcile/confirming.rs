@@ -171,7 +171,7 @@ impl Run {
         fault: Fault,
         now: Timestamp,
     ) -> Step {
-        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
+        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) && !fault.given_up;
         let deadline = if passing { deadline } else { now };
         self.await_entries(attempt, deadline, Some(fault), now)
     }

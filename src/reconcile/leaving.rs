@@ -2,11 +2,49 @@
 //!
 //! The primary is never left out: what it is not known to take is carried nowhere else.
 
-use super::{Note, Run, Status, Step};
+use super::{Note, Run, Span, Status, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{Fault, OrganizationId};
 
+/// How often reads of one organization failed, in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Failures {
+    /// Not answered, or badly.
+    faults: u32,
+    /// Refused by the rate limit.
+    throttles: u32,
+}
+
 impl Run {
+    /// Counts a read that failed. Returns how many did before it in a row, and whether they are too many: of this
+    /// organization, or, where several fail by turns, of all of them.
+    pub(super) fn failed_to_read(&mut self, at: usize, throttled: bool) -> (u32, bool) {
+        let timing = self.spec.timing;
+        let Some(target) = self.targets.get(at) else { return (0, true) };
+        let known = self.failures.entry(target.organization.clone()).or_default();
+        let (count, most) = match throttled {
+            true => (&mut known.throttles, timing.throttles_max),
+            false => (&mut known.faults, timing.faults_max),
+        };
+        let before = *count;
+        *count += 1;
+        let own = *count >= most;
+        self.tally.rounds += 1;
+        let organizations = self.targets.len() / self.spec.resources.len().max(1);
+        let all = u64::from(self.tally.rounds) >= u64::from(most) * organizations as u64;
+        (before, own || all)
+    }
+
+    /// Takes in that an organization was read; a whole round of that is a new beginning for all.
+    pub(super) fn answered_well(&mut self, span: Span) {
+        if let Some(target) = self.targets.get(span.from) {
+            self.failures.remove(&target.organization);
+        }
+        if span.to >= span.end {
+            self.tally.rounds = 0;
+        }
+    }
+
     /// Goes on without the organization of the n-th target; ends the run where that can't be done. What is
     /// unresolved there stays so in the journal, for the run that reads it again.
     pub(super) fn leave_out(mut self, at: usize, fault: Fault) -> Step {
@@ -19,8 +57,9 @@ impl Run {
         }
         self.targets =
             self.targets.iter().filter(|known| known.organization != *organization).cloned().collect();
+        self.failures.remove(organization);
         let tally = &mut self.tally;
-        (tally.faults, tally.throttles, tally.write_faults, tally.write_throttles) = (0, 0, 0, 0);
+        (tally.rounds, tally.write_faults, tally.write_throttles) = (0, 0, 0);
         let message =
             format!("{} (organization {organization}) is left out: {}", target.region, fault.message);
         let fault = Fault { message, ..fault };
@@ -39,6 +78,18 @@ impl Run {
         let told = self.left_out.iter().map(Fault::to_string).collect::<Vec<_>>().join("; ");
         let retry_after_ms = self.left_out.iter().filter_map(|fault| fault.retry_after_ms).min();
         Some(Fault { retry_after_ms, ..Fault::new(first.kind, told) })
+    }
+
+    /// Why the tenant is not synced, with the regions that nobody knows of.
+    pub fn reason(&self) -> Option<String> {
+        let reason = self.status().and_then(Status::reason);
+        let left_out = self.left_out().map(|fault| fault.to_string());
+        match (reason, left_out) {
+            (Some(reason), Some(left_out)) if !reason.contains(&left_out) => {
+                Some(format!("{reason}; {left_out}"))
+            }
+            (reason, left_out) => reason.or(left_out),
+        }
     }
 
     /// A status that speaks of every region: none is well while one is not known.

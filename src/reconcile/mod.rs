@@ -48,6 +48,8 @@ use crate::plan;
 /// Where nothing was looked up.
 static NO_NAMES: Names = Names::new();
 
+use leaving::Failures;
+
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
 pub use status::Status;
@@ -187,14 +189,14 @@ pub struct Made {
 pub struct Tally {
     /// Writes refused because somebody else wrote.
     pub conflicts: u32,
-    /// Reads that failed, in a row.
-    pub faults: u32,
-    /// Reads refused by the rate limit, in a row.
-    pub throttles: u32,
+    /// Rounds of reads that failed, in a row.
+    pub rounds: u32,
     /// Writes that were not answered or not executed, in a row: reading well does not make up for them.
     pub write_faults: u32,
     /// Writes refused by the rate limit, in a row.
     pub write_throttles: u32,
+    /// Writes refused for what the platform may not be done with, in a row.
+    pub refusals: u32,
     /// Writes accepted.
     pub writes: u32,
     /// Waits so far: each gets its own jitter.
@@ -214,6 +216,8 @@ pub struct Run {
     pub targets: Arc<[Target]>,
     /// Why organizations were left out.
     left_out: Vec<Fault>,
+    /// How often reads of each organization failed since the last one that did not.
+    failures: BTreeMap<OrganizationId, Failures>,
     /// What has to be looked up by name in each organization.
     pub references: Arc<BTreeSet<Reference>>,
     /// What was read in this round, in the order of `targets`.
@@ -312,15 +316,24 @@ impl Step {
     }
 }
 
+impl Spec {
+    /// Every object of every organization, the primary's first.
+    pub fn targets(&self) -> impl Iterator<Item = Target> {
+        let of = |target: &Target| {
+            let target = target.clone();
+            self.resources.iter().map(move |resource| target.of(resource.object.clone()))
+        };
+        self.tenant.targets().flat_map(of)
+    }
+}
+
 impl Run {
     /// A run that has not begun.
     pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
-        let of = |target: &Target| {
-            spec.resources.iter().map(|resource| target.of(resource.object.clone())).collect::<Vec<_>>()
-        };
         Self {
-            targets: spec.tenant.targets().flat_map(of).collect(),
+            targets: spec.targets().collect(),
             left_out: Vec::new(),
+            failures: BTreeMap::new(),
             references: Arc::new(plan::resolve::references(&spec.resources)),
             spec,
             phase: Phase::Fresh,

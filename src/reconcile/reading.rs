@@ -107,10 +107,10 @@ impl Run {
             let note = Note::Stale { object: target.object_ref(), known };
             return self.look_again(at, fault, now).noting(note);
         }
-        // A round is as good as its last answer: that the first ones of each come says nothing of the others.
-        if span.to >= span.end {
-            (self.tally.faults, self.tally.throttles) = (0, 0);
+        if let Some(fault) = self.vanished(&targets, &seen) {
+            return self.look_again(span.from, fault, now);
         }
+        self.answered_well(span);
         let alone = self.focus.is_some();
         for (at, observed) in (span.from..).zip(seen.objects) {
             match self.observed.get_mut(at) {
@@ -131,6 +131,16 @@ impl Run {
             self.resolve(now)
         };
         step.noting_all(served)
+    }
+
+    /// What was seen a moment ago and is not found by its id any more is no reason to make it anew: that answer may be
+    /// older than the other, and whether somebody deleted it is told by the next look at everything.
+    fn vanished(&self, targets: &[Target], seen: &Seen) -> Option<Fault> {
+        let known = self.observed.get(self.focus?)?;
+        let (target, Observed::Absent) = (targets.first()?, seen.objects.first()?) else { return None };
+        let gone = *known != Observed::Absent && !self.spec.limits.allowed.contains(&Guard::Recreate);
+        let message = || format!("{target} was there a moment ago and is not found any more");
+        gone.then(|| Fault::new(FaultKind::Transient, message()))
     }
 
     /// Whether another object goes by the name now: no stale answer, and for a guard to tell.
@@ -224,6 +234,7 @@ impl Run {
     pub(super) fn read_failed(self, at: usize, fault: Fault, now: Timestamp) -> Step {
         match fault.kind {
             FaultKind::Transient | FaultKind::Throttled => self.try_again(at, fault, now),
+            // What a person has to mend is none the better for leaving its region out.
             FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => {
                 self.degrade(fault)
             }
@@ -249,10 +260,8 @@ impl Run {
     fn try_again(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
         let timing = self.spec.timing;
         let throttled = fault.kind == FaultKind::Throttled;
-        let counter = if throttled { &mut self.tally.throttles } else { &mut self.tally.faults };
-        let attempt = *counter;
-        *counter += 1;
-        let spent = if throttled { *counter >= timing.throttles_max } else { *counter >= timing.faults_max };
+        let (attempt, spent) = self.failed_to_read(at, throttled);
+        let spent = spent || fault.given_up;
         let wait_ms = self.wait_ms(attempt, fault.retry_after_ms);
         // The server may ask for longer than a run lasts: then this run ends, and a later one comes back.
         if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
@@ -324,6 +333,9 @@ impl Run {
                     targets.iter().filter_map(landed).collect::<Vec<_>>()
                 }
             };
+            if drafted || !receipts.is_empty() {
+                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
+            }
             for receipt in &receipts {
                 let object = receipt.target.object_ref();
                 if !self.receipts.iter().any(|known| known.speaks_of(&object, receipt.version)) {

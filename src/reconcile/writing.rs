@@ -12,11 +12,16 @@ use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert};
 use crate::model::write::Accepted;
 use crate::model::{
-    Act, Actor, Fault, FaultKind, Guard, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
-    Target, Versions, Write,
+    Act, Actor, Fault, FaultKind, Guard, ObjectKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
+    SecretName, Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
+
+/// Whether the server said no to what the write says.
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Rejected | FaultKind::NotFound)
+}
 
 /// What a person has to decide before anything is written.
 fn undecided(targets: &[TargetPlan]) -> Option<String> {
@@ -101,9 +106,15 @@ impl Run {
     fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
         // One change of somebody's is gone, and without a version that is enforced the next write could take
         // another: before a person has heard of the first, nothing more is written there. The next run may.
+        // Nor is what was published with somebody's unfinished change served by any deployment.
+        let serves = |target: &TargetPlan, mixed: &ObjectRef| {
+            target.target.object.kind == ObjectKind::MessengerDeployment
+                && target.target.organization == mixed.organization
+        };
         let gone_over = |target: &&TargetPlan| {
             let object = target.target.object_ref();
-            self.overwrote.contains(&object) || self.mixed.contains_key(&object)
+            self.overwrote.contains(&object)
+                || self.mixed.keys().any(|mixed| *mixed == object || serves(target, mixed))
         };
         if self.spec.versions == Versions::Unenforced
             && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
@@ -297,7 +308,7 @@ impl Run {
         match self.judged(&object, outcome, now) {
             Verdict::Done(stored) => {
                 self.tally.writes += 1;
-                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
+                (self.tally.write_faults, self.tally.write_throttles, self.tally.refusals) = (0, 0, 0);
                 if self.is_cloud() {
                     self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0 });
                     self.waiting.remove(&object);
@@ -425,6 +436,13 @@ impl Run {
         now: Timestamp,
     ) -> Step {
         let timing = self.spec.timing;
+        // Young, or it would be refused for good: how long it stays young is bound already.
+        if let Some(fault) = fault.as_ref().filter(|fault| is_refusal(fault)) {
+            let wait_ms = timing.poll(self.tally.refusals);
+            self.tally.refusals += 1;
+            let note = Note::Retrying { fault: fault.clone(), wait_ms };
+            return self.close(intent, Vec::new(), After::WaitUntil(later(now, wait_ms))).noting(note);
+        }
         let attempt = if fault.is_some() { self.tally.write_faults } else { self.tally.write_throttles };
         let spent = match &fault {
             Some(_) => {
@@ -437,6 +455,7 @@ impl Run {
             }
         };
         let wait_ms = self.wait_ms(attempt, retry_after_ms);
+        let spent = spent || fault.as_ref().is_some_and(|fault| fault.given_up);
         if spent || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
             let fault = fault.unwrap_or_else(|| Fault {
                 retry_after_ms,
@@ -445,7 +464,12 @@ impl Run {
                     "the rate limit refused the write too often or for too long",
                 )
             });
-            return self.close(intent, Vec::new(), After::LeaveOut(at, fault));
+            let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
+            let after = match passing {
+                true => After::LeaveOut(at, fault),
+                false => After::Settle(Status::Degraded(fault)),
+            };
+            return self.close(intent, Vec::new(), after);
         }
         let note = match fault {
             Some(fault) => Note::Retrying { fault, wait_ms },

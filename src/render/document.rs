@@ -308,7 +308,7 @@ pub fn result(run: &Run) -> TenantResult {
     TenantResult {
         tenant: run.spec.tenant.name.to_string(),
         status: status.map_or("Applying", Status::name),
-        reason: status.and_then(Status::reason),
+        reason: run.reason(),
         targets: run.first_plan.as_deref().map(targets).unwrap_or_default(),
         receipts: receipts.collect(),
         foreign: run

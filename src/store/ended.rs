@@ -98,6 +98,8 @@ impl Store {
                 )
             })
             .collect();
+        // What was written of a commit that is not in force everywhere is neither it nor the one before: a commit that
+        // goes back changes such a tenant as well.
         // A tenant that became invalid during its run stays so: it is not run again until git mends it, and a
         // run that was superseded by that has nothing to say about it.
         let updated = self
@@ -108,7 +110,8 @@ impl Store {
                      r.value->>'wanted' AS wanted, r.value->>'cause' AS cause, r.value->>'trouble' AS trouble,
                      CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
                      CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
-                     CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked, CAST(r.value->>'again' AS BIGINT) AS again
+                     CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked,
+                     CAST(r.value->>'wrote' AS BIGINT) AS wrote, CAST(r.value->>'again' AS BIGINT) AS again
                    FROM {each:1})
                  UPDATE tenants SET
                    status = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.status ELSE f.status END,
@@ -117,7 +120,9 @@ impl Store {
                    failures = f.failures,
                    since = CASE WHEN tenants.wanted = '' OR f.told = 0 OR tenants.status = f.status
                                 THEN tenants.since ELSE {now} END,
-                   applied = CASE WHEN f.in_sync = 1 THEN f.wanted ELSE tenants.applied END,
+                   applied = CASE WHEN f.in_sync = 1 THEN f.wanted
+                                  WHEN f.wrote = 1 AND tenants.applied <> f.wanted THEN 'partly'
+                                  ELSE tenants.applied END,
                    checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
                    synced_at = CASE WHEN f.in_sync = 1 THEN {now} ELSE tenants.synced_at END,
                    drifted_at = CASE WHEN f.drifted = 0 THEN 0 WHEN f.drifted < 0 OR tenants.drifted_at > 0
@@ -201,6 +206,7 @@ fn row_of(done: &Finished) -> serde_json::Value {
         "drifted": done.drifted.map_or(-1, i64::from),
         "told": i64::from(done.told),
         "looked": i64::from(done.looked),
+        "wrote": i64::from(done.run.as_ref().is_some_and(|run| run.writes > 0)),
         "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),
         "cause": cause.name(),
     })

@@ -377,6 +377,40 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
     assert_eq!(a.claim(&Claim { head: ("repo", &revision), ..claim }).await.unwrap().len(), 3);
 }
 
+async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1"), wanted("beta", "1")]).await;
+    let first = claim(a, 5).await;
+    a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    let second = [wanted("acme", "2"), wanted("beta", "2")];
+    advance(a, Some("c1"), "c2", &second).await;
+    // One region of acme was written and another was down; of beta nothing was.
+    let partly = |claimed: &Claimed, writes: usize| {
+        let (started_at, revision, cause) = (now(), Revision::new("c2"), Cause::Commit);
+        Finished {
+            run: Some(RunRow { started_at, revision, cause, writes, conflicts: 0 }),
+            ..done(claimed, false)
+        }
+    };
+    let claimed = claim(a, 5).await;
+    let ended: Vec<Finished> =
+        claimed.iter().map(|one| partly(one, usize::from(one.lease.tenant == tenant("acme")))).collect();
+    a.finish(&ended).await.unwrap();
+    let counted = std::sync::Mutex::new(Vec::new());
+    let judge = |changing: usize| {
+        counted.lock().unwrap().push(changing);
+        None
+    };
+    let back = [wanted("acme", "1"), wanted("beta", "1")];
+    advance_judged(a, Some("c2"), "c3", &back, &judge).await.unwrap();
+    assert_eq!(*counted.lock().unwrap(), [1]);
+    // And once it is in sync again, it is at rest.
+    let claimed = claim(a, 5).await;
+    a.finish(&claimed.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    advance_judged(a, Some("c3"), "c4", &back, &judge).await.unwrap();
+    assert_eq!(*counted.lock().unwrap(), [1, 0]);
+}
+
 async fn claims_are_fair_and_keep_the_caps(pair: &Pair) {
     let Pair { a, .. } = pair;
     let mut rows: Vec<Wanted> = (0..20).map(|number| wanted(&format!("hot-{number:02}"), "1")).collect();
@@ -601,6 +635,7 @@ macro_rules! suite {
             an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused,
             a_hold_ends_when_git_says_something_else,
             a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothing,
+            what_was_written_in_part_changes_when_git_goes_back,
             claims_are_fair_and_keep_the_caps,
             a_change_waits_for_lower_waves,
             only_what_may_be_written_and_is_not_holds_higher_waves_back,

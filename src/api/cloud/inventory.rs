@@ -107,7 +107,7 @@ impl ReadApi {
                 directory.names.insert((ReferenceKind::Configuration, id.clone()), name.as_str().into());
                 let stored = match wire::number(&entity) {
                     Some(_) => wire::configuration(Some(&entity), &entity),
-                    None => self.configuration(target, &id).await?,
+                    None => Some(self.listed(target, &id, &name).await?),
                 };
                 let Some(stored) = stored.filter(|stored| stored.version > 0) else { continue };
                 let mut served_otherwise = BTreeSet::new();

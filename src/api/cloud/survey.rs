@@ -128,17 +128,22 @@ impl ReadApi {
             return Ok(Configurations::new());
         }
         let names: BTreeSet<&str> = places.at.keys().copied().collect();
-        let kept = |mut entity: Entity| {
-            if !wire::text(&entity, "name").is_some_and(|name| names.contains(name)) {
+        let kept = |mut entity: Entity, is_sought: bool| {
+            if !is_sought {
                 entity.retain(|field, _| matches!(field.as_str(), "id" | "name" | "version"));
             }
             entity
         };
+        let mut ids = BTreeSet::new();
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let mut drafts = Vec::new();
         let mut pages = self.pages(target, &path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
-            drafts.extend(page.into_iter().map(kept));
+            for draft in page {
+                let is_sought = wire::text(&draft, "name").is_some_and(|name| names.contains(name));
+                ids.extend(wire::text(&draft, "id").filter(|_| is_sought).map(str::to_owned));
+                drafts.push(kept(draft, is_sought));
+            }
         }
         let path = format!("{path}&showOnlyPublished=true");
         let mut newest: BTreeMap<String, Entity> = BTreeMap::new();
@@ -148,7 +153,9 @@ impl ReadApi {
                 let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
                 let number = wire::number(&entity);
                 if number.is_some() && newest.get(&id).is_none_or(|known| wire::number(known) < number) {
-                    newest.insert(id, kept(entity));
+                    // By its id: a draft may have another name than what is published of it.
+                    let is_sought = ids.contains(&id);
+                    newest.insert(id, kept(entity, is_sought));
                 }
             }
         }
@@ -167,7 +174,7 @@ impl ReadApi {
                 // nothing was published is believed from nowhere else.
                 let stored = match &newest {
                     Some(newest) => wire::configuration(Some(newest), &draft),
-                    None => self.configuration(target, &id).await?,
+                    None => Some(self.listed(target, &id, &listed.name).await?),
                 };
                 if let Some(stored) = stored {
                     listed.version = Some(stored.version).filter(|version| *version > 0);
@@ -218,13 +225,34 @@ impl ReadApi {
         places.check()
     }
 
-    pub(super) async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
+    /// What a configuration of a listing holds. One that is listed and can't be found is not taken for absent.
+    pub(super) async fn listed(&self, target: &Target, id: &str, name: &str) -> Result<Stored, Fault> {
+        self.configuration(target, id).await?.ok_or_else(|| {
+            let message = format!(
+                "messenger configuration `{name}` ({id}) of organization {} is listed and not found",
+                target.organization
+            );
+            Fault::new(FaultKind::Transient, message)
+        })
+    }
+
+    async fn configuration(&self, target: &Target, id: &str) -> Result<Option<Stored>, Fault> {
         let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
-        let versions = match self.by_cursor(target, &path, "the versions of a configuration").await {
-            Ok(versions) => versions,
-            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(None),
-            Err(fault) => return Err(fault),
-        };
+        let mut pages = self.pages(target, &path, "the versions of a configuration");
+        let mut versions = Vec::new();
+        loop {
+            match pages.next().await {
+                Ok(Some(page)) => versions.extend(page),
+                Ok(None) => break,
+                Err(fault) if fault.kind == FaultKind::NotFound && versions.is_empty() => return Ok(None),
+                // It was there a page before.
+                Err(fault) if fault.kind == FaultKind::NotFound => {
+                    return Err(Fault { kind: FaultKind::Transient, ..fault });
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        let versions = distinct(versions);
         // Numbers may skip.
         let newest = versions
             .iter()
@@ -424,8 +452,15 @@ impl ReadApi {
                 Some(pages) => u64::from(number) >= pages,
                 None => count < PAGE_SIZE as usize,
             };
-            if last || count == 0 {
+            if last {
                 return Ok(distinct(all));
+            }
+            if count == 0 {
+                let message = format!(
+                    "page {number} of {what} of organization {} is empty, and not the last",
+                    target.organization
+                );
+                return Err(Fault::new(FaultKind::Transient, message));
             }
         }
         Err(endless(target, what))

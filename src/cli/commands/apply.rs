@@ -136,7 +136,8 @@ async fn check_rewind(place: &Place, fleet: &Fleet, store: &Store, allowed: bool
 fn refuse_rewound(place: &Place, fleet: &Fleet, session: &mut Session) -> Result<(), Failure> {
     let mut held: BTreeMap<Revision, bool> = BTreeMap::new();
     for run in &mut session.runs {
-        for base in run.journal.0.bases.values() {
+        // Of what this run is about: a draft, or what git does not name any more, is applied by nobody again.
+        for base in run.targets.iter().filter_map(|target| run.journal.0.bases.get(&target.object_ref())) {
             let known = match held.get(&base.revision) {
                 Some(known) => *known,
                 None => {
@@ -333,7 +334,7 @@ fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
 
 fn troubles(fleet: &Fleet, applied: &Applied) -> Vec<(String, String)> {
     let runs = applied.runs.iter().filter_map(|run| {
-        let reason = run.status().and_then(Status::reason)?;
+        let reason = run.reason()?;
         Some((run.spec.tenant.name.to_string(), escape(&reason)))
     });
     let failed = applied.failed.iter().map(|(name, fault)| (name.to_string(), escape(&fault.to_string())));
@@ -359,18 +360,26 @@ pub fn table(runs: &[Run]) -> String {
     for run in runs {
         let result = render::document::result(run);
         let mut name = (result.tenant.clone(), result.status.to_owned());
-        let planned = |index: usize| result.targets.get(index);
-        let touched = |index: usize, target: &Target| {
+        let first = run.first_plan.iter().flat_map(|plan| &plan.targets);
+        let plans: Vec<_> = first.map(|known| &known.target).zip(&result.targets).collect();
+        let planned =
+            |target: &Target| plans.iter().find(|(known, _)| *known == target).map(|(_, plan)| *plan);
+        let touched = |target: &Target| {
             target.object.is_web_messaging()
-                || planned(index).is_some_and(|planned| !planned.changes.is_empty())
+                || planned(target).is_some_and(|planned| !planned.changes.is_empty())
                 || run.receipts.iter().any(|receipt| receipt.target == *target)
         };
-        let mut rows: Vec<(usize, &Target)> =
-            run.targets.iter().enumerate().filter(|(index, target)| touched(*index, target)).collect();
+        let rows: Vec<Target> = run.spec.targets().filter(touched).collect();
         if rows.is_empty() {
-            rows.extend(run.targets.iter().enumerate().take(1));
+            let (tenant, status) = std::mem::take(&mut name);
+            let place = run.spec.tenant.primary.region.key();
+            let mut row = vec![tenant, status, "-".into(), place.into(), "-".into(), "-".into(), "-".into()];
+            if objects {
+                row.insert(3, counted(run.spec.resources.len(), "object"));
+            }
+            table.add_row(row);
         }
-        for (index, target) in rows {
+        for target in &rows {
             let receipts: Vec<_> = run
                 .receipts
                 .iter()
@@ -378,7 +387,7 @@ pub fn table(runs: &[Run]) -> String {
                 .filter(|(receipt, _)| receipt.target == *target)
                 .map(|(_, shown)| shown)
                 .collect();
-            let from = planned(index)
+            let from = planned(target)
                 .and_then(|planned| planned.version)
                 .map_or("-".into(), |version| version.to_string());
             let version = match receipts.last() {
@@ -386,7 +395,8 @@ pub fn table(runs: &[Run]) -> String {
                 Some(receipt) => format!("{from} -> {}", receipt.version),
                 None => from,
             };
-            let change = planned(index).map(in_words).unwrap_or_default();
+            let change =
+                planned(target).map_or_else(|| "-".to_owned(), |plan| in_words(plan, !receipts.is_empty()));
             let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
             let entries: Vec<&str> =
                 receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
@@ -413,8 +423,8 @@ pub fn table(runs: &[Run]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// What was to change in one organization: `created, 15 fields`, `2 fields, 1 drift`, `1 ignored`, `-`.
-fn in_words(target: &render::document::TargetDocument) -> String {
+/// What was to change in one organization: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.
+fn in_words(target: &render::document::TargetDocument, is_done: bool) -> String {
     let count = target.changes.len();
     let fields = counted(count, "field");
     let drift = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply).count();
@@ -422,9 +432,10 @@ fn in_words(target: &render::document::TargetDocument) -> String {
     let changed = match (count, target.version, drift) {
         (0, _, _) if ignored > 0 => return format!("{ignored} ignored"),
         (0, _, _) => "-".into(),
-        (_, None, _) => format!("created, {fields}"),
+        (_, None, _) if is_done => format!("created, {fields}"),
+        (_, None, _) => format!("to create, {fields}"),
         (_, _, 0) => fields,
-        (_, _, drift) => format!("{fields}, {drift} drift"),
+        (_, _, drift) => format!("{fields} ({drift} drift)"),
     };
     if ignored > 0 { format!("{changed}, {ignored} ignored") } else { changed }
 }

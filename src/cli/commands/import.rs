@@ -454,9 +454,8 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
     let mut session = Session::start(&fleet, wishes).await?;
     session.plan(CONCURRENCY, &Arc::new(Progress::silent(output, "planning", 1))).await;
     for run in &session.runs {
-        let left_out = run.left_out().map(|fault| fault.to_string());
-        let Some(plan) = run.plan.as_ref().filter(|_| left_out.is_none()) else {
-            let why = run.status().and_then(|status| status.reason()).or(left_out).unwrap_or_default();
+        let Some(plan) = run.plan.as_ref().filter(|_| run.left_out().is_none()) else {
+            let why = run.reason().unwrap_or_default();
             return Err(Failure::new(Exit::Outside, format!("what was written can't be planned: {why}")));
         };
         if !plan.is_empty() {

@@ -17,7 +17,7 @@ use crate::controller::fleet::{self, Fleet};
 use crate::manifest::schema;
 use crate::model::reference;
 use crate::model::{ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, json};
-use crate::reconcile::{Run, Status};
+use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{
     PlanDocument, RefusalDocument, Summary, TargetDocument, TenantPlan, VersionsDocument,
@@ -203,9 +203,7 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
 
 fn planned(run: &Run) -> TenantPlan {
     // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
-    let left_out = run.left_out().map(|fault| fault.to_string());
-    let state = if run.plan.is_some() && left_out.is_none() { "planned" } else { "failed" };
-    let error = run.status().and_then(Status::reason).or(left_out);
+    let state = if run.plan.is_some() && run.left_out().is_none() { "planned" } else { "failed" };
     TenantPlan {
         tenant: run.spec.tenant.name.to_string(),
         state,
@@ -213,7 +211,7 @@ fn planned(run: &Run) -> TenantPlan {
         digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
         targets: targets(run),
         refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
-        error,
+        error: run.reason(),
     }
 }
 

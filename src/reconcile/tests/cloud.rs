@@ -302,3 +302,76 @@ fn what_is_new_to_this_build_is_carried_through_every_write() {
     assert_eq!(newest["invented"], json!({"next": ["year"]}));
     assert_eq!(newest["messenger"]["styles"]["primaryColor"], json!("#222222"));
 }
+
+/// In sync, with a banner that Mara published and that visitors see.
+fn with_her_banner() -> Scene {
+    let mut scene = Scene::in_sync();
+    scene.platform.person_edits_the_draft("banner", json!("sale"));
+    scene.platform.person_publishes();
+    scene.platform.person_pins(2);
+    assert_eq!(scene.run(), "Synced");
+    scene.writes();
+    scene
+}
+
+#[test]
+fn what_somebody_takes_back_stays_so() {
+    // In her draft, which is then what ours once was.
+    let mut scene = with_her_banner();
+    scene.platform.person_removes("banner");
+    assert_eq!(scene.run(), "Synced");
+    scene.colour = "#222222";
+    let ended = scene.run();
+    assert!(ended.starts_with("Held: Mara left a draft"), "{ended}");
+    assert_eq!(scene.writes(), Vec::<String>::new());
+    // Published, while our draft is on its way.
+    let mut scene = with_her_banner();
+    scene.colour = "#222222";
+    scene.platform.before_write.insert(1, |platform| {
+        platform.person_removes("banner");
+        platform.person_publishes();
+        platform.person_pins(3);
+    });
+    scene.run();
+    scene.platform.before_write.clear();
+    assert_eq!(scene.run(), "Synced");
+    assert_eq!(scene.platform.broken, Vec::<String>::new());
+    let newest = scene.platform.configuration.as_ref().unwrap().versions.last().unwrap();
+    assert!(!newest.contains_key("banner"), "{newest:?}");
+}
+
+#[test]
+fn what_is_listed_and_not_found_by_its_id_is_not_made_twice() {
+    let shut: fn(&mut Scene) = |scene| {
+        scene.platform.deployment.as_mut().unwrap().0["allowAllDomains"] = json!(false);
+    };
+    let repainted: fn(&mut Scene) = |scene| scene.colour = "#222222";
+    for differs in [repainted, shut] {
+        let mut scene = Scene::in_sync();
+        // Enforced for the first time: nothing is known of what was there.
+        scene.journal = Journal::default();
+        scene.writes();
+        differs(&mut scene);
+        scene.platform.gone_by_id = true;
+        let ended = scene.run();
+        assert!(ended.contains("not found any more"), "{ended}");
+        assert_eq!(scene.writes(), Vec::<String>::new());
+        scene.platform.gone_by_id = false;
+        assert_eq!(scene.run(), "Synced");
+    }
+}
+
+#[test]
+fn what_was_published_along_by_accident_is_pinned_by_no_deployment() {
+    let mut scene = Scene::new();
+    scene.platform.before_write.insert(2, |platform| {
+        platform.person_edits_the_draft("banner", json!("unfinished"));
+    });
+    for attempt in ["the same run", "the next one"] {
+        let ended = scene.run();
+        assert!(ended.starts_with("Held") && ended.contains("banner"), "{attempt}: {ended}");
+        assert!(!scene.writes().contains(&"deploy".to_owned()), "{attempt}");
+    }
+    scene.drafts = Drafts::Adopt;
+    assert_eq!(scene.run(), "Synced");
+}

@@ -98,3 +98,115 @@ fn a_watched_tenant_of_which_a_region_is_unknown_is_not_well() {
     let events = [rounds_that_fail(5), vec![seen(3, 1), Event::Proceed]].concat();
     assert_eq!(after(run_with(1, Mode::Watch, Journal::default()), events).1, "Degraded");
 }
+
+/// Up to the n-th round with a plan for two replicas, no job being left to try: what the primary, and each of them,
+/// holds.
+fn written_plainly(rounds: &[[Event; 2]], answers: &[Event]) -> (Run, String) {
+    let mut run = enforced(2, Journal::default());
+    run.job_tried = true;
+    let mut events = vec![Event::Begin];
+    for ([one, other], answer) in rounds.iter().zip(answers) {
+        events.extend([seen(3, 5), one.clone(), other.clone(), Event::Proceed, Event::Saved, answer.clone()]);
+    }
+    // A plan is proceeded with once; from then on a round ends in an intent by itself.
+    let mut asked = String::new();
+    for event in events {
+        if event == Event::Proceed && run.phase != Phase::Planned {
+            continue;
+        }
+        let settling = [Phase::Settling, Phase::Waiting].contains(&run.phase);
+        for event in settling.then_some(Event::Woke).into_iter().chain([event]) {
+            (run, asked) = after(run, vec![event]);
+        }
+        while matches!(run.phase, Phase::Closing(_) | Phase::Resolving) {
+            (run, asked) = after(run, vec![Event::Saved]);
+        }
+    }
+    (run, asked)
+}
+
+#[test]
+fn a_region_is_left_out_for_its_own_failures_alone() {
+    // Four times the one, once the other.
+    let mut events = rounds_that_fail(4);
+    events.extend([Event::Woke, seen(3, 1), seen(1, 5), Event::Failed(fault())]);
+    let (run, asked) = after(enforced(2, Journal::default()), events);
+    assert!(asked.starts_with("wait ") && run.left_out().is_none(), "{asked}");
+    // By turns, it does not go on for ever.
+    let mut run = enforced(2, Journal::default());
+    let mut event = Event::Begin;
+    for number in 0..200 {
+        let (next, asked) = after(run, vec![event]);
+        run = next;
+        event = match asked.as_str() {
+            "observe org-0" => seen(3, 1),
+            "observe org-1" if number % 2 == 0 => seen(1, 5),
+            "observe org-1" | "observe org-2" => Event::Failed(fault()),
+            _ => Event::Woke,
+        };
+        if run.left_out().is_some() {
+            return;
+        }
+    }
+    panic!("it goes on for ever");
+}
+
+#[test]
+fn a_write_that_landed_after_all_is_no_failure_of_another_region() {
+    let lost = || Event::Answered(Outcome::Unknown(fault()));
+    let old = || [seen(1, 1), seen(1, 1)];
+    let mut rounds: Vec<[Event; 2]> = (0..5).map(|_| old()).collect();
+    rounds.push([seen(2, 5), seen(1, 1)]);
+    let (run, asked) = written_plainly(&rounds, &[lost(), lost(), lost(), lost(), lost(), lost()]);
+    assert_eq!((asked.starts_with("wait "), run.left_out(), run.receipts.len()), (true, None, 1), "{asked}");
+}
+
+#[test]
+fn what_is_refused_for_what_it_says_holds_the_tenant() {
+    let refused = || Event::Answered(Outcome::Rejected(Fault::new(FaultKind::Rejected, "400")));
+    let (run, asked) = written_plainly(&[[seen(1, 1), seen(1, 1)]], &[refused()]);
+    assert_eq!((asked.as_str(), run.left_out()), ("Degraded", None));
+}
+
+#[test]
+fn what_is_given_up_on_is_left_out_at_once() {
+    let given_up = Event::Failed(Fault { given_up: true, ..fault() });
+    let (run, asked) = after(enforced(1, Journal::default()), vec![Event::Begin, seen(3, 1), given_up]);
+    assert_eq!((asked.as_str(), run.left_out().is_some()), ("observe org-0", true));
+    let local = Event::Failed(Fault::new(FaultKind::Local, "no credentials"));
+    let (run, asked) = after(enforced(1, Journal::default()), vec![Event::Begin, seen(3, 1), local]);
+    assert_eq!((asked.as_str(), run.left_out()), ("Degraded", None));
+}
+
+#[test]
+fn whatever_else_is_wrong_the_region_is_named() {
+    let mut run = enforced(1, Journal::default());
+    let mut spec = Spec::clone(&run.spec);
+    spec.limits.tenant_changes_max = 0;
+    run.spec = Arc::new(spec);
+    let (run, asked) = after(run, [rounds_that_fail(5), vec![seen(3, 1), Event::Proceed]].concat());
+    let reason = run.reason().unwrap_or_default();
+    assert!(asked == "Refused" && reason.contains("us-east-1 (organization org-1) is left out"), "{reason}");
+}
+
+#[test]
+fn each_organization_is_shown_with_its_own_plan() {
+    // All are read; org-1 is to be left alone for an hour, org-2 is written.
+    let left_alone = Event::Answered(Outcome::Throttled { retry_after_ms: Some(3_600_000) });
+    let mut run = enforced(2, Journal::default());
+    run.job_tried = true;
+    let planned =
+        [Event::Begin, seen(3, 5), seen(7, 1), seen(9, 1), Event::Proceed, Event::Saved, left_alone];
+    let written = Event::Answered(Outcome::Accepted(stored(10, 5, "us")));
+    let without = [Event::Saved, seen(3, 5), seen(9, 1), Event::Saved, Event::Saved, written];
+    let denied = Event::Failed(Fault::new(FaultKind::Denied, "403"));
+    let ended = [Event::Saved, seen(3, 5), seen(10, 5), Event::Saved, denied];
+    let (run, _) = after(run, [&planned[..], &without[..], &ended[..]].concat());
+    let table = crate::cli::commands::apply::table(&[run]);
+    let row = |region: &str| {
+        let line = table.lines().find(|line| line.contains(region)).unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert!(row("us-east-1").ends_with("us-east-1 7 - -"), "{table}");
+    assert!(row("ap-south-1").contains("9 -> 10"), "{table}");
+}

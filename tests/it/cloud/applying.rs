@@ -191,3 +191,16 @@ fn one_pass_of_the_controller_does_the_same_and_history_tells_it() {
     assert!(history.contains("MessengerConfiguration `Website`"), "{history}");
     cloud.is_at_rest();
 }
+
+#[test]
+fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
+    let cloud = Cloud::new(1);
+    let first = cloud.commit("#333333");
+    cloud.apply(&[]).expect(0);
+    cloud.commit("#222222");
+    cloud.apply(&[]).expect(0);
+    cloud.apply(&["--rev", &first]).expect(5);
+    cloud.apply(&["--rev", &first, "--allow", "rewind", "--reason", "bad release"]).expect(0);
+    assert_eq!(cloud.served(1), served(3, "#333333"));
+    cloud.apply(&["--rev", &first]).expect(0);
+}

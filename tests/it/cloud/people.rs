@@ -200,3 +200,17 @@ fn a_controller_sets_back_what_somebody_pointed_elsewhere() {
     assert_eq!(running.stop().0, 0);
     assert_eq!(cloud.writes(1, mark), ["pin"]);
 }
+
+#[test]
+fn a_draft_under_another_name_is_the_same_configuration() {
+    let cloud = Cloud::applied(1);
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": {"name": "Web shop"}}}));
+    // Git follows the new name: what is published of it has the old one.
+    let renamed: Vec<(String, String)> = files(1, "#111111", &[])
+        .into_iter()
+        .map(|(path, text)| (path, text.replace("Website", "Web shop")))
+        .collect();
+    cloud.stage.commit(&renamed);
+    let planned = cloud.plan();
+    assert!(!planned.stdout.contains("(absent)"), "{}", planned.stdout);
+}

@@ -47,6 +47,8 @@ pub(super) struct Platform {
     pub(super) drafts: Drafts,
     /// Whether a run was to adopt them: what it stored and could not publish is published by a later one.
     pub(super) adopted: bool,
+    /// Whether what is listed is not found by its id.
+    pub(super) gone_by_id: bool,
     /// What no write may do and one did.
     pub(super) broken: Vec<String>,
 }
@@ -87,6 +89,15 @@ impl Platform {
     pub(super) fn person_publishes(&mut self) {
         if let Some(configuration) = &mut self.configuration {
             configuration.versions.push(configuration.draft.clone());
+        }
+    }
+
+    /// She takes a field out of the draft.
+    pub(super) fn person_removes(&mut self, field: &str) {
+        self.clock += 1;
+        if let Some(configuration) = &mut self.configuration {
+            configuration.draft.remove(field);
+            (configuration.drafted_at, configuration.drafted_by) = (self.clock, Some(mara()));
         }
     }
 
@@ -190,7 +201,11 @@ impl Platform {
     }
 
     pub(super) fn look(&mut self, look: &Look) -> Seen {
-        let objects = look.sought.iter().map(|sought| self.observe(&sought.object)).collect();
+        let mut objects = Vec::new();
+        for sought in &look.sought {
+            let gone = self.gone_by_id && sought.id.is_some();
+            objects.push(if gone { Observed::Absent } else { self.observe(&sought.object) });
+        }
         let mut names = Names::new();
         for reference in look.references.iter() {
             let ids = self.flows.iter().filter(|_| reference.kind == ReferenceKind::Flow);

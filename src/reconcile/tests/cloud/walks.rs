@@ -11,7 +11,17 @@ use crate::model::Act;
 type Interference = fn(&mut Platform);
 
 /// What a person does.
-const DEEDS: [Interference; 8] = [
+const DEEDS: [Interference; 11] = [
+    |platform| platform.person_removes(BANNER),
+    |platform| {
+        platform.person_removes(BANNER);
+        platform.person_publishes();
+    },
+    |platform| {
+        platform.person_removes(BANNER);
+        platform.person_publishes();
+        platform.person_pins(platform.newest());
+    },
     |platform| {
         let text = format!("sale {}", platform.clock);
         platform.person_edits_the_draft(BANNER, json!(text));
