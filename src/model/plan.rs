@@ -133,6 +133,9 @@ pub struct TargetPlan {
     /// What has to be done next for it; none where nothing has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<Next>,
+    /// What becomes of a draft that somebody else left, where the operator said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<TheirDraft>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
@@ -149,6 +152,20 @@ impl TargetPlan {
             _ => None,
         }
     }
+}
+
+/// A draft of somebody else's that the next write takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TheirDraft {
+    /// Who left it.
+    pub by: String,
+    /// When it was changed last, by the server's clock.
+    pub at: Option<Timestamp>,
+    /// Fields that git leaves alone: they are published along.
+    pub published_along: Vec<String>,
+    /// Fields whose value in the draft is gone then.
+    pub written_over: Vec<String>,
 }
 
 /// What has to be done next for one object.

@@ -129,6 +129,7 @@ mod tests {
             already_done: Vec::new(),
             ignored: Vec::new(),
             next: None,
+            draft: None,
             body: Arc::default(),
             ours_to_overwrite: true,
         };

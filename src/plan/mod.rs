@@ -64,6 +64,7 @@ pub fn plan(
             let (changes, already_done) = diff::changes(&desired, observed, evidence);
             let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
             let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
+            let draft = next::their_draft(&desired, observed, &body, next.as_ref(), drafts, evidence);
             // Copying the primary over this target is harmless where both would end up the same.
             let ours_to_overwrite = changes.is_empty()
                 || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
@@ -75,6 +76,7 @@ pub fn plan(
                 already_done,
                 ignored: diff::ignored(&desired, observed),
                 next,
+                draft,
                 body,
                 ours_to_overwrite,
             });

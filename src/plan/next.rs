@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
-use crate::model::plan::{Drafts, Next};
+use crate::model::plan::{Drafts, Next, TheirDraft};
 use crate::model::{
-    Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target,
+    Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target, json,
 };
 
 /// What the platform calls an object that somebody is deleting.
@@ -86,7 +86,7 @@ pub fn unseen<'a>(
     }
     let Some((version, fields)) = resolve::goes_along(at, known, draft_of) else { return next };
     Some(Next::Decide(format!(
-        "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or run with --draft adopt",
+        "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or let it be seen by `genesync apply --tenant … --draft adopt`",
         told(&fields)
     )))
 }
@@ -99,6 +99,43 @@ fn told(fields: &[String]) -> String {
         told.push_str(&format!(" and {more} more"));
     }
     told
+}
+
+/// Whether a draft is what we stored last. A person can bring one back to what ours once held.
+fn is_ours(draft: &Draft, evidence: &Evidence<'_>) -> bool {
+    let own = |actor: &Actor| evidence.own_clients.is_some_and(|own| own.contains(&actor.id));
+    draft.modified_by.as_ref().is_none_or(own)
+        && evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body))
+}
+
+/// What becomes of somebody's draft by the step that is due.
+pub fn their_draft(
+    desired: &Desired,
+    observed: &Observed,
+    body: &Map<String, Value>,
+    next: Option<&Next>,
+    drafts: Drafts,
+    evidence: &Evidence<'_>,
+) -> Option<TheirDraft> {
+    let Observed::Present(stored) = observed else { return None };
+    let draft = stored.draft().filter(|draft| !is_ours(draft, evidence))?;
+    if drafts == Drafts::Refuse || !matches!(next, Some(Next::Store | Next::Publish)) {
+        return None;
+    }
+    let moved = diff::differing(&stored.body, &draft.body);
+    let value = |body: &Map<String, Value>, path: &str| json::at_dotted(body, path).cloned();
+    let (kept, written_over): (Vec<String>, Vec<String>) =
+        moved.into_iter().partition(|path| value(body, path) == value(&draft.body, path));
+    let published_along: Vec<String> =
+        kept.into_iter().filter(|path| !resolve::manages(desired, path)).collect();
+    if published_along.is_empty() && written_over.is_empty() {
+        return None;
+    }
+    let by = draft
+        .modified_by
+        .as_ref()
+        .map_or_else(|| "somebody".to_owned(), |who| name_of(who, evidence.entries));
+    Some(TheirDraft { by, at: draft.modified_at, published_along, written_over })
 }
 
 /// Something is stored that is not published: ours, from before a crash or a moment ago, or somebody else's.
@@ -117,12 +154,7 @@ fn with_draft(
         Arc::new(diff::target_body(desired, &published))
     };
     let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
-    // A person can bring a draft back to what ours once held.
-    let by_us = draft
-        .modified_by
-        .as_ref()
-        .is_none_or(|actor| evidence.own_clients.is_some_and(|own| own.contains(&actor.id)));
-    let ours = by_us && evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body));
+    let ours = is_ours(draft, evidence);
     // A version that was published since may hold what our draft does not, or no longer what it does: publishing the
     // draft over it would take that back.
     let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);
@@ -163,6 +195,6 @@ fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry
         .unwrap_or_default();
     let told = told(&diff::differing(&draft.body, &stored.body));
     format!(
-        "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run with --draft adopt to publish it along, or --draft discard to write over it"
+        "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run `genesync apply --tenant …` with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it"
     )
 }

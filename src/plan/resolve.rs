@@ -174,12 +174,14 @@ pub fn goes_along<'a>(
         return None;
     }
     let (wanted, _) = desired(index, known);
-    let managed = |path: &str| {
-        wanted.exclusive || json::at_dotted(&wanted.body, path).is_some() || covered(&wanted.body, path)
-    };
     let mut fields = diff::differing(seen, &newest.body);
-    fields.retain(|path| !managed(path));
+    fields.retain(|path| !manages(&wanted, path));
     (!fields.is_empty()).then_some((newest.version, fields))
+}
+
+/// Whether git says something of a field.
+pub fn manages(desired: &Desired, path: &str) -> bool {
+    desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
 }
 
 /// Whether git says something of a section that a path lies in: a list or a value that is set as a whole.

@@ -125,7 +125,7 @@ impl Run {
         // Who left a draft that is in the way is to be told by name.
         let left = |observed: &Observed, planned: &TargetPlan| match observed {
             Observed::Present(stored) => {
-                planned.undecided().is_some()
+                (planned.undecided().is_some() || planned.draft.is_some())
                     && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
             }
             Observed::Absent => false,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::model::plan::TheirDraft;
 use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Target};
 use crate::reconcile::{Run, Status};
 
@@ -101,6 +102,10 @@ pub struct TargetDocument {
     /// What a person has to decide before anything is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undecided: Option<String>,
+    /// What becomes of somebody's unpublished draft, where `--draft` said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub draft: Option<TheirDraft>,
     /// Live fields that this build does not know: every write carries them through as they are.
     pub unknown: Vec<String>,
     /// The versions of a deployment's configuration, where `--edge` asked for them.
@@ -179,6 +184,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         role: role(plan, index),
         object: object(&target.target),
         undecided: target.undecided().map(str::to_owned),
+        draft: target.draft.clone(),
         unknown: Vec::new(),
         versions: None,
         version: target.version,

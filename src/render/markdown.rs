@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
-use super::plan::{by, ignored, version};
+use super::plan::{by, ignored, taken_over, version};
 use super::value::{counted, escape, value};
 use crate::model::ObjectKind;
 
@@ -86,6 +86,9 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan) {
         let _ = writeln!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
         if let Some(reason) = &target.undecided {
             let _ = writeln!(out, "\n> Held: {}", code(reason));
+        }
+        if let Some(draft) = &target.draft {
+            let _ = writeln!(out, "\n> {}", code(&taken_over(draft)));
         }
         if !target.ignored.is_empty() {
             let fields: Vec<String> = target.ignored.iter().map(|path| code(path)).collect();

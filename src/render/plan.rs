@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::document::role;
 use super::value::{escape, value};
-use crate::model::plan::{Attribution, TargetPlan};
+use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
 use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
@@ -49,6 +49,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
             continue;
         }
         out.push_str(&changes(target));
+        if let Some(draft) = &target.draft {
+            let _ = writeln!(out, "    {}", escape(&taken_over(draft)));
+        }
         if let Some(reason) = target.undecided() {
             let style = AnsiColor::Red.on_default();
             let _ = writeln!(out, "    {style}held{style:#}: {}", escape(reason));
@@ -67,6 +70,18 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         );
     }
     out
+}
+
+/// What becomes of somebody's draft.
+pub fn taken_over(draft: &TheirDraft) -> String {
+    let at = draft.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+    let parts = [("published along", &draft.published_along), ("written over", &draft.written_over)];
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(_, fields)| !fields.is_empty())
+        .map(|(what, fields)| format!("{what}: {}", fields.join(", ")))
+        .collect();
+    format!("draft of {}{at}: {}", draft.by, told.join("; "))
 }
 
 /// What is there: the newest version, where such are counted.

@@ -301,6 +301,11 @@ fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
         let _ = writeln!(out, "{name}: {reason}");
     }
     for run in &applied.runs {
+        for target in run.first_plan.iter().flat_map(|plan| &plan.targets) {
+            let Some(draft) = &target.draft else { continue };
+            let told = format!("{}: {}", target.target, render::plan::taken_over(draft));
+            let _ = writeln!(out, "{}: {}", run.spec.tenant.name, escape(&told));
+        }
         for entry in run.confirmation.iter().flat_map(|confirmation| &confirmation.foreign) {
             let _ = writeln!(
                 out,

@@ -45,7 +45,7 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
                 when,
                 "Mara Ionescu left a draft of MessengerConfiguration `Website` unpublished",
                 "(description)",
-                "--draft adopt to publish it along, or --draft discard to write over it",
+                "with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it",
             ] {
                 assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
             }
@@ -56,6 +56,11 @@ fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
             continue;
         }
         assert_eq!(cloud.version(1, 2)["description"], description, "{arguments:?}");
+        let fate =
+            if description.is_null() { "written over: description" } else { "published along: description" };
+        let told = format!("draft of Mara Ionescu, {}", jiff::Timestamp::now().strftime("%Y-"));
+        let told = ran.stdout.lines().any(|line| line.contains(&told) && line.ends_with(fate));
+        assert!(told, "{fate}: {}", ran.stdout);
         let over = cloud.genesync(&["history", "acme", "--overwritten"]).expect(0).stdout;
         let lost = over.lines().any(|line| {
             ["MessengerConfiguration `Website`", "  description  ", "\"Sale!\"", "(absent)"]
