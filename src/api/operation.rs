@@ -82,6 +82,11 @@ pub struct Response {
 pub const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
 
 impl Response {
+    /// What was asked about, and the status of the answer.
+    pub fn told(&self) -> String {
+        format!("the request about {} was answered with {}", self.subject, self.status)
+    }
+
     /// A fault that carries what this answer told about itself.
     pub fn fault(&self, kind: FaultKind, message: impl Into<String>) -> Fault {
         Fault {

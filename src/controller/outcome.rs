@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::spread::{backoff, seed_of, until_resync};
-use crate::model::text::escape;
-use crate::model::{Change, ChangeKind, FaultKind, TenantName};
+use crate::model::text::{counted, escape};
+use crate::model::{Change, ChangeKind, FaultKind, ObjectRef, TenantName};
+use crate::plan::resolve::PINNED;
 use crate::reconcile::{Run, Status};
 use crate::store::{Cause, Claimed, Finished, Pause, PauseKind, RunRow};
 use crate::telemetry::masked;
@@ -55,6 +56,7 @@ pub fn finished(
     let status_name = shown(status, claimed);
     let reason = match (&claimed.pause, status) {
         (Some(pause), Status::OutOfSync | Status::Drifted) => held_by(pause),
+        (None, Status::Drifted) => moved_by(run).or_else(|| run.reason()).unwrap_or_default(),
         _ => run.reason().unwrap_or_default(),
     };
     let ended_from_outside = matches!(status, Status::Cancelled | Status::LeaseLost | Status::Superseded);
@@ -218,6 +220,22 @@ fn history(run: &Run, status: &str, news: bool) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`.
+fn moved_by(run: &Run) -> Option<String> {
+    let targets = run.plan.iter().flat_map(|plan| &plan.targets);
+    let all: Vec<(ObjectRef, &Change)> = targets
+        .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
+        .filter(|(_, change)| change.kind != ChangeKind::ToApply)
+        .collect();
+    let (object, change) = all.iter().find(|(_, change)| change.by.is_some())?;
+    let who = change.by.as_ref()?.actor.label();
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "more field")),
+    };
+    Some(format!("{who} changed {} of {object}{more}, and the tenant is in watch mode", change.path))
+}
+
 /// `greetings.delayMs: 1500 in git, 777 live`.
 fn moved(change: &Change) -> String {
     let value = |value: &Option<serde_json::Value>| {
@@ -228,7 +246,8 @@ fn moved(change: &Change) -> String {
         }
     };
     let [live, git] = change.shown();
-    format!("{}: {} in git, {} live", change.path, value(&git), value(&live))
+    let wanted = if change.path == PINNED { "to be pinned" } else { "in git" };
+    format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
 }
 
 /// `, by Mara Ionescu at … from …`.

@@ -28,3 +28,8 @@ pub fn escape_json(document: &str, kept: char) -> String {
     }
     out
 }
+
+/// So many of something: `1 check`, `3 checks`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

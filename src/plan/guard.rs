@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::plan::{Limits, TargetPlan};
 use crate::model::{
-    Base, Class, Guard, Object, ObjectRef, Plan, Refusal, Resource, Target, Tenant, Window, json,
+    Base, Class, Guard, Object, ObjectKind, ObjectRef, Plan, Refusal, Resource, Target, Tenant, Window, json,
 };
 
 /// Shares are judged from this many on; of three fields one is a third and means nothing.
@@ -98,11 +98,19 @@ pub fn check(
                 &mut refusals,
                 Guard::Recreate,
                 format!(
-                    "{} had our configuration{}, and somebody deleted or renamed it",
+                    "{} was ours{}, and somebody deleted or renamed it: {}--allow recreate --reason … makes a new one{}",
                     target.target,
                     match target.target.object.kind.counts_versions() {
                         true => format!(" at version {}", base.version),
                         false => String::new(),
+                    },
+                    match target.target.object.is_web_messaging() {
+                        true => "",
+                        false => "give it its name back, or change its name in git; ",
+                    },
+                    match target.target.object.kind {
+                        ObjectKind::MessengerDeployment => ", whose snippet is another one",
+                        _ => "",
                     }
                 ),
             );

@@ -16,7 +16,7 @@ pub mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::{Drafts, Next, TargetPlan};
-use crate::model::{Base, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant, json};
+use crate::model::{Base, ChangeKind, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant, json};
 use resolve::Organization;
 
 /// What is known of one organization when a plan is made.
@@ -61,7 +61,11 @@ pub fn plan(
         for (at, (target, observed)) in side.targets.iter().zip(side.known.observed).enumerate() {
             let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
             let (desired, problems) = resolve::desired(at, side.known);
-            let (changes, already_done) = diff::changes(&desired, observed, evidence);
+            let (mut changes, already_done) = diff::changes(&desired, observed, evidence);
+            // Nobody in git disagrees with whoever pinned another version.
+            for pin in changes.iter_mut().filter(|change| change.path == resolve::PINNED) {
+                pin.kind = if pin.kind == ChangeKind::Conflict { ChangeKind::Drift } else { pin.kind };
+            }
             let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
             let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
             let draft = next::their_draft(&desired, observed, &body, next.as_ref(), drafts, evidence);

@@ -80,7 +80,7 @@ pub fn unseen<'a>(
     draft_of: impl Fn(usize) -> Option<&'a Base>,
     next: Option<Next>,
 ) -> Option<Next> {
-    let moves = changes.iter().any(|change| change.path.starts_with("configuration"));
+    let moves = changes.iter().any(|change| change.path.starts_with("configuration."));
     if next != Some(Next::Store) || !moves || drafts == Drafts::Adopt {
         return next;
     }

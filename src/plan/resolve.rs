@@ -52,7 +52,8 @@ fn is_configuration(object: &Object, name: &str) -> bool {
     object.kind == ObjectKind::MessengerConfiguration && &*object.name == name
 }
 
-/// What git says of the n-th object, with ids in place of names; besides, what could not be found.
+/// What git says of the n-th object, with ids in place of names; besides, what could not be found. Of that nothing is
+/// said, so that nothing seems to differ in it.
 pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec<String>) {
     let Some(resource) = known.resources.get(at) else { return (Cow::Owned(Desired::nothing()), Vec::new()) };
     if resource.object.is_web_messaging() {
@@ -72,12 +73,17 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
         let Some((section, field)) = parent_mut(&mut body, path) else { continue };
         let Some(value) = section.get_mut(field) else { continue };
         if let (true, Some(items)) = (is_list, value.as_array_mut()) {
+            let mut all_found = true;
             for item in items {
                 let id = name_of(item).and_then(|name| find(to, name));
+                all_found &= id.is_some();
                 if let (Some(id), Some(map)) = (id, item.as_object_mut()) {
                     map.shift_remove("name");
                     map.insert("id".into(), id.into());
                 }
+            }
+            if !all_found {
+                section.shift_remove(field);
             }
             continue;
         }
@@ -86,7 +92,10 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
             (Some(id), Some(_)) => Value::String(id.clone()),
             (Some(id), None) => serde_json::json!({ "id": id }),
             (None, _) if value.is_null() => Value::Null,
-            (None, _) => continue,
+            (None, _) => {
+                section.shift_remove(field);
+                continue;
+            }
         };
         section.shift_remove(field);
         section.insert(bare_id(to).unwrap_or(field).into(), by_id);
@@ -96,7 +105,10 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
             Ok(pin) => {
                 body.insert("configuration".into(), pin);
             }
-            Err(problem) => problems.push(problem),
+            Err(problem) => {
+                body.shift_remove("configuration");
+                problems.push(problem);
+            }
         }
     }
     (Cow::Owned(Desired { body: Arc::new(body), ..resource.desired.clone() }), problems)
@@ -191,6 +203,9 @@ fn covered(body: &Map<String, Value>, path: &str) -> bool {
         above.is_some_and(|value| !value.is_object())
     })
 }
+
+/// The field that says which version a deployment pins. Git names none: it follows from what was published.
+pub const PINNED: &str = "configuration.version";
 
 /// What a deployment pins, where that is a version of this configuration.
 fn pinned_of<'a>(at: usize, known: Organization<'a>, id: &str) -> Option<&'a Pinned> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::model::text::escape_json;
-pub use crate::model::text::{escape, is_hidden};
+pub use crate::model::text::{counted, escape, is_hidden};
 
 /// Longest text of a value; what is longer ends in `…`.
 const LENGTH_MAX: usize = 96;
@@ -16,11 +16,6 @@ pub fn value(value: Option<&Value>) -> String {
         return text;
     }
     text.chars().take(LENGTH_MAX - 1).chain(['…']).collect()
-}
-
-/// So many of something: `1 check`, `3 checks`.
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A JSON document on lines of its own, hidden characters escaped.

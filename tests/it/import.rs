@@ -290,15 +290,18 @@ fn adopt_shows_what_enforce_would_change_and_writes_nothing() {
     let folder = stage.path("imported");
     import(&stage, &named, &folder, &[]).expect(0);
     let path = folder.join("tenants/taken-in/deployment-served.yaml");
-    let text = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("allowAllDomains: true", "allowAllDomains: false\n  allowedDomains: [acme.example]");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let text =
+        before.replace("allowAllDomains: true", "allowAllDomains: false\n  allowedDomains: [acme.example]");
     std::fs::write(&path, text).unwrap();
     let all = std::slice::from_ref(&named);
     let folder = folder.to_str().unwrap();
-    let shown = genesync(&stage, all, &["adopt", folder, "--tenant", "taken-in"]).expect(0);
+    let adopt = || genesync(&stage, all, &["adopt", folder, "--tenant", "taken-in"]);
+    let shown = adopt().expect(0);
     assert!(shown.stdout.contains("taken-in  enforce  2 to apply"), "{}", shown.stdout);
-    assert!(shown.stderr.contains("is only watched"), "{}", shown.stderr);
+    assert!(shown.stderr.ends_with("tenant.yaml does the above\n"), "{}", shown.stderr);
+    std::fs::write(&path, before).unwrap();
+    assert!(adopt().expect(0).stderr.ends_with("would change nothing now\n"));
     assert_eq!(stage.world.lock().unwrap().writes(), 0);
 }
 

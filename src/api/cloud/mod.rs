@@ -99,7 +99,16 @@ fn refusal(response: &Response) -> Fault {
         _ => FaultKind::Rejected,
     };
     let error = wire::error(response);
-    let mut message = format!("{} was answered with {}", response.subject, response.status);
+    let mut message = response.told();
+    if error.lacks_feature() {
+        let fields: Vec<String> =
+            error.lacking().iter().map(|field| format!("`{}`", shown(field, 100))).collect();
+        message.push_str(&format!(
+            ": the organization does not have this feature: {}; take it out of the manifest, or have it enabled",
+            fields.join(", ")
+        ));
+        return response.fault(kind, message);
+    }
     if !error.message.is_empty() {
         message.push_str(": ");
         message.push_str(&shown(&error.message, 300));
@@ -107,9 +116,6 @@ fn refusal(response: &Response) -> Fault {
     for detail in error.details.iter().take(10) {
         let (field, code) = (shown(&detail.field_name, 100), shown(&detail.error_code, 200));
         message.push_str(&format!("; `{field}`: {code}"));
-    }
-    if error.lacks_feature() {
-        message.push_str("; the organization does not have this feature: take the field out of the manifest, or have it enabled");
     }
     response.fault(kind, message)
 }

@@ -43,8 +43,14 @@ pub struct Detail {
 impl ErrorBody {
     /// Whether the organization lacks a feature that the request asks for: no waiting mends that.
     pub fn lacks_feature(&self) -> bool {
-        self.details.iter().any(|detail| detail.error_code.contains("feature is not yet implemented"))
-            || self.errors.iter().any(ErrorBody::lacks_feature)
+        !self.lacking().is_empty()
+    }
+
+    /// The fields that ask for it.
+    pub fn lacking(&self) -> Vec<&str> {
+        let lacks = |detail: &&Detail| detail.error_code.contains("feature is not yet implemented");
+        let own = self.details.iter().filter(lacks).map(|detail| detail.field_name.as_str());
+        own.chain(self.errors.iter().flat_map(ErrorBody::lacking)).collect()
     }
 }
 
@@ -62,7 +68,7 @@ pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
         return Err(super::refusal(response));
     }
     let unreadable = |why: String| {
-        let message = format!("{} was answered with {} and {why}", response.subject, response.status);
+        let message = format!("{} and {why}", response.told());
         response.fault(FaultKind::Transient, message)
     };
     if !response.is_json {

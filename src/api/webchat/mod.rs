@@ -270,7 +270,7 @@ fn refusal(response: &Response) -> Fault {
         _ => FaultKind::Rejected,
     };
     let error = wire::error(response);
-    let mut message = format!("{} was answered with {}", response.subject, response.status);
+    let mut message = response.told();
     if !error.message.is_empty() {
         message.push_str(": ");
         message.push_str(&shown(&error.message, 300));

@@ -102,7 +102,7 @@ fn a_refusal_names_fields_and_the_request() {
     let Outcome::Rejected(fault) = answer(&response(422, body), accepted) else { panic!("not rejected") };
     assert_eq!(
         fault.to_string(),
-        "the configuration of organization o was answered with 422: bad[31m; `greetings.messages`: too long (request id req-1)"
+        "the request about the configuration of organization o was answered with 422: bad[31m; `greetings.messages`: too long (request id req-1)"
     );
 }
 

@@ -89,12 +89,8 @@ pub fn error(response: &Response) -> ErrorBody {
 /// # Errors
 /// It is not JSON, or not of this shape. The message says where, never what.
 pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
-    let unreadable = |why: String| {
-        response.fault(
-            FaultKind::Transient,
-            format!("{} was answered with {} and {why}", response.subject, response.status),
-        )
-    };
+    let unreadable =
+        |why: String| response.fault(FaultKind::Transient, format!("{} and {why}", response.told()));
     if !response.is_json {
         return Err(unreadable("something that is not JSON".into()));
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::StreamExt as _;
+use serde_json::Value;
 
 use crate::api::Api;
 use crate::cli::progress::Progress;
@@ -16,6 +17,7 @@ use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
 use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, Target, TenantName};
+use crate::plan::resolve;
 use crate::reconcile::{Phase, Run, Status};
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
@@ -357,7 +359,8 @@ pub fn table(runs: &[Run]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     let objects = runs.iter().any(|run| run.targets.iter().any(|target| !target.object.is_web_messaging()));
-    let mut header = vec!["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "SERVED AFTER", "AUDIT ENTRY"];
+    let mut header =
+        vec!["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "READ BACK AFTER", "AUDIT ENTRY"];
     if objects {
         header.insert(3, "OBJECT");
     }
@@ -396,7 +399,9 @@ pub fn table(runs: &[Run]) -> String {
                 .and_then(|planned| planned.version)
                 .map_or("-".into(), |version| version.to_string());
             let version = match receipts.last() {
-                _ if !target.object.kind.counts_versions() => "-".into(),
+                _ if !target.object.kind.counts_versions() => {
+                    planned(target).and_then(pins).unwrap_or_else(|| "-".into())
+                }
                 Some(receipt) => format!("{from} -> {}", receipt.version),
                 None => from,
             };
@@ -426,6 +431,14 @@ pub fn table(runs: &[Run]) -> String {
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`.
+fn pins(target: &render::document::TargetDocument) -> Option<String> {
+    let change = target.changes.iter().find(|change| change.path == resolve::PINNED)?;
+    let shown =
+        |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map_or_else(|| "-".to_owned(), escape);
+    Some(format!("pins {} -> {}", shown(&change.observed), shown(&change.desired)))
 }
 
 /// What was to change in one organization: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.

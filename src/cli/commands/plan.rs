@@ -111,8 +111,17 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         Some(path) => write(path, &rendered)?,
     }
     for name in watched {
+        let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
+        let Some(tenant) = shown.filter(|tenant| tenant.state == "planned") else { continue };
+        let changes = tenant.targets.iter().any(|target| !target.changes.is_empty());
+        let held = tenant.targets.iter().any(|target| target.undecided.is_some());
+        let would = match (held || !tenant.refusals.is_empty(), changes) {
+            (true, _) => "would hold it for a person, as above",
+            (false, true) => "does the above",
+            (false, false) => "would change nothing now",
+        };
         output.talk(&format!(
-            "{name} is only watched; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml does the above"
+            "{name} is only watched; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml {would}"
         ));
     }
     Ok(exit_of(document.exit_code))
@@ -276,14 +285,19 @@ fn versions(document: &PlanDocument) -> String {
             // Writing to a String can't fail.
             let _ = writeln!(
                 out,
-                "{}  {}  {} `{}`: newest {}, pinned {}, served {}",
+                "{}  {}  {} `{}`: newest {}, pinned {}, served {}{}",
                 tenant.tenant,
                 target.region,
                 object.kind,
                 escape(&object.name),
                 number(versions.newest),
                 number(versions.pinned),
-                number(versions.served)
+                number(versions.served),
+                match versions.served == versions.pinned {
+                    true => "",
+                    false =>
+                        "; visitors get what is pinned once the delivery network has it, which takes minutes",
+                }
             );
         }
     }

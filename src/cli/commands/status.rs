@@ -113,7 +113,7 @@ pub async fn store(settings: &Settings) -> Result<Store, Failure> {
     let looked = Store::look(&settings.store).await?;
     looked.ok_or_else(|| {
         Failure::new(Exit::Outside, "there is no store yet")
-            .hint("`genesync run` and `genesync apply` make one; name theirs with --state-dir or --store")
+            .hint("`genesync run` makes one; name its own with --state-dir or --store")
     })
 }
 
@@ -152,6 +152,9 @@ pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
             ago(row.synced_at),
             escape(&reason),
         ]);
+    }
+    if rows.is_empty() && troubles.is_empty() {
+        return "no controller has looked yet; `genesync run`, or `genesync run --once`, does\n".into();
     }
     let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let synced = rows.iter().filter(|row| row.status == "Synced").count();

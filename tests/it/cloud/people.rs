@@ -45,12 +45,21 @@ fn a_deployment_that_is_pointed_elsewhere_is_pointed_back_where_it_serves_someth
     assert_eq!(cloud.version(1, 3)["description"], "Sale!");
     cloud.is_at_rest();
 
+    // Another colour of hers, published and pinned: git names no version, so that nobody disagrees about that.
+    let colour = json!({"messenger": {"styles": {"primaryColor": "#990000"}}});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": colour}, "publish": {"configuration": "Website"}, "deployment": {"deployment": "Shop", "version": "newest"}}));
+    let planned = cloud.plan().expect(0).stdout;
+    assert!(planned.contains("2 drift, 0 conflicts"), "{planned}");
+    let applied = cloud.apply(&[]).expect(0).stdout;
+    assert!(applied.contains("pins 4 -> 5") && applied.contains("READ BACK AFTER"), "{applied}");
+    cloud.is_at_rest();
+
     // To one that is not there any more: the newest says what git says.
     cloud
         .edit(1, json!({"deployment": {"deployment": "Shop", "patch": {"configuration": {"version": "9"}}}}));
     let mark = cloud.mark();
     cloud.apply(&[]).expect(0);
-    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec!["pin".to_owned()], served(3, "#222222")));
+    assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec!["pin".to_owned()], served(5, "#222222")));
     cloud.is_at_rest();
 }
 
@@ -161,6 +170,8 @@ fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": patch}, "publish": {"configuration": "Website"}}));
     repoint(&cloud, "newest");
     cloud.stage.wait_for(&["acme"], "Drifted");
+    let status = cloud.genesync(&["status"]).expect(0).stdout;
+    assert!(status.contains(&format!("{MARA} changed ")), "{status}");
     wait_until("history tells it", || {
         cloud.genesync(&["history", "acme"]).expect(0).stdout.contains("configuration.version")
     });
