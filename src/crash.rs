@@ -33,9 +33,14 @@ pub fn point(name: &str) {
     if !armed.stops {
         std::process::abort();
     }
-    // No safe call sends a signal; whoever is asked to has sent it when the call returns.
-    let stopped =
-        std::process::Command::new("kill").args(["-STOP", &std::process::id().to_string()]).status();
+    // No safe call stops a process, and whoever is asked to is done once the signal is sent: on a busy machine this
+    // thread could go on for a while. So it waits for one who waits until every thread stands still. Where somebody
+    // continues the process before that was seen, there is an end to it as well.
+    let script = "kill -STOP \"$0\"; n=0; \
+        while [ $n -lt 500 ] && cut -d')' -f2- /proc/\"$0\"/task/*/stat | grep -qv '^ T'; \
+        do n=$((n+1)); sleep 0.01; done";
+    let id = std::process::id().to_string();
+    let stopped = std::process::Command::new("sh").args(["-c", script, &id]).status();
     tracing::warn!(?stopped, point = name, "went on after a stop");
 }
 
