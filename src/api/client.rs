@@ -477,21 +477,29 @@ impl Client {
                 budget.refund();
                 return sent;
             }
-            // Nobody was asked: that is neither a success nor a failure of the server.
-            Sent::Lost(fault) | Sent::Never(fault) if fault.kind == FaultKind::Local => return sent,
+            // Nobody was asked, or somebody said no: that is neither a success nor a passing failure of the server.
+            Sent::Lost(fault) | Sent::Never(fault)
+                if fault.given_up || !matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) =>
+            {
+                return sent;
+            }
             Sent::Lost(fault) | Sent::Never(fault) => fault.kind == FaultKind::Throttled,
         };
         if operation.verb.mutates() || budget.pay(throttled) {
             return sent;
         }
-        let cause = match &sent {
-            Sent::Answered(response) => format!("it was answered with {}", response.status),
-            Sent::Lost(fault) | Sent::Never(fault) => fault.message.clone(),
-        };
-        let message =
-            format!("{}: {cause}; too much else in {region} failed for it to be retried", operation.subject);
         let kind = if throttled { FaultKind::Throttled } else { FaultKind::Transient };
-        Sent::Never(Fault { given_up: true, ..Fault::new(kind, message) })
+        let fault = match &sent {
+            Sent::Answered(response) => {
+                response.fault(kind, format!("it was answered with {}", response.status))
+            }
+            Sent::Lost(fault) | Sent::Never(fault) => fault.clone(),
+        };
+        let message = format!(
+            "{}: {}; too much else in {region} failed for it to be retried",
+            operation.subject, fault.message
+        );
+        Sent::Never(Fault { given_up: true, message, ..fault })
     }
 }
 

@@ -62,6 +62,12 @@ pub fn plan(
             let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
             let (desired, problems) = resolve::desired(at, side.known);
             let (mut changes, already_done) = diff::changes(&desired, observed, evidence);
+            // Where everything that is not named is to go, what could not be looked up is named all the same.
+            if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
+                changes.retain(|change| {
+                    change.desired.is_some() || !resolve::is_unfound(resource, &change.path)
+                });
+            }
             // Nobody in git disagrees with whoever pinned another version.
             for pin in changes.iter_mut().filter(|change| change.path == resolve::PINNED) {
                 pin.kind = if pin.kind == ChangeKind::Conflict { ChangeKind::Drift } else { pin.kind };

@@ -4,6 +4,7 @@
 //! [`Next`]. Never: writes over a draft that somebody else left, unless the operator said what becomes of it.
 //! Start reading at [`next`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -102,10 +103,10 @@ fn told(fields: &[String]) -> String {
 }
 
 /// Whether a draft is what we stored last. A person can bring one back to what ours once held.
-fn is_ours(draft: &Draft, evidence: &Evidence<'_>) -> bool {
-    let own = |actor: &Actor| evidence.own_clients.is_some_and(|own| own.contains(&actor.id));
+pub fn is_ours(draft: &Draft, base: Option<&Base>, own_clients: Option<&BTreeSet<String>>) -> bool {
+    let own = |actor: &Actor| own_clients.is_some_and(|own| own.contains(&actor.id));
     draft.modified_by.as_ref().is_none_or(own)
-        && evidence.draft.is_some_and(|base| canonical::same(&base.body, &draft.body))
+        && base.is_some_and(|base| canonical::same(&base.body, &draft.body))
 }
 
 /// What becomes of somebody's draft by the step that is due.
@@ -118,7 +119,7 @@ pub fn their_draft(
     evidence: &Evidence<'_>,
 ) -> Option<TheirDraft> {
     let Observed::Present(stored) = observed else { return None };
-    let draft = stored.draft().filter(|draft| !is_ours(draft, evidence))?;
+    let draft = stored.draft().filter(|draft| !is_ours(draft, evidence.draft, evidence.own_clients))?;
     if drafts == Drafts::Refuse || !matches!(next, Some(Next::Store | Next::Publish)) {
         return None;
     }
@@ -154,7 +155,7 @@ fn with_draft(
         Arc::new(diff::target_body(desired, &published))
     };
     let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
-    let ours = is_ours(draft, evidence);
+    let ours = is_ours(draft, evidence.draft, evidence.own_clients);
     // A version that was published since may hold what our draft does not, or no longer what it does: publishing the
     // draft over it would take that back.
     let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);

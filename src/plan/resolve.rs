@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::diff;
 use crate::model::reference::{
-    Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, places,
+    Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, place_at, places,
 };
 use crate::model::{Base, Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored, json};
 
@@ -43,7 +43,7 @@ pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
 }
 
 /// The name of the configuration that a deployment serves.
-fn configuration_of(resource: &Resource) -> Option<&str> {
+pub fn configuration_of(resource: &Resource) -> Option<&str> {
     let deployment = resource.object.kind == ObjectKind::MessengerDeployment;
     name_of(resource.desired.body.get("configuration").filter(|_| deployment)?)
 }
@@ -191,9 +191,12 @@ pub fn goes_along<'a>(
     (!fields.is_empty()).then_some((newest.version, fields))
 }
 
-/// Whether git says something of a field.
+/// Whether git has its way with a field: it says something of it, and no rule leaves it to somebody else.
 pub fn manages(desired: &Desired, path: &str) -> bool {
-    desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
+    let says = || {
+        desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
+    };
+    !desired.ignores(path) && says()
 }
 
 /// Whether git says something of a section that a path lies in: a list or a value that is set as a whole.
@@ -206,6 +209,13 @@ fn covered(body: &Map<String, Value>, path: &str) -> bool {
 
 /// The field that says which version a deployment pins. Git names none: it follows from what was published.
 pub const PINNED: &str = "configuration.version";
+
+/// Whether a field belongs to a reference that git makes and that nothing was found for: what is live there is not
+/// to be removed for that.
+pub fn is_unfound(resource: &Resource, path: &str) -> bool {
+    place_at(resource.object.kind, path)
+        .is_some_and(|place| json::at_dotted(&resource.desired.body, place.path).is_some())
+}
 
 /// What a deployment pins, where that is a version of this configuration.
 fn pinned_of<'a>(at: usize, known: Organization<'a>, id: &str) -> Option<&'a Pinned> {
@@ -306,6 +316,10 @@ mod tests {
         });
         assert_eq!((body, problems), (expected, Vec::new()));
         assert_eq!(of(&[], &["p-1"]).1, ["there is no inbound message flow `In`"]);
+        // What is live there neither differs nor is to go.
+        assert_eq!(of(&[], &["p-1"]).0.get("flow"), None);
+        let [resource] = &resources;
+        assert!(is_unfound(resource, "flow.id") && !is_unfound(resource, "status"));
         assert_eq!(
             of(&["f-1"], &["p-1", "p-2"]).1,
             ["2 things go by the name of push integration `android`: p-1, p-2"]

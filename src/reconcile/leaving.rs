@@ -31,7 +31,9 @@ impl Run {
         let own = *count >= most;
         self.tally.rounds += 1;
         let organizations = self.targets.len() / self.spec.resources.len().max(1);
-        let all = u64::from(self.tally.rounds) >= u64::from(most) * organizations as u64;
+        // Rounds fail for either reason.
+        let rounds_max = u64::from(timing.faults_max.max(timing.throttles_max)) * organizations as u64;
+        let all = u64::from(self.tally.rounds) >= rounds_max;
         (before, own || all)
     }
 

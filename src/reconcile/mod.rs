@@ -199,6 +199,8 @@ pub struct Tally {
     pub refusals: u32,
     /// Writes accepted.
     pub writes: u32,
+    /// Objects that were listed and not found by their ids.
+    pub vanished: u32,
     /// Waits so far: each gets its own jitter.
     pub waits: u32,
 }

@@ -108,7 +108,7 @@ impl Run {
             return self.look_again(at, fault, now).noting(note);
         }
         if let Some(fault) = self.vanished(&targets, &seen) {
-            return self.look_again(span.from, fault, now);
+            return self.look_by_name(span.from, fault, now);
         }
         self.answered_well(span);
         let alone = self.focus.is_some();
@@ -138,9 +138,22 @@ impl Run {
     fn vanished(&self, targets: &[Target], seen: &Seen) -> Option<Fault> {
         let known = self.observed.get(self.focus?)?;
         let (target, Observed::Absent) = (targets.first()?, seen.objects.first()?) else { return None };
-        let gone = *known != Observed::Absent && !self.spec.limits.allowed.contains(&Guard::Recreate);
         let message = || format!("{target} was there a moment ago and is not found any more");
-        gone.then(|| Fault::new(FaultKind::Transient, message()))
+        (*known != Observed::Absent).then(|| Fault::new(FaultKind::Transient, message()))
+    }
+
+    /// Looks at everything again, so that it is known whether somebody deleted what was not found by its id. Listings
+    /// that go on showing it are no success: this is counted for the whole run.
+    fn look_by_name(mut self, at: usize, fault: Fault, now: Timestamp) -> Step {
+        let vanished = self.tally.vanished;
+        self.tally.vanished += 1;
+        if self.tally.vanished >= self.spec.timing.faults_max {
+            return self.leave_out(at, fault);
+        }
+        self.focus = None;
+        let wait_ms = self.wait_ms(vanished, None);
+        let note = Note::Retrying { fault, wait_ms };
+        self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms))).noting(note)
     }
 
     /// Whether another object goes by the name now: no stale answer, and for a guard to tell.
@@ -362,7 +375,8 @@ impl Run {
                     && replicate::overwrote(receipt.from_version, receipt.version)
             });
             self.overwrote.extend(over.map(|receipt| receipt.target.object_ref()));
-            let unclear = notes.iter().skip(told).any(|note| matches!(note, Note::Unclear { .. }));
+            let unclear = notes.iter().skip(told).any(|note| matches!(note, Note::Unclear { .. }))
+                || !drafted && self.may_have_stored(&intent);
             let ending = match (receipts.is_empty() && !drafted, unclear) {
                 (false, _) => Ending::Written,
                 (true, true) => Ending::Unknown,
@@ -458,6 +472,18 @@ impl Run {
         let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft, if_match) };
         self.journal.0.absorb(record.clone());
         Some(record)
+    }
+
+    /// Whether a draft may have been stored over another one, and was changed again since: where it still is what
+    /// it was, nothing was stored.
+    fn may_have_stored(&self, intent: &Intent) -> bool {
+        let IntentAction::Put { target, act: Act::Store, over: Some(over), .. } = &intent.action else {
+            return false;
+        };
+        let seen = self.place_of(target).and_then(|at| self.observed.get(at));
+        let Some(Observed::Present(stored)) = seen else { return true };
+        let held = stored.draft().map_or(&stored.body, |draft| &draft.body);
+        !plan::canonical::same(held, &over.body)
     }
 
     /// What a draft of ours holds, as the journal keeps it.

@@ -12,8 +12,8 @@ use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert};
 use crate::model::write::Accepted;
 use crate::model::{
-    Act, Actor, Fault, FaultKind, Guard, ObjectKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
-    SecretName, Target, Versions, Write,
+    Act, Actor, Fault, FaultKind, Guard, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
+    Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
@@ -103,13 +103,14 @@ impl Run {
     }
 
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
-    fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
+    pub(super) fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
         // One change of somebody's is gone, and without a version that is enforced the next write could take
         // another: before a person has heard of the first, nothing more is written there. The next run may.
         // Nor is what was published with somebody's unfinished change served by any deployment.
         let serves = |target: &TargetPlan, mixed: &ObjectRef| {
-            target.target.object.kind == ObjectKind::MessengerDeployment
-                && target.target.organization == mixed.organization
+            let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
+            let served = resource.and_then(plan::resolve::configuration_of);
+            target.target.organization == mixed.organization && served == Some(&*mixed.object.name)
         };
         let gone_over = |target: &&TargetPlan| {
             let object = target.target.object_ref();
@@ -228,12 +229,26 @@ impl Run {
     /// What a write to the n-th target goes over, and whose it was.
     fn over(&self, at: usize) -> Option<Over> {
         let Some(Observed::Present(stored)) = self.observed.get(at) else { return None };
-        let (body, by) = match stored.draft() {
-            Some(draft) => (&draft.body, &draft.modified_by),
-            None => (&stored.body, &stored.modified_by),
+        let object = self.targets.get(at)?.object_ref();
+        let base_of = |object: &ObjectRef| self.journal.0.bases.get(object);
+        let own = &self.spec.own_clients;
+        let (body, by, ours) = match stored.draft() {
+            Some(draft) => {
+                let base = object.draft().and_then(|draft| base_of(&draft));
+                (&draft.body, &draft.modified_by, plan::next::is_ours(draft, base, Some(own)))
+            }
+            None => {
+                let known = base_of(&object).is_some_and(|base| base.version == stored.version);
+                (&stored.body, &stored.modified_by, known)
+            }
         };
-        let theirs = by.as_ref().filter(|actor| !self.spec.own_clients.contains(&actor.id));
-        let by = theirs.map(|actor| plan::next::name_of(actor, &self.entries));
+        let theirs = by.as_ref().filter(|actor| !own.contains(&actor.id));
+        // Other programs leave no name.
+        let by = match (theirs, ours) {
+            (Some(actor), _) => Some(plan::next::name_of(actor, &self.entries)),
+            (None, false) => Some("somebody".to_owned()),
+            (None, true) => None,
+        };
         Some(Over { body: Arc::clone(body), by })
     }
 

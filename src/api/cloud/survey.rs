@@ -357,8 +357,8 @@ impl ReadApi {
                             Some(version) => Some(version),
                             // As with what git manages: its own list of versions decides.
                             None => {
-                                let stored = self.configuration(target, id).await?;
-                                stored.map(|stored| stored.version).filter(|version| *version > 0)
+                                let stored = self.listed(target, id, &listed.name).await?;
+                                Some(stored.version).filter(|version| *version > 0)
                             }
                         };
                         known.push(Named { id: id.as_str().into(), version });

@@ -304,8 +304,18 @@ fn text(fleet: &Fleet, applied: &Applied, output: &Output) -> String {
     }
     for run in &applied.runs {
         for target in run.first_plan.iter().flat_map(|plan| &plan.targets) {
-            let Some(draft) = &target.draft else { continue };
-            let told = format!("{}: {}", target.target, render::plan::taken_over(draft));
+            let Some(mut draft) = target.draft.clone() else { continue };
+            // As far as it came: what is stored goes over the draft, what is published goes along.
+            if !run.receipts.iter().any(|receipt| receipt.target == target.target) {
+                draft.published_along.clear();
+            }
+            if !run.drafted.contains_key(&target.target.object_ref()) {
+                draft.written_over.clear();
+            }
+            if draft.published_along.is_empty() && draft.written_over.is_empty() {
+                continue;
+            }
+            let told = format!("{}: {}", target.target, render::plan::taken_over(&draft));
             let _ = writeln!(out, "{}: {}", run.spec.tenant.name, escape(&told));
         }
         for entry in run.confirmation.iter().flat_map(|confirmation| &confirmation.foreign) {

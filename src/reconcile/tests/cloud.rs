@@ -2,8 +2,10 @@
 //! becomes of people who interfere at any point.
 
 use super::*;
-use crate::model::plan::Drafts;
+use crate::model::plan::{Drafts, Next, TargetPlan};
+use crate::model::record::Ending;
 use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::{Change, ChangeKind, Class};
 use crate::reconcile::timing::later;
 
 mod scene;
@@ -352,11 +354,11 @@ fn what_is_listed_and_not_found_by_its_id_is_not_made_twice() {
         scene.journal = Journal::default();
         scene.writes();
         differs(&mut scene);
-        scene.platform.gone_by_id = true;
+        scene.platform.gone_by_id = u32::MAX;
         let ended = scene.run();
         assert!(ended.contains("not found any more"), "{ended}");
         assert_eq!(scene.writes(), Vec::<String>::new());
-        scene.platform.gone_by_id = false;
+        scene.platform.gone_by_id = 0;
         assert_eq!(scene.run(), "Synced");
     }
 }
@@ -374,4 +376,107 @@ fn what_was_published_along_by_accident_is_pinned_by_no_deployment() {
     }
     scene.drafts = Drafts::Adopt;
     assert_eq!(scene.run(), "Synced");
+}
+
+#[test]
+fn one_stale_answer_makes_nothing_twice_even_where_something_may_be_made_anew() {
+    let shut: fn(&mut Scene) = |scene| {
+        scene.platform.deployment.as_mut().unwrap().0["allowAllDomains"] = json!(false);
+    };
+    let repainted: fn(&mut Scene) = |scene| scene.colour = "#222222";
+    for (differs, writes) in [(shut, &["pin"][..]), (repainted, &["draft", "publish", "pin"])] {
+        let mut scene = Scene::in_sync();
+        scene.writes();
+        scene.allowed.insert(crate::model::Guard::Recreate);
+        differs(&mut scene);
+        scene.platform.gone_by_id = 1;
+        assert_eq!((scene.run().as_str(), scene.writes().join(" ")), ("Synced", writes.join(" ")));
+        assert_eq!(scene.platform.broken, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn what_a_rule_leaves_to_people_is_shown_to_visitors_by_people() {
+    let mut scene = Scene::new();
+    scene.ignored = Some("banner");
+    assert_eq!(scene.run(), "Synced");
+    scene.platform.person_edits_the_draft("banner", json!("unfinished"));
+    scene.platform.person_publishes();
+    assert_eq!(scene.run(), "Synced");
+    scene.writes();
+    scene.colour = "#222222";
+    let ended = scene.run();
+    assert!(ended.starts_with("Held") && ended.contains("banner"), "{ended}");
+    assert_eq!(scene.platform.broken, Vec::<String>::new());
+}
+
+#[test]
+fn what_a_draft_of_unknown_fate_went_over_is_kept_in_sight() {
+    let mut scene = Scene::in_sync();
+    (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
+    scene.platform.person_edits_the_draft("banner", json!("hers"));
+    scene.platform.lost.insert(1);
+    scene.platform.after_write.insert(1, |platform| platform.person_edits_the_draft("other", json!("again")));
+    scene.endings.clear();
+    scene.run();
+    assert_eq!(scene.endings.first(), Some(&Ending::Unknown));
+    // Nothing changed since: nothing was stored.
+    let mut scene = Scene::in_sync();
+    (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
+    scene.platform.person_edits_the_draft("banner", json!("hers"));
+    scene.platform.refused.insert(1);
+    scene.endings.clear();
+    scene.run();
+    assert_eq!(scene.endings.first(), Some(&Ending::NotExecuted));
+}
+
+#[test]
+fn what_nobody_put_a_name_to_is_not_ours_for_that() {
+    let mut scene = Scene::in_sync();
+    scene.platform.person_edits_the_draft("banner", json!("of another program"));
+    scene.platform.configuration.as_mut().unwrap().drafted_by = None;
+    (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
+    for effects in 1..20 {
+        scene.run_until(effects);
+        if let Some(open) = scene.journal.unresolved.first() {
+            let IntentAction::Put { over: Some(over), .. } = &open.action else { panic!("{open:?}") };
+            assert_eq!(over.by.as_deref(), Some("somebody"));
+            return;
+        }
+    }
+    panic!("there was no intent");
+}
+
+#[test]
+fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other() {
+    let scene = Scene::new();
+    let mut spec = scene.spec();
+    let mut other = spec.resources[1].clone();
+    let serves = json!({"configuration": {"name": "other"}});
+    (other.object.name, other.desired.body) = ("elsewhere".into(), Arc::new(scene::map(serves)));
+    spec.resources.push(other);
+    let mut run = Run::new(Arc::new(spec), Journal::default());
+    let [web, site, elsewhere] = [0, 1, 2].map(|at: usize| run.targets[at].clone());
+    run.mixed.insert(web.object_ref(), "version 2 of it was published with more".into());
+    let planned = |target: Target| TargetPlan {
+        target,
+        version: Some(1),
+        observed_digest: String::new(),
+        changes: vec![Change {
+            path: "allowAllDomains".into(),
+            kind: ChangeKind::ToApply,
+            class: Class::Reach,
+            observed: None,
+            desired: None,
+            by: None,
+        }],
+        already_done: Vec::new(),
+        ignored: Vec::new(),
+        next: Some(Next::Store),
+        draft: None,
+        body: Arc::default(),
+        ours_to_overwrite: true,
+    };
+    assert!(run.stuck(&[planned(site)]).is_some());
+    assert_eq!(run.stuck(&[planned(elsewhere)]), None);
 }

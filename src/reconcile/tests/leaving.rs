@@ -210,3 +210,21 @@ fn each_organization_is_shown_with_its_own_plan() {
     assert!(row("us-east-1").ends_with("us-east-1 7 - -"), "{table}");
     assert!(row("ap-south-1").contains("9 -> 10"), "{table}");
 }
+
+#[test]
+fn being_told_to_wait_is_no_failure_of_whoever_fails_next() {
+    let throttled = || Event::Failed(Fault::new(FaultKind::Throttled, "429"));
+    let mut events = vec![Event::Begin];
+    for _ in 0..9 {
+        events.extend([throttled(), Event::Woke]);
+    }
+    events.extend([seen(3, 1), Event::Failed(fault())]);
+    let (run, asked) = after(enforced(1, Journal::default()), events);
+    assert!(asked.starts_with("wait ") && run.left_out().is_none(), "{asked}");
+    let mut events = vec![Event::Begin];
+    for _ in 0..4 {
+        events.extend([throttled(), Event::Woke]);
+    }
+    events.push(Event::Failed(fault()));
+    assert!(after(enforced(0, Journal::default()), events).1.starts_with("wait "));
+}

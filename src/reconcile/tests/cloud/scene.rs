@@ -6,9 +6,10 @@ use serde_json::{Map, Value};
 
 use super::super::*;
 use crate::model::plan::Drafts;
+use crate::model::record::Ending;
 use crate::model::reference::{Named, Names, ReferenceKind};
 use crate::model::{
-    Act, Cloud, Dialect, Draft, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
+    Act, Cloud, Dialect, Draft, Guard, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
 };
 use crate::reconcile::timing::later;
 use crate::reconcile::{Effect, Entries};
@@ -47,8 +48,8 @@ pub(super) struct Platform {
     pub(super) drafts: Drafts,
     /// Whether a run was to adopt them: what it stored and could not publish is published by a later one.
     pub(super) adopted: bool,
-    /// Whether what is listed is not found by its id.
-    pub(super) gone_by_id: bool,
+    /// How often what is listed is not found by its id.
+    pub(super) gone_by_id: u32,
     /// What no write may do and one did.
     pub(super) broken: Vec<String>,
 }
@@ -203,7 +204,8 @@ impl Platform {
     pub(super) fn look(&mut self, look: &Look) -> Seen {
         let mut objects = Vec::new();
         for sought in &look.sought {
-            let gone = self.gone_by_id && sought.id.is_some();
+            let gone = self.gone_by_id > 0 && sought.id.is_some();
+            self.gone_by_id -= u32::from(gone);
             objects.push(if gone { Observed::Absent } else { self.observe(&sought.object) });
         }
         let mut names = Names::new();
@@ -307,13 +309,28 @@ pub(super) struct Scene {
     pub(super) colour: &'static str,
     pub(super) now: Timestamp,
     pub(super) notes: Vec<String>,
+    /// What became of each write.
+    pub(super) endings: Vec<Ending>,
+    /// Guards that the operator opened.
+    pub(super) allowed: BTreeSet<Guard>,
+    /// A field that git names and that a rule leaves to people.
+    pub(super) ignored: Option<&'static str>,
 }
 
 impl Scene {
     pub(super) fn new() -> Self {
         let platform = Platform { flows: vec!["f-1"], ..Platform::default() };
-        let (journal, notes) = (Journal::default(), Vec::new());
-        Self { platform, journal, drafts: Drafts::Refuse, colour: "#111111", now: at(0), notes }
+        Self {
+            platform,
+            journal: Journal::default(),
+            drafts: Drafts::Refuse,
+            colour: "#111111",
+            now: at(0),
+            notes: Vec::new(),
+            endings: Vec::new(),
+            allowed: BTreeSet::new(),
+            ignored: None,
+        }
     }
 
     /// Everything is as git says, and known to the journal.
@@ -334,12 +351,16 @@ impl Scene {
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
         spec.limits.drafts = self.drafts;
+        spec.limits.allowed.clone_from(&self.allowed);
         let reference = serde_json::json!({"name": "web"});
+        let mut web = serde_json::json!({"messenger": {"styles": {"primaryColor": self.colour}}});
+        if let Some(field) = self.ignored {
+            web[field] = "as git says".into();
+        }
+        let mut web = wanted(configuration(), web);
+        web.desired.ignored = self.ignored.into_iter().map(str::to_owned).collect();
         spec.resources = vec![
-            wanted(
-                configuration(),
-                serde_json::json!({"messenger": {"styles": {"primaryColor": self.colour}}}),
-            ),
+            web,
             wanted(
                 deployment(),
                 serde_json::json!({"configuration": reference, "flow": {"name": "Inbound"}, "allowAllDomains": true}),
@@ -389,7 +410,12 @@ impl Scene {
         match effect {
             Effect::Observe(look) => Event::Observed(self.platform.look(&look)),
             Effect::Save(records) => {
-                records.into_iter().for_each(|record| self.journal.absorb(record));
+                for record in records {
+                    if let Record::Resolved { ending, .. } = &record {
+                        self.endings.push(*ending);
+                    }
+                    self.journal.absorb(record);
+                }
                 Event::Saved
             }
             Effect::Write(write) => Event::Answered(self.platform.write(&write)),
