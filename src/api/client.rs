@@ -1,7 +1,8 @@
 //! The one send function: endpoint, token, pace, deadline, size limits, request id.
 
-use std::collections::BTreeMap;
-use std::collections::{HashMap, HashSet};
+mod budget;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -462,44 +463,6 @@ impl Client {
         if let Some(heard) = &self.options.heard {
             heard(status, budget_left);
         }
-    }
-
-    /// Keeps the retry budget of a region: a passing failure is worth retrying only while there is budget
-    /// for it. A region that is down can't use up what the others have.
-    fn account(&self, region: Region, operation: &Operation, sent: Sent) -> Sent {
-        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        let budget = budgets.entry(region).or_insert_with(RetryBudget::full);
-        let throttled = match &sent {
-            Sent::Answered(response) if matches!(response.status, 408 | 429 | 500..=599) => {
-                response.status == 429
-            }
-            Sent::Answered(_) => {
-                budget.refund();
-                return sent;
-            }
-            // Nobody was asked, or somebody said no: that is neither a success nor a passing failure of the server.
-            Sent::Lost(fault) | Sent::Never(fault)
-                if fault.given_up || !matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) =>
-            {
-                return sent;
-            }
-            Sent::Lost(fault) | Sent::Never(fault) => fault.kind == FaultKind::Throttled,
-        };
-        if operation.verb.mutates() || budget.pay(throttled) {
-            return sent;
-        }
-        let kind = if throttled { FaultKind::Throttled } else { FaultKind::Transient };
-        let fault = match &sent {
-            Sent::Answered(response) => {
-                response.fault(kind, format!("it was answered with {}", response.status))
-            }
-            Sent::Lost(fault) | Sent::Never(fault) => fault.clone(),
-        };
-        let message = format!(
-            "{}: {}; too much else in {region} failed for it to be retried",
-            operation.subject, fault.message
-        );
-        Sent::Never(Fault { given_up: true, message, ..fault })
     }
 }
 

@@ -104,7 +104,7 @@ fn refusal(response: &Response) -> Fault {
         let fields: Vec<String> =
             error.lacking().iter().map(|field| format!("`{}`", shown(field, 100))).collect();
         message.push_str(&format!(
-            ": the organization does not have this feature: {}; take it out of the manifest, or have it enabled",
+            ": the organization does not have this feature: {}; take the field out of the manifest, or have it enabled",
             fields.join(", ")
         ));
         return response.fault(kind, message);

@@ -443,12 +443,15 @@ pub fn table(runs: &[Run]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`.
+/// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`, `pins 1`.
 fn pins(target: &render::document::TargetDocument) -> Option<String> {
     let change = target.changes.iter().find(|change| change.path == resolve::PINNED)?;
-    let shown =
-        |value: &Option<Value>| value.as_ref().and_then(Value::as_str).map_or_else(|| "-".to_owned(), escape);
-    Some(format!("pins {} -> {}", shown(&change.observed), shown(&change.desired)))
+    let shown = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), escape);
+    let wanted = change.desired.as_ref().map_or_else(|| "-".to_owned(), shown);
+    Some(match &change.observed {
+        Some(before) => format!("pins {} -> {wanted}", shown(before)),
+        None => format!("pins {wanted}"),
+    })
 }
 
 /// What was to change in one organization: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.
