@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Cloud, MARA, Served, served};
+use super::{Cloud, MARA, Served, files, served};
 
 const DRAFT: &str = "/api/v2/webdeployments/configurations/*/versions/draft";
 const PUBLISH: &str = "/api/v2/webdeployments/configurations/*/versions/draft/publish";
@@ -259,4 +259,27 @@ fn what_somebody_publishes_and_does_not_serve_is_not_served_by_us_unasked() {
         assert_eq!(cloud.served(1).1, "#222222");
         cloud.is_at_rest();
     }
+}
+
+#[test]
+fn what_becomes_of_a_draft_is_told_as_far_as_it_came() {
+    // The tenant is held for something else: nothing became of it.
+    let cloud = Cloud::applied(1);
+    cloud.edit(1, a_banner());
+    let nowhere = files(1, "#222222", &[]).into_iter();
+    let nowhere: Vec<_> = nowhere.map(|(path, text)| (path, text.replace("Inbound", "Nowhere"))).collect();
+    cloud.stage.commit(&nowhere);
+    let ran = cloud.apply(&["--draft", "discard"]).expect(4);
+    assert!(ran.stdout.contains("there is no inbound message flow `Nowhere`"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("written over"), "{}", ran.stdout);
+    let planned = cloud.genesync(&["plan", "--draft", "discard"]).expect(4);
+    assert!(planned.stdout.contains("written over: description"), "{}", planned.stdout);
+    assert_eq!(cloud.draft(1)["description"], "Sale!");
+    // It was stored, and could not be published.
+    cloud.commit("#222222");
+    cloud.configure(&["timing.ready-ms = 200"]);
+    cloud.fault(json!({"match": {"path": PUBLISH}, "times": 0, "do": {"status": 503}}));
+    let ran = cloud.apply(&["--draft", "discard"]).expect(7);
+    assert!(ran.stdout.contains("written over: description"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("published along"), "{}", ran.stdout);
 }
