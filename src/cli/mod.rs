@@ -6,6 +6,7 @@
 
 pub mod commands;
 mod failure;
+mod moment;
 mod output;
 mod progress;
 mod session;
@@ -20,8 +21,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
 use commands::{
-    apply, completions, demo, doctor, emulate, explain, import, init, pause, plan, run, schema, status,
-    validate,
+    apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, run, schema,
+    status, validate,
 };
 pub use failure::{Exit, Failure};
 pub use output::Output;
@@ -159,6 +160,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Print a value, the line that won, and those that it beat
     Explain(explain::ExplainArgs),
+    /// Draw a likeness of a tenant's widget
+    Picture(picture::PictureArgs),
     /// Print the JSON Schema of a kind of document
     Schema(schema::SchemaArgs),
     /// Run the Genesys emulator
@@ -187,6 +190,7 @@ impl Command {
             | Command::Resume(_)
             | Command::Init(_)
             | Command::Import(_)
+            | Command::Picture(_)
             | Command::Schema(_)
             | Command::Emulate(_)
             | Command::Demo(_)
@@ -277,6 +281,7 @@ fn dispatch(
         Command::Doctor(args) => block_on(doctor::run(&args, flags, output)),
         Command::Import(args) => block_on(import::run(&args, flags, output)),
         Command::Explain(args) => explain::run(&args, flags, output),
+        Command::Picture(args) => picture::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Emulate(args) => block_on(emulate::run(&args, output)),
         Command::Demo(args) => block_on(demo::run(&args, output)),

@@ -442,3 +442,11 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
 pub fn settings(flags: Flags) -> Result<Settings, Failure> {
     Ok(Settings::resolve(flags)?)
 }
+
+/// Writes a file that the operator named.
+#[expect(clippy::disallowed_methods, reason = "the operator named the file to write")]
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+    })
+}

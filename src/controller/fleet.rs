@@ -28,6 +28,8 @@ pub struct Loaded {
     pub tenant: Option<Tenant>,
     /// What it asks for, object by object; empty where it has no document that says so.
     pub resources: Vec<Resource>,
+    /// The time zone that its opening hours are meant in, where it names one.
+    pub time_zone: Option<Box<str>>,
     /// Whether an error keeps it from being written.
     pub blocked: bool,
 }
@@ -228,6 +230,8 @@ fn read_one(
     let files = texts(&manifest, &findings);
     let TenantManifest { name, tenant, web, resources, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
+    let named = web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
+    let time_zone = named.map(Box::from);
     let web = web.and_then(|web| web.desired).map(Resource::web_messaging);
     let objects = resources.into_iter().filter_map(|resource| {
         Some(Resource {
@@ -238,7 +242,7 @@ fn read_one(
         })
     });
     let resources = web.into_iter().chain(objects).collect();
-    let loaded = Loaded { name, tenant, resources, blocked };
+    let loaded = Loaded { name, tenant, resources, time_zone, blocked };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }
 

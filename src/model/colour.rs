@@ -2,6 +2,25 @@
 
 use color::{AlphaColor, Oklch, OpaqueColor, Srgb};
 
+/// Parts that are not text but have to be seen need this contrast (WCAG 2.2, 1.4.11).
+pub const NON_TEXT_RATIO: f64 = 3.0;
+
+/// The contrast that text needs (WCAG 2.2: 1.4.3 for `AA`, 1.4.6 for `AAA`).
+pub fn text_ratio(level: &str, is_large: bool) -> f64 {
+    match (level, is_large) {
+        ("AAA", false) => 7.0,
+        ("AAA", true) => 4.5,
+        (_, true) => 3.0,
+        (_, false) => 4.5,
+    }
+}
+
+/// Whether text of this size is *large* and needs less contrast (WCAG 2.2, *large scale*: 18 pt, which is 24 px).
+/// Bold text is large from 18.66 px on, but no configuration says what is bold.
+pub fn is_large(size_px: f64) -> bool {
+    size_px >= 24.0
+}
+
 /// An opaque sRGB colour in 8 bits a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour {

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod causes;
 pub mod colour;
 pub mod finding;
+pub mod hours;
 pub mod id;
 pub mod json;
 pub mod mix;

@@ -6,5 +6,6 @@
 pub mod document;
 pub mod finding;
 pub mod markdown;
+pub mod picture;
 pub mod plan;
 pub mod value;

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod import;
 pub mod init;
 pub mod pause;
+pub mod picture;
 pub mod plan;
 pub mod run;
 pub mod schema;

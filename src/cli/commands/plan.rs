@@ -108,7 +108,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     };
     match &args.out {
         None => output.data(&rendered),
-        Some(path) => write(path, &rendered)?,
+        Some(path) => session::write(path, anstream::adapter::strip_str(&rendered).to_string().as_bytes())?,
     }
     for name in watched {
         let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
@@ -125,14 +125,6 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         ));
     }
     Ok(exit_of(document.exit_code))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the operator named the file to write")]
-fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    let plain = anstream::adapter::strip_str(text).to_string();
-    std::fs::write(path, plain).map_err(|error| {
-        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
-    })
 }
 
 fn exit_of(code: u8) -> Exit {

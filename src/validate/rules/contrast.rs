@@ -1,7 +1,7 @@
 //! Text must stand out from what it stands on: WCAG 2.2, success criteria 1.4.3, 1.4.6 and 1.4.11.
 
 use crate::manifest::yaml::Node;
-use crate::model::colour::Colour;
+use crate::model::colour::{Colour, NON_TEXT_RATIO, is_large, text_ratio};
 use crate::model::{Finding, Severity};
 use crate::validate::{Context, Rule};
 
@@ -14,11 +14,6 @@ pub const RULE: Rule = Rule {
     check,
 };
 
-/// Text of at least this size is *large* and needs less contrast (WCAG 2.2, *large scale*: 18 pt).
-/// Bold text is large from 18.66 px on, but the configuration does not say what is bold.
-const LARGE_TEXT_PX: f64 = 24.0;
-/// Parts that are not text but have to be seen (1.4.11).
-const NON_TEXT_RATIO: f64 = 3.0;
 /// How far a declared ratio may be from the computed one.
 const DECLARED_TOLERANCE: f64 = 0.05;
 
@@ -44,9 +39,7 @@ fn check(context: &mut Context<'_>) {
     };
     let level = spec.path("widget.accessibility.wcagLevel").and_then(|node| node.text()).unwrap_or("AA");
     let size = spec.path("widget.theme.typography.fontSize").and_then(|node| node.text());
-    let large = size
-        .and_then(|text| text.strip_suffix("px")?.parse::<f64>().ok())
-        .is_some_and(|px| px >= LARGE_TEXT_PX);
+    let large = size.and_then(|text| text.strip_suffix("px")?.parse::<f64>().ok()).is_some_and(is_large);
     let needed = text_ratio(level, large);
     let ratio = primary.contrast(background);
 
@@ -140,16 +133,6 @@ fn check_messengers(context: &mut Context<'_>) {
             let finding = context.find(node.span, format!("/spec/{}", path.replace('.', "/")), message);
             propose(finding, colour, background, needed, what);
         }
-    }
-}
-
-/// The contrast that text needs (1.4.3 for AA, 1.4.6 for AAA).
-fn text_ratio(level: &str, large: bool) -> f64 {
-    match (level, large) {
-        ("AAA", false) => 7.0,
-        ("AAA", true) => 4.5,
-        (_, true) => 3.0,
-        (_, false) => 4.5,
     }
 }
 

@@ -1,0 +1,118 @@
+//! `genesync picture`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::tz::TimeZone;
+
+use crate::cli::session::{self, Reads};
+use crate::cli::{Exit, Failure, Output, SourceArgs, moment};
+use crate::config::Flags;
+use crate::model::ObjectKind;
+use crate::model::hours::Hours;
+use crate::render::picture::look::{Look, looks};
+use crate::render::picture::views::Screen;
+use crate::render::picture::{png, sheet};
+use crate::render::value::escape;
+
+/// What `picture` takes.
+#[derive(Debug, Args)]
+pub struct PictureArgs {
+    /// The tenant
+    #[arg(value_name = "TENANT")]
+    tenant: String,
+    /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
+    #[arg(default_value = ".", value_name = "PATH|URL")]
+    path: String,
+    /// Read this commit, branch or tag instead of the files in the folder
+    #[arg(long, value_name = "REV")]
+    rev: Option<String>,
+    /// Draw what visitors get at this moment, such as 2026-12-24T18:30 in the tenant's time zone
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Time zone of the opening hours, where the manifest names none
+    #[arg(long, value_name = "ZONE", requires = "at")]
+    tz: Option<String>,
+    /// Draw this language only, such as de or ar; repeatable
+    #[arg(long = "lang", value_name = "TAG")]
+    languages: Vec<String>,
+    /// File to write: `.svg` or `.png`; without it, SVG goes to stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How many times as large a PNG is drawn
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    scale: f32,
+}
+
+/// Draws a tenant's widget as its manifests ask for it. What they don't name is drawn as the platform's default.
+pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    if !(0.1..=8.0).contains(&args.scale) {
+        return Err(Failure::new(Exit::Usage, "a picture is drawn 0.1 to 8 times as large"));
+    }
+    let settings = session::settings(flags)?;
+    let source =
+        SourceArgs { path: args.path.clone(), rev: args.rev.clone(), tenants: vec![args.tenant.clone()] };
+    let place = session::place(&source, Reads::Files, &settings)?;
+    let fleet = session::load(&place, &source, output)?;
+    let Some(loaded) = fleet.tenants.first() else {
+        return Err(Failure::new(Exit::Usage, format!("there is no tenant {}", args.tenant)));
+    };
+    let drawable = |kind| matches!(kind, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration);
+    let objects: Vec<_> = loaded.resources.iter().filter(|resource| drawable(resource.object.kind)).collect();
+    if objects.is_empty() {
+        return Err(Failure::new(Exit::Findings, format!("{} has nothing that could be drawn", loaded.name))
+            .hint(format!(
+                "`genesync validate --tenant {}` says whether its manifests can be read",
+                loaded.name
+            )));
+    }
+    let mut all: Vec<Look> = Vec::new();
+    let mut is_open = None;
+    for resource in &objects {
+        if let Some(at) = &args.at {
+            let zone = moment::zone(args.tz.as_deref(), loaded)?;
+            let moment = moment::read(at, zone.as_ref())?;
+            let hours = Hours::of(&resource.desired.body, zone.unwrap_or(TimeZone::UTC));
+            is_open = Some(hours.at(moment).is_open);
+        }
+        all.extend(looks(resource.object.kind, &resource.desired.body));
+    }
+    if !args.languages.is_empty() {
+        let known: Vec<String> = all.iter().filter_map(|look| look.language.clone()).collect();
+        let wanted: Vec<String> = args.languages.iter().map(|tag| tag.to_lowercase()).collect();
+        all.retain(|look| look.language.as_ref().is_some_and(|tag| wanted.contains(tag)));
+        if all.is_empty() {
+            let hint = match known.is_empty() {
+                true => "its configuration names no languages; leave --lang out".to_owned(),
+                false => format!("languages: {}", known.join(", ")),
+            };
+            return Err(Failure::new(Exit::Usage, format!("{} has no such language", loaded.name)).hint(hint));
+        }
+    }
+    let shown = move |screen: Screen| match is_open {
+        None => true,
+        Some(is_open) => (screen == Screen::Unavailable) != is_open,
+    };
+    let when = args.at.as_ref().map(|at| format!(", at {at}")).unwrap_or_default();
+    let revision = match args.rev {
+        Some(_) => format!(", {}", fleet.revision.short()),
+        None => String::new(),
+    };
+    let title = format!("{}{revision}{when}", loaded.name);
+    let sheet = sheet::sheet(&escape(&title), &all, &shown);
+    for word in &sheet.told {
+        output.talk(&escape(word));
+    }
+    let Some(path) = &args.out else {
+        output.data(&sheet.svg);
+        return Ok(Exit::Done);
+    };
+    let bytes = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => sheet.svg.into_bytes(),
+        Some("png") => png::draw(&sheet.svg, args.scale)
+            .map_err(|error| Failure::bug(format!("the picture can't be drawn: {error}")))?,
+        _ => return Err(Failure::new(Exit::Usage, "a picture's file ends in `.svg` or `.png`")),
+    };
+    session::write(path, &bytes)?;
+    Ok(Exit::Done)
+}
