@@ -9,6 +9,7 @@ mod failure;
 mod moment;
 mod output;
 mod progress;
+mod reviewed;
 mod session;
 
 use std::panic::AssertUnwindSafe;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
+use commands::plan::PlanFormat;
 use commands::{
     apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, run, schema,
     status, validate,
@@ -125,8 +127,6 @@ pub enum Format {
     Text,
     /// One document for programs
     Json,
-    /// For a pull request
-    Markdown,
 }
 
 /// What can be done.
@@ -177,9 +177,9 @@ impl Command {
     fn wants_json(&self) -> bool {
         match self {
             Command::Validate(args) => args.format == Format::Json,
-            Command::Plan(args) => args.format == Format::Json,
+            Command::Plan(args) => args.format == PlanFormat::Json,
             Command::Apply(args) => args.format == Format::Json,
-            Command::Adopt(args) => args.format == Format::Json,
+            Command::Adopt(args) => args.format == PlanFormat::Json,
             Command::Doctor(args) => args.format == Format::Json,
             Command::Explain(args) => args.format == Format::Json,
             Command::Run(args) => args.format == Format::Json,

@@ -17,7 +17,7 @@ use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
 use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
-use crate::model::plan::{Drafts, Limits};
+use crate::model::plan::{Drafts, Limits, Reviewed};
 use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
@@ -240,6 +240,8 @@ pub struct Wishes<'a> {
     pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
     /// The journal, where there is one yet.
     pub store: Option<&'a Store>,
+    /// What a person reviewed, tenant by tenant, where only that may be written.
+    pub reviewed: Option<&'a BTreeMap<TenantName, Arc<Reviewed>>>,
 }
 
 impl Session {
@@ -248,7 +250,7 @@ impl Session {
     /// # Errors
     /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
     pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
-        let Wishes { settings, allowed, drafts, desired_before, store } = wishes;
+        let Wishes { settings, allowed, drafts, desired_before, store, reviewed } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
         let (mut credentials, mut unknown) = (BTreeMap::new(), BTreeMap::new());
         let names: BTreeSet<CredentialsName> = sound()
@@ -314,6 +316,7 @@ impl Session {
                 timing,
                 versions: tenant.dialect.versions(),
                 own_clients,
+                reviewed: reviewed.map(|all| all.get(&loaded.name).cloned().unwrap_or_default()),
                 seed: seed(&loaded.name, clock::now().as_nanosecond()),
             };
             runs.push(Run::new(Arc::new(spec), journal));

@@ -154,6 +154,7 @@ async fn spec(
         tenant.mode = Mode::Watch;
     }
     Ok(Spec {
+        reviewed: None,
         revision: head.revision.clone(),
         resources,
         limits: head.limits.clone(),

@@ -1,13 +1,13 @@
 //! A plan: every change that would make one tenant's organizations say what git says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Mode, Revision, Target, TenantName};
+use super::{Actor, Mode, ObjectRef, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -152,6 +152,48 @@ impl TargetPlan {
             _ => None,
         }
     }
+
+    /// The digest of what would be done to this object and of what that was based on. Why a field differs and who
+    /// moved it are left out: they don't change what is done.
+    pub fn content_digest(&self) -> String {
+        let mut parts = Parts::default();
+        parts.add(self.target.object_ref().key().as_bytes());
+        parts.add(self.target.region.key().as_bytes());
+        parts.add(self.version.map_or("none".into(), |version| version.to_string()).as_bytes());
+        parts.add(self.observed_digest.as_bytes());
+        for change in &self.changes {
+            parts.add(change.path.as_bytes());
+            for value in [&change.observed, &change.desired] {
+                parts.add(value.as_ref().map(json::canonical_bytes).as_deref().unwrap_or(b"absent"));
+            }
+        }
+        if !self.changes.is_empty() {
+            parts.add(json::digest(&self.body).as_bytes());
+        }
+        match &self.next {
+            None | Some(Next::Store) => {}
+            Some(Next::Publish) => parts.add(b"publish"),
+            Some(Next::Wait) => parts.add(b"wait"),
+            Some(Next::Decide(reason)) => parts.add(reason.as_bytes()),
+        }
+        parts.digest()
+    }
+}
+
+/// Bytes of which each part ends in a NUL, which none of them can hold: names, ids and digests are printable, and JSON
+/// escapes it.
+#[derive(Default)]
+struct Parts(Vec<u8>);
+
+impl Parts {
+    fn add(&mut self, part: &[u8]) {
+        self.0.extend_from_slice(part);
+        self.0.push(0);
+    }
+
+    fn digest(&self) -> String {
+        json::digest_bytes(&self.0)
+    }
 }
 
 /// A draft of somebody else's that the next write takes over.
@@ -198,7 +240,31 @@ pub struct Plan {
     pub digest: String,
 }
 
+/// The digest of one tenant's plan from the digests of its objects.
+pub fn tenant_digest<'a>(
+    tenant: &'a str,
+    revision: &'a str,
+    mode: &'a str,
+    objects: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let mut parts = Parts::default();
+    [tenant, revision, mode].into_iter().chain(objects).for_each(|part| parts.add(part.as_bytes()));
+    parts.digest()
+}
+
+/// The digest of a plan over many tenants from theirs.
+pub fn fleet_digest<'a>(tenants: impl IntoIterator<Item = &'a str>) -> String {
+    json::digest_bytes(tenants.into_iter().collect::<Vec<_>>().join("\n").as_bytes())
+}
+
 impl Plan {
+    /// The digest of everything that it would do and was based on.
+    pub fn content_digest(&self) -> String {
+        let objects: Vec<String> = self.targets.iter().map(TargetPlan::content_digest).collect();
+        let objects = objects.iter().map(String::as_str);
+        tenant_digest(self.tenant.as_str(), self.revision.as_str(), self.mode.name(), objects)
+    }
+
     /// Whether every organization already says what git says.
     pub fn is_empty(&self) -> bool {
         self.targets.iter().all(|target| target.changes.is_empty() && target.next.is_none())
@@ -218,6 +284,20 @@ impl Plan {
     pub fn count(&self, kind: ChangeKind) -> usize {
         self.changes().filter(|change| change.kind == kind).count()
     }
+}
+
+/// What a person reviewed of each object, and what may be written of it.
+pub type Reviewed = BTreeMap<ObjectRef, ReviewedObject>;
+
+/// What a person reviewed of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReviewedObject {
+    /// [`TargetPlan::content_digest`] of what was reviewed.
+    pub digest: String,
+    /// The version that it was planned from.
+    pub version: Option<u64>,
+    /// The changes that were shown: path, live value, git's value.
+    pub changes: Vec<(String, Option<Value>, Option<Value>)>,
 }
 
 /// A limit that a plan may not cross unless the operator opens it for one run.

@@ -15,7 +15,7 @@ pub mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::plan::{Drafts, Next, TargetPlan};
+use crate::model::plan::{Drafts, TargetPlan};
 use crate::model::{Base, ChangeKind, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant, json};
 use resolve::Organization;
 
@@ -99,47 +99,8 @@ pub fn plan(
         targets,
         digest: String::new(),
     };
-    plan.digest = digest(&plan);
+    plan.digest = plan.content_digest();
     plan
-}
-
-/// The digest of everything that a plan would do and was based on. The attribution is left out: who did
-/// it does not change what is done.
-///
-/// Every part ends in a NUL, which none of them can hold: names, ids and digests are printable, and JSON
-/// escapes it.
-fn digest(plan: &Plan) -> String {
-    let mut bytes = Vec::with_capacity(256);
-    let mut part = |text: &[u8]| {
-        bytes.extend_from_slice(text);
-        bytes.push(0);
-    };
-    part(plan.tenant.as_str().as_bytes());
-    part(plan.revision.as_str().as_bytes());
-    part(plan.mode.name().as_bytes());
-    for target in &plan.targets {
-        part(target.target.object_ref().key().as_bytes());
-        part(target.target.region.key().as_bytes());
-        part(target.version.map_or("none".into(), |version| version.to_string()).as_bytes());
-        part(target.observed_digest.as_bytes());
-        for change in &target.changes {
-            let values =
-                [&change.observed, &change.desired].map(|value| value.as_ref().map(json::canonical_bytes));
-            part(change.path.as_bytes());
-            part(change.kind.name().as_bytes());
-            values.iter().for_each(|value| part(value.as_deref().unwrap_or(b"absent")));
-        }
-        if !target.changes.is_empty() {
-            part(json::digest(&target.body).as_bytes());
-        }
-        match &target.next {
-            None | Some(Next::Store) => {}
-            Some(Next::Publish) => part(b"publish"),
-            Some(Next::Wait) => part(b"wait"),
-            Some(Next::Decide(reason)) => part(reason.as_bytes()),
-        }
-    }
-    json::digest_bytes(&bytes)
 }
 
 #[cfg(test)]

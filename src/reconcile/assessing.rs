@@ -19,7 +19,7 @@ const ATTRIBUTION_DAYS: u64 = 13;
 impl Run {
     /// Plans; first asks the audit log where somebody else moved what git manages.
     pub(super) fn assess(mut self, now: Timestamp) -> Step {
-        let plan = self.make_plan();
+        let mut plan = self.make_plan();
         if !self.attributed && !plan.is_empty() {
             let touched = self.touched_by_others(&plan);
             if !touched.is_empty() {
@@ -39,6 +39,7 @@ impl Run {
             notes.retain(|note| !told.contains(note));
         }
         let first = self.first_plan.is_none();
+        self.hold_to_review(&mut plan);
         let plan = Arc::new(plan);
         self.refusals = plan::guard::check(
             &plan,

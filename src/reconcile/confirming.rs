@@ -24,6 +24,9 @@ impl Run {
         for (at, (target, observed)) in self.targets.iter().zip(&self.observed).enumerate() {
             let Observed::Present(stored) = observed else { continue };
             let object = target.object_ref();
+            if self.is_set_aside(&object) {
+                continue;
+            }
             let body = plan::diff::base_body(&self.desired(at), observed);
             let known = self.journal.0.bases.get(&object);
             // After a rewind that somebody asked for, what is in force counts as applied from here.

@@ -25,6 +25,7 @@ mod event;
 mod leaving;
 mod note;
 mod reading;
+mod reviewed;
 mod status;
 mod timing;
 mod writing;
@@ -35,7 +36,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::plan::Limits;
+use crate::model::plan::{Limits, Reviewed};
 use crate::model::record::{IntentId, Journal};
 use crate::model::write::{Job, StartJob};
 use crate::model::{
@@ -72,6 +73,8 @@ pub struct Spec {
     pub versions: Versions,
     /// Ids of our own OAuth clients.
     pub own_clients: BTreeSet<String>,
+    /// What a person reviewed, where only that may be written.
+    pub reviewed: Option<Arc<Reviewed>>,
     /// Where the jitter of this run's waits comes from.
     pub seed: u64,
 }
@@ -247,6 +250,8 @@ pub struct Run {
     pub first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
     pub refusals: Vec<Refusal>,
+    /// Objects that are not what was reviewed, and why: nothing is written to them.
+    set_aside: BTreeMap<ObjectRef, String>,
     /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
     /// in the journal.
     pub receipts: Vec<Receipt>,
@@ -335,6 +340,7 @@ impl Run {
         Self {
             targets: spec.targets().collect(),
             left_out: Vec::new(),
+            set_aside: BTreeMap::new(),
             failures: BTreeMap::new(),
             references: Arc::new(plan::resolve::references(&spec.resources)),
             spec,
@@ -426,7 +432,10 @@ impl Run {
     /// a person has to see first of all.
     fn settle_in_sync(self, status: Status) -> Step {
         if self.overwrote.is_empty() && self.mixed.is_empty() {
-            return self.settle(status);
+            return match self.moved_since_review() {
+                Some(reason) => self.settle(Status::Held(reason)),
+                None => self.settle(status),
+            };
         }
         let reason = format!("in sync, but {}", self.gone_over());
         self.settle(Status::Held(reason))

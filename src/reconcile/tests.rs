@@ -70,6 +70,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
         timing: Timing::default(),
         versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
+        reviewed: None,
         seed: 1,
     };
     Run::new(Arc::new(spec), journal)

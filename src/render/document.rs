@@ -1,6 +1,7 @@
 //! The JSON documents that commands print: their shapes are committed as `schemas/plan.json` and
 //! `schemas/apply.json`.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +30,30 @@ pub struct PlanDocument {
     pub findings: Vec<Finding>,
     /// The exit code of the command.
     pub exit_code: u8,
+}
+
+/// What `plan --out FILE.json` writes and `apply --plan FILE.json` takes: a plan with its time.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanFile<'a> {
+    /// Always [`PlanFile::FORMAT`].
+    pub format: &'static str,
+    /// The program that made it.
+    pub tool: &'static str,
+    /// When.
+    pub made_at: Timestamp,
+    /// Until when it may be applied.
+    pub expires_at: Timestamp,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: &'a PlanDocument,
+}
+
+impl PlanFile<'_> {
+    /// What a file of this form says of itself.
+    pub const FORMAT: &'static str = "genesync/plan/v1";
+    /// What this build calls itself.
+    pub const TOOL: &'static str = concat!("genesync ", env!("CARGO_PKG_VERSION"));
 }
 
 /// How much a plan holds.
@@ -93,6 +118,8 @@ pub struct TargetDocument {
     pub version: Option<u64>,
     /// Digest of the configuration that the plan was made from.
     pub observed_digest: String,
+    /// Digest of what would be done to it: `apply --plan` writes nothing to what has another one by then.
+    pub digest: String,
     /// The fields that differ.
     pub changes: Vec<ChangeDocument>,
     /// Fields that git moved and that hold the new value already.
@@ -189,6 +216,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         versions: None,
         version: target.version,
         observed_digest: target.observed_digest.clone(),
+        digest: target.content_digest(),
         changes: target.changes.iter().map(change).collect(),
         already_done: target.already_done.clone(),
         ignored: target.ignored.clone(),

@@ -23,6 +23,7 @@ mod import;
 mod openapi;
 #[allow(dead_code, reason = "shared with the crash tests: each uses a part of it")]
 mod postgres;
+mod reviewed;
 mod schemas;
 mod serve;
 mod store;

@@ -372,6 +372,7 @@ impl Toy {
             timing: Timing::default(),
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),
+            reviewed: None,
             seed: 0,
         }
     }

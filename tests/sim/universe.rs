@@ -346,6 +346,7 @@ impl Universe {
             },
             versions: if self.script.unenforced { Versions::Unenforced } else { Versions::Enforced },
             own_clients: BTreeSet::from([CLIENT.to_owned()]),
+            reviewed: None,
             seed: self.seed,
         }
     }

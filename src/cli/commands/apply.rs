@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,8 +12,10 @@ use serde_json::Value;
 
 use crate::api::Api;
 use crate::cli::progress::Progress;
+use crate::cli::reviewed::{self, ReviewedPlan};
 use crate::cli::session::{self, Place, Reads, Session, Wishes};
 use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
+use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
 use crate::controller::fleet::Fleet;
@@ -32,6 +35,12 @@ pub struct ApplyArgs {
     source: SourceArgs,
     #[command(flatten)]
     guards: GuardArgs,
+    /// Apply this plan and nothing else; what is not as it was reviewed is left as it is
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["rev", "tenants"])]
+    plan: Option<PathBuf>,
+    /// The digest that was approved: a plan with another one is refused
+    #[arg(long, value_name = "DIGEST", requires = "plan")]
+    approve: Option<String>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -54,13 +63,22 @@ pub struct Applied {
 
 /// Makes the live configurations equal to a commit.
 pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    if args.format == Format::Markdown {
-        return Err(Failure::new(Exit::Usage, "apply prints text or json"));
-    }
     let settings = session::settings(flags)?;
     let allowed = session::allowed(&args.guards)?;
-    let place = session::place(&args.source, Reads::Commit, &settings)?;
-    let fleet = session::load(&place, &args.source, output)?;
+    let reviewed = args.plan.as_ref().map(|path| reviewed::read(path, clock::now())).transpose()?;
+    if let Some(plan) = &reviewed {
+        approved(plan, args.approve.as_deref())?;
+    }
+    let source = match &reviewed {
+        None => &args.source,
+        Some(plan) => &SourceArgs {
+            path: args.source.path.clone(),
+            rev: Some(plan.revision.clone()),
+            tenants: plan.tenants.keys().map(ToString::to_string).collect(),
+        },
+    };
+    let place = session::place(source, Reads::Commit, &settings)?;
+    let fleet = session::load(&place, source, output)?;
     if let Some(reason) = &args.guards.reason {
         output.talk(&format!(
             "guards opened for this run: {} ({})",
@@ -81,13 +99,15 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         drafts: session::drafts(&args.guards),
         desired_before: BTreeMap::new(),
         store: Some(&store),
+        reviewed: reviewed.as_ref().map(|plan| &plan.tenants),
     };
     let mut session = Session::start(&fleet, wishes).await?;
     session.lease(&store, output).await?;
     if !allow_rewind {
         refuse_rewound(&place, &fleet, &mut session)?;
     }
-    let whole = args.source.tenants.is_empty();
+    // A plan may hold less than the whole, and leave out what moved.
+    let whole = reviewed.is_none() && args.source.tenants.is_empty();
     let applied = apply(session, args.concurrency, output).await;
     store.release(&applied.leases).await?;
     let exit = exit(&fleet, &applied);
@@ -96,13 +116,26 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
             let document = document(&fleet, &applied, exit, opened(&args.guards));
             output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
         }
-        Format::Text | Format::Markdown => output.data(&text(&fleet, &applied, output)),
+        Format::Text => output.data(&text(&fleet, &applied, output)),
     }
     // Last, so that a full disk can't hide what was done.
     if whole && applied.refusal.is_none() {
         store.keep_head(&place.identity, &fleet.revision, allow_rewind).await?;
     }
     Ok(exit)
+}
+
+/// A plan without a tenant has nothing to apply, and one with another digest was not approved.
+fn approved(plan: &ReviewedPlan, approve: Option<&str>) -> Result<(), Failure> {
+    if let Some(approve) = approve.filter(|digest| *digest != plan.digest) {
+        let message = format!("approved was {approve}, and the plan is {}: nothing is written", plan.digest);
+        return Err(Failure::new(Exit::Refused, message)
+            .hint("look at the plan that is to be applied, and approve its digest"));
+    }
+    if plan.tenants.is_empty() {
+        return Err(Failure::new(Exit::Usage, "the plan holds no tenant that could be planned"));
+    }
+    Ok(())
 }
 
 /// A project that is not valid, with its findings, and nothing else done.
@@ -479,6 +512,7 @@ pub async fn session_for(fleet: &Fleet, settings: &Settings, store: &Store) -> R
         drafts: Default::default(),
         desired_before: BTreeMap::new(),
         store: Some(store),
+        reviewed: None,
     };
     Session::start(fleet, wishes).await
 }

@@ -73,9 +73,6 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
         output.data(&page());
         return Ok(Exit::Done);
     }
-    if args.format == Format::Markdown {
-        return Err(Failure::new(Exit::Usage, "doctor prints text or json"));
-    }
     let settings = session::settings(flags)?;
     let place = session::place(&args.source, Reads::Files, &settings)?;
     let fleet = session::load(&place, &args.source, output)?;
@@ -96,7 +93,7 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
             let shown: Vec<_> = checks.iter().map(shown).collect();
             output.data(&document(&json!({"checks": shown, "exitCode": exit.code()})));
         }
-        Format::Text | Format::Markdown => output.data(&text(&checks)),
+        Format::Text => output.data(&text(&checks)),
     }
     Ok(exit)
 }

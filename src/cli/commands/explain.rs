@@ -30,9 +30,6 @@ pub struct ExplainArgs {
 
 /// Prints where a value comes from.
 pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    if args.format == Format::Markdown {
-        return Err(Failure::new(Exit::Usage, "explain prints text or json"));
-    }
     let settings = session::settings(flags)?;
     let place = session::place(&args.source, Reads::Files, &settings)?;
     let names: Vec<TenantName> =
@@ -104,7 +101,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     }
     match args.format {
         Format::Json => output.data(&document(&json!({"explanations": documents, "exitCode": 0}))),
-        Format::Text | Format::Markdown => output.data(&out),
+        Format::Text => output.data(&out),
     }
     Ok(Exit::Done)
 }

@@ -445,6 +445,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         )));
     }
     let wishes = Wishes {
+        reviewed: None,
         settings,
         allowed: BTreeSet::new(),
         drafts: Default::default(),

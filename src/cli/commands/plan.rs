@@ -5,16 +5,17 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::cli::progress::Progress;
 use crate::cli::session::{self, Reads, Session, Wishes};
-use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
+use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, reviewed};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
 use crate::manifest::schema;
+use crate::model::plan::fleet_digest;
 use crate::model::reference;
 use crate::model::{ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, json};
 use crate::reconcile::Run;
@@ -25,6 +26,19 @@ use crate::render::document::{
 use crate::render::value::escape;
 use crate::store::Store;
 use crate::validate::blocks;
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For people
+    Text,
+    /// One document for programs
+    Json,
+    /// For a pull request
+    Markdown,
+    /// One page for a browser
+    Html,
+}
 
 /// What `plan` takes.
 #[derive(Debug, Args)]
@@ -37,11 +51,14 @@ pub struct PlanArgs {
     #[arg(long, value_name = "REV")]
     since: Option<String>,
     /// How the plan is printed
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
-    /// Write the plan to a file instead of stdout
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub format: PlanFormat,
+    /// Write the plan to a file instead of stdout: `.json` for `apply --plan`, `.md`, `.html`, else `--format`; repeatable
     #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    out: Vec<PathBuf>,
+    /// How long a plan that is written as `.json` may be applied, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=2160))]
+    valid_hours: u16,
     /// Ask the delivery network too which version of its configuration each deployment serves
     #[arg(long)]
     edge: bool,
@@ -90,6 +107,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             drafts: session::drafts(&args.guards),
             desired_before,
             store: store.as_ref(),
+            reviewed: None,
         },
     )
     .await?;
@@ -101,14 +119,23 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if args.edge {
         served(&session, &mut document).await?;
     }
-    let rendered = match args.format {
-        Format::Text => text(&fleet, &session, &document, output),
-        Format::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
-        Format::Markdown => render::markdown::plan(&document),
+    let rendered = |format: PlanFormat| match format {
+        PlanFormat::Text => text(&fleet, &session, &document, output),
+        PlanFormat::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
+        PlanFormat::Markdown => render::markdown::plan(&document),
+        PlanFormat::Html => String::new(),
     };
-    match &args.out {
-        None => output.data(&rendered),
-        Some(path) => session::write(path, anstream::adapter::strip_str(&rendered).to_string().as_bytes())?,
+    if args.out.is_empty() {
+        output.data(&rendered(args.format));
+    }
+    for path in &args.out {
+        let text = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => reviewed::file(&document, clock::now(), args.valid_hours),
+            Some("md") => rendered(PlanFormat::Markdown),
+            Some("html") => rendered(PlanFormat::Html),
+            _ => anstream::adapter::strip_str(&rendered(args.format)).to_string(),
+        };
+        session::write(path, text.as_bytes())?;
     }
     for name in watched {
         let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
@@ -193,7 +220,7 @@ fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
     };
     PlanDocument {
         revision: fleet.revision.to_string(),
-        digest: json::digest_bytes(digests.join("\n").as_bytes()),
+        digest: fleet_digest(digests),
         summary,
         tenants,
         refusals,

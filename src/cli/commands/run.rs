@@ -71,9 +71,6 @@ pub async fn run(
     output: &Output,
     telemetry: &Arc<Telemetry>,
 ) -> Result<Exit, Failure> {
-    if args.format == Format::Markdown {
-        return Err(Failure::new(Exit::Usage, "run prints text or json"));
-    }
     let settings = session::settings(flags.clone())?;
     let origin = session::origin(&args.path, args.rev.as_deref(), &settings)?;
     let store = session::open_store(&settings).await?;
@@ -437,7 +434,7 @@ async fn report(
     };
     match format {
         Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
-        Format::Text | Format::Markdown => output.data(&status::table(&rows, &[])),
+        Format::Text => output.data(&status::table(&rows, &[])),
     }
     Ok(exit)
 }

@@ -51,7 +51,6 @@ pub struct HistoryArgs {
 
 /// Prints how every tenant is.
 pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    refuse_markdown(args.format)?;
     let store = store(&session::settings(flags)?).await?;
     let only = names(&args.tenants);
     let rows = store.tenants(if only.is_empty() { Which::All } else { Which::Named(&only) }).await?;
@@ -61,14 +60,13 @@ pub async fn run(args: &StatusArgs, flags: Flags, output: &Output) -> Result<Exi
     let troubles = store.troubles().await?;
     match args.format {
         Format::Json => output.data(&document(&rows, &troubles, None)),
-        Format::Text | Format::Markdown => output.data(&table(&rows, &troubles)),
+        Format::Text => output.data(&table(&rows, &troubles)),
     }
     Ok(Exit::Done)
 }
 
 /// Prints what happened to a tenant, newest first.
 pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    refuse_markdown(args.format)?;
     let store = store(&session::settings(flags)?).await?;
     let tenant = TenantName::new(args.tenant.as_str());
     if args.overwritten {
@@ -79,7 +77,7 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
                 let document = json!({"tenant": tenant.as_str(), "overwritten": writes});
                 output.data(&render::value::document(&document));
             }
-            Format::Text | Format::Markdown => output.data(&overwritten_text(&written)),
+            Format::Text => output.data(&overwritten_text(&written)),
         }
         return Ok(Exit::Done);
     }
@@ -96,16 +94,9 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
             let document = json!({"tenant": tenant.as_str(), "history": lines, "runs": runs});
             output.data(&render::value::document(&document));
         }
-        Format::Text | Format::Markdown => output.data(&history_text(&lines, &runs)),
+        Format::Text => output.data(&history_text(&lines, &runs)),
     }
     Ok(Exit::Done)
-}
-
-fn refuse_markdown(format: Format) -> Result<(), Failure> {
-    match format {
-        Format::Markdown => Err(Failure::new(Exit::Usage, "this prints text or json")),
-        Format::Text | Format::Json => Ok(()),
-    }
 }
 
 /// The store, for looking at; one that is not there yet is said so.

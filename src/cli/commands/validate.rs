@@ -23,9 +23,6 @@ pub struct ValidateArgs {
 
 /// Checks manifests and prints every finding.
 pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    if args.format == Format::Markdown {
-        return Err(Failure::new(Exit::Usage, "validate prints text or json"));
-    }
     let settings = session::settings(flags)?;
     let place = session::place(&args.source, Reads::Files, &settings)?;
     let fleet = session::load(&place, &args.source, output)?;

@@ -1,0 +1,171 @@
+//! Plans that a person reviewed: written by `plan --out FILE.json`, read by `apply --plan FILE.json`.
+//!
+//! The digest of a plan is made of its tenants', theirs of their objects': whoever approved it approved each object.
+//! What is shown beside the digests is for people; what is written is planned anew and has to have the same digests.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Exit, Failure};
+use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, tenant_digest};
+use crate::model::{Object, ObjectKind, ObjectRef, OrganizationId, TenantName, json};
+use crate::render::document::{PlanDocument, PlanFile};
+
+/// Largest plan that is read, in bytes: ten thousand tenants with a change each have a tenth of it.
+const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A plan as a file: canonical JSON, one line.
+pub fn file(plan: &PlanDocument, now: Timestamp, valid_hours: u16) -> String {
+    let file = PlanFile {
+        format: PlanFile::FORMAT,
+        tool: PlanFile::TOOL,
+        made_at: now,
+        expires_at: now.checked_add(SignedDuration::from_hours(valid_hours.into())).unwrap_or(now),
+        plan,
+    };
+    let value = serde_json::to_value(&file).unwrap_or_default();
+    let bytes = json::canonical_bytes(&value);
+    let mut text = crate::model::text::escape_json(&String::from_utf8_lossy(&bytes), '\n');
+    text.push('\n');
+    text
+}
+
+/// What is read of a file.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    format: String,
+    expires_at: Timestamp,
+    revision: String,
+    digest: String,
+    tenants: Vec<StoredTenant>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredTenant {
+    tenant: String,
+    state: String,
+    mode: Option<String>,
+    digest: Option<String>,
+    targets: Vec<StoredTarget>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredTarget {
+    organization_id: String,
+    object: Option<StoredObject>,
+    version: Option<u64>,
+    digest: String,
+    changes: Vec<StoredChange>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredObject {
+    kind: String,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredChange {
+    path: String,
+    observed: Option<Value>,
+    desired: Option<Value>,
+}
+
+/// A plan that may be applied.
+#[derive(Debug)]
+pub struct ReviewedPlan {
+    /// The commit that it was made from.
+    pub revision: String,
+    /// Its digest.
+    pub digest: String,
+    /// What it holds of each tenant that it could plan.
+    pub tenants: BTreeMap<TenantName, Arc<Reviewed>>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// Reads a plan and makes sure that it is whole and still holds.
+pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
+    let name = path.display();
+    let unreadable =
+        |error: String| Failure::new(Exit::Usage, format!("the plan `{name}` can't be read: {error}"));
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > FILE_BYTES_MAX {
+        return Err(unreadable(format!("it has more than {FILE_BYTES_MAX} bytes")));
+    }
+    let text = bytes(path).map_err(|error| unreadable(error.to_string()))?;
+    let stored: Stored = serde_json::from_slice(&text).map_err(|error| {
+        unreadable(error.to_string()).hint("`genesync plan --rev COMMIT --out plan.json` writes one")
+    })?;
+    if stored.format != PlanFile::FORMAT {
+        return Err(unreadable(format!("it is `{}`, not `{}`", stored.format, PlanFile::FORMAT))
+            .hint("make the plan with the same genesync that applies it"));
+    }
+    if stored.digest != digest(&stored) {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("the plan `{name}` was changed after it was made: its digests don't fit"),
+        )
+        .hint("make it anew, and have it reviewed again"));
+    }
+    if stored.expires_at < now {
+        let at = stored.expires_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        return Err(Failure::new(
+            Exit::Refused,
+            format!("the plan `{name}` expired at {at}: nothing is written"),
+        )
+        .hint("make it anew, and have it reviewed again"));
+    }
+    if stored.revision == "folder" {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("the plan `{name}` was made from files, not from a commit"),
+        )
+        .hint("plan what is committed: `genesync plan --rev HEAD --out plan.json`"));
+    }
+    // A tenant that could not be planned whole was not reviewed whole.
+    let planned = stored.tenants.into_iter().filter(|tenant| tenant.state == "planned");
+    let tenants = planned.map(|tenant| {
+        let objects = tenant.targets.into_iter().filter_map(|target| {
+            let object = match target.object {
+                None => Object::web_messaging(),
+                Some(object) => {
+                    Object { kind: ObjectKind::from_name(&object.kind)?, name: object.name.into() }
+                }
+            };
+            let organization = OrganizationId::new(target.organization_id);
+            let changes =
+                target.changes.into_iter().map(|change| (change.path, change.observed, change.desired));
+            let reviewed =
+                ReviewedObject { digest: target.digest, version: target.version, changes: changes.collect() };
+            Some((ObjectRef { organization, object, draft: false }, reviewed))
+        });
+        (TenantName::new(tenant.tenant), Arc::new(objects.collect::<Reviewed>()))
+    });
+    Ok(ReviewedPlan { revision: stored.revision, digest: stored.digest, tenants: tenants.collect() })
+}
+
+/// The digest that a file's own objects add up to; one that nothing has where they don't.
+fn digest(stored: &Stored) -> String {
+    let mut digests = Vec::new();
+    for tenant in &stored.tenants {
+        let Some(digest) = &tenant.digest else { continue };
+        let objects = tenant.targets.iter().map(|target| target.digest.as_str());
+        let mode = tenant.mode.as_deref().unwrap_or_default();
+        if *digest != tenant_digest(&tenant.tenant, &stored.revision, mode, objects) {
+            return String::new();
+        }
+        digests.push(digest.as_str());
+    }
+    fleet_digest(digests)
+}

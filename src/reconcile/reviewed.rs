@@ -1,0 +1,135 @@
+//! Reviewed plans: nothing is written that a person has not seen.
+//!
+//! An object that is not what was reviewed is set aside: it stays as it is, and the others get what was approved.
+
+use serde_json::Value;
+
+use super::Run;
+use crate::model::plan::{ReviewedObject, TargetPlan};
+use crate::model::{ObjectRef, Observed, Plan};
+use crate::plan::{canonical, resolve};
+
+impl Run {
+    /// Takes out of a plan what was not reviewed as it is now.
+    pub(super) fn hold_to_review(&mut self, plan: &mut Plan) {
+        if self.spec.reviewed.is_none() {
+            return;
+        }
+        for (at, target) in plan.targets.iter().enumerate() {
+            let object = target.target.object_ref();
+            if let (false, Some(reason)) = (self.is_set_aside(&object), self.not_as_reviewed(at, target)) {
+                self.set_aside.insert(object, reason);
+            }
+        }
+        self.set_aside_what_follows(plan);
+        for (target, observed) in plan.targets.iter_mut().zip(&self.observed) {
+            if self.set_aside.contains_key(&target.target.object_ref()) {
+                target.changes.clear();
+                (target.next, target.draft) = (None, None);
+                target.body = observed.body();
+                target.ours_to_overwrite = false;
+            }
+        }
+    }
+
+    /// A replica gets what the primary holds, and a deployment serves what its configuration holds: where that was
+    /// not reviewed, neither was this.
+    fn set_aside_what_follows(&mut self, plan: &Plan) {
+        for target in plan.targets.iter().filter(|target| !target.changes.is_empty()) {
+            let object = target.target.object_ref();
+            let primary =
+                ObjectRef { organization: self.spec.tenant.primary.organization.clone(), ..object.clone() };
+            let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
+            let served = resource.and_then(resolve::configuration_of);
+            let serves = |other: &ObjectRef| {
+                other.organization == object.organization && served == Some(&*other.object.name)
+            };
+            let before = self.set_aside.keys().find(|other| **other == primary || serves(other));
+            if let (Some(before), false) = (before, self.is_set_aside(&object)) {
+                let reason = format!("{}: it follows {before}, which is not as reviewed", target.target);
+                self.set_aside.insert(object, reason);
+            }
+        }
+    }
+
+    /// Why an object may not be written; none where it may, or where nothing would be.
+    fn not_as_reviewed(&self, at: usize, target: &TargetPlan) -> Option<String> {
+        if target.changes.is_empty() && target.next.is_none() {
+            return None;
+        }
+        let object = target.target.object_ref();
+        let Some(first) = &self.first_plan else {
+            let reviewed = self.spec.reviewed.as_ref()?.get(&object);
+            return match reviewed {
+                Some(reviewed) if reviewed.digest == target.content_digest() => None,
+                Some(reviewed) => Some(self.moved(at, target, reviewed)),
+                None => Some(format!("{}: the plan that was reviewed does not hold it", target.target)),
+            };
+        };
+        // Later in the run, what is there is what the plan saw, or what we wrote since; anything else is somebody's.
+        let planned = first.targets.iter().find(|known| known.target == target.target)?;
+        let observed = self.observed.get(at)?;
+        let ours = target.observed_digest == planned.observed_digest
+            || canonical::same(&planned.body, &observed.body());
+        let reviewed = self.spec.reviewed.as_ref()?.get(&object)?;
+        (!ours).then(|| self.moved(at, target, reviewed))
+    }
+
+    /// What changed since the review, and by whom.
+    fn moved(&self, at: usize, target: &TargetPlan, reviewed: &ReviewedObject) -> String {
+        let mut told: Vec<String> = Vec::new();
+        let number = |version: Option<u64>| version.map_or("none".to_owned(), |version| version.to_string());
+        if target.version != reviewed.version {
+            told.push(format!("version {} -> {}", number(reviewed.version), number(target.version)));
+        }
+        let known = |path: &str| reviewed.changes.iter().find(|(known, ..)| known == path);
+        for change in &target.changes {
+            let [live, git] = change.shown();
+            match known(&change.path) {
+                Some((_, seen, wanted)) if *seen == live && *wanted == git => {}
+                Some((_, seen, _)) => {
+                    told.push(format!("{} was {} and is {}", change.path, short(seen), short(&live)))
+                }
+                None => told.push(format!("{} was as git says and is {}", change.path, short(&live))),
+            }
+        }
+        for (path, ..) in &reviewed.changes {
+            if !target.changes.iter().any(|change| change.path == *path) {
+                told.push(format!("{path} is as git says by now"));
+            }
+        }
+        let only_version = told.len() <= 1 && target.version != reviewed.version;
+        if told.is_empty() || only_version {
+            told.push("something that git does not manage is other than it was".into());
+        }
+        let more = told.len().saturating_sub(6);
+        told.truncate(6);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let by =
+            target.changes.iter().find_map(|change| change.by.as_ref()).map(|by| by.actor.label().to_owned());
+        let by = by.or_else(|| match self.observed.get(at)? {
+            Observed::Present(stored) => stored.modified_by.as_ref().map(|actor| actor.label().to_owned()),
+            Observed::Absent => None,
+        });
+        let by = by.map(|by| format!(", last changed by {by}")).unwrap_or_default();
+        format!("{}: {}{more}{by}", target.target, told.join("; "))
+    }
+
+    /// Whether nothing is written to an object because it is not what was reviewed.
+    pub(super) fn is_set_aside(&self, object: &ObjectRef) -> bool {
+        self.set_aside.contains_key(object)
+    }
+
+    /// What was left as it is because it is not what was reviewed; none where everything is.
+    pub(super) fn moved_since_review(&self) -> Option<String> {
+        let told: Vec<&str> = self.set_aside.values().map(String::as_str).collect();
+        (!told.is_empty()).then(|| format!("not as reviewed, and left as it is: {}", told.join("; ")))
+    }
+}
+
+/// A value in a line.
+fn short(value: &Option<Value>) -> String {
+    let Some(value) = value else { return "absent".into() };
+    let text = value.to_string();
+    if text.chars().count() <= 60 { text } else { text.chars().take(59).chain(['…']).collect() }
+}
