@@ -3,14 +3,14 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: demo test tools format lint docs deny bench schemas seeds kills reliability
+.PHONY: demo test tools format lint docs browser deny bench schemas examples seeds kills reliability
 
 # Ten tenants from a git commit to confirmed audit entries, against the embedded emulator.
 demo: tools
 	$(CARGO) run --locked --quiet -- demo
 
 # Everything that has to hold before a change lands.
-test: tools format lint docs
+test: tools format lint docs browser
 	$(CARGO) test --locked
 	./scripts/deny.sh
 
@@ -26,6 +26,19 @@ lint:
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items --quiet
+
+# The pages that are checked in, in a real browser: a test says when they are not what the program makes.
+BROWSER := target/browser
+
+browser: tools $(BROWSER)/node_modules
+	cp tests/browser/check.mjs $(BROWSER)/
+	node $(BROWSER)/check.mjs examples/review/outputs/*.html
+
+$(BROWSER)/node_modules: tests/browser/package.json tests/browser/package-lock.json
+	mkdir -p $(BROWSER)
+	cp $^ $(BROWSER)/
+	npm ci --prefix $(BROWSER) --no-audit --no-fund --silent
+	touch $@
 
 # Measures the release build and writes docs/benchmarks.md; never part of a test. Takes a while and wants a quiet machine.
 BENCH_TOOLS := target/bench-tools
@@ -47,6 +60,10 @@ $(BENCH_TOOLS)/peer/node_modules: benches/peer/package.json benches/peer/package
 # Generated files: a test says when they are out of date.
 schemas:
 	$(CARGO) run --locked --quiet -- schema --out schemas
+
+# What examples/review shows: a test says when it is out of date.
+examples:
+	GENESYNC_EXAMPLES=1 $(CARGO) test --locked --test it -- examples::
 
 # A long night of simulation.
 seeds:

@@ -13,6 +13,10 @@ have() { compgen -G "$1" >/dev/null || missing+=("$2"); }
 have '/usr/lib/postgresql/*/bin/postgres' postgresql
 have '/usr/sbin/pgbouncer' pgbouncer
 need setpriv util-linux
+# Pages are looked at in a real browser.
+need chromium chromium
+need npm npm
+need node nodejs
 
 [ "${#missing[@]}" -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -30,6 +30,8 @@ pub struct Loaded {
     pub resources: Vec<Resource>,
     /// The time zone that its opening hours are meant in, where it names one.
     pub time_zone: Option<Box<str>>,
+    /// The shared files whose layers it extends, in their order.
+    pub layers: Vec<Arc<str>>,
     /// Whether an error keeps it from being written.
     pub blocked: bool,
 }
@@ -153,6 +155,18 @@ pub fn moved(
     Ok((moved, desired))
 }
 
+/// The files under `bases/` that differ between two revisions.
+///
+/// # Errors
+/// The source can't be read.
+pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Vec<Arc<str>>, SourceError> {
+    let (before, now) = (source.snapshot(since)?.bases, source.snapshot(revision)?.bases);
+    let moved = now.iter().filter(|entry| !before.contains(entry));
+    let gone = before.iter().filter(|entry| !now.iter().any(|known| known.path == entry.path));
+    let paths: BTreeSet<Arc<str>> = moved.chain(gone).map(|entry| Arc::clone(&entry.path)).collect();
+    Ok(paths.into_iter().collect())
+}
+
 /// What every tenant shares.
 struct Shared {
     project: ProjectManifest,
@@ -228,6 +242,9 @@ fn read_one(
     let findings = validate::check(&manifest, &shared.project.spec.rules, today);
     let claims = validate::fleet::claims(&manifest);
     let files = texts(&manifest, &findings);
+    let extended = manifest.managed().flat_map(|managed| managed.below);
+    let layers: BTreeSet<Arc<str>> = extended.map(|layer| manifest.files.locate(layer.span).file).collect();
+    let layers = layers.into_iter().collect();
     let TenantManifest { name, tenant, web, resources, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
     let named = web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
@@ -242,7 +259,7 @@ fn read_one(
         })
     });
     let resources = web.into_iter().chain(objects).collect();
-    let loaded = Loaded { name, tenant, resources, time_zone, blocked };
+    let loaded = Loaded { name, tenant, resources, time_zone, layers, blocked };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }
 

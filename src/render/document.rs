@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::visitors::Sentence;
 use crate::model::plan::TheirDraft;
 use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Target};
 use crate::reconcile::{Run, Status};
@@ -25,11 +26,44 @@ pub struct PlanDocument {
     pub tenants: Vec<TenantPlan>,
     /// What the run as a whole may not do.
     pub refusals: Vec<RefusalDocument>,
+    /// Shared files that differ from the revision of `--since`, and the tenants that they reach.
+    pub shared: Vec<SharedDocument>,
     /// What is wrong with manifests.
     #[schemars(with = "Vec<Value>")]
     pub findings: Vec<Finding>,
     /// The exit code of the command.
     pub exit_code: u8,
+}
+
+/// A shared file that changed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct SharedDocument {
+    /// Its path from the repository's root.
+    pub file: String,
+    /// The tenants that extend a layer of it, by name.
+    pub tenants: Vec<String>,
+}
+
+/// Spans in which visitors are offered the widget by one side of a plan alone: the same hours of one day of the week.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MomentDocument {
+    /// Whether they are offered it once the plan is applied.
+    pub offered: bool,
+    /// The spans in words, in the tenant's own time zone.
+    pub text: String,
+    /// The spans.
+    pub spans: Vec<SpanDocument>,
+}
+
+/// A span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SpanDocument {
+    /// When it begins.
+    #[schemars(with = "String")]
+    pub from: Timestamp,
+    /// When it ends.
+    #[schemars(with = "String")]
+    pub to: Timestamp,
 }
 
 /// What `plan --out FILE.json` writes and `apply --plan FILE.json` takes: a plan with its time.
@@ -92,6 +126,11 @@ pub struct TenantPlan {
     /// The digest of its plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// What visitors will notice, the worst first.
+    #[schemars(with = "Vec<String>")]
+    pub visitors: Vec<Sentence>,
+    /// The spans of the next 30 days in which it is seen that opening hours change.
+    pub moments: Vec<MomentDocument>,
     /// Its organizations, the primary first.
     pub targets: Vec<TargetDocument>,
     /// What keeps the plan from being applied.
@@ -166,7 +205,7 @@ fn object(target: &Target) -> Option<ObjectDocument> {
 }
 
 /// One field that differs.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeDocument {
     /// Dotted path in the API's shape.

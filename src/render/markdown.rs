@@ -1,139 +1,243 @@
-//! A plan as Markdown, for a pull request. Text from manifests can't end the table or mention anybody.
+//! A plan as Markdown, for a comment on a pull request.
+//!
+//! Everything out of a manifest or a live configuration stands in inline code whose fence is longer than any run of
+//! backticks in it: it can't end the table, mention anybody, or load a picture. A plan that is longer than a forge
+//! takes is cut between tenants, and says so.
 
 use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::plan::{by, ignored, taken_over, version};
-use super::value::{counted, escape, value};
-use crate::model::ObjectKind;
+use super::review::{self, headline, is_as_primary, is_shown, is_told, worst_first};
+use super::value::{counted, escape, pair};
+use super::visitors::{Part, Sentence};
+use crate::model::{Finding, ObjectKind, Severity};
 
-/// The whole plan.
-pub fn plan(document: &PlanDocument) -> String {
-    let summary = &document.summary;
-    let mut out = String::new();
+/// Most bytes of a comment. Forges take 65,536 characters; the rest is for the marker that a comment is found by.
+pub const BYTES_MAX: usize = 65_000;
+/// Most bytes that one tenant takes before it is told in short.
+const TENANT_BYTES_MAX: usize = 12_000;
+/// Most findings that are listed.
+const FINDINGS_MAX: usize = 40;
+/// Most sentences on what visitors of one tenant will notice.
+const SENTENCES_MAX: usize = 12;
+/// Most moments of one tenant that are listed.
+const MOMENTS_MAX: usize = 8;
+
+/// The whole plan; `link` is where it can be seen uncut.
+pub fn plan(document: &PlanDocument, link: Option<&str>) -> String {
+    let mut out = head(document);
+    let foot = foot(document, link);
+    // The list of findings is short, and tells why tenants are not valid: it is never cut off.
+    let findings = findings(&document.findings);
+    let room = BYTES_MAX.saturating_sub(out.len() + findings.len() + foot.len() + 200);
+    let shown = worst_first(document);
+    let (mut used, mut left_out) = (0, 0);
+    for tenant in &shown {
+        let mut section = String::new();
+        write_tenant(&mut section, tenant, false);
+        if section.len() > TENANT_BYTES_MAX {
+            section.clear();
+            write_tenant(&mut section, tenant, true);
+        }
+        if left_out > 0 || used + section.len() > room {
+            left_out += 1;
+            continue;
+        }
+        used += section.len();
+        out.push_str(&section);
+    }
     // Writing to a String can't fail; the results are dropped throughout.
-    let _ = writeln!(out, "### genesync plan\n");
-    if summary.tenants_changing == 0 && summary.invalid == 0 && summary.failed == 0 {
+    if left_out > 0 {
+        let _ =
+            writeln!(out, "\n**{} more than fit here**: see the whole plan.", counted(left_out, "tenant"));
+    }
+    out.push_str(&findings);
+    out.push_str(&foot);
+    out
+}
+
+fn head(document: &PlanDocument) -> String {
+    let summary = &document.summary;
+    let mut out = format!("### genesync plan: {}\n", headline(document));
+    if summary.to_apply + summary.drift + summary.conflicts > 0 {
         let _ = writeln!(
             out,
-            "No changes: {} in sync with `{}`{}.",
-            counted(summary.tenants, "tenant"),
-            document.revision,
+            "\n{} to apply, {} drift, {}{}",
+            counted(summary.to_apply, "field"),
+            summary.drift,
+            counted(summary.conflicts, "conflict"),
             ignored(summary.ignored)
         );
-        let planned = document.tenants.iter().filter(|tenant| tenant.state == "planned");
-        planned.for_each(|tenant| write_tenant(&mut out, tenant));
-        return out;
+    } else if summary.ignored > 0 {
+        let _ = writeln!(out, "\n{}", ignored(summary.ignored).trim_start_matches("; "));
     }
-    let _ = writeln!(
-        out,
-        "**{} of {} tenants change**: {} to apply, {} drift, {} conflicts{}. Revision `{}`, digest `{}`.",
-        summary.tenants_changing,
-        summary.tenants,
-        summary.to_apply,
-        summary.drift,
-        summary.conflicts,
-        ignored(summary.ignored),
-        document.revision,
-        document.digest
-    );
     for refusal in &document.refusals {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
     }
-    for tenant in &document.tenants {
-        write_tenant(&mut out, tenant);
-    }
-    if !document.findings.is_empty() {
-        let _ = writeln!(out, "\n#### Findings\n");
-        for finding in &document.findings {
-            let place =
-                format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
-            let _ = writeln!(
-                out,
-                "- {} {} {}: {}",
-                finding.severity.name(),
-                code(finding.rule),
-                code(&place),
-                code(&finding.message)
-            );
-        }
+    for shared in &document.shared {
+        let names: Vec<String> = shared.tenants.iter().take(20).map(|name| code(name)).collect();
+        let more = shared.tenants.len().saturating_sub(20);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let reached = counted(shared.tenants.len(), "tenant");
+        let names = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
+        let _ = writeln!(out, "\n{} changed and reaches {reached}{names}", code(&shared.file));
     }
     out
 }
 
-fn write_tenant(out: &mut String, tenant: &TenantPlan) {
-    let told = |target: &&TargetDocument| {
-        !(target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none())
-    };
-    let quiet = tenant.refusals.is_empty() && !tenant.targets.iter().any(|target| told(&target));
-    if tenant.state == "planned" && quiet {
-        return;
+fn foot(document: &PlanDocument, link: Option<&str>) -> String {
+    let mut out = String::new();
+    let quiet = document.tenants.iter().filter(|tenant| !is_shown(tenant)).count();
+    if quiet > 0 && document.tenants.iter().any(is_shown) {
+        let _ = writeln!(out, "\n{} in sync.", counted(quiet, "tenant"));
     }
-    let _ = writeln!(out, "\n#### {} ({})", code(&tenant.tenant), tenant.mode.unwrap_or(tenant.state));
+    if let Some(link) = link {
+        let _ = writeln!(out, "\n[The whole plan]({link})");
+    }
+    let _ = writeln!(out, "\nRevision `{}`, digest `{}`", document.revision, document.digest);
+    out
+}
+
+fn findings(findings: &[Finding]) -> String {
+    let told: Vec<&Finding> = findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let mut out = String::new();
+    if told.is_empty() {
+        return out;
+    }
+    let _ = writeln!(out, "\n#### Findings\n");
+    for finding in told.iter().take(FINDINGS_MAX) {
+        let place =
+            format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
+        let (severity, rule) = (finding.severity.name(), code(finding.rule));
+        let _ =
+            writeln!(out, "- {severity} {rule} {}: {}", code(&short(&place)), code(&short(&finding.message)));
+    }
+    and_more(&mut out, told.len(), FINDINGS_MAX);
+    out
+}
+
+/// The end of a list of which only the first ones are shown.
+fn and_more(out: &mut String, count: usize, shown_max: usize) {
+    if count > shown_max {
+        let _ = writeln!(out, "- and {} more", count - shown_max);
+    }
+}
+
+/// A text cut to what a line of a comment can hold.
+fn short(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    match text.chars().count() > CHARS_MAX {
+        true => text.chars().take(CHARS_MAX).chain(['…']).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// A sentence on what visitors will notice.
+pub fn sentence(sentence: &Sentence) -> String {
+    let part = |part: &Part| match part {
+        Part::Words(words) => words.clone(),
+        Part::Value(value) => code(value),
+    };
+    sentence.parts.iter().map(part).collect()
+}
+
+fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
+    let worst = review::worst(tenant).map(|class| format!(", {}", class.name())).unwrap_or_default();
+    let state = tenant.mode.unwrap_or(tenant.state);
+    let _ = writeln!(out, "\n#### {} ({state}{worst})", code(&tenant.tenant));
     if tenant.state == "invalid" {
         let _ = writeln!(out, "\nNot valid: see the findings. Nothing will be written for this tenant.");
     }
     if let Some(error) = &tenant.error {
-        let _ = writeln!(out, "\nCould not be read: {}", code(error));
+        let _ = writeln!(out, "\nCould not be read: {}", code(&short(error)));
     }
     for refusal in &tenant.refusals {
-        let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
+        let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&short(&refusal.message)));
     }
-    for target in tenant.targets.iter().filter(told) {
-        let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
-        let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
-        let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, code(&object.name)));
-        let _ = writeln!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
-        if let Some(reason) = &target.undecided {
-            let _ = writeln!(out, "\n> Held: {}", code(reason));
+    if !tenant.visitors.is_empty() {
+        out.push('\n');
+    }
+    for told in tenant.visitors.iter().take(SENTENCES_MAX) {
+        let _ = writeln!(out, "- {}", sentence(told));
+    }
+    and_more(out, tenant.visitors.len(), SENTENCES_MAX);
+    if !tenant.moments.is_empty() {
+        let _ = writeln!(out, "\nWhen visitors will see it, in the next 30 days:\n");
+        for moment in tenant.moments.iter().take(MOMENTS_MAX) {
+            let _ = writeln!(out, "- {}", moment.text);
         }
-        if let Some(draft) = &target.draft {
-            let _ = writeln!(out, "\n> {}", code(&taken_over(draft)));
-        }
-        if !target.ignored.is_empty() {
-            let fields: Vec<String> = target.ignored.iter().map(|path| code(path)).collect();
-            let _ = writeln!(out, "\nIgnored, though they differ: {}", fields.join(", "));
-        }
-        if target.changes.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |");
-        for change in &target.changes {
-            let why = match &change.by {
-                Some(attribution) => format!("{}, {}", change.kind.name(), code(&by(attribution))),
-                None => change.kind.name().to_owned(),
-            };
-            let _ = writeln!(
-                out,
-                "| {} | {} | {why} | {} | {} |",
-                code(&change.path),
-                change.class.name(),
-                code(&value(change.observed.as_ref())),
-                code(&value(change.desired.as_ref()))
-            );
-        }
+        and_more(out, tenant.moments.len(), MOMENTS_MAX);
+    }
+    for target in tenant.targets.iter().filter(|target| is_told(target)) {
+        write_target(out, tenant, target, in_short);
     }
 }
 
-/// Text as inline code: in a fence longer than any run of backticks inside, with pipes escaped.
-fn code(text: &str) -> String {
-    let text = escape(text).replace('|', "\\|");
+fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, in_short: bool) {
+    let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
+    let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
+    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, code(&object.name)));
+    let _ = write!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
+    if is_as_primary(tenant, target) {
+        let count = target.changes.len() + target.ignored.len();
+        let _ = writeln!(out, ": the same {count} as the primary");
+        return;
+    }
+    out.push('\n');
+    if let Some(reason) = &target.undecided {
+        let _ = writeln!(out, "\n> Held: {}", code(&short(reason)));
+    }
+    if let Some(draft) = &target.draft {
+        let _ = writeln!(out, "\n> {}", code(&short(&taken_over(draft))));
+    }
+    if in_short {
+        let count = target.changes.len() + target.ignored.len();
+        let _ = writeln!(out, "\n{}: too long for a comment, see the whole plan", counted(count, "field"));
+        return;
+    }
+    if !target.ignored.is_empty() {
+        let fields: Vec<String> = target.ignored.iter().map(|path| code(path)).collect();
+        let _ = writeln!(out, "\nIgnored, though they differ: {}", fields.join(", "));
+    }
+    if target.changes.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |");
+    for change in &target.changes {
+        let [live, git] = pair(change.observed.as_ref(), change.desired.as_ref());
+        let why = match &change.by {
+            Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
+            None => change.kind.name().to_owned(),
+        };
+        let _ = writeln!(
+            out,
+            "| {} | {} | {why} | {} | {} |",
+            cell(&change.path),
+            change.class.name(),
+            cell(&live),
+            cell(&git)
+        );
+    }
+}
+
+/// Text as inline code in a cell of a table. Forges don't agree on what a backslash before `|` means there.
+fn cell(text: &str) -> String {
+    code(&text.replace('|', "\\u{7c}"))
+}
+
+/// Text as inline code: in a fence longer than any run of backticks inside.
+pub fn code(text: &str) -> String {
+    let text = escape(text);
+    if text.is_empty() {
+        return "` `".into();
+    }
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    // A space at both ends is taken for padding, unless there is nothing else.
+    let pad = if text.starts_with(['`', ' ']) || text.ends_with(['`', ' ']) { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::code;
-
-    #[test]
-    fn no_text_ends_its_code_or_its_table_cell() {
-        assert_eq!(code("a"), "`a`");
-        assert_eq!(code("a`b``c"), "```a`b``c```");
-        assert_eq!(code("`x`"), "`` `x` ``");
-        assert_eq!(code("a|b @org <img>"), "`a\\|b @org <img>`");
-        assert_eq!(code("a\n\u{202e}b"), "`a\\u{a}\\u{202e}b`");
-    }
-}
+mod tests;

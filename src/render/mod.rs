@@ -5,7 +5,12 @@
 
 pub mod document;
 pub mod finding;
+#[cfg(test)]
+mod fixture;
 pub mod markdown;
+pub mod page;
 pub mod picture;
 pub mod plan;
+pub mod review;
 pub mod value;
+pub mod visitors;

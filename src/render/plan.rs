@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::document::role;
-use super::value::{escape, value};
+use super::value::{escape, pair};
 use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
 use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
@@ -117,7 +117,7 @@ fn changes(target: &TargetPlan) -> String {
             format!("    {} {}", sign(change), escape(&change.path)),
             change.class.name().to_owned(),
             change.kind.name().to_owned(),
-            format!("{} -> {}", value(live.as_ref()), value(git.as_ref())),
+            pair(live.as_ref(), git.as_ref()).join(" -> "),
             change.by.as_ref().map(by).unwrap_or_default(),
         ]);
     }

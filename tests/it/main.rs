@@ -18,6 +18,7 @@ mod controller;
 mod deploy;
 mod docs;
 mod drift;
+mod examples;
 mod house;
 mod import;
 mod openapi;

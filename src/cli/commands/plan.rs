@@ -1,31 +1,26 @@
 //! `genesync plan`
 
+mod document;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use jiff::tz::TimeZone;
 
 use crate::cli::progress::Progress;
 use crate::cli::session::{self, Reads, Session, Wishes};
-use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, reviewed};
+use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, moment, reviewed};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
-use crate::manifest::schema;
-use crate::model::plan::fleet_digest;
-use crate::model::reference;
-use crate::model::{ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, json};
-use crate::reconcile::Run;
+use crate::model::{Mode, Plan};
 use crate::render;
-use crate::render::document::{
-    PlanDocument, RefusalDocument, Summary, TargetDocument, TenantPlan, VersionsDocument,
-};
+use crate::render::document::{PlanDocument, SharedDocument};
 use crate::render::value::escape;
 use crate::store::Store;
-use crate::validate::blocks;
 
 /// How a plan is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,6 +54,12 @@ pub struct PlanArgs {
     /// How long a plan that is written as `.json` may be applied, in hours
     #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=2160))]
     valid_hours: u16,
+    /// Where the whole plan can be seen, for one that is too long for a comment
+    #[arg(long, value_name = "URL", value_parser = link)]
+    link: Option<String>,
+    /// Tell the moments at which visitors will see a change from this one on, such as 2026-12-24T18:30Z; else from now on
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// Ask the delivery network too which version of its configuration each deployment serves
     #[arg(long)]
     edge: bool,
@@ -87,7 +88,11 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     let place = session::place(&args.source, reads, &settings)?;
     let mut fleet = session::load(&place, &args.source, output)?;
     let mut desired_before = BTreeMap::new();
+    let from =
+        args.at.as_deref().map_or_else(|| Ok(clock::now()), |at| moment::read(at, Some(&TimeZone::UTC)))?;
+    let mut shared = Vec::new();
     if let Some(since) = &args.since {
+        shared = reached(&fleet, fleet::changed_layers(&place.source, since, &place.revision)?);
         let (moved, before) = fleet::moved(&place.source, since, &place.revision, clock::today())?;
         session::narrow(&mut fleet, &moved);
         desired_before = before;
@@ -115,25 +120,30 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     session.plan(args.concurrency, &progress).await;
     progress.finish();
 
-    let mut document = document(&fleet, &session, args.detailed_exitcode);
+    let mut document = document::document(&fleet, &session, args.detailed_exitcode, from);
+    document.shared = shared;
     if args.edge {
-        served(&session, &mut document).await?;
+        document::served(&session, &mut document).await?;
     }
-    let rendered = |format: PlanFormat| match format {
-        PlanFormat::Text => text(&fleet, &session, &document, output),
-        PlanFormat::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
-        PlanFormat::Markdown => render::markdown::plan(&document),
-        PlanFormat::Html => String::new(),
+    let rendered = |format: PlanFormat| -> Result<String, Failure> {
+        Ok(match format {
+            PlanFormat::Text => text(&fleet, &session, &document, output),
+            PlanFormat::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
+            PlanFormat::Markdown => render::markdown::plan(&document, args.link.as_deref()),
+            PlanFormat::Html => {
+                render::page::plan(&document, &document::looks(&session.runs)).map_err(Failure::bug)?
+            }
+        })
     };
     if args.out.is_empty() {
-        output.data(&rendered(args.format));
+        output.data(&rendered(args.format)?);
     }
     for path in &args.out {
         let text = match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") => reviewed::file(&document, clock::now(), args.valid_hours),
-            Some("md") => rendered(PlanFormat::Markdown),
-            Some("html") => rendered(PlanFormat::Html),
-            _ => anstream::adapter::strip_str(&rendered(args.format)).to_string(),
+            Some("md") => rendered(PlanFormat::Markdown)?,
+            Some("html") => rendered(PlanFormat::Html)?,
+            _ => anstream::adapter::strip_str(&rendered(args.format)?).to_string(),
         };
         session::write(path, text.as_bytes())?;
     }
@@ -154,144 +164,29 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     Ok(exit_of(document.exit_code))
 }
 
+/// The tenants that changed layers reach.
+fn reached(fleet: &Fleet, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
+    let tenants = |file: &Arc<str>| {
+        let extends = fleet.tenants.iter().filter(|loaded| loaded.layers.contains(file));
+        extends.map(|loaded| loaded.name.to_string()).collect()
+    };
+    files.iter().map(|file| SharedDocument { file: file.to_string(), tenants: tenants(file) }).collect()
+}
+
+/// A link that a comment may hold: an absolute URL of http or https, without what Markdown would end it at.
+fn link(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("it is no URL of http or https".into());
+    }
+    Ok(url.as_str().replace('(', "%28").replace(')', "%29"))
+}
+
 fn exit_of(code: u8) -> Exit {
     [Exit::Findings, Exit::Changes, Exit::Held, Exit::Refused, Exit::Partial, Exit::Outside]
         .into_iter()
         .find(|exit| exit.code() == code)
         .unwrap_or(Exit::Done)
-}
-
-fn document(fleet: &Fleet, session: &Session, detailed: bool) -> PlanDocument {
-    let mut tenants: Vec<TenantPlan> = session.runs.iter().map(planned).collect();
-    let without_plan = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
-        tenant: name.to_owned(),
-        state,
-        mode: None,
-        digest: None,
-        targets: Vec::new(),
-        refusals: Vec::new(),
-        error,
-    };
-    tenants.extend(
-        fleet
-            .tenants
-            .iter()
-            .filter(|loaded| loaded.blocked)
-            .map(|loaded| without_plan(loaded.name.as_str(), "invalid", None)),
-    );
-    tenants.extend(session.unmanaged.iter().map(|name| without_plan(name.as_str(), "unmanaged", None)));
-    tenants.extend(
-        session
-            .failed
-            .iter()
-            .map(|(name, fault)| without_plan(name.as_str(), "failed", Some(fault.to_string()))),
-    );
-    tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-    let plans = || session.runs.iter().filter_map(|run| run.plan.as_deref());
-    let count = |kind: ChangeKind| plans().map(|plan| plan.count(kind)).sum();
-    let in_state = |state: &str| tenants.iter().filter(|tenant| tenant.state == state).count();
-    let summary = Summary {
-        tenants: tenants.len(),
-        tenants_changing: plans().filter(|plan| !plan.is_empty()).count(),
-        to_apply: count(ChangeKind::ToApply),
-        drift: count(ChangeKind::Drift),
-        conflicts: count(ChangeKind::Conflict),
-        ignored: plans().map(Plan::ignored).sum(),
-        invalid: in_state("invalid"),
-        failed: in_state("failed"),
-    };
-    let digests: Vec<&str> = plans().map(|plan| plan.digest.as_str()).collect();
-    let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
-    let refused = !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty());
-    let exit = if blocks(&fleet.findings) {
-        Exit::Findings
-    } else if summary.failed > 0 && summary.failed == tenants.len() {
-        Exit::Outside
-    } else if summary.failed > 0 {
-        Exit::Partial
-    } else if refused {
-        Exit::Refused
-    } else if tenants.iter().flat_map(|tenant| &tenant.targets).any(|target| target.undecided.is_some()) {
-        Exit::Held
-    } else if detailed && summary.tenants_changing > 0 {
-        Exit::Changes
-    } else {
-        Exit::Done
-    };
-    PlanDocument {
-        revision: fleet.revision.to_string(),
-        digest: fleet_digest(digests),
-        summary,
-        tenants,
-        refusals,
-        findings: fleet.findings.clone(),
-        exit_code: exit.code(),
-    }
-}
-
-fn planned(run: &Run) -> TenantPlan {
-    // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
-    let state = if run.plan.is_some() && run.left_out().is_none() { "planned" } else { "failed" };
-    TenantPlan {
-        tenant: run.spec.tenant.name.to_string(),
-        state,
-        mode: Some(run.spec.tenant.mode.name()),
-        digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
-        targets: targets(run),
-        refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
-        error: run.reason(),
-    }
-}
-
-/// The organizations of a plan, and what of them this build does not know.
-fn targets(run: &Run) -> Vec<TargetDocument> {
-    let Some(plan) = run.plan.as_deref() else { return Vec::new() };
-    let mut documents = render::document::targets(plan);
-    for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(&run.observed) {
-        // What is not written is not in danger.
-        if !target.changes.is_empty() {
-            json::leaves(&observed.body(), &mut |path, _| {
-                if !knows(target.target.object.kind, path) {
-                    document.unknown.push(path.to_owned());
-                }
-            });
-        }
-    }
-    documents
-}
-
-/// Whether this build knows a live field. What is referred to is known by its place.
-fn knows(kind: ObjectKind, path: &str) -> bool {
-    kind == ObjectKind::WebMessaging
-        || schema::has_field(kind.dialect(), path)
-        || reference::place_at(kind, path).is_some()
-}
-
-/// Asks which version visitors are served, deployment by deployment.
-async fn served(session: &Session, document: &mut PlanDocument) -> Result<(), Failure> {
-    for run in &session.runs {
-        let name = run.spec.tenant.name.as_str();
-        let Some(tenant) = document.tenants.iter_mut().find(|tenant| tenant.tenant == name) else { continue };
-        for ((target, observed), shown) in run.targets.iter().zip(&run.observed).zip(&mut tenant.targets) {
-            let Observed::Present(Stored { body, cloud: Some(cloud), .. }) = observed else { continue };
-            let Some(pinned) = &cloud.pinned else { continue };
-            let configuration =
-                body.get("configuration").and_then(|pin| pin.get("id")).and_then(Value::as_str);
-            let newest = run.targets.iter().zip(&run.observed).find_map(|(other, observed)| match observed {
-                Observed::Present(stored) if other.organization == target.organization => {
-                    (stored.id().map(|id| &**id) == configuration).then_some(stored.version)
-                }
-                _ => None,
-            });
-            let edge = session.api.edge(target, &cloud.id).await?;
-            shown.versions = Some(VersionsDocument {
-                newest,
-                pinned: pinned.version,
-                served: edge.filter(|edge| edge.active).and_then(|edge| edge.version),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// One line for each deployment: where its versions are.

@@ -28,10 +28,11 @@ pub fn file(scene: &Scene, title: &str, description: &str) -> String {
 }
 
 /// A picture within a page that holds the [`definitions`] of its glyphs.
-pub fn inline(scene: &Scene, title: &str) -> String {
+pub fn inline(scene: &Scene, title: &str, is_wide: bool) -> String {
     let (w, h) = (number(scene.width), number(scene.height));
     let title = xml(title);
-    let mut out = format!("<svg viewBox=\"0 0 {w} {h}\" width=\"{w}\" role=\"img\" aria-label=\"{title}\">");
+    let class = if is_wide { " class=\"wide\"" } else { "" };
+    let mut out = format!("<svg{class} viewBox=\"0 0 {w} {h}\" role=\"img\" aria-label=\"{title}\">");
     shapes(scene, &mut out);
     out.push_str("</svg>");
     out

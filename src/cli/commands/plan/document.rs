@@ -1,0 +1,240 @@
+//! A plan as the document that all renderers work from.
+
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+
+use crate::cli::session::Session;
+use crate::cli::{Exit, Failure};
+use crate::controller::fleet::Fleet;
+use crate::manifest::schema;
+use crate::model::hours::{self, Hours, Moment};
+use crate::model::plan::fleet_digest;
+use crate::model::{Change, ChangeKind, ObjectKind, Observed, Plan, Stored, json, reference};
+use crate::reconcile::Run;
+use crate::render;
+use crate::render::document::{
+    MomentDocument, PlanDocument, RefusalDocument, SpanDocument, Summary, TargetDocument, TenantPlan,
+    VersionsDocument,
+};
+use crate::render::page::{Looks, TenantLooks};
+use crate::render::picture::look::looks as looks_of;
+use crate::render::visitors::sentences;
+use crate::validate::blocks;
+
+/// For how many days it is told when visitors will see a change.
+const MOMENTS_DAYS: i64 = 30;
+
+/// A whole plan as a document: what visitors see is told from a moment on.
+pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestamp) -> PlanDocument {
+    let mut tenants: Vec<TenantPlan> = session.runs.iter().map(|run| planned(run, fleet, from)).collect();
+    let without_plan = |name: &str, state: &'static str, error: Option<String>| TenantPlan {
+        tenant: name.to_owned(),
+        state,
+        mode: None,
+        digest: None,
+        visitors: Vec::new(),
+        moments: Vec::new(),
+        targets: Vec::new(),
+        refusals: Vec::new(),
+        error,
+    };
+    tenants.extend(
+        fleet
+            .tenants
+            .iter()
+            .filter(|loaded| loaded.blocked)
+            .map(|loaded| without_plan(loaded.name.as_str(), "invalid", None)),
+    );
+    tenants.extend(session.unmanaged.iter().map(|name| without_plan(name.as_str(), "unmanaged", None)));
+    tenants.extend(
+        session
+            .failed
+            .iter()
+            .map(|(name, fault)| without_plan(name.as_str(), "failed", Some(fault.to_string()))),
+    );
+    tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
+    let plans = || session.runs.iter().filter_map(|run| run.plan.as_deref());
+    let count = |kind: ChangeKind| plans().map(|plan| plan.count(kind)).sum();
+    let in_state = |state: &str| tenants.iter().filter(|tenant| tenant.state == state).count();
+    let summary = Summary {
+        tenants: tenants.len(),
+        tenants_changing: plans().filter(|plan| !plan.is_empty()).count(),
+        to_apply: count(ChangeKind::ToApply),
+        drift: count(ChangeKind::Drift),
+        conflicts: count(ChangeKind::Conflict),
+        ignored: plans().map(Plan::ignored).sum(),
+        invalid: in_state("invalid"),
+        failed: in_state("failed"),
+    };
+    let digests: Vec<&str> = plans().map(|plan| plan.digest.as_str()).collect();
+    let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
+    let refused = !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty());
+    let exit = if blocks(&fleet.findings) {
+        Exit::Findings
+    } else if summary.failed > 0 && summary.failed == tenants.len() {
+        Exit::Outside
+    } else if summary.failed > 0 {
+        Exit::Partial
+    } else if refused {
+        Exit::Refused
+    } else if tenants.iter().flat_map(|tenant| &tenant.targets).any(|target| target.undecided.is_some()) {
+        Exit::Held
+    } else if detailed && summary.tenants_changing > 0 {
+        Exit::Changes
+    } else {
+        Exit::Done
+    };
+    PlanDocument {
+        revision: fleet.revision.to_string(),
+        digest: fleet_digest(digests),
+        summary,
+        tenants,
+        refusals,
+        shared: Vec::new(),
+        findings: fleet.findings.clone(),
+        exit_code: exit.code(),
+    }
+}
+
+fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
+    // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
+    let state = if run.plan.is_some() && run.left_out().is_none() { "planned" } else { "failed" };
+    let targets = targets(run);
+    let loaded = fleet.tenants.iter().find(|loaded| loaded.name == run.spec.tenant.name);
+    let zone = loaded.and_then(|loaded| loaded.time_zone.as_deref());
+    TenantPlan {
+        tenant: run.spec.tenant.name.to_string(),
+        state,
+        mode: Some(run.spec.tenant.mode.name()),
+        digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
+        visitors: sentences(&targets),
+        moments: moments(run, zone, from),
+        targets,
+        refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
+        error: run.reason(),
+    }
+}
+
+/// The spans of the next days in which it is seen that the hours of the primary change.
+fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument> {
+    let Some((target, observed)) =
+        run.plan.as_deref().and_then(|plan| plan.targets.first()).zip(run.observed.first())
+    else {
+        return Vec::new();
+    };
+    let is_theirs = |change: &Change| change.path.starts_with("availability.");
+    if !target.target.object.is_web_messaging() || !target.changes.iter().any(is_theirs) {
+        return Vec::new();
+    }
+    let named = zone.and_then(|name| TimeZone::get(name).ok());
+    let zone = named.unwrap_or(TimeZone::UTC);
+    let hours = |body: &Map<String, Value>| Hours::of(body, zone.clone());
+    let to = from.checked_add(SignedDuration::from_hours(24 * MOMENTS_DAYS)).unwrap_or(from);
+    let seen = hours::moments(&hours(&observed.body()), &hours(&target.body), from, to);
+    let mut weekly: Vec<(String, Vec<Moment>)> = Vec::new();
+    for moment in seen {
+        let (start, end) = (moment.from.to_zoned(zone.clone()), moment.to.to_zoned(zone.clone()));
+        let same_day = start.date() == end.date() || end.time() == Time::midnight();
+        let until = if same_day { end.strftime("%H:%M") } else { end.strftime("%a %H:%M") };
+        let hours = format!("{} {} to {until}", start.strftime("%A"), start.strftime("%H:%M"));
+        match weekly.iter_mut().find(|(known, of)| {
+            *known == hours && of.iter().all(|one| one.is_open_after == moment.is_open_after)
+        }) {
+            Some((_, of)) => of.push(moment),
+            None => weekly.push((hours, vec![moment])),
+        }
+    }
+    let name = zone.iana_name().unwrap_or("UTC");
+    let told = |(hours, of): (String, Vec<Moment>)| {
+        let offered = of.first().is_some_and(|moment| moment.is_open_after);
+        let what = if offered { "offered" } else { "no longer offered" };
+        let day = |moment: Option<&Moment>| {
+            moment
+                .map(|moment| moment.from.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string())
+                .unwrap_or_default()
+        };
+        let days = match of.len() {
+            1 => day(of.first()),
+            times => format!("{times} times from {} to {}", day(of.first()), day(of.last())),
+        };
+        let spans = of.iter().map(|moment| SpanDocument { from: moment.from, to: moment.to }).collect();
+        MomentDocument { offered, text: format!("{hours} {name}: {what} ({days})"), spans }
+    };
+    weekly.into_iter().map(told).collect()
+}
+
+/// The organizations of a plan, and what of them this build does not know.
+fn targets(run: &Run) -> Vec<TargetDocument> {
+    let Some(plan) = run.plan.as_deref() else { return Vec::new() };
+    let mut documents = render::document::targets(plan);
+    for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(&run.observed) {
+        // What is not written is not in danger.
+        if !target.changes.is_empty() {
+            json::leaves(&observed.body(), &mut |path, _| {
+                if !knows(target.target.object.kind, path) {
+                    document.unknown.push(path.to_owned());
+                }
+            });
+        }
+    }
+    documents
+}
+
+/// Whether this build knows a live field. What is referred to is known by its place.
+fn knows(kind: ObjectKind, path: &str) -> bool {
+    kind == ObjectKind::WebMessaging
+        || schema::has_field(kind.dialect(), path)
+        || reference::place_at(kind, path).is_some()
+}
+
+/// Asks which version visitors are served, deployment by deployment.
+pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<(), Failure> {
+    for run in &session.runs {
+        let name = run.spec.tenant.name.as_str();
+        let Some(tenant) = document.tenants.iter_mut().find(|tenant| tenant.tenant == name) else { continue };
+        for ((target, observed), shown) in run.targets.iter().zip(&run.observed).zip(&mut tenant.targets) {
+            let Observed::Present(Stored { body, cloud: Some(cloud), .. }) = observed else { continue };
+            let Some(pinned) = &cloud.pinned else { continue };
+            let configuration =
+                body.get("configuration").and_then(|pin| pin.get("id")).and_then(Value::as_str);
+            let newest = run.targets.iter().zip(&run.observed).find_map(|(other, observed)| match observed {
+                Observed::Present(stored) if other.organization == target.organization => {
+                    (stored.id().map(|id| &**id) == configuration).then_some(stored.version)
+                }
+                _ => None,
+            });
+            let edge = session.api.edge(target, &cloud.id).await?;
+            shown.versions = Some(VersionsDocument {
+                newest,
+                pinned: pinned.version,
+                served: edge.filter(|edge| edge.active).and_then(|edge| edge.version),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// How what changes looks on both sides, tenant by tenant: the primary's, because regions differ in nothing that is seen.
+pub fn looks(runs: &[Run]) -> TenantLooks {
+    let mut all = TenantLooks::new();
+    for run in runs {
+        let Some(plan) = run.plan.as_deref() else { continue };
+        let primary = &run.spec.tenant.primary.organization;
+        let pairs = plan.targets.iter().zip(&run.observed);
+        let changed =
+            pairs.filter(|(target, _)| target.target.organization == *primary && !target.changes.is_empty());
+        for (target, observed) in changed {
+            let object = &target.target.object;
+            let before = match observed {
+                Observed::Absent => Vec::new(),
+                Observed::Present(stored) => looks_of(object.kind, &stored.body),
+            };
+            let name = (!object.is_web_messaging()).then(|| object.name.to_string());
+            let looks = Looks { object: name, before, after: looks_of(object.kind, &target.body) };
+            all.entry(run.spec.tenant.name.to_string()).or_default().push(looks);
+        }
+    }
+    all
+}

@@ -1,0 +1,139 @@
+//! Plans for tests of renderers: small ones, and one that holds a hostile text wherever a text can stand.
+
+use serde_json::json;
+
+use super::document::{
+    ChangeDocument, PlanDocument, RefusalDocument, SharedDocument, Summary, TargetDocument, TenantPlan,
+};
+use super::review::is_shown;
+use super::visitors::sentences;
+use crate::model::{ChangeKind, Class, Finding, Location, Severity};
+
+/// Texts that try to be something else than text.
+pub fn hostile() -> Vec<String> {
+    let mut texts: Vec<String> =
+        (3..=20).flat_map(|length| ["`", "~"].map(|c| format!("\n{}\n", c.repeat(length)))).collect();
+    texts.extend(
+        [
+            "</details>",
+            "</td></tr></table>",
+            "<!-- genesync -->",
+            "-->",
+            "@org/team",
+            "@everyone",
+            "#123",
+            "GH-123",
+            "![x](https://evil.example/x.png)",
+            "<img src=https://evil.example/x.png>",
+            "[x](javascript:alert(1))",
+            "https://evil.example/",
+            "www.evil.example",
+            "<script>alert(1)</script>",
+            "| a | b |\n| - | - |",
+            "a | b",
+            "\\`",
+            "\\",
+            "\u{1b}[31mred\u{1b}]8;;https://evil.example\u{7}",
+            "\u{202e}gnp",
+            "&lt;b&gt;",
+            "`` ` ``",
+            " ` ",
+            "\\| @org ![x](https://evil.example/x.png)",
+            ":tada:",
+            "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
+            "$x^2$",
+            "- [ ] task",
+            "# heading",
+            "\r\n\r\n# x",
+        ]
+        .map(str::to_owned),
+    );
+    texts
+}
+
+pub fn change(text: &str) -> ChangeDocument {
+    ChangeDocument {
+        path: "greetings.messages".into(),
+        kind: ChangeKind::ToApply,
+        class: Class::Text,
+        observed: Some(json!([text])),
+        desired: Some(json!([format!("{text}{text}")])),
+        by: None,
+    }
+}
+
+pub fn target(changes: Vec<ChangeDocument>) -> TargetDocument {
+    TargetDocument {
+        organization_id: "o".into(),
+        object: None,
+        region: "eu-west-1",
+        role: "primary",
+        version: Some(7),
+        observed_digest: "sha256:0".into(),
+        digest: "sha256:1".into(),
+        changes,
+        already_done: Vec::new(),
+        ignored: Vec::new(),
+        undecided: None,
+        draft: None,
+        unknown: Vec::new(),
+        versions: None,
+    }
+}
+
+pub fn tenant(name: &str, changes: Vec<ChangeDocument>) -> TenantPlan {
+    let targets = vec![target(changes)];
+    TenantPlan {
+        tenant: name.into(),
+        state: "planned",
+        mode: Some("enforce"),
+        digest: None,
+        visitors: sentences(&targets),
+        moments: Vec::new(),
+        targets,
+        refusals: Vec::new(),
+        error: None,
+    }
+}
+
+pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
+    let changing = tenants.iter().filter(|tenant| is_shown(tenant)).count();
+    PlanDocument {
+        revision: "0123456789".into(),
+        digest: "sha256:2".into(),
+        summary: Summary {
+            tenants: tenants.len(),
+            tenants_changing: changing,
+            to_apply: changing,
+            ..Summary::default()
+        },
+        tenants,
+        refusals: Vec::new(),
+        shared: Vec::new(),
+        findings: Vec::new(),
+        exit_code: 0,
+    }
+}
+
+/// A plan that holds a text in every place where one can stand.
+pub fn everywhere(text: &str) -> PlanDocument {
+    let mut one = tenant(text, vec![change(text)]);
+    one.error = Some(text.into());
+    one.refusals.push(RefusalDocument { guard: "protected", message: text.into() });
+    one.targets[0].undecided = Some(text.into());
+    one.targets[0].ignored.push(text.into());
+    let mut document = document(vec![one]);
+    document.shared.push(SharedDocument { file: text.into(), tenants: vec![text.into()] });
+    document.findings.push(Finding {
+        rule: "text",
+        severity: Severity::Error,
+        message: text.into(),
+        location: Location::file(text),
+        pointer: String::new(),
+        tenant: None,
+        related: Vec::new(),
+        help: None,
+        fix: None,
+    });
+    document
+}

@@ -1,0 +1,558 @@
+//! A plan as one page for a browser: it loads nothing, runs nothing, and can be kept.
+//!
+//! The template escapes every value; what goes in as it stands are our own drawings, in which no text of a manifest
+//! stands. The page's own policy lets a browser take the one style sheet and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use base64::Engine as _;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use similar::{ChangeTag, TextDiff};
+
+use super::document::{ChangeDocument, PlanDocument, PlanFile, TargetDocument, TenantPlan};
+use super::picture::look::Look;
+use super::picture::sheet::LIKENESS;
+use super::picture::svg::{self, Glyphs};
+use super::picture::views::{Page, Panel, Screen, View, Width};
+use super::picture::{Pair, pairs};
+use super::plan::{by, taken_over, version};
+use super::review::{headline, is_as_primary, is_shown, is_told, worst, worst_first};
+use super::value::{counted, escape};
+use super::visitors::Part;
+use crate::model::colour::Colour;
+use crate::model::{ObjectKind, Severity};
+
+const STYLE: &str = include_str!("../../templates/style.css");
+/// Longest value that is shown, in Unicode scalar values.
+const VALUE_CHARS_MAX: usize = 4_000;
+/// Most languages of one object whose pictures are shown.
+const LANGUAGES_MAX: usize = 4;
+/// Most changed fields of one object that are listed.
+const CHANGES_MAX: usize = 500;
+/// Most findings that are listed.
+const FINDINGS_MAX: usize = 500;
+/// Most moments of one tenant that are listed.
+const MOMENTS_MAX: usize = 30;
+
+/// One object's looks on both sides of a plan, language by language.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Looks {
+    /// Its name; none where its organization has but one.
+    pub object: Option<String>,
+    /// What is live.
+    pub before: Vec<Look>,
+    /// What will be.
+    pub after: Vec<Look>,
+}
+
+/// The looks of what changes, by tenant.
+pub type TenantLooks = BTreeMap<String, Vec<Looks>>;
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage<'a> {
+    style: &'a str,
+    style_hash: String,
+    glyphs: String,
+    headline: String,
+    numbers: Vec<Number>,
+    revision: &'a str,
+    digest: &'a str,
+    refusals: &'a [super::document::RefusalDocument],
+    shared: Vec<SharedFile>,
+    tenants: Vec<TenantSection>,
+    likeness: &'a str,
+    findings: Vec<FindingLine>,
+    findings_more: usize,
+    quiet: String,
+    quiet_count: String,
+    tool: &'a str,
+}
+
+struct Number {
+    count: usize,
+    what: &'static str,
+}
+
+struct SharedFile {
+    file: String,
+    count: String,
+    tenants: String,
+}
+
+struct TenantSection {
+    anchor: String,
+    name: String,
+    first: String,
+    tags: Vec<&'static str>,
+    is_invalid: bool,
+    alerts: Vec<(String, String)>,
+    sentences: Vec<Vec<Piece>>,
+    moments: Vec<String>,
+    pictures: Vec<Picture>,
+    told: BTreeSet<String>,
+    targets: Vec<TargetSection>,
+}
+
+/// A piece of text that is a value, or that only one side has.
+struct Piece {
+    text: String,
+    is_value: bool,
+    is_moved: bool,
+}
+
+struct Picture {
+    caption: String,
+    before: String,
+    after: String,
+}
+
+struct TargetSection {
+    heading: String,
+    same: usize,
+    alerts: Vec<(&'static str, String)>,
+    ignored: String,
+    changes: Vec<ChangeRow>,
+}
+
+struct ChangeRow {
+    path: String,
+    contrast: String,
+    kind: &'static str,
+    why: &'static str,
+    class: &'static str,
+    by: String,
+    old: Vec<Piece>,
+    new: Vec<Piece>,
+    old_chip: String,
+    new_chip: String,
+}
+
+struct FindingLine {
+    severity: &'static str,
+    rule: &'static str,
+    place: String,
+    message: String,
+    help: String,
+}
+
+/// The page of a plan.
+///
+/// # Errors
+/// It can't be written, in the words of the library that fills the template.
+pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, String> {
+    let mut glyphs = Glyphs::new();
+    let shown = worst_first(document);
+    let tenants = shown.iter().enumerate().map(|(index, tenant)| {
+        let looks = looks.get(&tenant.tenant).map(Vec::as_slice).unwrap_or_default();
+        section(index, tenant, looks, &mut glyphs)
+    });
+    let tenants: Vec<TenantSection> = tenants.collect();
+    let quiet: Vec<&str> = document
+        .tenants
+        .iter()
+        .filter(|tenant| !is_shown(tenant))
+        .map(|tenant| tenant.tenant.as_str())
+        .collect();
+    let findings: Vec<&crate::model::Finding> =
+        document.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let page = PlanPage {
+        style: STYLE,
+        style_hash: style_hash(STYLE),
+        glyphs: svg::definitions(&glyphs),
+        headline: headline(document),
+        numbers: numbers(document),
+        revision: &document.revision,
+        digest: &document.digest,
+        refusals: &document.refusals,
+        shared: document
+            .shared
+            .iter()
+            .map(|shared| SharedFile {
+                file: escape(&shared.file),
+                count: counted(shared.tenants.len(), "tenant"),
+                tenants: escape(&shared.tenants.join(", ")),
+            })
+            .collect(),
+        tenants,
+        likeness: LIKENESS,
+        findings_more: findings.len().saturating_sub(FINDINGS_MAX),
+        findings: findings.into_iter().take(FINDINGS_MAX).map(finding).collect(),
+        quiet_count: counted(quiet.len(), "tenant"),
+        quiet: escape(&quiet.join(", ")),
+        tool: PlanFile::TOOL,
+    };
+    page.render().map_err(|error| error.to_string())
+}
+
+/// What a content security policy lets a style sheet in by.
+pub fn style_hash(style: &str) -> String {
+    format!("sha256-{}", base64::engine::general_purpose::STANDARD.encode(Sha256::digest(style.as_bytes())))
+}
+
+fn numbers(document: &PlanDocument) -> Vec<Number> {
+    let summary = &document.summary;
+    let all = [
+        (summary.tenants, "tenants looked at"),
+        (summary.tenants_changing, "change"),
+        (summary.to_apply, "fields to apply"),
+        (summary.drift, "drift"),
+        (summary.conflicts, "conflicts"),
+        (summary.ignored, "ignored"),
+        (summary.invalid, "not valid"),
+        (summary.failed, "could not be read"),
+    ];
+    let told = all.iter().enumerate().filter(|(index, (count, _))| *index < 2 || *count > 0);
+    told.map(|(_, (count, what))| Number { count: *count, what }).collect()
+}
+
+fn finding(finding: &crate::model::Finding) -> FindingLine {
+    let place = &finding.location;
+    let fix = finding.fix.as_ref().map(|fix| format!("fix: {}", fix.title));
+    let help: Vec<String> = finding.help.iter().cloned().chain(fix).collect();
+    FindingLine {
+        severity: finding.severity.name(),
+        rule: finding.rule,
+        place: escape(&format!("{}:{}:{}", place.file, place.line, place.column)),
+        message: escape(&cut(&finding.message)),
+        help: escape(&cut(&help.join("; "))),
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyphs) -> TenantSection {
+    let mut told = BTreeSet::new();
+    let held = tenant.targets.iter().any(|target| target.undecided.is_some());
+    let marks = [
+        (tenant.state != "planned").then_some(tenant.state),
+        tenant.mode,
+        worst(tenant).map(|class| class.name()),
+        held.then_some("held"),
+        (!tenant.refusals.is_empty()).then_some("refused"),
+    ];
+    let error = tenant.error.iter().map(|error| ("Could not be read".to_owned(), escape(&cut(error))));
+    let refusals = tenant
+        .refusals
+        .iter()
+        .map(|refusal| (format!("Refused by guard {}", refusal.guard), escape(&cut(&refusal.message))));
+    let part = |part: &Part| match part {
+        Part::Words(text) => Piece { text: text.clone(), is_value: false, is_moved: false },
+        Part::Value(text) => Piece { text: escape(text), is_value: true, is_moved: false },
+    };
+    let mut moments: Vec<String> =
+        tenant.moments.iter().take(MOMENTS_MAX).map(|moment| moment.text.clone()).collect();
+    if tenant.moments.len() > MOMENTS_MAX {
+        moments.push(format!("and {} times more", tenant.moments.len() - MOMENTS_MAX));
+    }
+    TenantSection {
+        anchor: format!("tenant-{}", index + 1),
+        name: escape(&tenant.tenant),
+        first: match (tenant.visitors.first(), tenant.state) {
+            (Some(sentence), _) => escape(&cut(&sentence.text())),
+            (None, "invalid") => "not valid".into(),
+            (None, "failed") => "could not be read".into(),
+            (None, _) => String::new(),
+        },
+        tags: marks.into_iter().flatten().collect(),
+        is_invalid: tenant.state == "invalid",
+        alerts: error.chain(refusals).collect(),
+        sentences: tenant.visitors.iter().map(|sentence| sentence.parts.iter().map(part).collect()).collect(),
+        moments,
+        pictures: looks.iter().flat_map(|looks| pictures(looks, glyphs, &mut told)).collect(),
+        told,
+        targets: tenant
+            .targets
+            .iter()
+            .filter(|target| is_told(target))
+            .map(|target| target_section(tenant, target, looks))
+            .collect(),
+    }
+}
+
+/// The views that a page has room for; `genesync picture` draws all.
+fn is_on_page(view: View) -> bool {
+    match (view.screen, view.width, view.page) {
+        (Screen::Launcher, Width::Wide, _) => true,
+        (Screen::Home | Screen::Conversation, _, page) => page == Page::Light,
+        (Screen::Unavailable, Width::Wide, Page::Light) => true,
+        _ => false,
+    }
+}
+
+/// What a language has of its own.
+fn texts(look: &Look) -> (&Option<String>, &Option<String>, &Option<String>) {
+    (&look.title, &look.subtitle, &look.launcher.text)
+}
+
+fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<String>) -> Vec<Picture> {
+    let mut languages: Vec<&Option<String>> = Vec::new();
+    for look in looks.after.iter().chain(&looks.before) {
+        if !languages.contains(&&look.language) {
+            languages.push(&look.language);
+        }
+    }
+    let mut drawn: Vec<Pair> = Vec::new();
+    let mut pictures = Vec::new();
+    let mut languages_drawn = 0;
+    for language in languages {
+        let of = |side: &'_ [Look]| side.iter().position(|look| look.language == *language);
+        let before = of(&looks.before).and_then(|at| looks.before.get(at));
+        let after = of(&looks.after).and_then(|at| looks.after.get(at));
+        // What changes in every language alike is drawn in the first one.
+        if languages_drawn > 0 && before.map(texts) == after.map(texts) {
+            continue;
+        }
+        let mut changed = pairs(before, after);
+        let scenes = |pair: &Pair| {
+            let scene = |panel: &Option<Panel>| panel.as_ref().map(|panel| panel.scene.clone());
+            (scene(&pair.before), scene(&pair.after))
+        };
+        changed
+            .retain(|pair| is_on_page(pair.view) && !drawn.iter().any(|known| scenes(known) == scenes(pair)));
+        if changed.is_empty() {
+            continue;
+        }
+        languages_drawn += 1;
+        if languages_drawn > LANGUAGES_MAX {
+            told.insert(
+                "More languages change than are drawn here: `genesync picture --lang` draws them".into(),
+            );
+            break;
+        }
+        let whose: Vec<String> =
+            looks.object.iter().chain(language.iter()).map(|text| escape(text)).collect();
+        let whose = if whose.is_empty() { String::new() } else { format!("{}: ", whose.join(", ")) };
+        for pair in &changed {
+            let caption = format!("{whose}{}", pair.view.name());
+            let mut side = |panel: &Option<Panel>, when: &str| {
+                let Some(panel) = panel else { return String::new() };
+                glyphs.extend(panel.scene.glyphs());
+                told.extend(panel.told.iter().map(|word| escape(word)).filter(|_| when == "after"));
+                svg::inline(&panel.scene, &format!("{caption}, {when}"), pair.view.width == Width::Wide)
+            };
+            let (before, after) = (side(&pair.before, "before"), side(&pair.after, "after"));
+            pictures.push(Picture { caption, before, after });
+        }
+        drawn.extend(changed);
+    }
+    pictures
+}
+
+fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks]) -> TargetSection {
+    let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
+    let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
+    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, escape(&object.name)));
+    let name = target.object.as_ref().map(|object| object.name.clone());
+    let of_object = looks.iter().find(|looks| looks.object == name);
+    let held = target.undecided.iter().map(|reason| ("Held", escape(&cut(reason))));
+    let draft = target.draft.iter().map(|draft| ("Draft", escape(&cut(&taken_over(draft)))));
+    let left_out = target.changes.len().saturating_sub(CHANGES_MAX);
+    let more = (left_out > 0)
+        .then(|| ("More", format!("{} are not shown here", counted(left_out, "changed field"))));
+    TargetSection {
+        heading: format!("{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role),
+        same: if is_as_primary(tenant, target) { target.changes.len() + target.ignored.len() } else { 0 },
+        alerts: held.chain(draft).chain(more).collect(),
+        ignored: escape(&target.ignored.join(", ")),
+        changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
+    }
+}
+
+fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
+    let shown = |value: Option<&Value>| value.map(|value| readable(&change.path, value));
+    let (old, new) = (shown(change.observed.as_ref()), shown(change.desired.as_ref()));
+    let (old_pieces, new_pieces) = match (&old, &new) {
+        (Some(old), Some(new)) => moved_words(old, new),
+        (old, new) => (whole(old.as_deref()), whole(new.as_deref())),
+    };
+    ChangeRow {
+        path: escape(&change.path),
+        contrast: contrast(&change.path, looks),
+        kind: match change.kind {
+            crate::model::ChangeKind::ToApply => "apply",
+            kind => kind.name(),
+        },
+        why: change.kind.name(),
+        class: change.class.name(),
+        by: change.by.as_ref().map(by).unwrap_or_default(),
+        old: old_pieces,
+        new: new_pieces,
+        old_chip: chip(change.observed.as_ref()),
+        new_chip: chip(change.desired.as_ref()),
+    }
+}
+
+/// One item of a list as a person reads it.
+fn item(path: &str, value: &Value) -> String {
+    let text = |key: &str| value.get(key).and_then(Value::as_str);
+    let line = match path {
+        "availability.rules" => {
+            text("dayOfWeek").zip(text("startTime")).zip(text("endTime")).map(|((day, start), end)| {
+                format!(
+                    "{}{} {start} to {end}",
+                    day.chars().take(1).collect::<String>(),
+                    day.to_lowercase().chars().skip(1).collect::<String>()
+                )
+            })
+        }
+        "customI18nLabels" => text("language").map(|language| {
+            let labels = value.get("localizedLabels").and_then(Value::as_array).into_iter().flatten();
+            let lines = labels.map(|label| {
+                let text = |key: &str| label.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                format!("{language} {}: {}", text("key"), text("value"))
+            });
+            lines.collect::<Vec<_>>().join("\n")
+        }),
+        _ => None,
+    };
+    line.unwrap_or_else(|| value.to_string())
+}
+
+/// A value as it is read: a list line by line, hidden characters escaped.
+fn readable(path: &str, value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
+            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+        }
+        Value::Array(items) if !items.is_empty() => {
+            items.iter().map(|value| item(path, value)).collect::<Vec<_>>().join("\n")
+        }
+        other => other.to_string(),
+    };
+    let lines: Vec<String> = cut(&text).split('\n').map(escape).collect();
+    let text = lines.join("\n");
+    if text.is_empty() { "(empty)".into() } else { text }
+}
+
+fn whole(text: Option<&str>) -> Vec<Piece> {
+    text.into_iter().map(|text| Piece { text: text.to_owned(), is_value: true, is_moved: true }).collect()
+}
+
+/// Both texts in pieces, each word that only one of them has marked.
+fn moved_words(old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
+    let diff = TextDiff::from_unicode_words(old, new);
+    let (mut before, mut after): (Vec<Piece>, Vec<Piece>) = (Vec::new(), Vec::new());
+    let add = |side: &mut Vec<Piece>, text: &str, is_moved: bool| match side.last_mut() {
+        Some(last) if last.is_moved == is_moved => last.text.push_str(text),
+        _ => side.push(Piece { text: text.to_owned(), is_value: true, is_moved }),
+    };
+    for change in diff.iter_all_changes() {
+        match change.tag() {
+            ChangeTag::Equal => {
+                add(&mut before, change.value(), false);
+                add(&mut after, change.value(), false);
+            }
+            ChangeTag::Delete => add(&mut before, change.value(), true),
+            ChangeTag::Insert => add(&mut after, change.value(), true),
+        }
+    }
+    (before, after)
+}
+
+/// A square of a colour, drawn: a page's policy lets no value into its styles.
+fn chip(value: Option<&Value>) -> String {
+    let Some(colour) = value.and_then(Value::as_str).and_then(Colour::parse) else { return String::new() };
+    let hex = colour.hex();
+    format!(
+        "<svg class=\"chip\" width=\"16\" height=\"16\" aria-hidden=\"true\"><rect x=\".5\" y=\".5\" width=\"15\" height=\"15\" fill=\"{hex}\" stroke=\"#6b7382\"/></svg> "
+    )
+}
+
+/// The contrast on both sides of a change of one of the widget's colours.
+fn contrast(path: &str, looks: Option<&Looks>) -> String {
+    let is_drawn = matches!(
+        path,
+        "widget.theme.colors.primary" | "widget.theme.colors.background" | "messenger.styles.primaryColor"
+    );
+    let Some(looks) = looks.filter(|_| is_drawn) else { return String::new() };
+    let ratio = |side: &[Look]| side.first().map(|look| (look.accent.contrast(look.on_accent), look.needed));
+    match (ratio(&looks.before), ratio(&looks.after)) {
+        (Some((old, _)), Some((new, needed))) => {
+            let verdict = if new >= needed { "passes" } else { "fails" };
+            format!("contrast {old:.2} becomes {new:.2}: {verdict}, {needed} is needed")
+        }
+        (None, Some((new, needed))) => format!("contrast {new:.2}, {needed} is needed"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+    use crate::render::fixture::{change, document, everywhere, hostile, tenant};
+    use crate::render::picture::look::looks;
+
+    fn page(document: &PlanDocument) -> String {
+        let body = |text: &str| Map::from_iter([("greetings".to_owned(), json!({"messages": [text]}))]);
+        let of = |text: &str| looks(ObjectKind::WebMessaging, &body(text));
+        let name = &document.tenants[0].tenant;
+        let looks = Looks { object: Some(name.clone()), before: of("Hello"), after: of(name) };
+        plan(document, &TenantLooks::from([(name.clone(), vec![looks])])).unwrap()
+    }
+
+    #[test]
+    fn hostile_text_is_no_element_no_attribute_and_no_style() {
+        let tags = |page: &str| {
+            // Pictures and marked words differ with the text itself.
+            let elements = page.match_indices('<').map(|(at, _)| {
+                page[at..].chars().skip(1).take_while(char::is_ascii_alphabetic).collect::<String>()
+            });
+            let own = ["use", "path", "g", "rect", "del", "ins", ""];
+            elements.filter(|name| !own.contains(&name.as_str())).collect::<Vec<_>>()
+        };
+        let expected = tags(&page(&everywhere("harmless")));
+        for text in hostile() {
+            let page = page(&everywhere(&text));
+            assert_eq!(tags(&page), expected, "{text:?}");
+            for bad in ["<script", "<img", "javascript:alert(1)\"", "\u{1b}", "\u{202e}", "<!-- genesync"] {
+                assert!(!page.contains(bad), "{text:?} says {bad}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_lets_in_its_own_style_and_nothing_else() {
+        let page = plan(&document(vec![tenant("a", vec![change("Hi")])]), &TenantLooks::new()).unwrap();
+        let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+        let policy = format!("default-src &#39;none&#39;; style-src &#39;{}&#39;", style_hash(style));
+        assert!(page.contains(&policy) || page.contains(&policy.replace("&#39;", "'")), "{page}");
+        assert!(!page.contains("style=\"") && !page.contains("<script") && !page.contains("src="));
+    }
+
+    #[test]
+    fn words_that_moved_are_marked_on_their_side() {
+        let moved = |pieces: &[Piece]| -> String {
+            pieces
+                .iter()
+                .map(|piece| if piece.is_moved { format!("[{}]", piece.text) } else { piece.text.clone() })
+                .collect()
+        };
+        let (old, new) = moved_words("How can we help you today?", "How may we help you with it today?");
+        assert_eq!(
+            (moved(&old), moved(&new)),
+            ("How [can] we help you today?".into(), "How [may] we help you [with it ]today?".into())
+        );
+    }
+
+    #[test]
+    fn values_are_read_as_people_write_them() {
+        let hours = json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:30"}]);
+        assert_eq!(readable("availability.rules", &hours), "Monday 09:00 to 17:30");
+        let labels = json!([{"language": "de", "localizedLabels": [{"key": "K", "value": "Hallo"}, {"key": "L", "value": "x"}]}]);
+        assert_eq!(readable("customI18nLabels", &labels), "de K: Hallo\nde L: x");
+        assert_eq!(readable("x", &json!(["a", "b\nc"])), "a\nb\nc");
+        assert_eq!(readable("x", &json!("")), "(empty)");
+        assert_eq!(readable("availability.rules", &json!([3, {"dayOfWeek": 1}])), "3\n{\"dayOfWeek\":1}");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a reviewer is shown of a plan, and in which order: the same in a comment and on a page.
+
+use super::document::{ChangeDocument, PlanDocument, TargetDocument, TenantPlan};
+use super::value::counted;
+use crate::model::Class;
+
+/// Whether there is anything to say of an organization.
+pub fn is_told(target: &TargetDocument) -> bool {
+    !(target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none())
+}
+
+/// Whether a tenant changes, or something about it has to be known.
+pub fn is_shown(tenant: &TenantPlan) -> bool {
+    let troubled = matches!(tenant.state, "invalid" | "failed") || !tenant.refusals.is_empty();
+    troubled || tenant.targets.iter().any(is_told)
+}
+
+/// The tenants that are shown, those first that a person has to look at most.
+pub fn worst_first(document: &PlanDocument) -> Vec<&TenantPlan> {
+    let mut shown: Vec<&TenantPlan> = document.tenants.iter().filter(|tenant| is_shown(tenant)).collect();
+    shown.sort_by_key(|tenant| std::cmp::Reverse(weight(tenant)));
+    shown
+}
+
+/// How much a tenant needs to be looked at: trouble, then what visitors lose, then how much changes.
+fn weight(tenant: &TenantPlan) -> (u8, Option<Class>, usize) {
+    let trouble = match tenant.state {
+        "failed" => 4,
+        "invalid" => 3,
+        _ if !tenant.refusals.is_empty() => 2,
+        _ if tenant.targets.iter().any(|target| target.undecided.is_some()) => 1,
+        _ => 0,
+    };
+    (trouble, worst(tenant), tenant.targets.iter().map(|target| target.changes.len()).sum())
+}
+
+/// The worst that happens to a tenant's visitors.
+pub fn worst(tenant: &TenantPlan) -> Option<Class> {
+    tenant.targets.iter().flat_map(|target| &target.changes).map(|change| change.class).max()
+}
+
+/// One line on the whole: `3 of 12 tenants change, 1 not valid`.
+pub fn headline(document: &PlanDocument) -> String {
+    let summary = &document.summary;
+    let mut parts = Vec::new();
+    if summary.tenants_changing > 0 {
+        let verb = if summary.tenants == 1 { "changes" } else { "change" };
+        parts.push(format!("{} of {} {verb}", summary.tenants_changing, counted(summary.tenants, "tenant")));
+    }
+    let more = [
+        (summary.invalid, "not valid"),
+        (summary.failed, "could not be read"),
+        (summary.conflicts, "in conflict"),
+    ];
+    parts.extend(more.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    if parts.is_empty() {
+        return format!("no changes, {} in sync", counted(summary.tenants, "tenant"));
+    }
+    parts.join(", ")
+}
+
+/// Whether a replica differs from git just as its primary does: what is referred to has another id in each.
+pub fn is_as_primary(tenant: &TenantPlan, target: &TargetDocument) -> bool {
+    let name =
+        |target: &TargetDocument| target.object.as_ref().map(|object| (object.kind, object.name.clone()));
+    let primary = tenant.targets.iter().find(|known| known.role == "primary" && name(known) == name(target));
+    let refers = |path: &str| {
+        path.ends_with(".id") || path.ends_with("integrationId") || path == "configuration.version"
+    };
+    let same = |(one, other): (&ChangeDocument, &ChangeDocument)| {
+        let values = (&one.observed, &one.desired) == (&other.observed, &other.desired);
+        one.path == other.path && one.kind == other.kind && (values || refers(&one.path))
+    };
+    let alike = |primary: &TargetDocument| {
+        primary.changes.len() == target.changes.len()
+            && primary.changes.iter().zip(&target.changes).all(same)
+            && primary.ignored == target.ignored
+            && primary.undecided.is_some() == target.undecided.is_some()
+    };
+    target.role != "primary" && primary.is_some_and(alike)
+}

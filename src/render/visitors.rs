@@ -1,0 +1,315 @@
+//! What visitors will notice of a plan, a sentence a change.
+//!
+//! In: the changes of a tenant's primary organization. Out: [`Sentence`]s, the worst first. Never: quotes a value
+//! otherwise than as a [`Part::Value`], which each renderer keeps from being anything else.
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::document::{ChangeDocument, TargetDocument};
+use super::value::{counted, value};
+use crate::model::{Class, ObjectKind};
+
+/// A piece of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Words of ours.
+    Words(String),
+    /// A value out of a manifest or a live configuration.
+    Value(String),
+}
+
+/// One sentence on what visitors will notice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// How much it is to visitors.
+    pub class: Class,
+    /// Its pieces, in order.
+    pub parts: Vec<Part>,
+}
+
+impl Serialize for Sentence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
+    }
+}
+
+impl Sentence {
+    fn new(class: Class, words: impl Into<String>) -> Self {
+        Self { class, parts: vec![Part::Words(words.into())] }
+    }
+
+    fn words(mut self, words: impl Into<String>) -> Self {
+        self.parts.push(Part::Words(words.into()));
+        self
+    }
+
+    fn value(mut self, value: impl Into<String>) -> Self {
+        self.parts.push(Part::Value(value.into()));
+        self
+    }
+
+    /// It as plain text.
+    pub fn text(&self) -> String {
+        let text = |part: &Part| match part {
+            Part::Words(words) => words.clone(),
+            Part::Value(value) => format!("“{value}”"),
+        };
+        self.parts.iter().map(text).collect()
+    }
+}
+
+/// Switches, and what visitors lose and get by them.
+const SWITCHES: &[(&str, &str, &str)] = &[
+    ("greetings.enabled", "Visitors are greeted", "Visitors are no longer greeted"),
+    (
+        "features.dynamicRouting",
+        "Conversations are routed by skill and load",
+        "Conversations are no longer routed by skill and load",
+    ),
+    ("messenger.enabled", "The messenger appears", "The messenger disappears"),
+    (
+        "messenger.homeScreen.enabled",
+        "The messenger opens with its home screen",
+        "The messenger opens without a home screen",
+    ),
+    (
+        "messenger.apps.conversations.enabled",
+        "Visitors can start conversations",
+        "Visitors can no longer start conversations",
+    ),
+    (
+        "messenger.apps.knowledge.enabled",
+        "Visitors can search the knowledge base",
+        "Visitors can no longer search the knowledge base",
+    ),
+    (
+        "messenger.apps.conversations.markdown.enabled",
+        "Messages may be formatted",
+        "Messages are shown as plain text",
+    ),
+    (
+        "messenger.apps.conversations.autoStart.enabled",
+        "A conversation begins as soon as the messenger is opened",
+        "A conversation begins only when a visitor writes",
+    ),
+    (
+        "messenger.apps.conversations.humanize.enabled",
+        "Messages show who wrote them",
+        "Messages no longer show who wrote them",
+    ),
+    (
+        "messenger.apps.conversations.notifications.enabled",
+        "Visitors are notified while they are elsewhere",
+        "Visitors are no longer notified while they are elsewhere",
+    ),
+    (
+        "messenger.fileUpload.enableAttachments",
+        "Visitors can send files",
+        "Visitors can no longer send files",
+    ),
+    ("supportCenter.enabled", "The support center appears", "The support center disappears"),
+    ("headlessMode.enabled", "The site draws its own messenger", "The platform draws the messenger again"),
+    (
+        "cobrowse.enabled",
+        "Visitors can share their screen with an agent",
+        "Visitors can no longer share their screen with an agent",
+    ),
+    (
+        "authenticationSettings.enabled",
+        "Visitors are asked to sign in",
+        "Visitors are no longer asked to sign in",
+    ),
+    ("allowAllDomains", "The messenger works on every site", "The messenger works on the listed sites alone"),
+];
+
+/// Fields that are told without their values.
+const PLAIN: &[(&str, &str)] = &[
+    ("availability.", "Opening hours change"),
+    ("features.audiences", "Who sees the widget changes"),
+    ("allowedDomains", "The sites on which the messenger works change"),
+    ("languages", "The languages of the messenger change"),
+    ("defaultLanguage", "The messenger's default language changes"),
+    ("messenger.launcherButton.icon", "The launcher gets another icon"),
+    ("messenger.homeScreen.logoUrl", "The home screen gets another logo"),
+    ("position.", "The messenger stands elsewhere on the page"),
+    ("supportCenter.styleSetting", "The support center looks different"),
+    ("supportCenter.", "The support center changes"),
+    ("widget.theme.typography.fontFamily", "Text is set in other fonts"),
+    ("messenger.apps.", "What the messenger can do changes"),
+    ("journeyEvents", "What is recorded of visitors' journeys changes"),
+];
+
+/// Fields that visitors notice nothing of.
+const UNSEEN: &[&str] =
+    &["widget.accessibility.contrastRatio", "widget.accessibility.wcagLevel", "description", "name"];
+
+/// What visitors will notice of the changes to one tenant, the worst first.
+pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
+    let primary = targets.iter().filter(|target| target.role == "primary");
+    let mut told: Vec<Sentence> = Vec::new();
+    let mut others = 0;
+    for target in primary {
+        let is_new = target.version.is_none() && !target.changes.is_empty();
+        if is_new {
+            let sentence = match &target.object {
+                None => Sentence::new(Class::Reach, "Visitors get web messaging for the first time"),
+                Some(object) => Sentence::new(Class::Reach, format!("A new {} is made: ", object.kind))
+                    .value(&*object.name),
+            };
+            told.push(sentence);
+            continue;
+        }
+        for change in &target.changes {
+            // That another version is served is what the changes of its configuration come to.
+            if change.path == "configuration.version" && targets.iter().any(is_configuration) {
+                continue;
+            }
+            match sentence(change) {
+                Some(sentence) if told.contains(&sentence) => {}
+                Some(sentence) => told.push(sentence),
+                None if UNSEEN.iter().any(|path| change.path.starts_with(path)) => {}
+                None => others += 1,
+            }
+        }
+    }
+    told.sort_by_key(|sentence| std::cmp::Reverse(sentence.class));
+    if others > 0 {
+        let what = if told.is_empty() { "setting" } else { "further setting" };
+        let verb = if others == 1 { "changes" } else { "change" };
+        told.push(Sentence::new(Class::Behaviour, format!("{} {verb}", counted(others, what))));
+    }
+    if told.is_empty() && targets.iter().any(|target| !target.changes.is_empty()) {
+        told.push(Sentence::new(Class::Cosmetic, "Nothing that visitors would notice"));
+    }
+    told
+}
+
+fn is_configuration(target: &TargetDocument) -> bool {
+    let kind = target.object.as_ref().map(|object| object.kind);
+    kind == Some(ObjectKind::MessengerConfiguration.name()) && !target.changes.is_empty()
+}
+
+fn sentence(change: &ChangeDocument) -> Option<Sentence> {
+    let class = change.class;
+    let (old, new) = (change.observed.as_ref(), change.desired.as_ref());
+    let path = change.path.as_str();
+    if let Some((_, on, off)) = SWITCHES.iter().find(|(known, ..)| *known == path) {
+        let is_on = new.and_then(Value::as_bool).unwrap_or(false);
+        return Some(Sentence::new(class, if is_on { *on } else { *off }));
+    }
+    if let Some(flag) = path.strip_prefix("features.flags.") {
+        let is_on = new.and_then(Value::as_bool).unwrap_or(false);
+        let words = if is_on { " is switched on" } else { " is switched off" };
+        return Some(Sentence::new(class, "The feature ").value(flag).words(words));
+    }
+    match path {
+        "greetings.messages" => return Some(greeting(class, old, new)),
+        "greetings.delayMs" => {
+            return Some(from_to(class, "The greeting comes after another delay", old, new, " ms"));
+        }
+        "widget.theme.colors.primary" | "messenger.styles.primaryColor" => {
+            return Some(from_to(class, "The widget's colour changes", old, new, ""));
+        }
+        "widget.theme.colors.background" => {
+            return Some(from_to(class, "The widget's background changes", old, new, ""));
+        }
+        "widget.theme.typography.fontSize" => {
+            return Some(from_to(class, "Text changes its size", old, new, ""));
+        }
+        "widget.accessibility.ariaLiveRegion" => {
+            return Some(from_to(class, "Screen readers announce new messages differently", old, new, ""));
+        }
+        "messenger.launcherButton.visibility" => return Some(launcher(class, new)),
+        "messenger.launcherButton.displayType" => {
+            return Some(from_to(class, "The launcher shows something else", old, new, ""));
+        }
+        "customI18nLabels" => return Some(labels(class, old, new)),
+        "status" => {
+            let words = match new.and_then(Value::as_str) {
+                Some("Active") => "The deployment is switched on",
+                _ => "The deployment is switched off: visitors of its sites get nothing",
+            };
+            return Some(Sentence::new(class, words));
+        }
+        "configuration.version" => {
+            return Some(from_to(class, "Visitors are served another version", old, new, ""));
+        }
+        _ => {}
+    }
+    let (_, words) = PLAIN.iter().find(|(known, _)| path.starts_with(known))?;
+    Some(Sentence::new(class, *words))
+}
+
+/// A value as it is read: text without its quotes.
+fn read(value_of: Option<&Value>) -> String {
+    match value_of {
+        Some(Value::String(text)) => {
+            let shown = value(Some(&Value::from(text.as_str())));
+            shown.trim_matches('"').to_owned()
+        }
+        other => value(other),
+    }
+}
+
+fn from_to(class: Class, words: &str, old: Option<&Value>, new: Option<&Value>, unit: &str) -> Sentence {
+    let shown = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => "the platform's default".to_owned(),
+        some => format!("{}{unit}", read(some)),
+    };
+    Sentence::new(class, format!("{words}: ")).value(shown(old)).words(" becomes ").value(shown(new))
+}
+
+fn greeting(class: Class, old: Option<&Value>, new: Option<&Value>) -> Sentence {
+    let list = |value: Option<&Value>| -> Vec<String> {
+        let items = value.and_then(Value::as_array).into_iter().flatten();
+        items.map(|text| read(Some(text))).collect()
+    };
+    let (old, new) = (list(old), list(new));
+    let gone: Vec<&String> = old.iter().filter(|text| !new.contains(text)).collect();
+    let come: Vec<&String> = new.iter().filter(|text| !old.contains(text)).collect();
+    match (gone.as_slice(), come.as_slice()) {
+        _ if new.is_empty() => Sentence::new(class, "The greeting is gone"),
+        ([old], [new]) => {
+            Sentence::new(class, "The greeting changes: ").value(*old).words(" becomes ").value(*new)
+        }
+        ([], [new]) => Sentence::new(class, "Visitors are greeted with one more message: ").value(*new),
+        ([old], []) => Sentence::new(class, "A message of the greeting is gone: ").value(*old),
+        ([], []) => Sentence::new(class, "The messages of the greeting come in another order"),
+        _ => Sentence::new(class, format!("The greeting changes: {}", counted(come.len(), "new message"))),
+    }
+}
+
+fn launcher(class: Class, new: Option<&Value>) -> Sentence {
+    let words = match new.and_then(Value::as_str) {
+        Some("Off") => "The launcher disappears",
+        Some("OnDemand") => "The launcher is there only when the site asks for it",
+        _ => "The launcher is always there",
+    };
+    Sentence::new(class, words)
+}
+
+/// The languages whose texts differ.
+fn labels(class: Class, old: Option<&Value>, new: Option<&Value>) -> Sentence {
+    let of = |value: Option<&Value>| -> Vec<(String, Value)> {
+        let entries = value.and_then(Value::as_array).into_iter().flatten();
+        let language =
+            |entry: &Value| entry.get("language").and_then(Value::as_str).unwrap_or_default().to_lowercase();
+        entries
+            .map(|entry| (language(entry), entry.get("localizedLabels").cloned().unwrap_or_default()))
+            .collect()
+    };
+    let (old, new) = (of(old), of(new));
+    let mut moved: Vec<&str> = old
+        .iter()
+        .filter(|entry| !new.contains(entry))
+        .chain(new.iter().filter(|entry| !old.contains(entry)))
+        .map(|(language, _)| language.as_str())
+        .collect();
+    moved.sort_unstable();
+    moved.dedup();
+    let more = moved.len().saturating_sub(8);
+    let shown = moved.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    let sentence = Sentence::new(class, "Texts change in ").value(read(Some(&shown.into())));
+    if more > 0 { sentence.words(format!(" and {more} more languages")) } else { sentence }
+}
