@@ -30,6 +30,7 @@ pub mod clock;
 pub mod crash;
 pub mod telemetry;
 pub mod notify;
+pub mod forge;
 
 pub mod controller;
 pub mod serve;

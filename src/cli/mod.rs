@@ -23,8 +23,8 @@ use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
 use commands::plan::PlanFormat;
 use commands::{
-    apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, run, schema,
-    status, validate,
+    apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, pr_comment, run,
+    schema, status, validate,
 };
 pub use failure::{Exit, Failure};
 pub use output::Output;
@@ -160,6 +160,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Print a value, the line that won, and those that it beat
     Explain(explain::ExplainArgs),
+    /// Post a plan to its pull request: one comment, updated in place
+    PrComment(pr_comment::PrCommentArgs),
     /// Draw a likeness of a tenant's widget
     Picture(picture::PictureArgs),
     /// Print the JSON Schema of a kind of document
@@ -191,6 +193,7 @@ impl Command {
             | Command::Init(_)
             | Command::Import(_)
             | Command::Picture(_)
+            | Command::PrComment(_)
             | Command::Schema(_)
             | Command::Emulate(_)
             | Command::Demo(_)
@@ -281,6 +284,7 @@ fn dispatch(
         Command::Doctor(args) => block_on(doctor::run(&args, flags, output)),
         Command::Import(args) => block_on(import::run(&args, flags, output)),
         Command::Explain(args) => explain::run(&args, flags, output),
+        Command::PrComment(args) => block_on(pr_comment::run(&args, output)),
         Command::Picture(args) => picture::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Emulate(args) => block_on(emulate::run(&args, output)),

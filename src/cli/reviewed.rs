@@ -11,13 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Exit, Failure};
+use super::{Exit, Failure, session};
 use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, tenant_digest};
 use crate::model::{Object, ObjectKind, ObjectRef, OrganizationId, TenantName, json};
 use crate::render::document::{PlanDocument, PlanFile};
 
 /// Largest plan that is read, in bytes: ten thousand tenants with a change each have a tenth of it.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// A plan as a file: canonical JSON, one line.
 pub fn file(plan: &PlanDocument, now: Timestamp, valid_hours: u16) -> String {
@@ -89,22 +89,13 @@ pub struct ReviewedPlan {
     pub tenants: BTreeMap<TenantName, Arc<Reviewed>>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
-fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
-}
-
 /// Reads a plan and makes sure that it is whole and still holds.
 pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     let name = path.display();
     let unreadable =
         |error: String| Failure::new(Exit::Usage, format!("the plan `{name}` can't be read: {error}"));
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(unreadable(format!("it has more than {FILE_BYTES_MAX} bytes")));
-    }
-    let text = bytes(path).map_err(|error| unreadable(error.to_string()))?;
-    let stored: Stored = serde_json::from_slice(&text).map_err(|error| {
+    let text = session::read_text(path, FILE_BYTES_MAX)?;
+    let stored: Stored = serde_json::from_str(&text).map_err(|error| {
         unreadable(error.to_string()).hint("`genesync plan --rev COMMIT --out plan.json` writes one")
     })?;
     if stored.format != PlanFile::FORMAT {

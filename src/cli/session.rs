@@ -453,3 +453,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
     })
 }
+
+/// Reads a text that the operator named.
+#[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
+pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
+    let unreadable =
+        |error: String| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display()));
+    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+    if size > bytes_max as u64 {
+        return Err(unreadable(format!("it has {size} bytes, {bytes_max} are the most")));
+    }
+    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
+}

@@ -29,6 +29,28 @@ pub const HOOK_SECRETS: &str = "GENESYNC_HOOK_SECRETS";
 pub const NOTIFY_URL: &str = "GENESYNC_NOTIFY_URL";
 /// Token for fetching a repository over https.
 pub const GIT_TOKEN: &str = "GENESYNC_GIT_TOKEN";
+/// Token for comments on pull requests and statuses of commits.
+pub const FORGE_TOKEN: &str = "GENESYNC_FORGE_TOKEN";
+/// The same as a GitHub workflow hands it over.
+pub const GITHUB_TOKEN: &str = "GITHUB_TOKEN";
+/// The same as a GitLab job is given it.
+pub const GITLAB_TOKEN: &str = "GITLAB_TOKEN";
+/// URL of GitHub's API, set by a workflow's runner.
+pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
+/// `owner/name` of the repository, set by a workflow's runner.
+pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
+/// `refs/pull/7/merge`, set by a workflow's runner.
+pub const GITHUB_REF: &str = "GITHUB_REF";
+/// The commit, set by a workflow's runner.
+pub const GITHUB_SHA: &str = "GITHUB_SHA";
+/// URL of GitLab's API, set by a job's runner.
+pub const GITLAB_API_URL: &str = "CI_API_V4_URL";
+/// The project, set by a job's runner.
+pub const GITLAB_PROJECT: &str = "CI_PROJECT_ID";
+/// The number of the merge request, set by a job's runner.
+pub const GITLAB_NUMBER: &str = "CI_MERGE_REQUEST_IID";
+/// The commit, set by a job's runner.
+pub const GITLAB_COMMIT: &str = "CI_COMMIT_SHA";
 /// What is logged, such as `debug` or `genesync::api=debug`.
 pub const LOG: &str = "GENESYNC_LOG";
 
@@ -119,6 +141,47 @@ pub fn hook_secrets() -> Vec<Secret> {
 /// [`NOTIFY_URL`].
 pub fn notify_url() -> Option<Secret> {
     text(NOTIFY_URL).map(Secret::new)
+}
+
+/// What a forge's runner says of a job: API, repository, pull request, commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ForgeJob {
+    /// URL of the API.
+    pub api: Option<String>,
+    /// The repository.
+    pub repository: Option<String>,
+    /// The pull request.
+    pub number: Option<u64>,
+    /// The commit.
+    pub commit: Option<String>,
+}
+
+/// What a GitHub workflow's runner says.
+pub fn github_job() -> ForgeJob {
+    let number =
+        text(GITHUB_REF).and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
+    ForgeJob {
+        api: text(GITHUB_API_URL),
+        repository: text(GITHUB_REPOSITORY),
+        number,
+        commit: text(GITHUB_SHA),
+    }
+}
+
+/// What a GitLab job's runner says.
+pub fn gitlab_job() -> ForgeJob {
+    let number = text(GITLAB_NUMBER).and_then(|number| number.parse().ok());
+    ForgeJob {
+        api: text(GITLAB_API_URL),
+        repository: text(GITLAB_PROJECT),
+        number,
+        commit: text(GITLAB_COMMIT),
+    }
+}
+
+/// [`FORGE_TOKEN`], or what the runner of the forge itself hands over under a name.
+pub fn forge_token(name: &str) -> Option<Secret> {
+    text(FORGE_TOKEN).or_else(|| text(name)).map(Secret::new)
 }
 
 /// [`LOG`].

@@ -30,7 +30,8 @@ fn files_under(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 const STAGES: &[&str] = &["manifest", "validate", "plan", "apply", "replicate", "confirm"];
-const PORTS: &[&str] = &["source", "api", "store", "config", "clock", "crash", "telemetry", "notify"];
+const PORTS: &[&str] =
+    &["source", "api", "store", "config", "clock", "crash", "telemetry", "notify", "forge"];
 
 /// Who may import whom, besides itself.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
@@ -40,7 +41,7 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "manifest" | "plan" | "apply" | "replicate" | "confirm" => set(&[&["model"]]),
         "validate" => set(&[&["model", "manifest"]]),
         "reconcile" => set(&[&["model"], STAGES]),
-        "source" | "api" | "store" | "config" | "clock" | "telemetry" | "notify" | "emulator" => {
+        "source" | "api" | "store" | "config" | "clock" | "telemetry" | "notify" | "forge" | "emulator" => {
             set(&[&["model", "clock", "crash"]])
         }
         "crash" => set(&[&["config"]]),
@@ -165,7 +166,7 @@ fn every_module_says_what_comes_in_and_what_never_happens() {
     for module in [
         &["model", "reconcile", "controller", "serve", "render", "emulator", "cli"][..],
         STAGES,
-        &["source", "api", "store", "config", "telemetry", "notify"],
+        &["source", "api", "store", "config", "telemetry", "notify", "forge"],
     ]
     .concat()
     {

@@ -19,6 +19,7 @@ mod deploy;
 mod docs;
 mod drift;
 mod examples;
+mod forge;
 mod house;
 mod import;
 mod openapi;

@@ -11,6 +11,7 @@ pub mod init;
 pub mod pause;
 pub mod picture;
 pub mod plan;
+pub mod pr_comment;
 pub mod run;
 pub mod schema;
 pub mod status;

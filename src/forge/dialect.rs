@@ -1,0 +1,227 @@
+//! What GitHub and GitLab call things.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Place, State};
+
+/// Comments that are asked for at once.
+pub const PER_PAGE: usize = 100;
+
+/// A forge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// GitHub, on github.com or on premises.
+    Github,
+    /// GitLab, on gitlab.com or on premises.
+    Gitlab,
+}
+
+/// One call of a forge's API.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// GET, POST, PATCH or PUT.
+    pub method: Method,
+    /// Below the API's own URL.
+    pub path: String,
+    /// What is sent.
+    pub body: Option<Value>,
+}
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// Its id.
+    pub id: u64,
+    /// What it says.
+    pub body: String,
+    author: u64,
+    is_bot: bool,
+}
+
+/// Whose comments are ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Author {
+    /// Those of this user.
+    User(u64),
+    /// Those of bots: nobody can write as one by hand.
+    Bot,
+}
+
+impl Author {
+    /// Whether a comment is ours.
+    pub fn wrote(&self, comment: &Comment) -> bool {
+        match self {
+            Author::User(id) => comment.author == *id,
+            Author::Bot => comment.is_bot,
+        }
+    }
+}
+
+fn get(path: String) -> Call {
+    Call { method: Method::GET, path, body: None }
+}
+
+/// A part of a path: nothing in it leads elsewhere.
+fn part(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+impl Provider {
+    /// The header that carries the token, and what stands before it.
+    pub fn authorization(self) -> (&'static str, &'static str) {
+        match self {
+            Provider::Github => ("authorization", "Bearer "),
+            Provider::Gitlab => ("private-token", ""),
+        }
+    }
+
+    fn repository(self, place: &Place) -> String {
+        match self {
+            // Its owner and its name are parts of their own.
+            Provider::Github => {
+                let parts: Vec<String> = place.repository.split('/').map(part).collect();
+                format!("/repos/{}", parts.join("/"))
+            }
+            Provider::Gitlab => format!("/projects/{}", part(&place.repository)),
+        }
+    }
+
+    fn thread(self, place: &Place) -> String {
+        let repository = self.repository(place);
+        match self {
+            Provider::Github => format!("{repository}/issues/{}/comments", place.number),
+            Provider::Gitlab => format!("{repository}/merge_requests/{}/notes", place.number),
+        }
+    }
+
+    /// Asks who the token is.
+    pub fn who(self) -> Call {
+        get("/user".into())
+    }
+
+    /// Reads who the token is.
+    pub fn author(self, body: &Value) -> Author {
+        body.get("id").and_then(Value::as_u64).map_or(Author::Bot, Author::User)
+    }
+
+    /// Asks for a page of comments, the oldest first.
+    pub fn list(self, place: &Place, page: u32) -> Call {
+        let order = if self == Provider::Gitlab { "&order_by=created_at&sort=asc" } else { "" };
+        get(format!("{}?per_page={PER_PAGE}&page={page}{order}", self.thread(place)))
+    }
+
+    /// Reads a page of comments; none where it is none.
+    pub fn comments(self, body: &Value) -> Option<Vec<Comment>> {
+        let who = if self == Provider::Github { "user" } else { "author" };
+        let read = |comment: &Value| {
+            let author = comment.get(who);
+            Some(Comment {
+                id: comment.get("id")?.as_u64()?,
+                body: comment.get("body").and_then(Value::as_str).unwrap_or_default().to_owned(),
+                author: author.and_then(|author| author.get("id")?.as_u64()).unwrap_or_default(),
+                is_bot: author.and_then(|author| author.get("type")?.as_str()) == Some("Bot"),
+            })
+        };
+        body.as_array()?.iter().map(read).collect()
+    }
+
+    /// Makes a comment.
+    pub fn make(self, place: &Place, body: &str) -> Call {
+        Call { method: Method::POST, path: self.thread(place), body: Some(json!({"body": body})) }
+    }
+
+    /// Makes a comment say something else.
+    pub fn update(self, place: &Place, id: u64, body: &str) -> Call {
+        let body = Some(json!({"body": body}));
+        match self {
+            Provider::Github => {
+                let path = format!("{}/issues/comments/{id}", self.repository(place));
+                Call { method: Method::PATCH, path, body }
+            }
+            Provider::Gitlab => {
+                Call { method: Method::PUT, path: format!("{}/{id}", self.thread(place)), body }
+            }
+        }
+    }
+
+    /// Sets a commit's status: the ways to do it, the best first.
+    pub fn statuses(
+        self,
+        place: &Place,
+        commit: &str,
+        name: &str,
+        state: State,
+        title: &str,
+        link: Option<&str>,
+    ) -> Vec<Call> {
+        let repository = self.repository(place);
+        let commit = part(commit);
+        let post = |path: String, body: Value| Call { method: Method::POST, path, body: Some(body) };
+        // A status holds a line of 140 characters.
+        let short: String = title.chars().take(139).collect();
+        let with_link = |mut body: Value, key: &str| {
+            if let (Some(link), Value::Object(fields)) = (link, &mut body) {
+                fields.insert(key.to_owned(), link.into());
+            }
+            body
+        };
+        match self {
+            Provider::Github => {
+                let conclusion = match state {
+                    State::Success => "success",
+                    State::Failure => "failure",
+                    State::Neutral => "neutral",
+                };
+                let check = json!({
+                    "name": name, "head_sha": commit, "status": "completed", "conclusion": conclusion,
+                    "output": {"title": short, "summary": title},
+                });
+                let word = if state == State::Failure { "failure" } else { "success" };
+                let status = json!({"state": word, "context": name, "description": short});
+                vec![
+                    post(format!("{repository}/check-runs"), with_link(check, "details_url")),
+                    post(format!("{repository}/statuses/{commit}"), with_link(status, "target_url")),
+                ]
+            }
+            Provider::Gitlab => {
+                let word = if state == State::Failure { "failed" } else { "success" };
+                let status = json!({"state": word, "name": name, "description": short});
+                vec![post(format!("{repository}/statuses/{commit}"), with_link(status, "target_url"))]
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_leads_elsewhere() {
+        let place = |repository: &str| Place {
+            api: "https://x".into(),
+            repository: repository.into(),
+            number: 7,
+            commit: None,
+        };
+        let path = |provider: Provider, repository: &str| provider.make(&place(repository), "x").path;
+        assert_eq!(path(Provider::Github, "bank/chat"), "/repos/bank/chat/issues/7/comments");
+        assert_eq!(path(Provider::Github, "bank/../x?y#z"), "/repos/bank/../x%3Fy%23z/issues/7/comments");
+        assert_eq!(path(Provider::Gitlab, "bank/chat"), "/projects/bank%2Fchat/merge_requests/7/notes");
+    }
+
+    #[test]
+    fn a_comment_of_somebody_else_is_not_ours() {
+        let page = json!([
+            {"id": 1, "body": "a", "user": {"id": 5, "type": "User"}},
+            {"id": 2, "body": null, "user": {"id": 9, "type": "Bot"}},
+            {"id": 3, "body": "c", "user": null},
+        ]);
+        let comments = Provider::Github.comments(&page).unwrap();
+        let ours =
+            |author: &Author| comments.iter().filter(|c| author.wrote(c)).map(|c| c.id).collect::<Vec<_>>();
+        assert_eq!((ours(&Author::User(5)), ours(&Author::Bot)), (vec![1], vec![2]));
+        assert_eq!(Provider::Github.comments(&json!({"message": "x"})), None);
+    }
+}
