@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
 use commands::plan::PlanFormat;
+use commands::validate::ValidateFormat;
 use commands::{
     apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, pr_comment, run,
     schema, status, validate,
@@ -178,7 +179,7 @@ impl Command {
     /// Whether results go out as JSON: then so do failures.
     fn wants_json(&self) -> bool {
         match self {
-            Command::Validate(args) => args.format == Format::Json,
+            Command::Validate(args) => args.format == ValidateFormat::Json,
             Command::Plan(args) => args.format == PlanFormat::Json,
             Command::Apply(args) => args.format == Format::Json,
             Command::Adopt(args) => args.format == PlanFormat::Json,

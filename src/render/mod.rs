@@ -11,6 +11,7 @@ pub mod markdown;
 pub mod page;
 pub mod picture;
 pub mod plan;
+pub mod reports;
 pub mod review;
 pub mod value;
 pub mod visitors;

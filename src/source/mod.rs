@@ -20,7 +20,7 @@ use crate::model::snapshot::{FileEntry, Outline, Snapshot};
 use crate::model::{Revision, Secret, TenantName};
 
 pub use remote::{REMOTE_HEAD, RemoteUrl};
-pub use watch::{Watch, watch};
+pub use watch::{Watch, watch, watch_folder};
 
 /// Why a source can't be read.
 #[derive(Debug, thiserror::Error)]

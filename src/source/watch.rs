@@ -10,9 +10,38 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 /// A commit writes several files: they are one change.
 const SETTLE: Duration = Duration::from_millis(50);
 
+/// How long a save is waited out.
+const SAVE_SETTLE: Duration = Duration::from_millis(15);
+
 /// Watches until it is dropped.
 pub struct Watch {
     _watcher: RecommendedWatcher,
+}
+
+/// Calls `on_change` after files of a folder changed. What changed is read from the folder: a new folder's own files
+/// may go unseen.
+///
+/// # Errors
+/// The system can't watch the folder.
+pub fn watch_folder(folder: &Path, on_change: impl Fn() + Send + 'static) -> Result<Watch, notify::Error> {
+    let (sender, changes) = mpsc::channel::<()>();
+    let mut watcher = notify::recommended_watcher(move |event: Result<Event, notify::Error>| {
+        let inside_git = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".git");
+        let Ok(event) = event else { return };
+        if !matches!(event.kind, EventKind::Access(_)) && !event.paths.iter().all(inside_git) {
+            // Nobody listens once the watch is dropped.
+            let _ = sender.send(());
+        }
+    })?;
+    watcher.watch(folder, RecursiveMode::Recursive)?;
+    std::thread::spawn(move || {
+        while changes.recv().is_ok() {
+            // An editor writes a file in several steps.
+            while changes.recv_timeout(SAVE_SETTLE).is_ok() {}
+            on_change();
+        }
+    });
+    Ok(Watch { _watcher: watcher })
 }
 
 /// Calls `on_change` after the branches of a repository moved.

@@ -4,6 +4,7 @@
 //! Never: reads a file, asks the API, or changes a manifest. Start reading at [`check`]; each rule is one
 //! file under `rules/`, with the same name as its id, its fixtures and its anchor in `docs/rules.md`.
 
+pub mod fix;
 pub mod fleet;
 pub mod rules;
 mod text;

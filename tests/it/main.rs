@@ -22,6 +22,7 @@ mod examples;
 mod forge;
 mod house;
 mod import;
+mod mending;
 mod openapi;
 #[allow(dead_code, reason = "shared with the crash tests: each uses a part of it")]
 mod postgres;

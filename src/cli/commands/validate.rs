@@ -1,15 +1,45 @@
 //! `genesync validate`
 
-use clap::Args;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::session::{self, Reads};
-use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
+use crate::cli::session::{self, Place, Reads};
+use crate::cli::{Exit, Failure, Output, SourceArgs};
+use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::Fleet;
 use crate::model::{Finding, Severity};
-use crate::render;
-use crate::validate::blocks;
+use crate::render::reports::{self, Summaries};
+use crate::render::value::{counted, escape};
+use crate::render::{self, finding};
+use crate::source::{RemoteUrl, watch_folder};
+use crate::validate::{blocks, fix, rules};
+
+/// How often fixes are looked for anew: one may uncover another.
+const FIX_ROUNDS_MAX: usize = 3;
+/// How often a watched folder is looked at where nothing was heard.
+const WATCH_TIMER: Duration = Duration::from_secs(5);
+
+/// How findings are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// For people
+    Text,
+    /// One document for programs
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// Code quality report of GitLab
+    Gitlab,
+    /// JUnit report
+    Junit,
+}
 
 /// What `validate` takes.
 #[derive(Debug, Args)]
@@ -17,32 +47,110 @@ pub struct ValidateArgs {
     #[command(flatten)]
     source: SourceArgs,
     /// How findings are printed
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = ValidateFormat::Text)]
+    pub format: ValidateFormat,
+    /// Mend what can be mended safely, in place: comments and layout stay
+    #[arg(long, conflicts_with = "rev")]
+    fix: bool,
+    /// Stay, and check again whenever a file is saved
+    #[arg(long, conflicts_with_all = ["rev", "fix", "format"])]
+    watch: bool,
 }
 
 /// Checks manifests and prints every finding.
 pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
+    if (args.fix || args.watch) && RemoteUrl::looks_like(&args.source.path) {
+        return Err(Failure::new(Exit::Usage, "only files of a folder can be mended or watched"));
+    }
     let place = session::place(&args.source, Reads::Files, &settings)?;
-    let fleet = session::load(&place, &args.source, output)?;
+    if args.watch {
+        return watched(args, &place, output);
+    }
+    let mut fleet = session::load(&place, &args.source, output)?;
+    if args.fix {
+        fleet = mended(args, &place, fleet, output)?;
+    }
     let exit = if blocks(&fleet.findings) { Exit::Findings } else { Exit::Done };
-    if args.format == Format::Json {
-        output.data(&render::value::document(&document(&fleet, exit)));
-    } else {
-        output.data(&text(&fleet, output));
-    }
+    let summaries = || rules::ALL.iter().map(|rule| (rule.id, rule.summary)).collect::<Summaries>();
+    let names = || fleet.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>();
+    output.data(&match args.format {
+        ValidateFormat::Text => text(&fleet, output),
+        ValidateFormat::Json => render::value::document(&document(&fleet, exit)),
+        ValidateFormat::Sarif => reports::sarif(&fleet.findings, &summaries()),
+        ValidateFormat::Github => reports::github(&fleet.findings),
+        ValidateFormat::Gitlab => reports::gitlab(&fleet.findings),
+        ValidateFormat::Junit => reports::junit(&fleet.findings, &names()),
+    });
     for path in &fleet.ignored {
-        output.detail(&format!("passed over: {}", render::value::escape(path)));
+        output.detail(&format!("passed over: {}", escape(path)));
     }
-    let tenants = fleet.tenants.len();
-    output.talk(&format!(
-        "{tenants} tenant{}, {} files: {}",
-        if tenants == 1 { "" } else { "s" },
-        fleet.files_read,
-        render::finding::summary(&fleet.findings)
-    ));
+    output.talk(&summary(&fleet));
     Ok(exit)
+}
+
+fn summary(fleet: &Fleet) -> String {
+    let (tenants, found) = (counted(fleet.tenants.len(), "tenant"), finding::summary(&fleet.findings));
+    format!("{tenants}, {} files: {found}", fleet.files_read)
+}
+
+/// Mends what can be mended, and checks again.
+fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
+    for _ in 0..FIX_ROUNDS_MAX {
+        let fixed = fix::fix(&fleet.findings, &fleet.files);
+        if fixed.is_empty() {
+            break;
+        }
+        for file in &fixed {
+            let path = Path::new(&args.source.path).join(&*file.path);
+            // Somebody may have saved it since it was read.
+            if session::read_text(&path, usize::MAX)? != *file.before {
+                output
+                    .warning(&format!("{} was changed meanwhile, and is left as it is", escape(&file.path)));
+                continue;
+            }
+            session::write(&path, file.after.as_bytes())?;
+            for told in &file.told {
+                output.talk(&format!("fixed  {}:{}", escape(&file.path), escape(told)));
+            }
+        }
+        fleet = session::load(place, &args.source, output)?;
+    }
+    Ok(fleet)
+}
+
+/// Checks, and checks again with each save, until it is stopped.
+fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, Failure> {
+    let (sender, saved) = mpsc::channel::<()>();
+    let folder = Path::new(&args.source.path);
+    let wake = move || {
+        // Nobody listens once the loop has ended.
+        let _ = sender.send(());
+    };
+    let _watch = watch_folder(folder, wake).map_err(|error| {
+        Failure::new(Exit::Outside, format!("`{}` can't be watched: {error}", folder.display()))
+    })?;
+    let quiet = Output::new(true, output.is_verbose());
+    let mut before: Option<String> = None;
+    loop {
+        let begun = clock::monotonic();
+        match session::load(place, &args.source, &quiet) {
+            Ok(fleet) => {
+                let found = format!("{}{}", text(&fleet, output), summary(&fleet));
+                if before.as_ref() != Some(&found) {
+                    let took_ms = (clock::monotonic() - begun).as_millis();
+                    output.data(&format!("{found}, checked in {took_ms} ms\n\n"));
+                    before = Some(found);
+                }
+            }
+            // A file that is being written, or a folder that is being moved: the next look tells.
+            Err(failure) if before.is_some() => output.warning(&escape(&failure.message)),
+            Err(failure) => return Err(failure),
+        }
+        if saved.recv_timeout(WATCH_TIMER).is_err_and(|error| error == mpsc::RecvTimeoutError::Disconnected) {
+            return Err(Failure::new(Exit::Outside, "the folder can't be watched any more"));
+        }
+    }
 }
 
 /// The findings as rustc would show them; information only where it was asked for.

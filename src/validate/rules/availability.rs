@@ -5,7 +5,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::manifest::kinds::tenant::minutes;
-use crate::manifest::yaml::Node;
+use crate::manifest::yaml::{Node, Span};
 use crate::model::Severity;
 use crate::validate::{Context, Rule};
 
@@ -61,6 +61,7 @@ fn check(context: &mut Context<'_>) {
         hours.extend(read(context, node, index));
     }
     check_overlaps(context, &hours);
+    check_order(context, rules, &hours);
     check_zone(context, section, &hours);
 }
 
@@ -119,6 +120,67 @@ fn check_overlaps(context: &mut Context<'_>, hours: &[Hours<'_>]) {
             break;
         }
     }
+}
+
+/// Days in the order of the week are easier to read. The order means nothing to the platform.
+fn check_order(context: &mut Context<'_>, rules: Option<&Node>, hours: &[Hours<'_>]) {
+    let Some(list) = rules.filter(|list| list.items().len() == hours.len()) else { return };
+    let mut sorted: Vec<usize> = (0..hours.len()).collect();
+    sorted.sort_by_key(|at| hours.get(*at).map(|line| (line.start, line.end)));
+    if sorted.iter().enumerate().all(|(at, from)| at == *from) {
+        return;
+    }
+    let files = &context.manifest.files;
+    let Some((span, chunks)) = files.file(list.span.file).and_then(|file| chunks(&file.text, list)) else {
+        return;
+    };
+    let reordered: String = sorted.iter().filter_map(|from| chunks.get(*from)).map(String::as_str).collect();
+    let finding =
+        context.find(span, "/spec/availability/rules", "these days are not in the order of the week");
+    finding.weigh(Severity::Info).help("the order means nothing to the platform, and something to readers");
+    finding.fix("put them in order", reordered.trim_end_matches('\n').to_owned());
+}
+
+/// The lines of each item of a list, with the comments above it, and the place of all of them; none where items don't
+/// stand on lines of their own.
+fn chunks(text: &str, list: &Node) -> Option<(Span, Vec<String>)> {
+    let line_start = |at: usize| text.get(..at)?.rfind('\n').map_or(Some(0), |newline| Some(newline + 1));
+    let mut starts: Vec<usize> = Vec::new();
+    for item in list.items() {
+        let own = line_start(item.span.start as usize)?;
+        // The dash, and nothing else, stands before the item.
+        if text.get(own..item.span.start as usize)?.trim() != "-" {
+            return None;
+        }
+        let mut start = own;
+        while let Some(above) = start.checked_sub(1).and_then(line_start) {
+            let is_comment = text.get(above..start)?.trim_start().starts_with('#');
+            if !is_comment || starts.is_empty() {
+                break;
+            }
+            start = above;
+        }
+        starts.push(start);
+    }
+    // A map of several lines ends where the next thing begins; its last value ends where it ends.
+    let last = list.items().last().map(last_byte)?;
+    let end = text.get(last..)?.find('\n').map_or(text.len(), |newline| last + newline);
+    let first = *starts.first()?;
+    let ends = starts.iter().skip(1).copied().chain([end]);
+    let chunk = |(start, end): (usize, usize)| {
+        let chunk = text.get(start..end)?.trim_end_matches('\n');
+        Some(format!("{chunk}\n"))
+    };
+    let chunks: Option<Vec<String>> = starts.iter().copied().zip(ends).map(chunk).collect();
+    let span =
+        Span { file: list.span.file, start: u32::try_from(first).ok()?, end: u32::try_from(end).ok()? };
+    Some((span, chunks?))
+}
+
+/// Where the last value of a tree ends.
+fn last_byte(node: &Node) -> usize {
+    let below = node.entries().iter().map(|(_, value)| value).chain(node.items());
+    below.map(last_byte).max().unwrap_or(node.span.end as usize)
 }
 
 fn check_zone(context: &mut Context<'_>, section: &Node, hours: &[Hours<'_>]) {

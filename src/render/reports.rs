@@ -1,0 +1,259 @@
+//! Findings for programs that show them beside the lines they speak of: SARIF, GitHub, GitLab, JUnit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::picture::svg::xml;
+use super::value::{document, escape};
+use crate::model::json::digest_bytes;
+use crate::model::{Finding, Location, Severity};
+
+/// What a rule asks for, by its id.
+pub type Summaries = BTreeMap<&'static str, &'static str>;
+
+/// Most findings of one SARIF run: what GitHub takes.
+const RESULTS_MAX: usize = 5_000;
+
+/// A line is counted from 1 in all of these; a finding about a whole file stands at its first.
+fn line(location: &Location) -> u32 {
+    location.line.max(1)
+}
+
+/// A text in a line, with what to do.
+fn told(finding: &Finding) -> String {
+    let fix = finding.fix.as_ref().map(|fix| fix.title.clone());
+    let parts: Vec<String> =
+        [Some(finding.message.clone()), finding.help.clone(), fix].into_iter().flatten().collect();
+    escape(&parts.join("; "))
+}
+
+/// What stays the same while a finding does, wherever its line moves to.
+fn fingerprint(finding: &Finding) -> String {
+    let parts = [finding.rule, &finding.location.file, &finding.pointer, &finding.message];
+    digest_bytes(parts.join("\0").as_bytes()).trim_start_matches("sha256:").to_owned()
+}
+
+/// SARIF 2.1.0, for code scanning.
+pub fn sarif(findings: &[Finding], rules: &Summaries) -> String {
+    let used: BTreeSet<&str> = findings.iter().map(|finding| finding.rule).collect();
+    let described: Vec<Value> = used
+        .iter()
+        .map(|id| {
+            let summary = rules.get(id).copied().unwrap_or("The manifests can be read and fit together");
+            json!({"id": id, "shortDescription": {"text": summary}, "help": {"text": format!("genesync explain {id}")}})
+        })
+        .collect();
+    let result = |finding: &Finding| {
+        let level = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "note",
+        };
+        let location = &finding.location;
+        let mut region = json!({"startLine": line(location)});
+        if location.line > 0 {
+            region["startColumn"] = location.column.into();
+        }
+        json!({
+            "ruleId": finding.rule,
+            "level": level,
+            "message": {"text": told(finding)},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&location.file)}, "region": region}}],
+            "partialFingerprints": {"genesync/v1": fingerprint(finding)},
+        })
+    };
+    document(&json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "genesync", "version": env!("CARGO_PKG_VERSION"), "rules": described}},
+            "columnKind": "unicodeCodePoints",
+            "results": findings.iter().take(RESULTS_MAX).map(result).collect::<Vec<_>>(),
+        }],
+    }))
+}
+
+/// A path as a relative URI.
+fn uri(path: &str) -> String {
+    let part = |part: &str| {
+        url::form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>().replace('+', "%20")
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Workflow commands of GitHub Actions: annotations on the lines of a pull request.
+pub fn github(findings: &[Finding]) -> String {
+    // Where a command ends and where its properties do is said by these characters.
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(&escape(text)).replace(':', "%3A").replace(',', "%2C");
+    let mut out = String::new();
+    for finding in findings {
+        let command = match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "notice",
+        };
+        let location = &finding.location;
+        let column = if location.line > 0 { format!(",col={}", location.column) } else { String::new() };
+        // Writing to a String can't fail; the results are dropped throughout.
+        let _ = writeln!(
+            out,
+            "::{command} file={},line={}{column},title={}::{}",
+            property(&location.file),
+            line(location),
+            property(&format!("genesync {}", finding.rule)),
+            data(&told(finding))
+        );
+    }
+    out
+}
+
+/// A code quality report of GitLab.
+pub fn gitlab(findings: &[Finding]) -> String {
+    let mut seen = BTreeSet::new();
+    let issue = |finding: &Finding| {
+        let severity = match finding.severity {
+            Severity::Error => "critical",
+            Severity::Warning => "minor",
+            Severity::Info => "info",
+        };
+        // Each has to be of its own.
+        let fingerprint = fingerprint(finding);
+        let fingerprint = if seen.insert(fingerprint.clone()) {
+            fingerprint
+        } else {
+            format!("{fingerprint}-{}", line(&finding.location))
+        };
+        json!({
+            "description": told(finding),
+            "check_name": finding.rule,
+            "fingerprint": fingerprint,
+            "severity": severity,
+            "location": {"path": &*finding.location.file, "lines": {"begin": line(&finding.location)}},
+        })
+    };
+    document(&findings.iter().map(issue).collect::<Vec<_>>().into())
+}
+
+/// A JUnit report: a test case for each tenant, and one for what all share; an error is a failure.
+pub fn junit(findings: &[Finding], tenants: &[&str]) -> String {
+    const SHARED: &str = "(shared)";
+    let mut cases: BTreeMap<&str, Vec<&Finding>> =
+        tenants.iter().map(|tenant| (*tenant, Vec::new())).collect();
+    cases.entry(SHARED).or_default();
+    for finding in findings {
+        cases
+            .entry(finding.tenant.as_ref().map_or(SHARED, |tenant| tenant.as_str()))
+            .or_default()
+            .push(finding);
+    }
+    let is_error = |finding: &&&Finding| finding.severity == Severity::Error;
+    let failures = cases.values().filter(|found| found.iter().any(|finding| is_error(&finding))).count();
+    let mut out = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"genesync validate\" tests=\"{}\" failures=\"{failures}\">\n",
+        cases.len()
+    );
+    let lines = |found: &[&Finding], of: &dyn Fn(&&&Finding) -> bool| {
+        let line = |finding: &&Finding| format!("{} {}: {}", finding.location, finding.rule, told(finding));
+        found.iter().filter(of).map(line).collect::<Vec<_>>().join("\n")
+    };
+    for (tenant, found) in &cases {
+        let _ = writeln!(out, "<testcase classname=\"genesync\" name=\"{}\">", xml(tenant));
+        let errors = lines(found, &is_error);
+        if !errors.is_empty() {
+            let message = errors.lines().next().unwrap_or_default();
+            let _ = writeln!(out, "<failure message=\"{}\">{}</failure>", xml(message), text(&errors));
+        }
+        let others = lines(found, &|finding| !is_error(finding));
+        if !others.is_empty() {
+            let _ = writeln!(out, "<system-out>{}</system-out>", text(&others));
+        }
+        out.push_str("</testcase>\n");
+    }
+    out.push_str("</testsuite>\n</testsuites>\n");
+    out
+}
+
+/// Text of several lines for an XML element.
+fn text(lines: &str) -> String {
+    lines.lines().map(xml).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fix, TenantName};
+
+    fn finding(file: &str, line: u32, message: &str, severity: Severity) -> Finding {
+        Finding {
+            rule: "contrast",
+            severity,
+            message: message.into(),
+            location: Location { file: file.into(), line, column: 25, bytes: 0..0 },
+            pointer: "/spec".into(),
+            tenant: Some(TenantName::new("souk")),
+            related: Vec::new(),
+            help: Some("use another".into()),
+            fix: Some(Fix { title: "use #8A5A00".into(), replacement: "x".into() }),
+        }
+    }
+
+    #[test]
+    fn each_report_says_where_what_and_how_to_mend_it() {
+        let found = [
+            finding("tenants/souk/web.yaml", 9, "too pale", Severity::Error),
+            finding("a b.yaml", 0, "odd", Severity::Warning),
+        ];
+        let sarif: Value =
+            serde_json::from_str(&sarif(&found, &Summaries::from([("contrast", "It stands out")]))).unwrap();
+        let results = &sarif["runs"][0]["results"];
+        assert_eq!(
+            results[0]["locations"][0]["physicalLocation"]["region"],
+            json!({"startLine": 9, "startColumn": 25})
+        );
+        assert_eq!(results[0]["message"]["text"], "too pale; use another; use #8A5A00");
+        assert_eq!(results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "a%20b.yaml");
+        assert_eq!(
+            sarif["runs"][0]["tool"]["driver"]["rules"][0]["shortDescription"]["text"],
+            "It stands out"
+        );
+        assert_eq!(
+            github(&found),
+            "::error file=tenants/souk/web.yaml,line=9,col=25,title=genesync contrast::too pale; use another; use #8A5A00\n::warning file=a b.yaml,line=1,title=genesync contrast::odd; use another; use #8A5A00\n"
+        );
+        let gitlab: Value = serde_json::from_str(&gitlab(&[found[0].clone(), found[0].clone()])).unwrap();
+        assert_eq!(
+            (&gitlab[0]["severity"], &gitlab[0]["location"]["lines"]["begin"]),
+            (&json!("critical"), &json!(9))
+        );
+        assert_ne!(gitlab[0]["fingerprint"], gitlab[1]["fingerprint"]);
+        let junit = junit(&found, &["harbour", "souk"]);
+        assert!(
+            junit.contains("tests=\"3\" failures=\"1\"")
+                && junit.contains("<testcase classname=\"genesync\" name=\"harbour\">\n</testcase>"),
+            "{junit}"
+        );
+        assert!(
+            junit.contains("<failure message=\"tenants/souk/web.yaml:9:25 contrast: too pale"),
+            "{junit}"
+        );
+    }
+
+    #[test]
+    fn no_text_ends_its_place() {
+        let hostile = "x\n::set-env name=A::1\r\n</failure><script>&\u{1b}]]> %0A::error::";
+        let found = [finding("a,b:c\n::stop", 3, hostile, Severity::Error)];
+        assert_eq!(github(&found).lines().count(), 1);
+        assert!(
+            github(&found).starts_with("::error file=a%2Cb%3Ac\\u{a}%3A%3Astop,line=3,"),
+            "{}",
+            github(&found)
+        );
+        let junit = junit(&found, &["souk"]);
+        assert!(!junit.contains("<script") && junit.matches("</failure>").count() == 1, "{junit}");
+        serde_json::from_str::<Value>(&sarif(&found, &Summaries::new())).unwrap();
+        serde_json::from_str::<Value>(&gitlab(&found)).unwrap();
+    }
+}

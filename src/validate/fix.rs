@@ -1,0 +1,255 @@
+//! Fixes in place: comments and layout stay, and nothing but what was to be mended means anything else.
+//!
+//! A fix is a replacement of some bytes. Whether it is no more than that is not taken on trust: the text is parsed
+//! before and after, and a fix that changes any other value, or that leaves a text that can't be read, is left out.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::manifest::yaml::{Node, Yaml, compose};
+use crate::model::Finding;
+
+/// The new text of a file, and what was mended in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// Its path from the repository's root.
+    pub path: Arc<str>,
+    /// The text before.
+    pub before: Arc<str>,
+    /// The text after.
+    pub after: String,
+    /// The fixes, as `line: what`, in the order of their places.
+    pub told: Vec<String>,
+}
+
+/// One replacement.
+struct Edit {
+    bytes: Range<usize>,
+    replacement: String,
+    told: String,
+}
+
+/// Mends what can be mended safely. Of two fixes for one place that differ, and of two that overlap, neither is taken:
+/// a person has to choose.
+pub fn fix(findings: &[Finding], texts: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Fixed> {
+    let mut by_file: BTreeMap<&Arc<str>, Vec<Edit>> = BTreeMap::new();
+    for finding in findings {
+        let (Some(fix), location) = (&finding.fix, &finding.location) else { continue };
+        let bytes = location.bytes.start as usize..location.bytes.end as usize;
+        let told = format!("{}: {}", location.line, fix.title);
+        let edits = by_file.entry(&location.file).or_default();
+        let same = |edit: &Edit| edit.bytes == bytes && edit.replacement == fix.replacement;
+        // A layer's finding is found once for each tenant that extends it.
+        if location.line > 0 && !bytes.is_empty() && !edits.iter().any(same) {
+            edits.push(Edit { bytes, replacement: fix.replacement.clone(), told });
+        }
+    }
+    by_file.into_iter().filter_map(|(path, edits)| fix_file(path, texts.get(path)?, edits)).collect()
+}
+
+fn fix_file(path: &Arc<str>, before: &Arc<str>, mut edits: Vec<Edit>) -> Option<Fixed> {
+    edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
+    let overlaps =
+        |one: &Edit, other: &Edit| one.bytes.start < other.bytes.end && other.bytes.start < one.bytes.end;
+    let alone: Vec<bool> = (0..edits.len())
+        .map(|at| {
+            edits
+                .iter()
+                .enumerate()
+                .all(|(other, edit)| at == other || edits.get(at).is_none_or(|own| !overlaps(own, edit)))
+        })
+        .collect();
+    let mut kept = alone.iter();
+    edits.retain(|_| kept.next().copied().unwrap_or(false));
+    edits.retain(|edit| changes_one_thing(before, edit));
+    if edits.is_empty() {
+        return None;
+    }
+    let mut after = before.to_string();
+    for edit in edits.iter().rev() {
+        after.replace_range(edit.bytes.clone(), &edit.replacement);
+    }
+    let told = edits.into_iter().map(|edit| edit.told).collect();
+    (after.as_str() != &**before).then(|| Fixed {
+        path: Arc::clone(path),
+        before: Arc::clone(before),
+        after,
+        told,
+    })
+}
+
+/// Whether an edit leaves a text in which one value, or one key, is another and everything else is as it was.
+fn changes_one_thing(before: &str, edit: &Edit) -> bool {
+    let mut after = before.to_owned();
+    if before.get(edit.bytes.clone()).is_none() {
+        return false;
+    }
+    after.replace_range(edit.bytes.clone(), &edit.replacement);
+    let (old, new) = (compose(before, 0), compose(&after, 0));
+    let is_sound =
+        |problems: &[crate::manifest::yaml::Problem]| problems.iter().all(|problem| problem.warning);
+    if !is_sound(&new.problems) || old.documents.len() != new.documents.len() {
+        return false;
+    }
+    let mut differences = 0;
+    for (old, new) in old.documents.iter().zip(&new.documents) {
+        differences += count_differences(old, new, &edit.bytes);
+    }
+    differences == 1
+}
+
+/// How many things differ; too many where one of them does not stand where the edit is.
+fn count_differences(old: &Node, new: &Node, edited: &Range<usize>) -> usize {
+    const TOO_MANY: usize = 1_000;
+    let touches =
+        |node: &Node| (node.span.start as usize) < edited.end && edited.start < node.span.end as usize;
+    match (&old.value, &new.value) {
+        (old_value, new_value) if bare(old_value) && bare(new_value) => {
+            match (old_value == new_value, touches(old)) {
+                (true, _) => 0,
+                (false, true) => 1,
+                (false, false) => TOO_MANY,
+            }
+        }
+        (Yaml::List(one), Yaml::List(other)) if one.len() == other.len() => {
+            // The same items in another order are one difference.
+            if one.iter().zip(other).any(|(one, other)| !same(one, other)) && is_permutation(one, other) {
+                return if touches(old) { 1 } else { TOO_MANY };
+            }
+            one.iter().zip(other).map(|(one, other)| count_differences(one, other, edited)).sum()
+        }
+        (Yaml::Map(one), Yaml::Map(other)) if one.len() == other.len() => {
+            let entry = |((key, value), (new_key, new_value)): (&(_, Node), &(_, Node))| {
+                let (key, new_key): (&crate::manifest::yaml::Key, &crate::manifest::yaml::Key) =
+                    (key, new_key);
+                let renamed = usize::from(key.text != new_key.text);
+                let key_touched =
+                    (key.span.start as usize) < edited.end && edited.start < key.span.end as usize;
+                let renamed = if renamed > 0 && !key_touched { TOO_MANY } else { renamed };
+                renamed + count_differences(value, new_value, edited)
+            };
+            one.iter().zip(other).map(entry).sum()
+        }
+        _ => TOO_MANY,
+    }
+}
+
+fn bare(value: &Yaml) -> bool {
+    !matches!(value, Yaml::List(_) | Yaml::Map(_))
+}
+
+/// Whether two values are the same, wherever they stand.
+fn same(one: &Node, other: &Node) -> bool {
+    one.to_json() == other.to_json()
+}
+
+fn is_permutation(one: &[Node], other: &[Node]) -> bool {
+    let sorted = |nodes: &[Node]| {
+        let mut texts: Vec<String> = nodes.iter().map(|node| node.to_json().to_string()).collect();
+        texts.sort();
+        texts
+    };
+    sorted(one) == sorted(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{Fix, Location, Severity};
+
+    fn finding(text: &str, from: &str, to: &str) -> Finding {
+        let start = text.find(from).unwrap();
+        Finding {
+            rule: "contrast",
+            severity: Severity::Error,
+            message: String::new(),
+            location: Location {
+                file: "f.yaml".into(),
+                line: u32::try_from(text[..start].lines().count().max(1)).unwrap(),
+                column: 1,
+                bytes: u32::try_from(start).unwrap()..u32::try_from(start + from.len()).unwrap(),
+            },
+            pointer: String::new(),
+            tenant: None,
+            related: Vec::new(),
+            help: None,
+            fix: Some(Fix { title: format!("write {to}"), replacement: to.to_owned() }),
+        }
+    }
+
+    fn fixed(text: &str, fixes: &[(&str, &str)]) -> Option<String> {
+        let findings: Vec<Finding> = fixes.iter().map(|(from, to)| finding(text, from, to)).collect();
+        let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(text))]);
+        fix(&findings, &texts).into_iter().next().map(|fixed| fixed.after)
+    }
+
+    const TEXT: &str = "# head\nspec:\n  colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}  # brand\n  messages:\n    - \" Hi \"   # greeting\n    - Ho\n  enableFileUplaod: true\n";
+
+    #[test]
+    fn comments_and_layout_stay() {
+        let after = fixed(
+            TEXT,
+            &[
+                ("\"#F2A900\"", "\"#8A5A00\""),
+                ("\" Hi \"", "\"Hi\""),
+                ("enableFileUplaod", "enableFileUpload"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            after,
+            TEXT.replace("F2A900", "8A5A00").replace("\" Hi \"", "\"Hi\"").replace("Uplaod", "Upload")
+        );
+    }
+
+    #[test]
+    fn a_fix_that_means_more_than_itself_is_left_out() {
+        for (from, to) in [
+            ("\"#F2A900\"", "\"#8A5A00\", extra: 1"),
+            ("\"#F2A900\"", "*a"),
+            ("\"#F2A900\"", "\""),
+            ("\" Hi \"", "Hi\n    - more"),
+            ("Ho", "Ho # x"),
+            ("enableFileUplaod", "background: 1\n  x"),
+            ("# brand\n  messages", "# brand\n  messages"),
+            ("Ho\n  enableFileUplaod: true", "He\n  enableFileUpload: false"),
+        ] {
+            assert_eq!(fixed(TEXT, &[(from, to)]), None, "{from} to {to}");
+        }
+        // Two people want different things of one place.
+        assert_eq!(fixed(TEXT, &[("\"#F2A900\"", "\"#8A5A00\""), ("\"#F2A900\"", "\"#000000\"")]), None);
+        assert_eq!(
+            fixed(TEXT, &[("\"#F2A900\"", "\"#8A5A00\""), ("\"#F2A900\"", "\"#8A5A00\"")]).unwrap(),
+            TEXT.replace("F2A900", "8A5A00")
+        );
+    }
+
+    #[test]
+    fn items_in_another_order_are_one_change() {
+        let text = "days:\n  - {d: b}\n  - {d: a}\nx: 1\n";
+        assert_eq!(
+            fixed(text, &[("- {d: b}\n  - {d: a}", "- {d: a}\n  - {d: b}")]).unwrap(),
+            "days:\n  - {d: a}\n  - {d: b}\nx: 1\n"
+        );
+        assert_eq!(fixed(text, &[("- {d: b}\n  - {d: a}", "- {d: c}\n  - {d: e}")]), None);
+    }
+
+    proptest! {
+        /// Parsed before and after, only what was fixed differs; whatever the replacement is.
+        #[test]
+        fn no_fix_changes_anything_else(at in 0..4_usize, to in "[ -~\\n\u{e9}]{0,24}|\"[a-z]{0,8}\"|[a-z#]{1,8}") {
+            let from = ["\"#F2A900\"", "\" Hi \"", "Ho", "true"][at];
+            let Some(after) = fixed(TEXT, &[(from, &to)]) else { return Ok(()) };
+            let read = |text: &str| compose(text, 0).documents.remove(0).to_json();
+            let (mut old, new) = (read(TEXT), read(&after));
+            let pointer = ["/spec/colors/primary", "/spec/messages/0", "/spec/messages/1", "/spec/enableFileUplaod"][at];
+            *old.pointer_mut(pointer).unwrap() = new.pointer(pointer).unwrap().clone();
+            prop_assert_eq!(old, new);
+            let comments = |text: &str| text.matches("# ").count();
+            prop_assert!(comments(&after) >= comments(TEXT));
+        }
+    }
+}

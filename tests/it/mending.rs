@@ -1,0 +1,169 @@
+//! What an author meets: a finding, its fix, the plan, the page; and findings for the programs around them.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Ran, Stage, commit_all, delay, ran, tenant};
+
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn read(folder: &Path, path: &str) -> String {
+    std::fs::read_to_string(folder.join(path)).unwrap()
+}
+
+fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    ran(command.env_clear().current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap())
+}
+
+/// A new repository, an edit with a bad colour, the finding, the fix, the plan, the page: with the real binary.
+#[test]
+fn a_new_user_gets_from_init_to_a_page() {
+    let stage = Stage::new();
+    let folder = stage.repository();
+    stage.genesync(&["init", "--tenant", "acme"]).expect(0);
+    let web = read(&folder, "tenants/acme/web.yaml");
+    let base = read(&folder, "bases/house-style.yaml");
+    write(
+        &folder,
+        "tenants/acme/tenant.yaml",
+        &read(&folder, "tenants/acme/tenant.yaml").replace("credentials: acme", "credentials: main"),
+    );
+    stage.genesync(&["validate"]).expect(0);
+    commit_all(&folder);
+
+    write(&folder, "bases/house-style.yaml", &base.replace("#0B5CAD", "#F2A900"));
+    let found = stage.genesync(&["validate"]).expect(1);
+    for part in ["error[contrast]", "#F2A900", "use #", "bases/house-style.yaml:10:"] {
+        assert!(found.stdout.contains(part), "{part}: {}", found.stdout);
+    }
+    let fixed = stage.genesync(&["validate", "--fix"]).expect(0);
+    assert!(fixed.stderr.contains("fixed  bases/house-style.yaml:10: use #"), "{}", fixed.stderr);
+    let mended = read(&folder, "bases/house-style.yaml");
+    let hex = mended.split("primary: \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(mended, base.replace("#0B5CAD", &hex), "nothing else is touched");
+    assert_eq!(read(&folder, "tenants/acme/web.yaml"), web);
+    commit_all(&folder);
+
+    stage.genesync(&["plan", "--since", "HEAD~1", "--out", "../plan.html", "--out", "../plan.md"]).expect(0);
+    let page = std::fs::read_to_string(stage.path("plan.html")).unwrap();
+    assert!(page.contains("Visitors get web messaging for the first time") && page.contains(&hex), "{page}");
+    let comment = std::fs::read_to_string(stage.path("plan.md")).unwrap();
+    assert!(comment.contains("`bases/house-style.yaml` changed and reaches 1 tenant: `acme`"), "{comment}");
+    let picture = stage.genesync(&["picture", "acme", "--at", "2026-12-24T08:00"]).expect(0);
+    assert!(picture.stdout.starts_with("<svg ") && picture.stdout.contains("A likeness drawn by genesync"));
+}
+
+const MESSY: &str = "apiVersion: genesync/v1alpha1
+kind: WebMessaging
+metadata: {name: web}
+spec:
+  widget:
+    theme:
+      # Brand colours; ask design.
+      colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}   # two of them
+      typography: {fontSize: 16px, fontFamily: \"Inter\"}
+    accessibility: {contrastRatio: 5.0}
+  greetings:
+    enabled: true
+    messages:
+      - \" Hello! \"   # with care
+      - >
+        Folded, and it ends in a line break
+  availability:
+    schedule: custom
+    timeZone: Europe/Berlinn
+    rules:
+      # Monday
+      - {dayOfWeek: MONDAY, startTime: \"09:00\", endTime: \"17:00\"}
+      - {dayOfWeek: WEDNESDAY, startTime: \"09:00\", endTime: \"17:00\"}
+      # Short day.
+      - dayOfWeek: TUESDAY
+        startTime: \"09:00\"
+        endTime: \"12:00\"   # lunch
+  features:
+    flags: {enableFileUplaod: true}
+";
+
+#[test]
+fn what_can_be_mended_is_mended_and_everything_else_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], &delay(1));
+    write(folder.path(), &files[0].0, &files[0].1);
+    write(folder.path(), "tenants/acme/web.yaml", MESSY);
+    let ran = genesync(folder.path(), &["validate", "--fix", "--verbose"]);
+    let expected = MESSY
+        .replace("\"Inter\"", "\"Inter, sans-serif\"")
+        .replace("\" Hello! \"", "\"Hello!\"")
+        .replace("Europe/Berlinn", "Europe/Berlin")
+        .replace("enableFileUplaod", "enableFileUpload")
+        .replace(
+            "      - {dayOfWeek: WEDNESDAY, startTime: \"09:00\", endTime: \"17:00\"}\n      # Short day.\n      - dayOfWeek: TUESDAY\n        startTime: \"09:00\"\n        endTime: \"12:00\"   # lunch\n",
+            "      # Short day.\n      - dayOfWeek: TUESDAY\n        startTime: \"09:00\"\n        endTime: \"12:00\"   # lunch\n      - {dayOfWeek: WEDNESDAY, startTime: \"09:00\", endTime: \"17:00\"}\n",
+        );
+    let after = read(folder.path(), "tenants/acme/web.yaml");
+    let colour = after.split("primary: \"").nth(1).unwrap().split('"').next().unwrap();
+    let ratio = after.split("contrastRatio: ").nth(1).unwrap().split('}').next().unwrap();
+    let expected =
+        expected.replace("#F2A900", colour).replace("contrastRatio: 5.0", &format!("contrastRatio: {ratio}"));
+    // A folded scalar is no quoted one: whichever way it was mended, it is on one line of text.
+    let folded = "      - >\n        Folded, and it ends in a line break\n";
+    let lines = |text: &str| {
+        text.replace(folded, "").replace("      - \"Folded, and it ends in a line break\"\n", "")
+    };
+    assert_eq!(lines(&after), lines(&expected), "{}", ran.stderr);
+    let again = genesync(folder.path(), &["validate", "--fix"]);
+    assert!(!again.stderr.contains("fixed"), "{}", again.stderr);
+    assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), after);
+}
+
+#[test]
+fn findings_come_in_the_forms_of_the_programs_around() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in
+        tenant("acme", &[1], "  widget: {theme: {colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}}}\n")
+    {
+        write(folder.path(), &path, &text);
+    }
+    let of = |format: &str| genesync(folder.path(), &["validate", "--format", format]).expect(1).stdout;
+    let sarif: Value = serde_json::from_str(&of("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "contrast");
+    assert!(
+        of("github").starts_with(
+            "::error file=tenants/acme/web.yaml,line=5,col=38,title=genesync contrast::#F2A900 on #FFFFFF"
+        ),
+        "{}",
+        of("github")
+    );
+    let gitlab: Value = serde_json::from_str(&of("gitlab")).unwrap();
+    assert_eq!(gitlab[0]["location"]["path"], "tenants/acme/web.yaml");
+    assert!(of("junit").contains("failures=\"1\""));
+    genesync(folder.path(), &["validate", "--fix", "--rev", "HEAD"]).expect(2);
+    genesync(folder.path(), &["validate", "--fix", "https://forge.example/fleet.git"]).expect(2);
+}
+
+#[test]
+fn a_save_is_checked_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], &delay(1));
+    files.iter().for_each(|(path, text)| write(folder.path(), path, text));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    command.env_clear().current_dir(folder.path()).args(["validate", "--watch"]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut next = |part: &str| lines.find(|line| line.contains(part)).unwrap();
+    assert!(next("checked in").starts_with("1 tenant, 2 files: 0 errors, 0 warnings"));
+    write(folder.path(), &files[1].0, &files[1].1.replace("delayMs", "delayMz"));
+    next("there is no field `delayMz` here");
+    assert!(next("checked in").starts_with("1 tenant, 2 files: 1 error"));
+    write(folder.path(), &files[1].0, &files[1].1);
+    assert!(next("checked in").starts_with("1 tenant, 2 files: 0 errors"));
+    child.kill().and_then(|()| child.wait()).unwrap();
+}
