@@ -5,11 +5,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::{Exit, Failure};
-use crate::controller::fleet::Loaded;
 
 /// The time zone that a tenant's hours are meant in: what the operator says, or else what the manifest says.
-pub fn zone(asked: Option<&str>, loaded: &Loaded) -> Result<Option<TimeZone>, Failure> {
-    let Some(name) = asked.or(loaded.time_zone.as_deref()) else { return Ok(None) };
+pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>, Failure> {
+    let Some(name) = asked.or(named) else { return Ok(None) };
     let unknown = |_| {
         Failure::new(Exit::Usage, format!("there is no time zone `{name}`"))
             .hint("use an IANA name such as Europe/Berlin")

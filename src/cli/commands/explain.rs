@@ -1,12 +1,16 @@
 //! `genesync explain`
 
+mod moment;
+pub mod page;
+
 use std::fmt::Write as _;
 
 use clap::Args;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::session::{self, Reads};
-use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
+use crate::cli::{Exit, Failure, Format, Output, SourceArgs, moment as typed};
 use crate::config::Flags;
 use crate::controller::fleet;
 use crate::manifest::Managed;
@@ -19,17 +23,60 @@ use crate::validate::rules::secrets;
 /// What `explain` takes.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Field of a spec, such as `widget.theme.colors.primary` or `messenger.styles.primaryColor`
-    field: String,
+    /// Id of a rule or a guard; field of a spec, such as `widget.theme.colors.primary`; with `--at`, a tenant
+    #[arg(value_name = "ID|FIELD|TENANT")]
+    what: String,
     #[command(flatten)]
     source: SourceArgs,
+    /// Say what the tenant's visitors get at this moment, such as 2026-12-24T18:30 in its own time zone
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Time zone of the opening hours, where the manifest names none
+    #[arg(long, value_name = "ZONE", requires = "at")]
+    tz: Option<String>,
     /// How the answer is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
 }
 
-/// Prints where a value comes from.
+/// Prints the page of a rule or a guard, where a value comes from, or what visitors get at a moment.
 pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    if let Some(at) = &args.at {
+        return at_moment(args, at, flags, output);
+    }
+    // A field of the same name is meant where a tenant is.
+    if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty()) {
+        match args.format {
+            Format::Json => output.data(&document(&json!({"id": args.what, "page": page, "exitCode": 0}))),
+            Format::Text => output.data(&format!("{page}\n")),
+        }
+        return Ok(Exit::Done);
+    }
+    of_field(args, flags, output)
+}
+
+/// What a tenant's visitors get at a moment.
+fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let settings = session::settings(flags)?;
+    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let names = [TenantName::new(args.what.as_str())];
+    let manifests = fleet::manifests(&place.source, &place.revision, &names)?;
+    let Some(manifest) = manifests.first() else {
+        return Err(Failure::new(Exit::Usage, format!("there is no tenant `{}`", args.what)));
+    };
+    let named = manifest.web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
+    let zone = typed::zone(args.tz.as_deref(), named)?;
+    let moment = typed::read(at, zone.as_ref())?;
+    let told = moment::told(manifest, moment, &zone.unwrap_or(TimeZone::UTC));
+    match args.format {
+        Format::Json => output.data(&document(&json!({"moment": told.document, "exitCode": 0}))),
+        Format::Text => output.data(&told.text),
+    }
+    Ok(Exit::Done)
+}
+
+/// Where a value comes from.
+fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     let place = session::place(&args.source, Reads::Files, &settings)?;
     let names: Vec<TenantName> =
@@ -39,7 +86,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     if let Some(name) = missing {
         return Err(Failure::new(Exit::Usage, format!("there is no tenant `{name}`")));
     }
-    let told = args.field.rsplit('.').next().is_some_and(is_telling);
+    let told = args.what.rsplit('.').next().is_some_and(is_telling);
     // What `validate` calls a secret is not printed here either.
     let shown = |node: &Node| match told || !secrets::places(node, "").is_empty() {
         true => Value::from("****"),
@@ -53,7 +100,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
         };
         let managed: Vec<Managed<'_>> = manifest.managed().collect();
         // A field of one kind is not told of for objects of another; where none names it, the tenant does not.
-        let naming = managed.iter().filter(|managed| managed.spec.path(&args.field).is_some());
+        let naming = managed.iter().filter(|managed| managed.spec.path(&args.what).is_some());
         let mut naming: Vec<Option<&Managed<'_>>> = naming.map(Some).collect();
         if naming.is_empty() {
             naming.push(None);
@@ -62,9 +109,9 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
             let named: Vec<&Node> = managed
                 .iter()
                 .flat_map(|managed| managed.layers().rev())
-                .filter_map(|layer| layer.path(&args.field))
+                .filter_map(|layer| layer.path(&args.what))
                 .collect();
-            let merged = managed.and_then(|managed| managed.spec.path(&args.field)).map(shown);
+            let merged = managed.and_then(|managed| managed.spec.path(&args.what)).map(shown);
             let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
             let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
             // Writing to a String can't fail; the results are dropped throughout.
@@ -74,7 +121,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
                         out,
                         "{}{whose}  {} = {}\n  won   {}",
                         manifest.name,
-                        args.field,
+                        args.what,
                         value(Some(merged)),
                         place(won)
                     );
@@ -86,13 +133,13 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
                 _ => writeln!(
                     out,
                     "{}  {} is not named: it is not managed, and what is live stays",
-                    manifest.name, args.field
+                    manifest.name, args.what
                 ),
             };
             documents.push(json!({
                 "tenant": manifest.name.as_str(),
                 "object": object,
-                "field": args.field,
+                "field": args.what,
                 "managed": merged.is_some(),
                 "value": merged.unwrap_or(Value::Null),
                 "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),

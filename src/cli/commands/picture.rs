@@ -70,7 +70,7 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let mut is_open = None;
     for resource in &objects {
         if let Some(at) = &args.at {
-            let zone = moment::zone(args.tz.as_deref(), loaded)?;
+            let zone = moment::zone(args.tz.as_deref(), loaded.time_zone.as_deref())?;
             let moment = moment::read(at, zone.as_ref())?;
             let hours = Hours::of(&resource.desired.body, zone.unwrap_or(TimeZone::UTC));
             is_open = Some(hours.at(moment).is_open);

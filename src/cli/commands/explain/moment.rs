@@ -1,0 +1,120 @@
+//! `genesync explain TENANT --at TIME`: what a visitor gets at a moment, and which line of which file says so.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::manifest::TenantManifest;
+use crate::manifest::yaml::Node;
+use crate::model::hours::Hours;
+use crate::model::ObjectKind;
+use crate::render::picture::look::looks;
+use crate::render::value::{escape, value};
+
+/// How far ahead the next change is looked for, in days.
+const AHEAD_DAYS: i64 = 60;
+/// For how many days changes of the clock are told.
+const CLOCK_DAYS: i64 = 30;
+
+/// What a visitor gets, for people and for programs.
+pub struct Told {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub document: Value,
+}
+
+/// What a tenant's visitor gets at a moment.
+pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> Told {
+    let local = moment.to_zoned(zone.clone());
+    let name = zone.iana_name().unwrap_or("UTC");
+    // Writing to a String can't fail; the results are dropped throughout.
+    let mut text = String::new();
+    let _ = writeln!(text, "{}  {} {name}", manifest.name, local.strftime("%A %Y-%m-%d %H:%M"));
+    let place = |node: &Node| {
+        let location = manifest.files.locate(node.span);
+        format!("{}:{}:{}", escape(&location.file), location.line, location.column)
+    };
+    let mut objects = Vec::new();
+    if let Some(web) = &manifest.web
+        && let Some(desired) = &web.desired
+    {
+        let hours = Hours::of(&desired.body, zone.clone());
+        let standing = hours.at(moment);
+        let rules = web.spec.path("availability.rules").map(Node::items).unwrap_or_default();
+        let next = hours.next_change(moment, SignedDuration::from_hours(24 * AHEAD_DAYS));
+        let until = next.map(|next| next.to_zoned(zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string());
+        let next_rules = next.map(|next| hours.at(next).rules).unwrap_or_default();
+        let at = |index: usize| rules.get(index).map(place);
+        let is_off = looks(ObjectKind::WebMessaging, &desired.body).first().and_then(|look| look.off);
+        let verdict = match (standing.is_open, hours.is_custom(), &until) {
+            (true, false, _) => "offered: at all hours".to_owned(),
+            (true, true, Some(until)) => format!("offered, until {until}"),
+            (true, true, None) => "offered, without an end in sight".to_owned(),
+            (false, _, Some(until)) => format!("not offered, until {until}"),
+            (false, _, None) => format!("not offered: {}", is_off.unwrap_or("no hours in sight")),
+        };
+        let _ = writeln!(text, "  {verdict}");
+        for (index, rule) in standing.rules.iter().enumerate() {
+            let word = if index == 0 { "won   " } else { "also  " };
+            let _ = writeln!(text, "    {word}{}", at(*rule).unwrap_or_default());
+        }
+        if !standing.is_open && let Some(rule) = next_rules.first().and_then(|rule| at(*rule)) {
+            let _ = writeln!(text, "    next  {rule}");
+        }
+        let greetings = greetings(&web.spec);
+        if greetings.is_empty() || !standing.is_open {
+            let why = if standing.is_open { "no greeting is named" } else { "nobody is greeted" };
+            let _ = writeln!(text, "  {why}");
+        }
+        for node in greetings.iter().filter(|_| standing.is_open) {
+            let _ = writeln!(text, "  greeted with {}\n    won   {}", value(Some(&node.to_json())), place(node));
+        }
+        let to = moment.checked_add(SignedDuration::from_hours(24 * CLOCK_DAYS)).unwrap_or(moment);
+        let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
+        for told in &clock {
+            let _ = writeln!(text, "  note: {told}");
+        }
+        let messages: Vec<Value> = greetings
+            .iter()
+            .map(|node| json!({"message": node.to_json(), "location": manifest.files.locate(node.span)}))
+            .collect();
+        let won: Vec<Value> = standing
+            .rules
+            .iter()
+            .filter_map(|index| rules.get(*index))
+            .map(|node| json!({"rule": node.to_json(), "location": manifest.files.locate(node.span)}))
+            .collect();
+        objects.push(json!({
+            "object": null,
+            "offered": standing.is_open,
+            "rules": won,
+            "nextChange": next.map(|next| next.to_string()),
+            "greeting": if standing.is_open { messages } else { Vec::new() },
+            "clockChanges": clock,
+        }));
+    }
+    for resource in manifest.resources.iter().filter(|known| known.object.kind == ObjectKind::MessengerConfiguration) {
+        let Some(desired) = &resource.desired else { continue };
+        let off = looks(resource.object.kind, &desired.body).first().and_then(|look| look.off);
+        let verdict = off.map_or_else(|| "offered: a messenger has no hours".to_owned(), |off| format!("not offered: {off}"));
+        let _ = writeln!(text, "  {}: {verdict}", escape(&resource.object.to_string()));
+        objects.push(json!({"object": resource.object, "offered": off.is_none(), "reason": off}));
+    }
+    if objects.is_empty() {
+        let _ = writeln!(text, "  nothing that visitors see is named");
+    }
+    let document = json!({
+        "tenant": manifest.name.as_str(), "at": moment.to_string(), "timeZone": name, "objects": objects,
+    });
+    Told { text, document }
+}
+
+/// The messages that visitors are greeted with; none where the greeting is switched off.
+fn greetings(spec: &Node) -> Vec<&Node> {
+    let is_off = spec.path("greetings.enabled").and_then(Node::bool) == Some(false);
+    let messages = spec.path("greetings.messages").map(Node::items).unwrap_or_default();
+    messages.iter().filter(|_| !is_off).collect()
+}
