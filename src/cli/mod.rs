@@ -21,11 +21,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, Settings, env};
 use crate::telemetry::{self, Options, Telemetry};
+use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
 use commands::validate::ValidateFormat;
 use commands::{
-    apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan, pr_comment, run,
-    schema, status, validate,
+    accessibility, apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan,
+    pr_comment, rules, run, schema, status, validate,
 };
 pub use failure::{Exit, Failure};
 pub use output::Output;
@@ -165,6 +166,10 @@ enum Command {
     PrComment(pr_comment::PrCommentArgs),
     /// Draw a likeness of a tenant's widget
     Picture(picture::PictureArgs),
+    /// List rules, and who would newly fail before one is tightened
+    Rules(rules::RulesArgs),
+    /// Report how accessible every tenant's widget is
+    Accessibility(accessibility::AccessibilityArgs),
     /// Print the JSON Schema of a kind of document
     Schema(schema::SchemaArgs),
     /// Run the Genesys emulator
@@ -188,6 +193,8 @@ impl Command {
             Command::Run(args) => args.format == Format::Json,
             Command::Status(args) => args.format == Format::Json,
             Command::History(args) => args.format == Format::Json,
+            Command::Rules(args) => args.format() == Format::Json,
+            Command::Accessibility(args) => args.format == ReportFormat::Json,
             Command::Sync(_)
             | Command::Pause(_)
             | Command::Resume(_)
@@ -285,6 +292,8 @@ fn dispatch(
         Command::Doctor(args) => block_on(doctor::run(&args, flags, output)),
         Command::Import(args) => block_on(import::run(&args, flags, output)),
         Command::Explain(args) => explain::run(&args, flags, output),
+        Command::Rules(args) => rules::run(&args, flags, output),
+        Command::Accessibility(args) => accessibility::run(&args, flags, output),
         Command::PrComment(args) => block_on(pr_comment::run(&args, output)),
         Command::Picture(args) => picture::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::civil::Date;
 
 use crate::manifest::files::{Files, SourceFile};
+use crate::manifest::kinds::project::Rules;
 use crate::manifest::yaml::FILE_BYTES_MAX;
 use crate::manifest::{self, Bases, Input, ProjectManifest, TENANT_BYTES_MAX, TenantManifest};
 use crate::model::plan::Limits;
@@ -112,13 +113,39 @@ pub fn load_listed(
     on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
 ) -> Result<Fleet, SourceError> {
     let shared = Shared::read(source, &snapshot)?;
+    load_shared(source, snapshot, &shared, today, on_tenant)
+}
+
+/// Everything as it would be judged with other settings of the rules.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_weighed(
+    source: &Source,
+    revision: &str,
+    today: Date,
+    weigh: &dyn Fn(&mut Rules),
+) -> Result<Fleet, SourceError> {
+    let snapshot = source.snapshot_of(revision, None)?;
+    let mut shared = Shared::read(source, &snapshot)?;
+    weigh(&mut shared.project.spec.rules);
+    load_shared(source, snapshot, &shared, today, &|_, _| {})
+}
+
+fn load_shared(
+    source: &Source,
+    snapshot: Snapshot,
+    shared: &Shared,
+    today: Date,
+    on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
+) -> Result<Fleet, SourceError> {
     let names: Vec<&TenantName> = snapshot.tenants.keys().collect();
     let parts = in_parallel(source, &names, |reader, name| {
-        let mut part = read_one(reader, &snapshot, name, &shared, today)?;
+        let mut part = read_one(reader, &snapshot, name, shared, today)?;
         on_tenant(names.len(), &mut part.loaded);
         Ok(part)
     })?;
-    Ok(assemble(snapshot, &shared, parts, today))
+    Ok(assemble(snapshot, shared, parts, today))
 }
 
 /// The tenants whose rendered configuration, or whose own settings, differ between two revisions. A tenant

@@ -3,6 +3,7 @@
 //! In: findings, runs, texts of files. Out: strings. Never: reads anything, decides anything, or shows a
 //! secret or a control character as it stands. Start reading at `finding.rs` and `plan.rs`.
 
+pub mod accessibility;
 pub mod document;
 pub mod finding;
 #[cfg(test)]

@@ -114,7 +114,16 @@ fn a_pull_requests_outputs_are_what_is_checked_in() {
         let picture = ["picture", tenant, "--out", &file];
         review.genesync(&[&picture[..], more].concat()).expect(0);
     }
-    for name in ["plan.md", "plan.html", "northwind.svg", "al-bahr.svg"] {
+    for format in ["md", "html"] {
+        let file = format!("../accessibility.{format}");
+        let format = if format == "md" { "markdown" } else { "html" };
+        review
+            .genesync(&["accessibility", "--on", "2026-11-20", "--format", format, "--out", &file])
+            .expect(1);
+    }
+    let names =
+        ["plan.md", "plan.html", "northwind.svg", "al-bahr.svg", "accessibility.md", "accessibility.html"];
+    for name in names {
         let made = review.written(name);
         let path = example("outputs").join(name);
         if std::env::var_os("GENESYNC_EXAMPLES").is_some() {

@@ -19,6 +19,7 @@ mod deploy;
 mod docs;
 mod drift;
 mod examples;
+mod explaining;
 mod forge;
 mod house;
 mod import;

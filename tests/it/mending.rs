@@ -167,3 +167,59 @@ fn a_save_is_checked_at_once() {
     assert!(next("checked in").starts_with("1 tenant, 2 files: 0 errors"));
     child.kill().and_then(|()| child.wait()).unwrap();
 }
+
+/// The lines of a step's `run: |` in a workflow file.
+fn script(workflow: &str, step: &str) -> String {
+    let after = workflow.split(&format!("- name: {step}")).nth(1).unwrap();
+    let block = after.split("run: |\n").nth(1).unwrap();
+    let lines = block.lines().take_while(|line| line.starts_with("          ") || line.is_empty());
+    lines.map(|line| format!("{}\n", line.trim_start_matches("          "))).collect()
+}
+
+/// The workflow's own commands, by a real shell with a real git: the pull request is data, and is planned from where it
+/// branched off.
+#[test]
+fn the_workflow_that_init_writes_plans_a_pull_request() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    let folder = stage.repository();
+    let repository = git2::Repository::open(&folder).unwrap();
+    let base = repository.head().unwrap().target().unwrap();
+    let name = repository.head().unwrap().shorthand().unwrap().to_owned();
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let head = repository.head().unwrap().target().unwrap();
+    repository.reference("refs/pull/7/head", head, true, "a pull request").unwrap();
+    repository.reset(repository.find_commit(base).unwrap().as_object(), git2::ResetType::Hard, None).unwrap();
+    // Meanwhile the other tenant moved on the default branch: that is not the pull request's.
+    stage.commit(&tenant("zeta", &[2], &delay(9)));
+
+    let started = tempfile::tempdir().unwrap();
+    genesync(started.path(), &["init", "--ci", "github"]).expect(0);
+    assert!(!started.path().join(".gitlab").exists());
+    let workflow = read(started.path(), ".github/workflows/genesync-plan.yml");
+    let work = stage.path("runner");
+    std::fs::create_dir(&work).unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_genesync")).parent().unwrap().to_owned();
+    let run = |step: &str| {
+        let mut shell = stage.dress(Command::new("bash"));
+        shell.current_dir(&work).args(["-eo", "pipefail", "-c", &script(&workflow, step)]);
+        shell
+            .env("PATH", format!("{}:{}", bin.display(), env!("PATH")))
+            .env("TOKEN", "none")
+            .env("BASE", &name);
+        shell.env("SERVER", format!("file://{}", stage.path("").display())).env("REPOSITORY", "fleet");
+        shell
+            .env("NUMBER", "7")
+            .env("RUN_URL", "https://ci.example/1")
+            .env("GITHUB_OUTPUT", work.join("output"));
+        ran(shell.output().unwrap()).expect(0)
+    };
+    run("Fetch the pull request's commits");
+    assert_eq!(read(&work, "base.txt").trim(), base.to_string());
+    run("Plan");
+    assert_eq!(read(&work, "output"), "code=0\n");
+    let comment = read(&work, "plan.md");
+    assert!(comment.contains("#### `acme`") && !comment.contains("zeta"), "{comment}");
+    assert!(comment.contains("[The whole plan](https://ci.example/1)"), "{comment}");
+    // Nothing of it was checked out.
+    assert!(!work.join("tenants").exists() && !work.join("fleet.git/tenants").exists());
+}

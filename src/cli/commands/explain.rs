@@ -13,12 +13,15 @@ use crate::cli::session::{self, Reads};
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs, moment as typed};
 use crate::config::Flags;
 use crate::controller::fleet;
-use crate::manifest::Managed;
 use crate::manifest::yaml::Node;
-use crate::model::TenantName;
+use crate::manifest::{Managed, schema};
 use crate::model::secret::is_telling;
+use crate::model::{Dialect, TenantName};
 use crate::render::value::{document, value};
 use crate::validate::rules::secrets;
+
+/// Fields of manifests that are never sent.
+const OWN_FIELDS: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -145,6 +148,25 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
                 "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
             }));
         }
+    }
+    // A word that is no field of any kind was meant for something else.
+    let is_known =
+        [Dialect::Webchat, Dialect::Cloud].iter().any(|dialect| schema::has_field(*dialect, &args.what))
+            || documents.iter().any(|document| document.get("managed") == Some(&Value::Bool(true)))
+            || OWN_FIELDS.contains(&args.what.as_str());
+    if !is_known {
+        let fields = [Dialect::Webchat, Dialect::Cloud].iter().flat_map(|dialect| schema::fields(*dialect));
+        let known = page::ids().chain(fields.map(String::as_str));
+        let hint = match schema::nearest(&args.what, known) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => {
+                "`genesync rules list` lists rules, `genesync schema KIND` fields; for a tenant add --at TIME"
+                    .into()
+            }
+        };
+        return Err(
+            Failure::new(Exit::Usage, format!("there is no rule, guard or field `{}`", args.what)).hint(hint)
+        );
     }
     match args.format {
         Format::Json => output.data(&document(&json!({"explanations": documents, "exitCode": 0}))),

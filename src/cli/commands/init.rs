@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::schema;
 use crate::cli::{Exit, Failure, Output};
@@ -18,11 +18,39 @@ pub struct InitArgs {
     /// Name of the first tenant
     #[arg(long, value_name = "NAME", default_value = "acme")]
     tenant: String,
+    /// Whose workflow files are written
+    #[arg(long, value_enum, default_value_t = Ci::Both)]
+    ci: Ci,
+}
+
+/// Where pull requests are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Ci {
+    /// GitHub Actions
+    Github,
+    /// GitLab CI
+    Gitlab,
+    /// Both
+    Both,
+    /// Neither
+    None,
 }
 
 const PROJECT: &str = include_str!("../../../examples/starter/genesync.yaml");
 const BASE: &str = include_str!("../../../examples/starter/bases/house-style.yaml");
 const TENANT: &str = include_str!("../../../examples/starter/tenants/acme/tenant.yaml");
+const GITHUB: [(&str, &str); 2] = [
+    (
+        ".github/workflows/genesync-check.yml",
+        include_str!("../../../examples/starter/.github/workflows/genesync-check.yml"),
+    ),
+    (
+        ".github/workflows/genesync-plan.yml",
+        include_str!("../../../examples/starter/.github/workflows/genesync-plan.yml"),
+    ),
+];
+const GITLAB: [(&str, &str); 1] =
+    [(".gitlab/genesync.yml", include_str!("../../../examples/starter/.gitlab/genesync.yml"))];
 const WEB: &str = include_str!("../../../examples/starter/tenants/acme/web.yaml");
 
 /// Writes a small repository that validates as it is. Files that are there already stay as they are.
@@ -44,6 +72,16 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         (format!("tenants/{name}/tenant.yaml"), TENANT.replace("acme", name)),
         (format!("tenants/{name}/web.yaml"), WEB.to_owned()),
     ];
+    let workflows = match args.ci {
+        Ci::Github => &[&GITHUB[..]][..],
+        Ci::Gitlab => &[&GITLAB[..]],
+        Ci::Both => &[&GITHUB[..], &GITLAB[..]],
+        Ci::None => &[],
+    };
+    let named = |text: &str| text.replace("_ACME_", &format!("_{}_", name.to_uppercase().replace('-', "_")));
+    files.extend(
+        workflows.iter().flat_map(|files| files.iter()).map(|(path, text)| ((*path).to_owned(), named(text))),
+    );
     files.extend(
         schema::all().into_iter().map(|(name, schema)| (format!("schemas/{name}"), schema::text(&schema))),
     );
@@ -55,6 +93,9 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         }
         write(&full, &text)?;
         output.talk(&format!("wrote  {path}"));
+    }
+    if args.ci != Ci::None {
+        output.talk("the workflow files say what they need; docs/pull-requests.md of genesync says why");
     }
     output.talk(&format!(
         "next: put the organization's id into tenants/{name}/tenant.yaml, then run `genesync validate`"

@@ -1,5 +1,6 @@
 //! One file a command: its arguments and what it does.
 
+pub mod accessibility;
 pub mod apply;
 pub mod completions;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod pause;
 pub mod picture;
 pub mod plan;
 pub mod pr_comment;
+pub mod rules;
 pub mod run;
 pub mod schema;
 pub mod status;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::manifest::TenantManifest;
 use crate::manifest::yaml::Node;
-use crate::model::hours::Hours;
 use crate::model::ObjectKind;
+use crate::model::hours::Hours;
 use crate::render::picture::look::looks;
 use crate::render::value::{escape, value};
 
@@ -61,7 +61,9 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
             let word = if index == 0 { "won   " } else { "also  " };
             let _ = writeln!(text, "    {word}{}", at(*rule).unwrap_or_default());
         }
-        if !standing.is_open && let Some(rule) = next_rules.first().and_then(|rule| at(*rule)) {
+        if !standing.is_open
+            && let Some(rule) = next_rules.first().and_then(|rule| at(*rule))
+        {
             let _ = writeln!(text, "    next  {rule}");
         }
         let greetings = greetings(&web.spec);
@@ -70,7 +72,8 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
             let _ = writeln!(text, "  {why}");
         }
         for node in greetings.iter().filter(|_| standing.is_open) {
-            let _ = writeln!(text, "  greeted with {}\n    won   {}", value(Some(&node.to_json())), place(node));
+            let _ =
+                writeln!(text, "  greeted with {}\n    won   {}", value(Some(&node.to_json())), place(node));
         }
         let to = moment.checked_add(SignedDuration::from_hours(24 * CLOCK_DAYS)).unwrap_or(moment);
         let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
@@ -96,10 +99,15 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
             "clockChanges": clock,
         }));
     }
-    for resource in manifest.resources.iter().filter(|known| known.object.kind == ObjectKind::MessengerConfiguration) {
+    for resource in
+        manifest.resources.iter().filter(|known| known.object.kind == ObjectKind::MessengerConfiguration)
+    {
         let Some(desired) = &resource.desired else { continue };
         let off = looks(resource.object.kind, &desired.body).first().and_then(|look| look.off);
-        let verdict = off.map_or_else(|| "offered: a messenger has no hours".to_owned(), |off| format!("not offered: {off}"));
+        let verdict = off.map_or_else(
+            || "offered: a messenger has no hours".to_owned(),
+            |off| format!("not offered: {off}"),
+        );
         let _ = writeln!(text, "  {}: {verdict}", escape(&resource.object.to_string()));
         objects.push(json!({"object": resource.object, "offered": off.is_none(), "reason": off}));
     }

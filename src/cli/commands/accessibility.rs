@@ -1,0 +1,100 @@
+//! `genesync accessibility`
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::civil::Date;
+
+use crate::cli::session::{self, Reads};
+use crate::cli::{Exit, Failure, Output, SourceArgs};
+use crate::clock;
+use crate::config::Flags;
+use crate::controller::fleet::{self, Fleet};
+use crate::model::{Finding, ObjectKind};
+use crate::render::accessibility::{self, Report, Subject};
+use crate::render::picture::look::looks;
+use crate::render::value::document;
+
+/// How the report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a wiki or a pull request
+    Markdown,
+    /// One page for a browser
+    Html,
+    /// One document for programs
+    Json,
+}
+
+/// What `accessibility` takes.
+#[derive(Debug, Args)]
+pub struct AccessibilityArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// How the report is printed
+    #[arg(long, value_enum, default_value_t = ReportFormat::Markdown)]
+    pub format: ReportFormat,
+    /// Make the report as of this day: waivers end
+    #[arg(long, value_name = "DATE")]
+    on: Option<Date>,
+    /// Write the report to a file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Reports on every configuration that visitors see; exits with 1 where one fails.
+pub fn run(args: &AccessibilityArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let settings = session::settings(flags)?;
+    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let mut fleet = session::load(&place, &args.source, output)?;
+    if let Some(on) = args.on {
+        let names = fleet.tenants.iter().map(|loaded| loaded.name.clone()).collect();
+        fleet = fleet::load(&place.source, &place.revision, None, on)?;
+        session::narrow(&mut fleet, &names);
+    }
+    let on = args.on.unwrap_or_else(clock::today).to_string();
+    let report = accessibility::report(fleet.revision.as_str(), &on, subjects(&fleet));
+    let text = match args.format {
+        ReportFormat::Markdown => accessibility::markdown(&report),
+        ReportFormat::Html => accessibility::page(&report).map_err(Failure::bug)?,
+        ReportFormat::Json => document(&serde_json::to_value(&report).unwrap_or_default()),
+    };
+    match &args.out {
+        None => output.data(&text),
+        Some(path) => session::write(path, text.as_bytes())?,
+    }
+    output.talk(&accessibility::summary(&report));
+    Ok(exit(&report))
+}
+
+fn exit(report: &Report) -> Exit {
+    let fails = report.rows.iter().any(|row| matches!(row.verdict, "fails" | "not known"));
+    if fails { Exit::Findings } else { Exit::Done }
+}
+
+fn subjects(fleet: &Fleet) -> Vec<Subject<'_>> {
+    let is_seen = |kind| matches!(kind, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration);
+    let mut subjects = Vec::new();
+    for loaded in &fleet.tenants {
+        let findings: Vec<&Finding> =
+            fleet.findings.iter().filter(|finding| finding.tenant.as_ref() == Some(&loaded.name)).collect();
+        let seen = || loaded.resources.iter().filter(|resource| is_seen(resource.object.kind));
+        for resource in seen() {
+            subjects.push(Subject {
+                tenant: loaded.name.as_str(),
+                object: resource.object.name.to_string(),
+                look: looks(resource.object.kind, &resource.desired.body).into_iter().next(),
+                findings: findings.clone(),
+            });
+        }
+        if seen().next().is_none() && loaded.blocked {
+            subjects.push(Subject {
+                tenant: loaded.name.as_str(),
+                object: String::new(),
+                look: None,
+                findings,
+            });
+        }
+    }
+    subjects
+}

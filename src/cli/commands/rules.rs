@@ -1,0 +1,151 @@
+//! `genesync rules`
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use serde_json::json;
+
+use crate::cli::session::{self, Reads};
+use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
+use crate::clock;
+use crate::config::Flags;
+use crate::controller::fleet;
+use crate::manifest::kinds::project::Weight;
+use crate::model::{Finding, Severity};
+use crate::render::value::{counted, document, escape};
+use crate::validate::rules;
+
+/// What `rules` takes.
+#[derive(Debug, Args)]
+pub struct RulesArgs {
+    #[command(subcommand)]
+    command: RulesCommand,
+}
+
+impl RulesArgs {
+    /// How the result is printed.
+    pub fn format(&self) -> Format {
+        match &self.command {
+            RulesCommand::List => Format::Text,
+            RulesCommand::Diff(args) => args.format,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// List every rule, with what it asks for
+    List,
+    /// List who would newly fail before a rule is tightened, or on a day on which waivers have ended
+    Diff(DiffArgs),
+}
+
+/// What `rules diff` takes.
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Weigh a rule so: error, warning, info or ignore; repeatable
+    #[arg(long = "set", value_name = "RULE=WEIGHT", value_parser = setting)]
+    weights: Vec<(&'static str, Weight)>,
+    /// Look at it on this day, such as 2027-01-31
+    #[arg(long, value_name = "DATE")]
+    on: Option<Date>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+fn setting(text: &str) -> Result<(&'static str, Weight), String> {
+    let (rule, weight) = text.split_once('=').ok_or("write RULE=WEIGHT, such as contrast=error")?;
+    let known = rules::ALL.iter().find(|known| known.id == rule && known.tunable);
+    let known = known.ok_or_else(|| {
+        let tunable: Vec<&str> = rules::ALL.iter().filter(|rule| rule.tunable).map(|rule| rule.id).collect();
+        format!("there is no rule `{rule}` that can be tuned; rules: {}", tunable.join(", "))
+    })?;
+    let weight = match weight {
+        "error" => Weight::Error,
+        "warning" => Weight::Warning,
+        "info" => Weight::Info,
+        "ignore" => Weight::Ignore,
+        _ => return Err(format!("`{weight}` is no weight; weights: error, warning, info, ignore")),
+    };
+    Ok((known.id, weight))
+}
+
+/// Lists rules, or who would newly fail.
+pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    match &args.command {
+        RulesCommand::List => {
+            let line = |rule: &crate::validate::Rule| {
+                let tunable = if rule.tunable { "" } else { " (not tunable)" };
+                format!("{:16} {:8} {}{tunable}\n", rule.id, rule.severity.name(), rule.summary)
+            };
+            output.data(&rules::ALL.iter().map(|rule| line(rule)).collect::<String>());
+            Ok(Exit::Done)
+        }
+        RulesCommand::Diff(args) => diff(args, flags, output),
+    }
+}
+
+/// What makes a finding the same one on both sides.
+fn key(finding: &Finding) -> (&'static str, String, &str, &str) {
+    let tenant = finding.tenant.as_ref().map(ToString::to_string).unwrap_or_default();
+    (finding.rule, tenant, &finding.pointer, &finding.location.file)
+}
+
+fn diff(args: &DiffArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
+    let settings = session::settings(flags)?;
+    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let now = session::load(&place, &args.source, output)?;
+    let today = args.on.unwrap_or_else(clock::today);
+    let then = fleet::load_weighed(&place.source, &place.revision, today, &|rules| {
+        for (rule, weight) in &args.weights {
+            rules.severity.0.insert((*rule).to_owned(), *weight);
+        }
+    })?;
+    let wanted: BTreeSet<&str> = args.source.tenants.iter().map(String::as_str).collect();
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let known: BTreeSet<_> = now.findings.iter().filter(is_error).map(key).collect();
+    let fresh: Vec<&Finding> = then
+        .findings
+        .iter()
+        .filter(is_error)
+        .filter(|finding| !known.contains(&key(finding)))
+        .filter(|finding| {
+            wanted.is_empty() || finding.tenant.as_ref().is_some_and(|name| wanted.contains(name.as_str()))
+        })
+        .collect();
+    let mut by_tenant: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+    for finding in &fresh {
+        by_tenant
+            .entry(finding.tenant.as_ref().map_or("(shared)", |name| name.as_str()))
+            .or_default()
+            .push(finding);
+    }
+    let exit = if fresh.is_empty() { Exit::Done } else { Exit::Findings };
+    if args.format == Format::Json {
+        output.data(&document(&json!({"newlyFailing": by_tenant, "exitCode": exit.code()})));
+        return Ok(exit);
+    }
+    let mut out = String::new();
+    for (tenant, found) in &by_tenant {
+        // Writing to a String can't fail; the results are dropped throughout.
+        let _ = writeln!(out, "{}", escape(tenant));
+        for finding in found {
+            let _ = writeln!(
+                out,
+                "  {}  {}  {}",
+                escape(&finding.location.to_string()),
+                finding.rule,
+                escape(&finding.message)
+            );
+        }
+    }
+    let _ =
+        writeln!(out, "{} of {} would newly fail", by_tenant.len(), counted(then.tenants.len(), "tenant"));
+    output.data(&out);
+    Ok(exit)
+}

@@ -1,0 +1,227 @@
+//! What a fleet's configurations promise to people with disabilities: a report as Markdown, as a page, as JSON.
+//!
+//! In: the looks of each tenant and the findings of rules about accessibility. Out: one row for each object that
+//! visitors see. Never: judges what a configuration can't say.
+
+use std::fmt::Write as _;
+
+use askama::Template;
+use serde::Serialize;
+
+use super::document::PlanFile;
+use super::markdown::code;
+use super::page::style_hash;
+use super::picture::look::Look;
+use super::value::{counted, escape};
+use crate::model::colour::{Colour, NON_TEXT_RATIO};
+use crate::model::{Finding, Severity};
+
+/// Rules whose findings are about accessibility.
+pub const RULES: &[&str] = &["contrast", "colours", "typography", "greeting", "labels", "text"];
+
+const STYLE: &str = include_str!("../../templates/style.css");
+
+/// A fleet's report.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The commit, or `folder`.
+    pub revision: String,
+    /// The day on which it was made: waivers end.
+    pub date: String,
+    /// The whole in a line.
+    pub headline: String,
+    /// Every object that visitors see, those that fail first.
+    pub rows: Vec<Row>,
+}
+
+/// One object that visitors see.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    /// The tenant.
+    pub tenant: String,
+    /// Its name; empty where its tenant has but one.
+    pub object: String,
+    /// `passes`, `fails`, `waived` or `not known`.
+    pub verdict: &'static str,
+    /// Colours that are drawn on each other.
+    pub pairs: Vec<ColourPair>,
+    /// What rules found.
+    pub findings: Vec<Found>,
+}
+
+impl Row {
+    fn class(&self) -> &'static str {
+        match self.verdict {
+            "fails" => "error",
+            "waived" | "not known" => "warning",
+            _ => "",
+        }
+    }
+}
+
+/// Two colours that are drawn on each other.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ColourPair {
+    /// What is drawn with them.
+    pub what: &'static str,
+    /// Their contrast.
+    pub ratio: f64,
+    /// What WCAG asks for.
+    pub needed: f64,
+    /// The two and their contrast in a line.
+    pub told: String,
+}
+
+/// What a rule found.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Found {
+    /// The rule.
+    pub rule: &'static str,
+    /// `error`, `warning` or `info`.
+    pub severity: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub place: String,
+    /// Who waived it, until when and why; empty where nobody did.
+    pub waived: String,
+}
+
+/// One object of a tenant with what is known of it.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The tenant.
+    pub tenant: &'a str,
+    /// Its name; empty where its tenant has but one.
+    pub object: String,
+    /// How it looks; none where its manifest can't be read.
+    pub look: Option<Look>,
+    /// The tenant's findings.
+    pub findings: Vec<&'a Finding>,
+}
+
+/// The report of a fleet.
+pub fn report(revision: &str, date: &str, subjects: Vec<Subject<'_>>) -> Report {
+    let mut rows: Vec<Row> = subjects.into_iter().map(row).collect();
+    let order = |row: &Row| match row.verdict {
+        "fails" => 0,
+        "not known" => 1,
+        "waived" => 2,
+        _ => 3,
+    };
+    rows.sort_by(|a, b| (order(a), &a.tenant, &a.object).cmp(&(order(b), &b.tenant, &b.object)));
+    let count = |verdict: &str| rows.iter().filter(|row| row.verdict == verdict).count();
+    let parts = [("fails", "fail"), ("not known", "not known"), ("waived", "waived"), ("passes", "pass")];
+    let told: Vec<String> = parts
+        .iter()
+        .map(|(verdict, word)| (count(verdict), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let headline = if told.is_empty() { "nothing that visitors see".to_owned() } else { told.join(", ") };
+    Report { revision: revision.to_owned(), date: date.to_owned(), headline, rows }
+}
+
+fn row(subject: Subject<'_>) -> Row {
+    let mut pairs = Vec::new();
+    if let Some(look) = &subject.look {
+        let mut add = |what: &'static str, one: Colour, other: Colour, needed: f64| {
+            let ratio = one.contrast(other);
+            let told = format!("{} on {}: {ratio:.2} of {needed}", one.hex(), other.hex());
+            pairs.push(ColourPair { what, ratio, needed, told });
+        };
+        add("header, launcher and visitor's messages", look.on_accent, look.accent, look.needed);
+        add("messages of others", look.ink, look.bubble, look.needed);
+        add("launcher and buttons beside the panel", look.accent, look.panel, NON_TEXT_RATIO);
+    }
+    let found: Vec<Found> = subject
+        .findings
+        .iter()
+        .filter(|finding| RULES.contains(&finding.rule))
+        .map(|finding| found(finding))
+        .collect();
+    let is_waived = found.iter().any(|found| !found.waived.is_empty());
+    let fails = found.iter().any(|found| found.severity == Severity::Error.name());
+    let verdict = match &subject.look {
+        None => "not known",
+        Some(_) if fails => "fails",
+        Some(_) if is_waived => "waived",
+        // A rule that was turned down mends nothing.
+        Some(_) if pairs.iter().any(|pair| pair.ratio < pair.needed) => "fails",
+        Some(_) => "passes",
+    };
+    Row { tenant: subject.tenant.to_owned(), object: subject.object, verdict, pairs, findings: found }
+}
+
+fn found(finding: &Finding) -> Found {
+    let place = &finding.location;
+    let waived = finding.help.as_deref().filter(|help| help.starts_with("waived by ")).unwrap_or_default();
+    Found {
+        rule: finding.rule,
+        severity: finding.severity.name(),
+        message: escape(&finding.message),
+        place: escape(&format!("{}:{}:{}", place.file, place.line, place.column)),
+        waived: escape(waived),
+    }
+}
+
+/// The report as Markdown.
+pub fn markdown(report: &Report) -> String {
+    let mut out = format!(
+        "# Accessibility: {}\n\nRevision `{}`, {}. Held against WCAG 2.2: 1.4.3, 1.4.6 and 1.4.11.\n",
+        report.headline, report.revision, report.date
+    );
+    out.push_str("\n| tenant | verdict | contrast | findings |\n| --- | --- | --- | --- |\n");
+    let cell = |text: &str| code(&text.replace('|', "\\u{7c}"));
+    for row in &report.rows {
+        let name = if row.object.is_empty() {
+            cell(&row.tenant)
+        } else {
+            format!("{} {}", cell(&row.tenant), cell(&row.object))
+        };
+        let pairs: Vec<String> =
+            row.pairs.iter().map(|pair| format!("{}: {}", pair.what, cell(&pair.told))).collect();
+        let found: Vec<String> = row
+            .findings
+            .iter()
+            .map(|found| {
+                let waived = if found.waived.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", cell(&found.waived))
+                };
+                format!("{} {} {}{waived}", cell(found.rule), cell(&found.message), cell(&found.place))
+            })
+            .collect();
+        // Writing to a String can't fail.
+        let _ = writeln!(out, "| {name} | {} | {} | {} |", row.verdict, pairs.join("; "), found.join("; "));
+    }
+    out
+}
+
+/// A line for a terminal.
+pub fn summary(report: &Report) -> String {
+    format!("{}: {}", counted(report.rows.len(), "configuration"), report.headline)
+}
+
+#[derive(Template)]
+#[template(path = "accessibility.html")]
+struct Page<'a> {
+    style: &'a str,
+    style_hash: String,
+    report: &'a Report,
+    tool: &'a str,
+}
+
+/// The report as a page.
+///
+/// # Errors
+/// It can't be written, in the words of the library that fills the template.
+pub fn page(report: &Report) -> Result<String, String> {
+    let page = Page { style: STYLE, style_hash: style_hash(STYLE), report, tool: PlanFile::TOOL };
+    page.render().map_err(|error| error.to_string())
+}

@@ -1,0 +1,165 @@
+//! What a person can ask about: a rule, a guard, a field, a moment, and what a tighter rule would come to.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, delay, ran, tenant};
+
+fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    ran(command.env_clear().current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap())
+}
+
+/// A fleet of two: one with hours in Berlin, one whose pale colour is waived until the end of 2098.
+fn fleet() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let hours = "  greetings: {enabled: true, messages: [Guten Tag]}
+  availability:
+    schedule: custom
+    timeZone: Europe/Berlin
+    rules:
+      - {dayOfWeek: THURSDAY, startTime: \"09:00\", endTime: \"18:00\"}
+      - {dayOfWeek: SUNDAY, startTime: \"01:00\", endTime: \"04:00\"}
+";
+    let pale = "  widget: {theme: {colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}, typography: {fontFamily: Inter}}}\n";
+    let project = "apiVersion: genesync/v1alpha1
+kind: Project
+metadata: {name: p}
+spec:
+  rules:
+    waivers:
+      - {rule: contrast, tenant: souk, owner: web@example.com, reason: New colours come., expires: 2098-12-31}
+";
+    let files = [
+        tenant("acme", &[1], hours),
+        tenant("souk", &[2], pale),
+        vec![("genesync.yaml".into(), project.into())],
+    ];
+    for (path, text) in files.concat() {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
+    let folder = fleet();
+    let told = |at: &str| genesync(folder.path(), &["explain", "acme", "--at", at]).expect(0).stdout;
+    assert_eq!(
+        told("2026-12-24T17:59"),
+        "acme  Thursday 2026-12-24 17:59 Europe/Berlin\n  offered, until Thursday 2026-12-24 18:00\n    won   tenants/acme/web.yaml:10:9\n  greeted with \"Guten Tag\"\n    won   tenants/acme/web.yaml:5:41\n"
+    );
+    assert_eq!(
+        told("2026-12-24T18:30"),
+        "acme  Thursday 2026-12-24 18:30 Europe/Berlin\n  not offered, until Sunday 2026-12-27 01:00\n    next  tenants/acme/web.yaml:11:9\n  nobody is greeted\n"
+    );
+    // The same moment in another spelling, and an hour that does not exist.
+    assert_eq!(told("2026-12-24T17:30Z"), told("2026-12-24T18:30"));
+    assert!(
+        told("2027-03-25T10:00").contains("note: on 2027-03-28 the hours from 02:00 to 03:00 do not exist")
+    );
+    let json = genesync(folder.path(), &["explain", "acme", "--at", "2026-12-24T17:59", "--format", "json"])
+        .expect(0)
+        .json();
+    assert_eq!(json["moment"]["objects"][0]["offered"], true);
+    for (arguments, said) in [
+        (&["explain", "nobody", "--at", "2026-12-24T17:59"][..], "there is no tenant `nobody`"),
+        (&["explain", "acme", "--at", "yesterday"], "`yesterday` is no moment"),
+        (&["explain", "souk", "--at", "2026-12-24T17:59"], "names no time zone"),
+        (&["explain", "souk", "--at", "2026-12-24T17:59", "--tz", "Europe/Berlinn"], "there is no time zone"),
+    ] {
+        let ran = genesync(folder.path(), arguments).expect(2);
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
+    let folder = fleet();
+    let page = genesync(folder.path(), &["explain", "contrast"]).expect(0).stdout;
+    assert!(
+        page.starts_with("## contrast\n") && page.contains("**Fix.**") && page.contains("1.4.3"),
+        "{page}"
+    );
+    let guard = genesync(folder.path(), &["explain", "run-tenants", "--format", "json"]).expect(0).json();
+    assert_eq!(guard["id"], "run-tenants");
+    let field =
+        genesync(folder.path(), &["explain", "greetings.messages", "--tenant", "acme"]).expect(0).stdout;
+    assert!(field.contains("won   tenants/acme/web.yaml:5:40"), "{field}");
+    let wrong = genesync(folder.path(), &["explain", "contrst"]).expect(2);
+    assert!(wrong.stderr.contains("did you mean `contrast`?"), "{}", wrong.stderr);
+}
+
+#[test]
+fn who_would_newly_fail_is_known_before_a_rule_is_tightened() {
+    let folder = fleet();
+    genesync(folder.path(), &["validate"]).expect(0);
+    let diff = |more: &[&str]| genesync(folder.path(), &[&["rules", "diff"], more].concat());
+    assert!(diff(&[]).expect(0).stdout.ends_with("0 of 2 tenants would newly fail\n"));
+    let tighter = diff(&["--set", "typography=error"]).expect(0).stdout;
+    assert!(
+        tighter.ends_with("0 of 2 tenants would newly fail\n"),
+        "a warning of its own stays one: {tighter}"
+    );
+    // On the day after its last one, a waiver has ended.
+    let later = diff(&["--on", "2099-01-01"]).expect(1).stdout;
+    assert!(
+        later.contains("souk\n")
+            && later.contains("contrast")
+            && later.ends_with("1 of 2 tenants would newly fail\n"),
+        "{later}"
+    );
+    let json = diff(&["--on", "2099-01-01", "--format", "json"]).expect(1).json();
+    assert!(json["newlyFailing"]["souk"].as_array().is_some_and(|found| !found.is_empty()));
+    assert!(
+        diff(&["--set", "secrets=info"]).expect(2).stderr.contains("no rule `secrets` that can be tuned")
+    );
+}
+
+#[test]
+fn a_fleets_accessibility_is_one_report() {
+    let folder = fleet();
+    let of = |more: &[&str], code: i32| {
+        genesync(folder.path(), &[&["accessibility"], more].concat()).expect(code).stdout
+    };
+    let rows = |text: &str| -> Vec<(Value, Value)> {
+        let report: Value = serde_json::from_str(text).unwrap();
+        let rows = report["rows"].as_array().unwrap();
+        rows.iter().map(|row| (row["tenant"].clone(), row["verdict"].clone())).collect()
+    };
+    assert_eq!(
+        rows(&of(&["--format", "json"], 0)),
+        [(json!("souk"), json!("waived")), (json!("acme"), json!("passes"))]
+    );
+    assert_eq!(rows(&of(&["--format", "json", "--on", "2099-01-01"], 1))[0], (json!("souk"), json!("fails")));
+    let markdown = of(&[], 0);
+    assert!(markdown.contains("waived by web@example.com until 2098-12-31: New colours come."), "{markdown}");
+    assert!(of(&["--format", "html"], 0).contains("<h1>Accessibility: 1 waived, 1 pass</h1>"));
+}
+
+#[test]
+fn a_picture_is_drawn_or_it_is_said_why_not() {
+    let folder = fleet();
+    let picture = |more: &[&str]| genesync(folder.path(), &[&["picture"], more].concat());
+    assert!(picture(&["acme"]).expect(0).stdout.starts_with("<svg "));
+    let closed = picture(&["acme", "--at", "2026-12-24T18:30"]).expect(0).stdout;
+    assert!(closed.len() < picture(&["acme"]).expect(0).stdout.len());
+    picture(&["souk", "--out", "x.png", "--scale", "0.5"]).expect(0);
+    assert_eq!(&std::fs::read(folder.path().join("x.png")).unwrap()[1..4], b"PNG");
+    for (more, code, said) in [
+        (&["nobody"][..], 2, "there is no tenant nobody"),
+        (&["acme", "--lang", "de"], 2, "names no languages"),
+        (&["acme", "--out", "x.gif"], 2, "ends in `.svg` or `.png`"),
+        (&["acme", "--scale", "99"], 2, "0.1 to 8 times"),
+    ] {
+        let ran = picture(more).expect(code);
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    let bad = tenant("acme", &[1], &delay(1).replace("delayMs", "delay"));
+    std::fs::write(folder.path().join(&bad[1].0), &bad[1].1).unwrap();
+    assert!(picture(&["acme"]).expect(1).stderr.contains("nothing that could be drawn"));
+}
