@@ -36,4 +36,5 @@ pub mod controller;
 pub mod serve;
 pub mod render;
 pub mod emulator;
+pub mod lsp;
 pub mod cli;

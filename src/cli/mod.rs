@@ -20,6 +20,7 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, Settings, env};
+use crate::lsp;
 use crate::telemetry::{self, Options, Telemetry};
 use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
@@ -170,6 +171,8 @@ enum Command {
     Rules(rules::RulesArgs),
     /// Report how accessible every tenant's widget is
     Accessibility(accessibility::AccessibilityArgs),
+    /// Serve an editor over the language server protocol, on the standard streams
+    Lsp,
     /// Print the JSON Schema of a kind of document
     Schema(schema::SchemaArgs),
     /// Run the Genesys emulator
@@ -200,6 +203,7 @@ impl Command {
             | Command::Resume(_)
             | Command::Init(_)
             | Command::Import(_)
+            | Command::Lsp
             | Command::Picture(_)
             | Command::PrComment(_)
             | Command::Schema(_)
@@ -294,6 +298,10 @@ fn dispatch(
         Command::Explain(args) => explain::run(&args, flags, output),
         Command::Rules(args) => rules::run(&args, flags, output),
         Command::Accessibility(args) => accessibility::run(&args, flags, output),
+        Command::Lsp => block_on(async {
+            lsp::serve().await;
+            Ok(Exit::Done)
+        }),
         Command::PrComment(args) => block_on(pr_comment::run(&args, output)),
         Command::Picture(args) => picture::run(&args, flags, output),
         Command::Schema(args) => schema::run(&args, output),

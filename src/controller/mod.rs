@@ -3,6 +3,7 @@
 //! In: a source, settings, what the operator asked for. Out: runs driven to where they were to go. Never:
 //! decides what to write: that is the core's. Start reading at [`drive`], then `fleet.rs`.
 
+pub mod desk;
 pub mod drive;
 pub mod fleet;
 pub mod head;

@@ -143,6 +143,25 @@ pub fn fields(dialect: Dialect) -> &'static [String] {
     }
 }
 
+/// What the schema of a kind says of a section or a field, by its keys from the document on; items of lists and entries
+/// of open maps have no key of their own.
+pub fn section<'a>(kind: Kind, keys: impl Iterator<Item = &'a str>) -> Option<Value> {
+    fn inside(mut section: &Value) -> &Value {
+        while let Some(items) = section.get("items") {
+            section = items;
+        }
+        section
+    }
+    let whole = schema(kind);
+    let mut found = &whole;
+    for key in keys {
+        let section = inside(found);
+        let named = section.get("properties").and_then(|properties| properties.get(key));
+        found = named.or_else(|| section.get("additionalProperties").filter(|open| open.is_object()))?;
+    }
+    Some(inside(found).clone())
+}
+
 /// Whether objects of a dialect have a section or a field of this dotted path.
 pub fn has_field(dialect: Dialect, path: &str) -> bool {
     fields(dialect).iter().any(|field| match field.strip_suffix('*') {

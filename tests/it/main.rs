@@ -23,6 +23,7 @@ mod explaining;
 mod forge;
 mod house;
 mod import;
+mod lsp;
 mod mending;
 mod openapi;
 #[allow(dead_code, reason = "shared with the crash tests: each uses a part of it")]

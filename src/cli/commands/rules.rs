@@ -83,7 +83,7 @@ pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Fail
                 let tunable = if rule.tunable { "" } else { " (not tunable)" };
                 format!("{:16} {:8} {}{tunable}\n", rule.id, rule.severity.name(), rule.summary)
             };
-            output.data(&rules::ALL.iter().map(|rule| line(rule)).collect::<String>());
+            output.data(&rules::ALL.iter().map(line).collect::<String>());
             Ok(Exit::Done)
         }
         RulesCommand::Diff(args) => diff(args, flags, output),

@@ -1,0 +1,252 @@
+//! The language server: diagnostics, hover, completion and fixes for whoever writes manifests in an editor.
+//!
+//! In: what an editor says over the language server protocol. Out: what it shows. Never: asks the network, writes a
+//! file, or says anything that `validate` would not. Start reading at [`serve`]; `place.rs` turns places of editors into
+//! bytes, `hover.rs` and `completion.rs` say what stands at one.
+
+mod completion;
+mod hover;
+mod place;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tower_lsp_server::jsonrpc::Result;
+use tower_lsp_server::ls_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionProviderCapability,
+    CodeActionResponse, CompletionOptions, CompletionParams, CompletionResponse, Diagnostic,
+    DiagnosticSeverity, DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    DidSaveTextDocumentParams, Hover, HoverContents, HoverParams, HoverProviderCapability, InitializeParams,
+    InitializeResult, MarkupContent, MarkupKind, NumberOrString, Position, ServerCapabilities, ServerInfo,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextEdit, Uri, WorkspaceEdit,
+};
+use tower_lsp_server::{Client, LanguageServer, LspService, Server};
+
+use crate::clock;
+use crate::controller::desk::{self, Desk, Unsaved};
+use crate::model::{Finding, Severity, TenantName};
+use crate::source::Source;
+
+/// A file of a configuration repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    /// The repository's root.
+    root: PathBuf,
+    /// The path from there, with slashes.
+    path: String,
+    /// The tenant whose file it is; none for what all share.
+    tenant: Option<TenantName>,
+}
+
+impl Place {
+    /// The repository that a file belongs to, by the folders above it; none where it is no manifest.
+    fn of(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_str()?;
+        if name == "genesync.yaml" {
+            return Some(Self { root: file.parent()?.to_owned(), path: name.to_owned(), tenant: None });
+        }
+        let parts: Vec<&str> = file.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+        let at = parts.iter().rposition(|part| matches!(*part, "tenants" | "bases"))?;
+        let tenant = match (parts.get(at), parts.get(at + 2)) {
+            (Some(&"tenants"), Some(_)) => Some(TenantName::new(*parts.get(at + 1)?)),
+            (Some(&"tenants"), None) => return None,
+            _ => None,
+        };
+        let root = parts.get(..at)?.iter().collect();
+        Some(Self { root, path: parts.get(at..)?.join("/"), tenant })
+    }
+}
+
+/// A file that an editor has open.
+#[derive(Debug, Clone)]
+struct Open {
+    place: Place,
+    text: Arc<str>,
+    findings: Vec<Finding>,
+}
+
+/// Serves one editor on the standard streams until it says goodbye.
+pub async fn serve() {
+    let (service, socket) = LspService::new(|client| Backend { client, open: Mutex::default() });
+    let server = Server::new(tokio::io::stdin(), tokio::io::stdout(), socket);
+    // One thing after another: a text must not be overtaken by an older one.
+    server.concurrency_level(1).serve(service).await;
+}
+
+struct Backend {
+    client: Client,
+    open: Mutex<BTreeMap<Uri, Open>>,
+}
+
+impl Backend {
+    fn open(&self) -> MutexGuard<'_, BTreeMap<Uri, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at(&self, uri: &Uri) -> Option<Open> {
+        self.open().get(uri).cloned()
+    }
+
+    /// Takes a text in, checks what it touches, and shows what was found.
+    async fn take(&self, uri: Uri, text: String) {
+        let Some(place) = uri.to_file_path().and_then(|path| Place::of(&path)) else { return };
+        self.open().insert(uri, Open { place: place.clone(), text: text.into(), findings: Vec::new() });
+        self.check(&place).await;
+    }
+
+    /// Checks a tenant, or for what all share every tenant, and shows what was found in files that are open.
+    async fn check(&self, place: &Place) {
+        let Some(desk) = self.look(place) else { return };
+        let mut shown = Vec::new();
+        for (uri, open) in self.open().iter_mut() {
+            let touched = open.place.root == place.root
+                && (place.tenant.is_none() || open.place.tenant == place.tenant);
+            if !touched {
+                continue;
+            }
+            let own = desk.findings.iter().filter(|finding| *finding.location.file == *open.place.path);
+            open.findings = own.cloned().collect();
+            // A layer's finding is found once for each tenant that extends it.
+            let mut seen = BTreeSet::new();
+            open.findings.retain(|finding| {
+                seen.insert((finding.rule, finding.location.bytes.start, finding.message.clone()))
+            });
+            let diagnostics: Vec<Diagnostic> =
+                open.findings.iter().map(|finding| diagnostic(open, finding)).collect();
+            shown.push((uri.clone(), diagnostics));
+        }
+        for (uri, diagnostics) in shown {
+            self.client.publish_diagnostics(uri, diagnostics, None).await;
+        }
+    }
+
+    /// What there is to say of a place; none where its folder can't be read.
+    fn look(&self, place: &Place) -> Option<Desk> {
+        let mut unsaved = Unsaved::new();
+        for open in self.open().values().filter(|open| open.place.root == place.root) {
+            unsaved.insert(open.place.path.clone(), open.text.as_bytes().into());
+        }
+        let only: Option<BTreeSet<TenantName>> = place.tenant.clone().map(|tenant| BTreeSet::from([tenant]));
+        desk::look(&Source::folder(&place.root), only.as_ref(), &unsaved, clock::today()).ok()
+    }
+}
+
+fn diagnostic(open: &Open, finding: &Finding) -> Diagnostic {
+    let mut message = finding.message.clone();
+    for more in finding.help.iter() {
+        message.push('\n');
+        message.push_str(more);
+    }
+    Diagnostic {
+        range: place::range(&open.text, &finding.location),
+        severity: Some(match finding.severity {
+            Severity::Error => DiagnosticSeverity::ERROR,
+            Severity::Warning => DiagnosticSeverity::WARNING,
+            Severity::Info => DiagnosticSeverity::INFORMATION,
+        }),
+        code: Some(NumberOrString::String(finding.rule.to_owned())),
+        source: Some("genesync".to_owned()),
+        message,
+        ..Diagnostic::default()
+    }
+}
+
+/// Whether two ranges share a place.
+fn overlaps(one: &(Position, Position), other: &(Position, Position)) -> bool {
+    one.0 <= other.1 && other.0 <= one.1
+}
+
+impl LanguageServer for Backend {
+    async fn initialize(&self, _: InitializeParams) -> Result<InitializeResult> {
+        Ok(InitializeResult {
+            server_info: Some(ServerInfo {
+                name: "genesync".to_owned(),
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            }),
+            capabilities: ServerCapabilities {
+                text_document_sync: Some(TextDocumentSyncCapability::Kind(TextDocumentSyncKind::FULL)),
+                hover_provider: Some(HoverProviderCapability::Simple(true)),
+                completion_provider: Some(CompletionOptions {
+                    trigger_characters: Some([" ", ":", "{", ","].map(str::to_owned).to_vec()),
+                    ..CompletionOptions::default()
+                }),
+                code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
+                ..ServerCapabilities::default()
+            },
+            ..InitializeResult::default()
+        })
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        self.take(params.text_document.uri, params.text_document.text).await;
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        // Each change carries the whole text: it was asked for so.
+        if let Some(change) = params.content_changes.into_iter().next_back() {
+            self.take(params.text_document.uri, change.text).await;
+        }
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        if let Some(open) = self.at(&params.text_document.uri) {
+            self.check(&open.place).await;
+        }
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        self.open().remove(&params.text_document.uri);
+        self.client.publish_diagnostics(params.text_document.uri, Vec::new(), None).await;
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        let at = params.text_document_position_params;
+        let Some(open) = self.at(&at.text_document.uri) else { return Ok(None) };
+        let Some(byte) = place::byte(&open.text, at.position) else { return Ok(None) };
+        let Some(desk) = self.look(&open.place) else { return Ok(None) };
+        let told = hover::told(&desk, &open.place.path, byte);
+        Ok(told.map(|value| Hover {
+            contents: HoverContents::Markup(MarkupContent { kind: MarkupKind::Markdown, value }),
+            range: None,
+        }))
+    }
+
+    async fn completion(&self, params: CompletionParams) -> Result<Option<CompletionResponse>> {
+        let at = params.text_document_position;
+        let Some(open) = self.at(&at.text_document.uri) else { return Ok(None) };
+        let byte = place::byte(&open.text, at.position);
+        let items = byte.map(|byte| completion::items(&open.text, byte)).unwrap_or_default();
+        Ok(Some(CompletionResponse::Array(items)))
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        let uri = params.text_document.uri;
+        let Some(open) = self.at(&uri) else { return Ok(None) };
+        let asked = (params.range.start, params.range.end);
+        let action = |finding: &Finding| {
+            let fix = finding.fix.as_ref()?;
+            let range = place::range(&open.text, &finding.location);
+            if !overlaps(&(range.start, range.end), &asked) {
+                return None;
+            }
+            let edit = TextEdit { range, new_text: fix.replacement.clone() };
+            Some(CodeActionOrCommand::CodeAction(CodeAction {
+                title: fix.title.clone(),
+                kind: Some(CodeActionKind::QUICKFIX),
+                diagnostics: Some(vec![diagnostic(&open, finding)]),
+                edit: Some(WorkspaceEdit {
+                    changes: Some([(uri.clone(), vec![edit])].into_iter().collect()),
+                    ..WorkspaceEdit::default()
+                }),
+                is_preferred: Some(true),
+                ..CodeAction::default()
+            }))
+        };
+        Ok(Some(open.findings.iter().filter_map(action).collect()))
+    }
+}

@@ -1,0 +1,62 @@
+//! Places of editors, which count lines from 0 and columns in UTF-16 units, and places of ours, which count bytes.
+
+use tower_lsp_server::ls_types::{Position, Range};
+
+use crate::model::Location;
+
+/// The byte at an editor's place; none below the last line.
+pub fn byte(text: &str, position: Position) -> Option<usize> {
+    let start = match position.line {
+        0 => 0,
+        line => text.match_indices('\n').nth(line as usize - 1)?.0 + 1,
+    };
+    let line = text.get(start..)?.split('\n').next().unwrap_or_default();
+    let mut units = 0;
+    for (at, c) in line.char_indices() {
+        if units >= position.character {
+            return Some(start + at);
+        }
+        units += c.len_utf16() as u32;
+    }
+    Some(start + line.trim_end_matches('\r').len())
+}
+
+/// An editor's place of a byte.
+pub fn position(text: &str, byte: usize) -> Position {
+    let mut end = byte.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let before = text.get(..end).unwrap_or_default();
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let units: usize = before.get(start..).unwrap_or_default().chars().map(char::len_utf16).sum();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Position { line: count(before.matches('\n').count()), character: count(units) }
+}
+
+/// An editor's range of a finding; the first line for one about a whole file.
+pub fn range(text: &str, location: &Location) -> Range {
+    if location.line == 0 {
+        let end = text.find('\n').unwrap_or(text.len());
+        return Range { start: position(text, 0), end: position(text, end) };
+    }
+    let (start, end) = (location.bytes.start as usize, location.bytes.end as usize);
+    Range { start: position(text, start), end: position(text, end.max(start)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_utf_16_units_and_come_back_as_the_same_byte() {
+        let text = "a: ü\r\nb: 👋x\n\nlast";
+        for (at, _) in text.char_indices().filter(|(_, c)| *c != '\r' && *c != '\n') {
+            assert_eq!(byte(text, position(text, at)), Some(at), "{at}");
+        }
+        assert_eq!(position(text, text.find('x').unwrap()), Position { line: 1, character: 5 });
+        assert_eq!(byte(text, Position { line: 0, character: 99 }), Some("a: ü".len()));
+        assert_eq!(byte(text, Position { line: 9, character: 0 }), None);
+        assert_eq!(position(text, 999), Position { line: 3, character: 4 });
+    }
+}
