@@ -10,6 +10,8 @@
     missing_docs,
     reason = "a benchmark talks to whoever started it, keeps files, and reads the clock and the environment"
 )]
+#[path = "fleet/authors.rs"]
+mod authors;
 #[path = "fleet/cloud.rs"]
 mod cloud;
 #[path = "fleet/controller.rs"]
@@ -104,6 +106,7 @@ fn main() -> ExitCode {
         [folder, tenants, ..] => write_corpus(Path::new(folder), tenants),
         [] if arguments.iter().any(|argument| argument == "controller") => only_controller(),
         [] if arguments.iter().any(|argument| argument == "cloud") => only_cloud(),
+        [] if arguments.iter().any(|argument| argument == "authors") => only_authors(),
         _ => measure_all(),
     };
     match done {
@@ -132,9 +135,19 @@ fn only_controller() -> Outcome<()> {
 /// `cargo bench --bench fleet -- cloud`: only the public API; its section of the page is written anew.
 fn only_cloud() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
-    let section = cloud::section(&cloud::measure_all(scratch.path())?);
+    rewrite(cloud::HEADING, &cloud::section(&cloud::measure_all(scratch.path())?))
+}
+
+/// `cargo bench --bench fleet -- authors`: only what authors wait for; its section of the page is written anew.
+fn only_authors() -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    rewrite(authors::HEADING, &authors::section(&authors::measure_all(scratch.path())?))
+}
+
+/// Writes one section of the page anew.
+fn rewrite(heading: &str, section: &str) -> Outcome<()> {
     let page = Path::new(ROOT).join("docs/benchmarks.md");
-    std::fs::write(&page, cloud::into_page(&std::fs::read_to_string(&page)?, &section))?;
+    std::fs::write(&page, report::into_page(&std::fs::read_to_string(&page)?, heading, section))?;
     println!("{section}");
     Ok(())
 }
@@ -147,7 +160,9 @@ fn measure_all() -> Outcome<()> {
     let controlled = controller::measure_all(scratch.path())?;
     let section = cloud::section(&cloud::measure_all(scratch.path())?);
     let text = report::render(&machine, &validation, &planning, &since, &controlled);
-    let text = cloud::into_page(&text, &section);
+    let text = report::into_page(&text, cloud::HEADING, &section);
+    let section = authors::section(&authors::measure_all(scratch.path())?);
+    let text = report::into_page(&text, authors::HEADING, &section);
     std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
     println!("{text}");
     Ok(())

@@ -208,11 +208,3 @@ pub fn section(cloud: &Cloud) -> String {
 
 /// What the section begins with, by which it is found in the page.
 pub const HEADING: &str = "## 8. Genesys Cloud's public API";
-
-/// The page with this section in place of an older one, or before the last.
-pub fn into_page(page: &str, section: &str) -> String {
-    let last = page.find("\n## Reproduce").unwrap_or(page.len());
-    let begin = page.find(HEADING).unwrap_or(last + 1).min(page.len());
-    let (head, tail) = (page.get(..begin).unwrap_or(page), page.get(last..).unwrap_or_default());
-    format!("{}\n\n{section}{tail}", head.trim_end())
-}

@@ -315,3 +315,13 @@ fn thousands(number: usize) -> String {
     }
     out
 }
+
+/// The page with a section in place of an older one of that heading, or before the last.
+pub fn into_page(page: &str, heading: &str, section: &str) -> String {
+    let last = page.find("\n## Reproduce").unwrap_or(page.len());
+    let begin = page.find(heading).unwrap_or(last + 1).min(page.len());
+    let behind = page.get(begin..).and_then(|rest| rest.find("\n## ")).map_or(last, |next| begin + next);
+    let (head, tail) =
+        (page.get(..begin).unwrap_or(page), page.get(behind.max(begin.min(last))..).unwrap_or_default());
+    format!("{}\n\n{section}{tail}", head.trim_end())
+}

@@ -15,12 +15,20 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
 }
 
 fn section(document: &'static str, id: &str) -> Option<&'static str> {
-    let head = format!("## {id}\n");
-    let start = if document.starts_with(&head) { 0 } else { document.find(&format!("\n{head}"))? + 1 };
-    let rest = document.get(start..)?;
-    let below = rest.get(head.len()..)?;
-    let end = ["\n## ", "\n# "].iter().filter_map(|next| below.find(next)).min();
-    rest.get(..end.map_or(rest.len(), |end| head.len() + end)).map(str::trim_end)
+    let head = format!("## {id}");
+    let (mut start, mut in_code, mut at) = (None, false, 0);
+    for line in document.split_inclusive('\n') {
+        in_code ^= line.starts_with("```");
+        // A comment in an example is no heading.
+        let is_heading = !in_code && (line.starts_with("# ") || line.starts_with("## "));
+        match start {
+            None if line.trim_end() == head => start = Some(at),
+            Some(start) if is_heading => return document.get(start..at).map(str::trim_end),
+            _ => {}
+        }
+        at += line.len();
+    }
+    document.get(start?..).map(str::trim_end)
 }
 
 #[cfg(test)]
