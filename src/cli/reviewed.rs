@@ -124,8 +124,8 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
         )
         .hint("plan what is committed: `genesync plan --rev HEAD --out plan.json`"));
     }
-    // A tenant that could not be planned whole was not reviewed whole.
-    let planned = stored.tenants.into_iter().filter(|tenant| tenant.state == "planned");
+    // A tenant that could not be planned whole was not reviewed whole: it has no digest.
+    let planned = stored.tenants.into_iter().filter(|tenant| tenant.digest.is_some());
     let tenants = planned.map(|tenant| {
         let objects = tenant.targets.into_iter().filter_map(|target| {
             let object = match target.object {
@@ -146,9 +146,16 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     Ok(ReviewedPlan { revision: stored.revision, digest: stored.digest, tenants: tenants.collect() })
 }
 
-/// The digest that a file's own objects add up to; one that nothing has where they don't.
+/// The digest that a file's own objects add up to; one that nothing has where they don't, or where the file says
+/// something that no digest holds: a tenant twice, or one that is planned and has none.
 fn digest(stored: &Stored) -> String {
     let mut digests = Vec::new();
+    let name = |tenant: Option<&StoredTenant>| tenant.map(|tenant| tenant.tenant.clone());
+    let ascending = stored.tenants.windows(2).all(|pair| name(pair.first()) < name(pair.get(1)));
+    let is_whole = |tenant: &StoredTenant| tenant.digest.is_some() == (tenant.state == "planned");
+    if !ascending || !stored.tenants.iter().all(is_whole) {
+        return String::new();
+    }
     for tenant in &stored.tenants {
         let Some(digest) = &tenant.digest else { continue };
         let objects = tenant.targets.iter().map(|target| target.digest.as_str());

@@ -41,8 +41,6 @@ pub const GITHUB_API_URL: &str = "GITHUB_API_URL";
 pub const GITHUB_REPOSITORY: &str = "GITHUB_REPOSITORY";
 /// `refs/pull/7/merge`, set by a workflow's runner.
 pub const GITHUB_REF: &str = "GITHUB_REF";
-/// The commit, set by a workflow's runner.
-pub const GITHUB_SHA: &str = "GITHUB_SHA";
 /// URL of GitLab's API, set by a job's runner.
 pub const GITLAB_API_URL: &str = "CI_API_V4_URL";
 /// The project, set by a job's runner.
@@ -156,16 +154,11 @@ pub struct ForgeJob {
     pub commit: Option<String>,
 }
 
-/// What a GitHub workflow's runner says.
+/// What a GitHub workflow's runner says; not the commit, which there is a merge that nobody made: the head has to be named.
 pub fn github_job() -> ForgeJob {
     let number =
         text(GITHUB_REF).and_then(|name| name.strip_prefix("refs/pull/")?.split('/').next()?.parse().ok());
-    ForgeJob {
-        api: text(GITHUB_API_URL),
-        repository: text(GITHUB_REPOSITORY),
-        number,
-        commit: text(GITHUB_SHA),
-    }
+    ForgeJob { api: text(GITHUB_API_URL), repository: text(GITHUB_REPOSITORY), number, commit: None }
 }
 
 /// What a GitLab job's runner says.

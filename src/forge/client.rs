@@ -20,8 +20,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const TRIES_MAX: u32 = 5;
 /// The wait after the first try that failed; it doubles.
 const BACKOFF: Duration = Duration::from_millis(500);
-/// Most bytes of an answer: a hundred comments of the greatest length.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes of an answer: a hundred comments of the greatest length, each character of four bytes or more.
+const ANSWER_BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// What came of a call.
 #[derive(Debug)]

@@ -177,7 +177,12 @@ impl Provider {
                     "name": name, "head_sha": commit, "status": "completed", "conclusion": conclusion,
                     "output": {"title": short, "summary": title},
                 });
-                let word = if state == State::Failure { "failure" } else { "success" };
+                let word = match state {
+                    State::Success => "success",
+                    State::Failure => "failure",
+                    // There is no neutral one: what a person has to decide is not done.
+                    State::Neutral => "pending",
+                };
                 let status = json!({"state": word, "context": name, "description": short});
                 vec![
                     post(format!("{repository}/check-runs"), with_link(check, "details_url")),
@@ -185,7 +190,11 @@ impl Provider {
                 ]
             }
             Provider::Gitlab => {
-                let word = if state == State::Failure { "failed" } else { "success" };
+                let word = match state {
+                    State::Success => "success",
+                    State::Failure => "failed",
+                    State::Neutral => "pending",
+                };
                 let status = json!({"state": word, "name": name, "description": short});
                 vec![post(format!("{repository}/statuses/{commit}"), with_link(status, "target_url"))]
             }

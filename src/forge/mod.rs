@@ -19,6 +19,8 @@ use dialect::{Author, Comment};
 pub const COMMENT_BYTES_MAX: usize = 65_536;
 /// Most pages of a hundred comments that are looked through.
 const PAGES_MAX: u32 = 50;
+/// The first wait before a comment whose fate is unknown is looked for again.
+const LOOK_AFTER: Duration = Duration::from_millis(700);
 /// How often a comment whose fate is unknown is looked for before it is written again.
 const LOOKS_MAX: u32 = 3;
 
@@ -117,7 +119,8 @@ impl Forge {
         for _ in 0..LOOKS_MAX {
             let found = self.find(&author).await?;
             let answer = match &found {
-                Some(comment) if comment.body.contains(&digest) => {
+                // Whoever may edit comments may have edited this one: all of it is compared.
+                Some(comment) if says(&comment.body, &body) => {
                     return Ok(if made { Posted::Made } else { Posted::Unchanged });
                 }
                 Some(comment) => self.provider.update(&self.place, comment.id, &body),
@@ -127,7 +130,12 @@ impl Forge {
                 Answer::Done(_) if found.is_some() => return Ok(Posted::Updated),
                 Answer::Done(_) => return Ok(Posted::Made),
                 // It may be there by now: that is looked for before anything is sent again.
-                Answer::Lost => made = found.is_none(),
+                Answer::Lost => {
+                    made = found.is_none();
+                    if self.appears(&author, &body).await? {
+                        return Ok(if made { Posted::Made } else { Posted::Updated });
+                    }
+                }
                 Answer::Refused { status, reason } => return Err(refused(status, &reason)),
             }
         }
@@ -155,6 +163,17 @@ impl Forge {
             }
         }
         Err(last)
+    }
+
+    /// Whether a comment whose fate is unknown appears: a forge may go on with what a gateway has given up on.
+    async fn appears(&self, author: &Author, body: &str) -> Result<bool, ForgeError> {
+        for look in 0..LOOKS_MAX {
+            tokio::time::sleep(LOOK_AFTER * look).await;
+            if self.find(author).await?.is_some_and(|comment| says(&comment.body, body)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn marker(&self) -> String {
@@ -199,6 +218,12 @@ impl Forge {
             PAGES_MAX as usize * dialect::PER_PAGE
         )))
     }
+}
+
+/// Whether a comment says a text, however its forge writes the ends of lines.
+fn says(comment: &str, text: &str) -> bool {
+    let lines = |text: &str| text.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    lines(comment.trim_end()) == lines(text.trim_end())
 }
 
 fn refused(status: u16, reason: &str) -> ForgeError {

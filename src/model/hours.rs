@@ -117,7 +117,7 @@ impl Hours {
             let weekday = i32::from(day.weekday().to_monday_zero_offset());
             for rule in rules.iter().filter(|rule| rule.day == weekday) {
                 edges.extend(
-                    [rule.start_min, rule.end_min].iter().filter_map(|minute| self.moment(day, *minute)),
+                    [rule.start_min, rule.end_min].iter().flat_map(|minute| self.moments_of(day, *minute)),
                 );
             }
             let Ok(next) = day.tomorrow() else { break };
@@ -129,12 +129,15 @@ impl Hours {
         edges
     }
 
-    /// A wall-clock minute as a moment; one that is skipped is the moment of the change.
-    fn moment(&self, day: Date, minute: i32) -> Option<Timestamp> {
-        let (day, minute) =
-            if minute >= DAY_MIN { (day.tomorrow().ok()?, minute - DAY_MIN) } else { (day, minute) };
-        let time = Time::new((minute / 60) as i8, (minute % 60) as i8, 0, 0).ok()?;
-        self.zone.to_ambiguous_timestamp(day.to_datetime(time)).compatible().ok()
+    /// A wall-clock minute as moments: two where the clock shows it twice; one that is skipped is the moment of the change.
+    fn moments_of(&self, day: Date, minute: i32) -> Vec<Timestamp> {
+        let (day, minute) = match minute >= DAY_MIN {
+            true => (day.tomorrow().unwrap_or(day), minute - DAY_MIN),
+            false => (day, minute),
+        };
+        let Ok(time) = Time::new((minute / 60) as i8, (minute % 60) as i8, 0, 0) else { return Vec::new() };
+        let ambiguous = self.zone.to_ambiguous_timestamp(day.to_datetime(time));
+        [ambiguous.earlier(), ambiguous.later()].into_iter().flatten().collect()
     }
 
     /// The next moment after one at which the widget is offered or no longer offered; none within the span.
@@ -280,7 +283,7 @@ mod tests {
         let hours = hours(berlin, &[("SUNDAY", "02:00", "03:00")]);
         let from = |day: &str| local(utc, &format!("{day}T00:00:00"));
         // On 28 March 2027 the clocks go from 2 to 3; on 25 October 2026 from 3 to 2.
-        assert_eq!(hours.edges(from("2027-03-28"), from("2027-03-29")), [local(utc, "2027-03-28T01:00:00")]);
+        assert_eq!(hours.next_change(from("2027-03-28"), SignedDuration::from_hours(24)), None);
         assert!(!hours.at(local(utc, "2027-03-28T01:00:00")).is_open);
         for at in ["2026-10-25T00:30:00", "2026-10-25T01:30:00"] {
             assert!(hours.at(local(utc, at)).is_open, "{at}");
@@ -296,6 +299,17 @@ mod tests {
         assert_eq!(told("2027-03-28"), ["on 2027-03-28 the hours from 02:00 to 03:00 do not exist"]);
         assert_eq!(told("2026-10-25"), ["on 2026-10-25 the hours from 02:00 to 03:00 come twice"]);
         assert_eq!(told("2026-11-25"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn hours_that_come_twice_end_twice() {
+        let hours = hours("America/New_York", &[("SUNDAY", "01:00", "01:30")]);
+        let utc = |at: &str| local("UTC", at);
+        // On 1 November 2026 it is 01:10 at 05:10 and again at 06:10.
+        let next = |at: &str| hours.next_change(utc(at), SignedDuration::from_hours(24 * 8));
+        assert_eq!(next("2026-11-01T05:10:00"), Some(utc("2026-11-01T05:30:00")));
+        assert_eq!(next("2026-11-01T05:40:00"), Some(utc("2026-11-01T06:00:00")));
+        assert_eq!(next("2026-11-01T06:10:00"), Some(utc("2026-11-01T06:30:00")));
     }
 
     #[test]

@@ -170,6 +170,14 @@ impl TargetPlan {
         if !self.changes.is_empty() {
             parts.add(json::digest(&self.body).as_bytes());
         }
+        // What becomes of somebody's draft is part of it; a name is not, which some logs know and some don't.
+        if let Some(draft) = &self.draft {
+            parts.add(b"draft");
+            parts.add(draft.at.map(|at| at.to_string()).unwrap_or_default().as_bytes());
+            for path in draft.published_along.iter().chain(&draft.written_over) {
+                parts.add(path.as_bytes());
+            }
+        }
         match &self.next {
             None | Some(Next::Store) => {}
             Some(Next::Publish) => parts.add(b"publish"),

@@ -67,12 +67,18 @@ impl Run {
             };
         };
         // Later in the run, what is there is what the plan saw, or what we wrote since; anything else is somebody's.
-        let planned = first.targets.iter().find(|known| known.target == target.target)?;
-        let observed = self.observed.get(at)?;
+        let unknown = || Some(format!("{}: the plan that was reviewed does not hold it", target.target));
+        let planned = first.targets.iter().find(|known| known.target == target.target);
+        let reviewed = self.spec.reviewed.as_ref().and_then(|all| all.get(&object));
+        let (Some(planned), Some(observed), Some(reviewed)) = (planned, self.observed.get(at), reviewed)
+        else {
+            return unknown();
+        };
         let ours = target.observed_digest == planned.observed_digest
             || canonical::same(&planned.body, &observed.body());
-        let reviewed = self.spec.reviewed.as_ref()?.get(&object)?;
-        (!ours).then(|| self.moved(at, target, reviewed))
+        // Nor is a draft that somebody left, or changed, since then.
+        let same_draft = target.draft.is_none() || target.draft == planned.draft;
+        (!ours || !same_draft).then(|| self.moved(at, target, reviewed))
     }
 
     /// What changed since the review, and by whom.

@@ -145,13 +145,14 @@ fn row(subject: Subject<'_>) -> Row {
         .map(|finding| found(finding))
         .collect();
     let is_waived = found.iter().any(|found| !found.waived.is_empty());
+    let contrast_waived = found.iter().any(|found| found.rule == "contrast" && !found.waived.is_empty());
     let fails = found.iter().any(|found| found.severity == Severity::Error.name());
     let verdict = match &subject.look {
         None => "not known",
         Some(_) if fails => "fails",
+        // A rule that was turned down mends nothing, and a waiver of another one excuses nothing.
+        Some(_) if !contrast_waived && pairs.iter().any(|pair| pair.ratio < pair.needed) => "fails",
         Some(_) if is_waived => "waived",
-        // A rule that was turned down mends nothing.
-        Some(_) if pairs.iter().any(|pair| pair.ratio < pair.needed) => "fails",
         Some(_) => "passes",
     };
     Row { tenant: subject.tenant.to_owned(), object: subject.object, verdict, pairs, findings: found }

@@ -167,6 +167,21 @@ fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
     masked.split_inclusive('\n').map(mask_secrets).collect()
 }
 
+/// Findings with those of a layer told once, and how many tenants have them.
+pub fn merged(findings: &[Finding]) -> Vec<Finding> {
+    let mut count: BTreeMap<(&str, u32, &str, &str), usize> = BTreeMap::new();
+    fn key(finding: &Finding) -> (&str, u32, &str, &str) {
+        (&finding.location.file, finding.location.bytes.start, finding.rule, &finding.message)
+    }
+    findings.iter().for_each(|finding| *count.entry(key(finding)).or_default() += 1);
+    let once = findings.iter().filter_map(|finding| {
+        let tenants = count.remove(&key(finding))?;
+        let more = if tenants > 1 { format!(" (in {tenants} tenants)") } else { String::new() };
+        Some(Finding { message: format!("{}{more}", finding.message), ..finding.clone() })
+    });
+    once.collect()
+}
+
 /// How many findings of each weight there are, in words: `2 errors, 1 warning`.
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
+use super::finding::merged;
 use super::plan::{by, ignored, taken_over, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, worst_first};
 use super::value::{counted, escape, pair};
@@ -17,6 +18,8 @@ use crate::model::{Finding, ObjectKind, Severity};
 pub const BYTES_MAX: usize = 65_000;
 /// Most bytes that one tenant takes before it is told in short.
 const TENANT_BYTES_MAX: usize = 12_000;
+/// Most bytes of what is told of the whole, and of the findings.
+const PART_BYTES_MAX: usize = 16_000;
 /// Most findings that are listed.
 const FINDINGS_MAX: usize = 40;
 /// Most sentences on what visitors of one tenant will notice.
@@ -76,12 +79,16 @@ fn head(document: &PlanDocument) -> String {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
     }
     for shared in &document.shared {
-        let names: Vec<String> = shared.tenants.iter().take(20).map(|name| code(name)).collect();
+        if out.len() > PART_BYTES_MAX {
+            let _ = writeln!(out, "\nAnd further shared files: see the whole plan.");
+            break;
+        }
+        let names: Vec<String> = shared.tenants.iter().take(20).map(|name| code(&short(name))).collect();
         let more = shared.tenants.len().saturating_sub(20);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let reached = counted(shared.tenants.len(), "tenant");
         let names = if names.is_empty() { String::new() } else { format!(": {}{more}", names.join(", ")) };
-        let _ = writeln!(out, "\n{} changed and reaches {reached}{names}", code(&shared.file));
+        let _ = writeln!(out, "\n{} changed and reaches {reached}{names}", code(&short(&shared.file)));
     }
     out
 }
@@ -100,20 +107,27 @@ fn foot(document: &PlanDocument, link: Option<&str>) -> String {
 }
 
 fn findings(findings: &[Finding]) -> String {
-    let told: Vec<&Finding> = findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let told: Vec<Finding> =
+        merged(findings).into_iter().filter(|finding| finding.severity > Severity::Info).collect();
     let mut out = String::new();
     if told.is_empty() {
         return out;
     }
     let _ = writeln!(out, "\n#### Findings\n");
+    let mut shown = 0;
     for finding in told.iter().take(FINDINGS_MAX) {
         let place =
             format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
         let (severity, rule) = (finding.severity.name(), code(finding.rule));
-        let _ =
-            writeln!(out, "- {severity} {rule} {}: {}", code(&short(&place)), code(&short(&finding.message)));
+        let line =
+            format!("- {severity} {rule} {}: {}", code(&short(&place)), code(&short(&finding.message)));
+        if out.len() + line.len() > PART_BYTES_MAX {
+            break;
+        }
+        let _ = writeln!(out, "{line}");
+        shown += 1;
     }
-    and_more(&mut out, told.len(), FINDINGS_MAX);
+    and_more(&mut out, told.len(), shown);
     out
 }
 
@@ -127,9 +141,11 @@ fn and_more(out: &mut String, count: usize, shown_max: usize) {
 /// A text cut to what a line of a comment can hold.
 fn short(text: &str) -> String {
     const CHARS_MAX: usize = 300;
+    // As it will be shown: a hidden character takes eight.
+    let text = escape(text);
     match text.chars().count() > CHARS_MAX {
         true => text.chars().take(CHARS_MAX).chain(['…']).collect(),
-        false => text.to_owned(),
+        false => text,
     }
 }
 
@@ -179,7 +195,7 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
     let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, code(&object.name)));
     let _ = write!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
-    if is_as_primary(tenant, target) {
+    if is_as_primary(&tenant.targets, target) {
         let count = target.changes.len() + target.ignored.len();
         let _ = writeln!(out, ": the same {count} as the primary");
         return;

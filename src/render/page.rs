@@ -3,15 +3,17 @@
 //! The template escapes every value; what goes in as it stands are our own drawings, in which no text of a manifest
 //! stands. The page's own policy lets a browser take the one style sheet and nothing else.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use base64::Engine as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use similar::{ChangeTag, TextDiff};
 
 use super::document::{ChangeDocument, PlanDocument, PlanFile, TargetDocument, TenantPlan};
+use super::finding::merged;
 use super::picture::look::Look;
 use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
@@ -23,10 +25,11 @@ use super::value::{counted, escape};
 use super::visitors::Part;
 use crate::model::colour::Colour;
 use crate::model::{ObjectKind, Severity};
+use words::{Piece, around_the_change, cut, moved_words, readable, whole};
 
 const STYLE: &str = include_str!("../../templates/style.css");
-/// Longest value that is shown, in Unicode scalar values.
-const VALUE_CHARS_MAX: usize = 4_000;
+/// Most tenants whose pictures are shown: about 40 KB each.
+const PICTURED_MAX: usize = 80;
 /// Most languages of one object whose pictures are shown.
 const LANGUAGES_MAX: usize = 4;
 /// Most changed fields of one object that are listed.
@@ -96,13 +99,6 @@ struct TenantSection {
     targets: Vec<TargetSection>,
 }
 
-/// A piece of text that is a value, or that only one side has.
-struct Piece {
-    text: String,
-    is_value: bool,
-    is_moved: bool,
-}
-
 struct Picture {
     caption: String,
     before: String,
@@ -147,6 +143,14 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
     let shown = worst_first(document);
     let tenants = shown.iter().enumerate().map(|(index, tenant)| {
         let looks = looks.get(&tenant.tenant).map(Vec::as_slice).unwrap_or_default();
+        if index >= PICTURED_MAX && !looks.is_empty() {
+            let mut section = section(index, tenant, &[], &mut glyphs);
+            section.alerts.push((
+                "Not drawn".to_owned(),
+                format!("the first {PICTURED_MAX} tenants are; `genesync picture` draws this one"),
+            ));
+            return section;
+        }
         section(index, tenant, looks, &mut glyphs)
     });
     let tenants: Vec<TenantSection> = tenants.collect();
@@ -156,8 +160,9 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         .filter(|tenant| !is_shown(tenant))
         .map(|tenant| tenant.tenant.as_str())
         .collect();
+    let findings = merged(&document.findings);
     let findings: Vec<&crate::model::Finding> =
-        document.findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+        findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
     let page = PlanPage {
         style: STYLE,
         style_hash: style_hash(STYLE),
@@ -218,13 +223,6 @@ fn finding(finding: &crate::model::Finding) -> FindingLine {
         place: escape(&format!("{}:{}:{}", place.file, place.line, place.column)),
         message: escape(&cut(&finding.message)),
         help: escape(&cut(&help.join("; "))),
-    }
-}
-
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(VALUE_CHARS_MAX) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 
@@ -359,7 +357,11 @@ fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks])
         .then(|| ("More", format!("{} are not shown here", counted(left_out, "changed field"))));
     TargetSection {
         heading: format!("{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role),
-        same: if is_as_primary(tenant, target) { target.changes.len() + target.ignored.len() } else { 0 },
+        same: if is_as_primary(&tenant.targets, target) {
+            target.changes.len() + target.ignored.len()
+        } else {
+            0
+        },
         alerts: held.chain(draft).chain(more).collect(),
         ignored: escape(&target.ignored.join(", ")),
         changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
@@ -368,7 +370,7 @@ fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks])
 
 fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
     let shown = |value: Option<&Value>| value.map(|value| readable(&change.path, value));
-    let (old, new) = (shown(change.observed.as_ref()), shown(change.desired.as_ref()));
+    let (old, new) = around_the_change(shown(change.observed.as_ref()), shown(change.desired.as_ref()));
     let (old_pieces, new_pieces) = match (&old, &new) {
         (Some(old), Some(new)) => moved_words(old, new),
         (old, new) => (whole(old.as_deref()), whole(new.as_deref())),
@@ -388,74 +390,6 @@ fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
         old_chip: chip(change.observed.as_ref()),
         new_chip: chip(change.desired.as_ref()),
     }
-}
-
-/// One item of a list as a person reads it.
-fn item(path: &str, value: &Value) -> String {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let line = match path {
-        "availability.rules" => {
-            text("dayOfWeek").zip(text("startTime")).zip(text("endTime")).map(|((day, start), end)| {
-                format!(
-                    "{}{} {start} to {end}",
-                    day.chars().take(1).collect::<String>(),
-                    day.to_lowercase().chars().skip(1).collect::<String>()
-                )
-            })
-        }
-        "customI18nLabels" => text("language").map(|language| {
-            let labels = value.get("localizedLabels").and_then(Value::as_array).into_iter().flatten();
-            let lines = labels.map(|label| {
-                let text = |key: &str| label.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-                format!("{language} {}: {}", text("key"), text("value"))
-            });
-            lines.collect::<Vec<_>>().join("\n")
-        }),
-        _ => None,
-    };
-    line.unwrap_or_else(|| value.to_string())
-}
-
-/// A value as it is read: a list line by line, hidden characters escaped.
-fn readable(path: &str, value: &Value) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
-            items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
-        }
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().map(|value| item(path, value)).collect::<Vec<_>>().join("\n")
-        }
-        other => other.to_string(),
-    };
-    let lines: Vec<String> = cut(&text).split('\n').map(escape).collect();
-    let text = lines.join("\n");
-    if text.is_empty() { "(empty)".into() } else { text }
-}
-
-fn whole(text: Option<&str>) -> Vec<Piece> {
-    text.into_iter().map(|text| Piece { text: text.to_owned(), is_value: true, is_moved: true }).collect()
-}
-
-/// Both texts in pieces, each word that only one of them has marked.
-fn moved_words(old: &str, new: &str) -> (Vec<Piece>, Vec<Piece>) {
-    let diff = TextDiff::from_unicode_words(old, new);
-    let (mut before, mut after): (Vec<Piece>, Vec<Piece>) = (Vec::new(), Vec::new());
-    let add = |side: &mut Vec<Piece>, text: &str, is_moved: bool| match side.last_mut() {
-        Some(last) if last.is_moved == is_moved => last.text.push_str(text),
-        _ => side.push(Piece { text: text.to_owned(), is_value: true, is_moved }),
-    };
-    for change in diff.iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Equal => {
-                add(&mut before, change.value(), false);
-                add(&mut after, change.value(), false);
-            }
-            ChangeTag::Delete => add(&mut before, change.value(), true),
-            ChangeTag::Insert => add(&mut after, change.value(), true),
-        }
-    }
-    (before, after)
 }
 
 /// A square of a colour, drawn: a page's policy lets no value into its styles.
@@ -528,31 +462,5 @@ mod tests {
         let policy = format!("default-src &#39;none&#39;; style-src &#39;{}&#39;", style_hash(style));
         assert!(page.contains(&policy) || page.contains(&policy.replace("&#39;", "'")), "{page}");
         assert!(!page.contains("style=\"") && !page.contains("<script") && !page.contains("src="));
-    }
-
-    #[test]
-    fn words_that_moved_are_marked_on_their_side() {
-        let moved = |pieces: &[Piece]| -> String {
-            pieces
-                .iter()
-                .map(|piece| if piece.is_moved { format!("[{}]", piece.text) } else { piece.text.clone() })
-                .collect()
-        };
-        let (old, new) = moved_words("How can we help you today?", "How may we help you with it today?");
-        assert_eq!(
-            (moved(&old), moved(&new)),
-            ("How [can] we help you today?".into(), "How [may] we help you [with it ]today?".into())
-        );
-    }
-
-    #[test]
-    fn values_are_read_as_people_write_them() {
-        let hours = json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:30"}]);
-        assert_eq!(readable("availability.rules", &hours), "Monday 09:00 to 17:30");
-        let labels = json!([{"language": "de", "localizedLabels": [{"key": "K", "value": "Hallo"}, {"key": "L", "value": "x"}]}]);
-        assert_eq!(readable("customI18nLabels", &labels), "de K: Hallo\nde L: x");
-        assert_eq!(readable("x", &json!(["a", "b\nc"])), "a\nb\nc");
-        assert_eq!(readable("x", &json!("")), "(empty)");
-        assert_eq!(readable("availability.rules", &json!([3, {"dayOfWeek": 1}])), "3\n{\"dayOfWeek\":1}");
     }
 }

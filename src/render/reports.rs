@@ -112,7 +112,7 @@ pub fn github(findings: &[Finding]) -> String {
 
 /// A code quality report of GitLab.
 pub fn gitlab(findings: &[Finding]) -> String {
-    let mut seen = BTreeSet::new();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let issue = |finding: &Finding| {
         let severity = match finding.severity {
             Severity::Error => "critical",
@@ -120,12 +120,12 @@ pub fn gitlab(findings: &[Finding]) -> String {
             Severity::Info => "info",
         };
         // Each has to be of its own.
-        let fingerprint = fingerprint(finding);
-        let fingerprint = if seen.insert(fingerprint.clone()) {
-            fingerprint
-        } else {
-            format!("{fingerprint}-{}", line(&finding.location))
-        };
+        let mut fingerprint = fingerprint(finding);
+        let times = seen.entry(fingerprint.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            let _ = write!(fingerprint, "-{times}");
+        }
         json!({
             "description": told(finding),
             "check_name": finding.rule,

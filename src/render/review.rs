@@ -60,10 +60,10 @@ pub fn headline(document: &PlanDocument) -> String {
 }
 
 /// Whether a replica differs from git just as its primary does: what is referred to has another id in each.
-pub fn is_as_primary(tenant: &TenantPlan, target: &TargetDocument) -> bool {
+pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> bool {
     let name =
         |target: &TargetDocument| target.object.as_ref().map(|object| (object.kind, object.name.clone()));
-    let primary = tenant.targets.iter().find(|known| known.role == "primary" && name(known) == name(target));
+    let primary = targets.iter().find(|known| known.role == "primary" && name(known) == name(target));
     let refers = |path: &str| {
         path.ends_with(".id") || path.ends_with("integrationId") || path == "configuration.version"
     };
@@ -75,7 +75,8 @@ pub fn is_as_primary(tenant: &TenantPlan, target: &TargetDocument) -> bool {
         primary.changes.len() == target.changes.len()
             && primary.changes.iter().zip(&target.changes).all(same)
             && primary.ignored == target.ignored
-            && primary.undecided.is_some() == target.undecided.is_some()
+            // What is to be decided, and whose draft it is, is told of each.
+            && [primary, target].iter().all(|side| side.undecided.is_none() && side.draft.is_none())
     };
     target.role != "primary" && primary.is_some_and(alike)
 }

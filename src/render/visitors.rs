@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::document::{ChangeDocument, TargetDocument};
+use super::review::is_as_primary;
 use super::value::{counted, value};
 use crate::model::{Class, ObjectKind};
 
@@ -146,10 +147,16 @@ const UNSEEN: &[&str] =
 
 /// What visitors will notice of the changes to one tenant, the worst first.
 pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
-    let primary = targets.iter().filter(|target| target.role == "primary");
+    // A replica that differs in its own way is seen by visitors of its region.
+    let seen = targets.iter().filter(|target| !is_as_primary(targets, target));
     let mut told: Vec<Sentence> = Vec::new();
     let mut others = 0;
-    for target in primary {
+    for target in seen {
+        let is_primary = target.role == "primary";
+        let of_region = |sentence: Sentence| match is_primary {
+            true => sentence,
+            false => sentence.words(format!(", in {}", target.region)),
+        };
         let is_new = target.version.is_none() && !target.changes.is_empty();
         if is_new {
             let sentence = match &target.object {
@@ -157,7 +164,7 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
                 Some(object) => Sentence::new(Class::Reach, format!("A new {} is made: ", object.kind))
                     .value(&*object.name),
             };
-            told.push(sentence);
+            told.push(of_region(sentence));
             continue;
         }
         for change in &target.changes {
@@ -165,11 +172,12 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
             if change.path == "configuration.version" && targets.iter().any(is_configuration) {
                 continue;
             }
-            match sentence(change) {
+            match sentence(change).map(of_region) {
                 Some(sentence) if told.contains(&sentence) => {}
                 Some(sentence) => told.push(sentence),
                 None if UNSEEN.iter().any(|path| change.path.starts_with(path)) => {}
-                None => others += 1,
+                None if is_primary => others += 1,
+                None => {}
             }
         }
     }
@@ -194,6 +202,15 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
     let class = change.class;
     let (old, new) = (change.observed.as_ref(), change.desired.as_ref());
     let path = change.path.as_str();
+    // Without a value the platform's own default holds, whichever that is.
+    let is_default = matches!(new, None | Some(Value::Null));
+    if is_default
+        && (SWITCHES.iter().any(|(known, ..)| *known == path) || path.starts_with("features.flags."))
+    {
+        let sentence =
+            Sentence::new(class, "The switch ").value(path).words(" goes back to the platform's default");
+        return Some(sentence);
+    }
     if let Some((_, on, off)) = SWITCHES.iter().find(|(known, ..)| *known == path) {
         let is_on = new.and_then(Value::as_bool).unwrap_or(false);
         return Some(Sentence::new(class, if is_on { *on } else { *off }));

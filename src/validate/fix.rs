@@ -3,7 +3,7 @@
 //! A fix is a replacement of some bytes. Whether it is no more than that is not taken on trust: the text is parsed
 //! before and after, and a fix that changes any other value, or that leaves a text that can't be read, is left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -30,9 +30,28 @@ struct Edit {
     told: String,
 }
 
-/// Mends what can be mended safely. Of two fixes for one place that differ, and of two that overlap, neither is taken:
+/// Mends what can be mended safely. What stands in a layer is mended where every tenant that extends it wants the same: how
+/// many extend a file, `extending` says. Of two fixes for one place that differ, and of two that overlap, neither is taken:
 /// a person has to choose.
-pub fn fix(findings: &[Finding], texts: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Fixed> {
+pub fn fix(
+    findings: &[Finding],
+    texts: &BTreeMap<Arc<str>, Arc<str>>,
+    extending: &dyn Fn(&str) -> usize,
+) -> Vec<Fixed> {
+    let mut wanted: BTreeMap<(&str, u32, u32, &str), BTreeSet<&str>> = BTreeMap::new();
+    for finding in findings {
+        if let (Some(fix), Some(tenant)) = (&finding.fix, &finding.tenant) {
+            let place = &finding.location;
+            let key = (&*place.file, place.bytes.start, place.bytes.end, fix.replacement.as_str());
+            wanted.entry(key).or_default().insert(tenant.as_str());
+        }
+    }
+    let agreed = |finding: &Finding, replacement: &str| {
+        let place = &finding.location;
+        let is_shared = finding.tenant.is_some() && extending(&place.file) > 0;
+        let key = (&*place.file, place.bytes.start, place.bytes.end, replacement);
+        !is_shared || wanted.get(&key).map_or(0, BTreeSet::len) == extending(&place.file)
+    };
     let mut by_file: BTreeMap<&Arc<str>, Vec<Edit>> = BTreeMap::new();
     for finding in findings {
         let (Some(fix), location) = (&finding.fix, &finding.location) else { continue };
@@ -41,7 +60,11 @@ pub fn fix(findings: &[Finding], texts: &BTreeMap<Arc<str>, Arc<str>>) -> Vec<Fi
         let edits = by_file.entry(&location.file).or_default();
         let same = |edit: &Edit| edit.bytes == bytes && edit.replacement == fix.replacement;
         // A layer's finding is found once for each tenant that extends it.
-        if location.line > 0 && !bytes.is_empty() && !edits.iter().any(same) {
+        if location.line > 0
+            && !bytes.is_empty()
+            && !edits.iter().any(same)
+            && agreed(finding, &fix.replacement)
+        {
             edits.push(Edit { bytes, replacement: fix.replacement.clone(), told });
         }
     }
@@ -67,10 +90,17 @@ fn fix_file(path: &Arc<str>, before: &Arc<str>, mut edits: Vec<Edit>) -> Option<
         return None;
     }
     let mut after = before.to_string();
-    for edit in edits.iter().rev() {
-        after.replace_range(edit.bytes.clone(), &edit.replacement);
+    // From the last to the first, so that places stay what they are. Two that are sound alone may not be together: two
+    // words that become the same key.
+    let mut told = Vec::new();
+    for edit in edits.into_iter().rev() {
+        let mut with = after.clone();
+        with.replace_range(edit.bytes.clone(), &edit.replacement);
+        if compose(&with, 0).problems.iter().all(|problem| problem.warning) {
+            after = with;
+            told.insert(0, edit.told);
+        }
     }
-    let told = edits.into_iter().map(|edit| edit.told).collect();
     (after.as_str() != &**before).then(|| Fixed {
         path: Arc::clone(path),
         before: Arc::clone(before),
@@ -183,7 +213,7 @@ mod tests {
     fn fixed(text: &str, fixes: &[(&str, &str)]) -> Option<String> {
         let findings: Vec<Finding> = fixes.iter().map(|(from, to)| finding(text, from, to)).collect();
         let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(text))]);
-        fix(&findings, &texts).into_iter().next().map(|fixed| fixed.after)
+        fix(&findings, &texts, &|_| 0).into_iter().next().map(|fixed| fixed.after)
     }
 
     const TEXT: &str = "# head\nspec:\n  colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}  # brand\n  messages:\n    - \" Hi \"   # greeting\n    - Ho\n  enableFileUplaod: true\n";
@@ -225,6 +255,27 @@ mod tests {
             fixed(TEXT, &[("\"#F2A900\"", "\"#8A5A00\""), ("\"#F2A900\"", "\"#8A5A00\"")]).unwrap(),
             TEXT.replace("F2A900", "8A5A00")
         );
+    }
+
+    #[test]
+    fn fixes_that_are_sound_alone_and_not_together_are_not_both_taken() {
+        let text = "flags: {enableFileUplaod: true, enableFileUploda: false}\n";
+        let after = fixed(
+            text,
+            &[("enableFileUplaod", "enableFileUpload"), ("enableFileUploda", "enableFileUpload")],
+        );
+        assert_eq!(after.unwrap(), "flags: {enableFileUplaod: true, enableFileUpload: false}\n");
+    }
+
+    #[test]
+    fn a_layer_is_mended_where_all_who_extend_it_want_the_same() {
+        let of = |tenant: &str| {
+            let tenant = Some(crate::model::TenantName::new(tenant));
+            Finding { tenant, ..finding(TEXT, "\"#F2A900\"", "\"#8A5A00\"") }
+        };
+        let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(TEXT))]);
+        let mended = |findings: &[Finding]| fix(findings, &texts, &|_| 2).len();
+        assert_eq!((mended(&[of("a")]), mended(&[of("a"), of("b")])), (0, 1));
     }
 
     #[test]

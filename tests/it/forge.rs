@@ -301,7 +301,7 @@ fn the_commit_gets_a_check_or_where_that_may_not_be_a_status() {
     );
     assert_eq!(
         (&statuses[2]["path"], &statuses[2]["body"]["state"]),
-        (&json!("/projects/bank%2Fchat/statuses/c0ffee"), &json!("success"))
+        (&json!("/projects/bank%2Fchat/statuses/c0ffee"), &json!("pending"))
     );
 }
 
@@ -317,4 +317,23 @@ fn a_token_goes_nowhere_in_the_open() {
         .arg(file);
     let ran = ran(command.output().unwrap()).expect(7);
     assert!(ran.stderr.contains("use https"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_comment_that_somebody_edited_says_what_the_plan_says_again() {
+    let server = Server::new();
+    server.post("github", "plan A\n\n| a | b |", &[]).expect(0);
+    {
+        let mut state = server.state.lock().unwrap();
+        let body = state.comments[0]["body"].as_str().unwrap().to_owned();
+        // Line ends of another kind are no edit.
+        state.comments[0]["body"] = body.replace('\n', "\r\n").into();
+    }
+    assert_eq!(server.post("github", "plan A\n\n| a | b |", &[]).expect(0).stderr, "");
+    {
+        let mut state = server.state.lock().unwrap();
+        let body = state.comments[0]["body"].as_str().unwrap().to_owned();
+        state.comments[0]["body"] = body.replace("plan A", "no changes").into();
+    }
+    assert!(server.post("github", "plan A\n\n| a | b |", &[]).expect(0).stderr.contains("was updated"));
 }

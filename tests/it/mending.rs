@@ -125,6 +125,33 @@ fn what_can_be_mended_is_mended_and_everything_else_stays() {
 }
 
 #[test]
+fn a_layer_is_not_mended_for_one_of_its_tenants_and_nothing_that_is_waived() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: house}\nspec:\n  widget: {theme: {colors: {primary: \"#0B5CAD\", background: \"#FFFFFF\"}}}\n";
+    let dark = "  extends: [house]\n  widget: {theme: {colors: {background: \"#101418\"}}}\n";
+    write(folder.path(), "bases/house.yaml", base);
+    for (path, text) in [tenant("acme", &[1], "  extends: [house]\n"), tenant("dark", &[2], dark)].concat() {
+        write(folder.path(), &path, &text);
+    }
+    for more in [&[][..], &["--tenant", "dark"]] {
+        let ran = genesync(folder.path(), &[&["validate", "--fix"], more].concat()).expect(1);
+        assert!(ran.stdout.contains("error[contrast]") && !ran.stderr.contains("fixed"), "{}", ran.stderr);
+        assert_eq!(read(folder.path(), "bases/house.yaml"), base);
+    }
+    write(
+        folder.path(),
+        "genesync.yaml",
+        "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  rules:\n    waivers:\n      - {rule: contrast, tenant: pale, owner: web@example.com, reason: Brand., expires: 2098-12-31}\n",
+    );
+    let pale = "  widget: {theme: {colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}}}\n";
+    for (path, text) in tenant("pale", &[3], pale) {
+        write(folder.path(), &path, &text);
+    }
+    genesync(folder.path(), &["validate", "--fix"]).expect(1);
+    assert!(read(folder.path(), "tenants/pale/web.yaml").contains("#F2A900"));
+}
+
+#[test]
 fn findings_come_in_the_forms_of_the_programs_around() {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in
@@ -209,6 +236,7 @@ fn the_workflow_that_init_writes_plans_a_pull_request() {
         shell.env("SERVER", format!("file://{}", stage.path("").display())).env("REPOSITORY", "fleet");
         shell
             .env("NUMBER", "7")
+            .env("HEAD", head.to_string())
             .env("RUN_URL", "https://ci.example/1")
             .env("GITHUB_OUTPUT", work.join("output"));
         ran(shell.output().unwrap()).expect(0)

@@ -107,6 +107,20 @@ fn a_plan_that_was_changed_has_expired_or_was_not_approved_writes_nothing() {
     refused(5, "was changed after it was made");
     write(&changed(&|plan| plan["revision"] = "0123456789012345678901234567890123456789".into()));
     refused(5, "was changed after it was made");
+    // A tenant that nobody reviewed, and one that stands in it twice.
+    write(&changed(&|plan| {
+        let mut more = plan["tenants"][1].clone();
+        (more["tenant"], more["digest"]) = ("zulu".into(), Value::Null);
+        plan["tenants"].as_array_mut().unwrap().push(more);
+    }));
+    refused(5, "was changed after it was made");
+    write(&changed(&|plan| {
+        let again = plan["tenants"][1].clone();
+        plan["tenants"].as_array_mut().unwrap().push(again);
+    }));
+    refused(5, "was changed after it was made");
+    write(&changed(&|plan| plan["tenants"][1]["state"] = "failed".into()));
+    refused(5, "was changed after it was made");
     write(&changed(&|plan| plan["expiresAt"] = "2020-01-01T00:00:00Z".into()));
     refused(5, "expired at 2020-01-01 00:00:00 UTC");
     write(&changed(&|plan| plan["format"] = "genesync/plan/v9".into()));
@@ -141,4 +155,17 @@ fn a_deployment_does_not_take_along_what_was_not_reviewed() {
     let ran = cloud.genesync(&["apply", "--plan", "../plan.json"]).expect(4);
     assert!(ran.stdout.contains("not as reviewed") && ran.stdout.contains(MARA), "{}", ran.stdout);
     assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(2, "#222222")));
+}
+
+#[test]
+fn a_draft_that_appears_after_the_review_is_not_written_over() {
+    let cloud = Cloud::applied(1);
+    cloud.commit("#222222");
+    cloud.genesync(&["plan", "--rev", "HEAD", "--draft", "discard", "--out", "../plan.json"]).expect(0);
+    let draft = json!({"messenger": {"fileUpload": {"enableAttachments": true}}});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": draft}}));
+    let mark = cloud.mark();
+    let ran = cloud.genesync(&["apply", "--plan", "../plan.json", "--draft", "discard"]).expect(4);
+    assert!(ran.stdout.contains("not as reviewed"), "{}", ran.stdout);
+    assert_eq!(cloud.writes(1, mark), Vec::<String>::new());
 }

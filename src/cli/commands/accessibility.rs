@@ -1,5 +1,6 @@
 //! `genesync accessibility`
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,7 +11,7 @@ use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
 use crate::controller::fleet::{self, Fleet};
-use crate::model::{Finding, ObjectKind};
+use crate::model::{Finding, ObjectKind, TenantName};
 use crate::render::accessibility::{self, Report, Subject};
 use crate::render::picture::look::looks;
 use crate::render::value::document;
@@ -75,9 +76,14 @@ fn exit(report: &Report) -> Exit {
 fn subjects(fleet: &Fleet) -> Vec<Subject<'_>> {
     let is_seen = |kind| matches!(kind, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration);
     let mut subjects = Vec::new();
+    let mut by_tenant: BTreeMap<&TenantName, Vec<&Finding>> = BTreeMap::new();
+    for finding in &fleet.findings {
+        if let Some(tenant) = &finding.tenant {
+            by_tenant.entry(tenant).or_default().push(finding);
+        }
+    }
     for loaded in &fleet.tenants {
-        let findings: Vec<&Finding> =
-            fleet.findings.iter().filter(|finding| finding.tenant.as_ref() == Some(&loaded.name)).collect();
+        let findings = by_tenant.remove(&loaded.name).unwrap_or_default();
         let seen = || loaded.resources.iter().filter(|resource| is_seen(resource.object.kind));
         for resource in seen() {
             subjects.push(Subject {

@@ -77,9 +77,9 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     output.data(&match args.format {
         ValidateFormat::Text => text(&fleet, output),
         ValidateFormat::Json => render::value::document(&document(&fleet, exit)),
-        ValidateFormat::Sarif => reports::sarif(&fleet.findings, &summaries()),
-        ValidateFormat::Github => reports::github(&fleet.findings),
-        ValidateFormat::Gitlab => reports::gitlab(&fleet.findings),
+        ValidateFormat::Sarif => reports::sarif(&finding::merged(&fleet.findings), &summaries()),
+        ValidateFormat::Github => reports::github(&finding::merged(&fleet.findings)),
+        ValidateFormat::Gitlab => reports::gitlab(&finding::merged(&fleet.findings)),
         ValidateFormat::Junit => reports::junit(&fleet.findings, &names()),
     });
     for path in &fleet.ignored {
@@ -97,7 +97,20 @@ fn summary(fleet: &Fleet) -> String {
 /// Mends what can be mended, and checks again.
 fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
     for _ in 0..FIX_ROUNDS_MAX {
-        let fixed = fix::fix(&fleet.findings, &fleet.files);
+        let tenants = &fleet.tenants;
+        let extending = |file: &str| match args.source.tenants.is_empty() {
+            true => {
+                tenants.iter().filter(|loaded| loaded.layers.iter().any(|layer| &**layer == file)).count()
+            }
+            // Whoever looks at some tenants alone does not know what the others want.
+            false => {
+                usize::MAX
+                    * usize::from(
+                        tenants.iter().any(|loaded| loaded.layers.iter().any(|layer| &**layer == file)),
+                    )
+            }
+        };
+        let fixed = fix::fix(&fleet.findings, &fleet.files, &extending);
         if fixed.is_empty() {
             break;
         }
@@ -109,7 +122,7 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
                     .warning(&format!("{} was changed meanwhile, and is left as it is", escape(&file.path)));
                 continue;
             }
-            session::write(&path, file.after.as_bytes())?;
+            session::replace(&path, file.after.as_bytes())?;
             for told in &file.told {
                 output.talk(&format!("fixed  {}:{}", escape(&file.path), escape(told)));
             }

@@ -68,7 +68,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         invalid: in_state("invalid"),
         failed: in_state("failed"),
     };
-    let digests: Vec<&str> = plans().map(|plan| plan.digest.as_str()).collect();
+    let digest = fleet_digest(tenants.iter().filter_map(|tenant| tenant.digest.as_deref()));
     let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
     let refused = !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty());
     let exit = if blocks(&fleet.findings) {
@@ -88,7 +88,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
     };
     PlanDocument {
         revision: fleet.revision.to_string(),
-        digest: fleet_digest(digests),
+        digest,
         summary,
         tenants,
         refusals,
@@ -102,13 +102,15 @@ fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
     // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
     let state = if run.plan.is_some() && run.left_out().is_none() { "planned" } else { "failed" };
     let targets = targets(run);
-    let loaded = fleet.tenants.iter().find(|loaded| loaded.name == run.spec.tenant.name);
-    let zone = loaded.and_then(|loaded| loaded.time_zone.as_deref());
+    // They stand in the order of their names.
+    let at = fleet.tenants.binary_search_by(|loaded| loaded.name.cmp(&run.spec.tenant.name)).ok();
+    let zone = at.and_then(|at| fleet.tenants.get(at)?.time_zone.as_deref());
     TenantPlan {
         tenant: run.spec.tenant.name.to_string(),
         state,
         mode: Some(run.spec.tenant.mode.name()),
-        digest: run.plan.as_ref().map(|plan| plan.digest.clone()),
+        // What was not planned whole can't be approved.
+        digest: run.plan.as_ref().filter(|_| state == "planned").map(|plan| plan.digest.clone()),
         visitors: sentences(&targets),
         moments: moments(run, zone, from),
         targets,
@@ -128,17 +130,27 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
     if !target.target.object.is_web_messaging() || !target.changes.iter().any(is_theirs) {
         return Vec::new();
     }
-    let named = zone.and_then(|name| TimeZone::get(name).ok());
-    let zone = named.unwrap_or(TimeZone::UTC);
+    // Without a name the organization's own setting decides, which nobody here knows.
+    let Some(zone) = zone.and_then(|name| TimeZone::get(name).ok()) else { return Vec::new() };
     let hours = |body: &Map<String, Value>| Hours::of(body, zone.clone());
     let to = from.checked_add(SignedDuration::from_hours(24 * MOMENTS_DAYS)).unwrap_or(from);
     let seen = hours::moments(&hours(&observed.body()), &hours(&target.body), from, to);
     let mut weekly: Vec<(String, Vec<Moment>)> = Vec::new();
     for moment in seen {
         let (start, end) = (moment.from.to_zoned(zone.clone()), moment.to.to_zoned(zone.clone()));
-        let same_day = start.date() == end.date() || end.time() == Time::midnight();
-        let until = if same_day { end.strftime("%H:%M") } else { end.strftime("%a %H:%M") };
-        let hours = format!("{} {} to {until}", start.strftime("%A"), start.strftime("%H:%M"));
+        let midnight =
+            start.date().tomorrow().is_ok_and(|next| end.date() == next) && end.time() == Time::midnight();
+        let length = moment.to.duration_since(moment.from);
+        let until = match () {
+            () if moment.to >= to => "until further notice".to_owned(),
+            () if start.date() == end.date() => end.strftime("to %H:%M").to_string(),
+            () if midnight => "to midnight".to_owned(),
+            () if length >= SignedDuration::from_hours(24 * 6) => {
+                end.strftime("to %Y-%m-%d %H:%M").to_string()
+            }
+            () => end.strftime("to %A %H:%M").to_string(),
+        };
+        let hours = format!("{} {until}", start.strftime("%A %H:%M"));
         match weekly.iter_mut().find(|(known, of)| {
             *known == hours && of.iter().all(|one| one.is_open_after == moment.is_open_after)
         }) {
