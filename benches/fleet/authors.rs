@@ -97,7 +97,7 @@ fn saves(repository: &Path, authors: &mut Authors) -> Outcome<()> {
             authors.save_ms.0.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     }
-    report::progress("saves", TIMES);
+    println!("saves measured");
     fs::write(&path, text)?;
     Ok(())
 }
@@ -173,7 +173,7 @@ fn keystrokes(repository: &Path, authors: &mut Authors) -> Outcome<()> {
             authors.keystroke_ms.0.push(begun.elapsed().as_secs_f64() * 1e3);
         }
     }
-    report::progress("keystrokes", TIMES);
+    println!("keystrokes measured");
     Ok(())
 }
 
@@ -197,7 +197,7 @@ fn pictures(authors: &mut Authors) -> Outcome<()> {
             authors.png_ms.0.push((begun.elapsed() - drawn).as_secs_f64() * 1e3);
         }
     }
-    report::progress("pictures", TIMES);
+    println!("pictures measured");
     Ok(())
 }
 

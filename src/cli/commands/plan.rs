@@ -241,6 +241,16 @@ fn unknown(document: &PlanDocument) -> String {
 
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
+    // Writing to a String can't fail; the results are dropped throughout.
+    for shared in &document.shared {
+        let reached = render::value::counted(shared.tenants.len(), "tenant");
+        let _ = writeln!(
+            out,
+            "{} changed and reaches {reached}: {}\n",
+            escape(&shared.file),
+            shared.tenants.join(", ")
+        );
+    }
     for run in &session.runs {
         let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals.is_empty();
         if let Some(plan) = run.plan.as_deref().filter(told) {
@@ -248,7 +258,6 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             out.push('\n');
         }
     }
-    // Writing to a String can't fail; the results are dropped throughout.
     for tenant in &document.tenants {
         let _ = match (&tenant.error, tenant.state) {
             (Some(error), _) => writeln!(out, "{}  failed: {}\n", tenant.tenant, escape(error)),
