@@ -207,6 +207,12 @@ impl Reader {
         };
         let rule = topic(&pointer);
         self.finding(rule, message, span, &pointer, help);
+        // Which region, which API, whether it is written: a word there is guessed by nobody, only a field's name is.
+        let is_object = document
+            .get("kind")
+            .and_then(Node::text)
+            .is_some_and(|kind| ObjectKind::from_name(kind).is_some());
+        let suggestion = suggestion.filter(|_| is_object || key.is_some());
         if let (Some(word), Some(finding)) = (suggestion, self.findings.last_mut()) {
             finding.fix = Some(Fix { title: format!("write `{word}`"), replacement: word });
         }

@@ -152,6 +152,22 @@ fn a_layer_is_not_mended_for_one_of_its_tenants_and_nothing_that_is_waived() {
 }
 
 #[test]
+fn nobody_guesses_where_a_tenant_is_or_whether_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], &delay(1));
+    let wrong = files[0].1.replace("eu-west-1", "eu-west-9").replace("mode: enforce", "mode: enforc");
+    write(folder.path(), "tenants/acme/tenant.yaml", &wrong);
+    write(folder.path(), "tenants/acme/web.yaml", &files[1].1);
+    let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
+    assert!(
+        ran.stdout.contains("did you mean `enforce`?") && !ran.stderr.contains("fixed"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(read(folder.path(), "tenants/acme/tenant.yaml"), wrong);
+}
+
+#[test]
 fn findings_come_in_the_forms_of_the_programs_around() {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in

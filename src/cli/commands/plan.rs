@@ -140,6 +140,10 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     }
     for path in &args.out {
         let text = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") if document.revision == "folder" => {
+                output.warning("this plan is of files that are not committed: `apply --plan` takes one of a commit, made with `--rev HEAD`");
+                reviewed::file(&document, clock::now(), args.valid_hours)
+            }
             Some("json") => reviewed::file(&document, clock::now(), args.valid_hours),
             Some("md") => rendered(PlanFormat::Markdown)?,
             Some("html") => rendered(PlanFormat::Html)?,
