@@ -158,6 +158,8 @@ struct Mark {
     needed: f64,
     /// Whether its ratio stands beside it, because something else stands above.
     is_beside: bool,
+    /// Whether it is the site's page that it does not stand out from: no configuration says what colour that has.
+    is_page: bool,
 }
 
 struct Painter<'a> {
@@ -221,7 +223,7 @@ impl Painter<'_> {
         let ratio = one.contrast(other);
         if ratio < needed {
             let is_beside = self.marks.iter().any(|mark| (mark.area.y - area.y).abs() < 20.0);
-            self.marks.push(Mark { area, ratio, needed, is_beside });
+            self.marks.push(Mark { area, ratio, needed, is_beside, is_page: other == self.page });
         }
     }
 
@@ -452,7 +454,7 @@ impl Painter<'_> {
 
     /// Circles what can't be told from what it stands on, with its ratio.
     fn marks(&mut self) {
-        for Mark { area, ratio, needed, is_beside } in std::mem::take(&mut self.marks) {
+        for Mark { area, ratio, needed, is_beside, is_page } in std::mem::take(&mut self.marks) {
             let radius = (area.h.min(area.w) / 2.0).min(16.0);
             self.scene.outline(area, radius, Stroke { colour: FAILING, px: 3.0, is_dashed: false });
             let words = format!("{ratio:.2} of {needed}");
@@ -472,7 +474,15 @@ impl Painter<'_> {
             self.scene.fill(tag, 4.0, FAILING);
             let inside = Area { x: x + 6.0, y: y + 1.0, w: block.width(), h };
             self.scene.text(&block, kind, inside, Align::Start, Colour::WHITE);
-            self.told.insert(format!("circled: a contrast of {ratio:.2} where {needed} is needed"));
+            let told = match (is_page, self.page == Colour::WHITE) {
+                (false, _) | (true, true) => {
+                    format!("circled: a contrast of {ratio:.2} where {needed} is needed")
+                }
+                (true, false) => format!(
+                    "circled: on a dark page the launcher has a contrast of {ratio:.2} where {needed} is needed; no rule judges that, because no configuration says what colour a page has"
+                ),
+            };
+            self.told.insert(told);
         }
     }
 }
