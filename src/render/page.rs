@@ -200,11 +200,11 @@ pub fn style_hash(style: &str) -> String {
 fn numbers(document: &PlanDocument) -> Vec<Number> {
     let summary = &document.summary;
     let all = [
-        (summary.tenants, "tenants looked at"),
-        (summary.tenants_changing, "change"),
-        (summary.to_apply, "fields to apply"),
+        (summary.tenants, "looked at"),
+        (summary.tenants_changing, "changing"),
+        (summary.to_apply, "to apply"),
         (summary.drift, "drift"),
-        (summary.conflicts, "conflicts"),
+        (summary.conflicts, "in conflict"),
         (summary.ignored, "ignored"),
         (summary.invalid, "not valid"),
         (summary.failed, "could not be read"),
