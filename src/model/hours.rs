@@ -4,7 +4,7 @@
 //! it; one that it repeats is open twice. The end is not part of the hours, but `23:59` means the end of the day:
 //! no rule could say it otherwise.
 
-use jiff::civil::{Date, DateTime, Time, Weekday};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
@@ -89,11 +89,6 @@ impl Hours {
     /// Whether any rule is asked.
     pub fn is_custom(&self) -> bool {
         self.rules.is_some()
-    }
-
-    /// The zone that its times are meant in.
-    pub fn zone(&self) -> &TimeZone {
-        &self.zone
     }
 
     /// What is so at a moment.
@@ -209,12 +204,6 @@ pub fn moments(before: &Hours, after: &Hours, from: Timestamp, to: Timestamp) ->
         }
     }
     moments
-}
-
-/// A day's name in English.
-pub fn day_name(day: Weekday) -> &'static str {
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
-        [usize::try_from(day.to_monday_zero_offset()).unwrap_or_default()]
 }
 
 #[cfg(test)]

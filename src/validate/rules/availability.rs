@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use crate::manifest::kinds::tenant::minutes;
 use crate::manifest::yaml::{Node, Span};
 use crate::model::Severity;
+use crate::model::hours::DAYS;
 use crate::validate::{Context, Rule};
 
 /// The rule.
@@ -20,7 +21,6 @@ pub const RULE: Rule = Rule {
 
 const DAY_MIN: i32 = 24 * 60;
 const WEEK_MIN: i32 = 7 * DAY_MIN;
-const DAYS: &[&str] = &["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 
 /// One line of opening hours, in minutes after Monday 00:00; `end` may lie beyond the week's end.
 struct Hours<'a> {
