@@ -7,18 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 
-use crate::manifest::files::{Files, SourceFile};
+use super::shared::Shared;
+use crate::manifest::files::SourceFile;
 use crate::manifest::kinds::project::Rules;
 use crate::manifest::yaml::FILE_BYTES_MAX;
-use crate::manifest::{self, Bases, Input, ProjectManifest, TENANT_BYTES_MAX, TenantManifest};
+use crate::manifest::{self, Input, TENANT_BYTES_MAX, TenantManifest};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
 use crate::model::{Finding, Location, Resource, Revision, Severity, Tenant, TenantName};
 use crate::source::{Reader, Source, SourceError};
 use crate::validate::{self, fleet::Claim};
-
-/// Most bytes of all layers together: every thread holds them.
-const BASES_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// One tenant as it was loaded.
 #[derive(Debug, Clone)]
@@ -35,6 +33,8 @@ pub struct Loaded {
     pub layers: Vec<Arc<str>>,
     /// Whether an error keeps it from being written.
     pub blocked: bool,
+    /// Whether its documents could be read whole: rules say nothing of what could not.
+    pub is_read: bool,
 }
 
 /// What each tenant asks for.
@@ -112,7 +112,7 @@ pub fn load_listed(
     today: Date,
     on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
 ) -> Result<Fleet, SourceError> {
-    let shared = Shared::read(source, &snapshot)?;
+    let shared = Shared::of(source, &snapshot)?;
     load_shared(source, snapshot, &shared, today, on_tenant)
 }
 
@@ -127,7 +127,7 @@ pub fn load_weighed(
     weigh: &dyn Fn(&mut Rules),
 ) -> Result<Fleet, SourceError> {
     let snapshot = source.snapshot_of(revision, None)?;
-    let mut shared = Shared::read(source, &snapshot)?;
+    let mut shared = Shared::of(source, &snapshot)?;
     weigh(&mut shared.project.spec.rules);
     load_shared(source, snapshot, &shared, today, &|_, _| {})
 }
@@ -194,35 +194,7 @@ pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Ve
     Ok(paths.into_iter().collect())
 }
 
-/// What every tenant shares.
-struct Shared {
-    project: ProjectManifest,
-    bases: Bases,
-}
-
-impl Shared {
-    fn read(source: &Source, snapshot: &Snapshot) -> Result<Self, SourceError> {
-        let reader = source.reader()?;
-        let project = match &snapshot.project {
-            Some(entry) => manifest::read_project(&input(&reader, entry)?),
-            None => ProjectManifest::default(),
-        };
-        let mut inputs = Vec::with_capacity(snapshot.bases.len());
-        let mut bytes = 0;
-        for entry in &snapshot.bases {
-            let input = input(&reader, entry)?;
-            bytes += input.bytes.len();
-            if bytes > BASES_BYTES_MAX {
-                let what = format!("the files under bases/ have over {BASES_BYTES_MAX} bytes together");
-                return Err(SourceError::Limit { what });
-            }
-            inputs.push(input);
-        }
-        Ok(Self { project, bases: manifest::read_bases(&inputs) })
-    }
-}
-
-fn input(reader: &Reader, entry: &FileEntry) -> Result<Input, SourceError> {
+pub(super) fn input(reader: &Reader, entry: &FileEntry) -> Result<Input, SourceError> {
     Ok(Input { path: Arc::clone(&entry.path), bytes: reader.read(entry, FILE_BYTES_MAX)? })
 }
 
@@ -265,6 +237,7 @@ fn read_one(
     }
     let files_read = inputs.len();
     let mut manifest = manifest::read_tenant(name, &inputs, &shared.bases);
+    let is_read = !validate::blocks(&manifest.findings);
     manifest.findings.extend(irregular);
     let findings = validate::check(&manifest, &shared.project.spec.rules, today);
     let claims = validate::fleet::claims(&manifest);
@@ -286,7 +259,7 @@ fn read_one(
         })
     });
     let resources = web.into_iter().chain(objects).collect();
-    let loaded = Loaded { name, tenant, resources, time_zone, layers, blocked };
+    let loaded = Loaded { name, tenant, resources, time_zone, layers, blocked, is_read };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }
 
@@ -318,24 +291,14 @@ fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
 }
 
 fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) -> Fleet {
-    let mut findings = shared.project.findings.clone();
-    findings.extend(validate::waiver::check(&shared.project, today));
-    findings.extend(validate::check_shared(
-        shared.project.document.iter().map(|document| (document, "")),
-        &shared.project.files,
-    ));
-    findings.extend(shared.bases.findings.iter().cloned());
-    findings.extend(validate::check_shared(
-        shared.bases.layers.values().map(|layer| (&**layer, "/spec")),
-        &Files::with_shared(Arc::clone(&shared.bases.files)),
-    ));
+    let mut findings = shared.findings(today);
     let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));
     let mut files: BTreeMap<Arc<str>, Arc<str>> = project_texts
         .chain(shared.bases.files.iter())
         .map(|file| (Arc::clone(&file.path), Arc::clone(&file.text)))
         .collect();
     let (mut tenants, mut claims) = (Vec::with_capacity(parts.len()), Vec::new());
-    let (mut files_read, mut bytes_read) = (0, 0);
+    let (mut files_read, mut bytes_read) = (files.len(), files.values().map(|text| text.len()).sum());
     for part in parts {
         tenants.push(part.loaded);
         findings.extend(part.findings);
@@ -433,15 +396,8 @@ pub fn manifests(
     names: &[TenantName],
 ) -> Result<Vec<TenantManifest>, SourceError> {
     let snapshot = source.snapshot(revision)?;
-    let shared = Shared::read(source, &snapshot)?;
     let reader = source.reader()?;
+    let shared = Shared::read(&snapshot, &|entry| input(&reader, entry))?;
     let wanted = snapshot.tenants.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
-    wanted
-        .map(|(name, entries)| {
-            let regular =
-                entries.iter().filter(|entry| matches!(entry.mode, FileMode::Regular | FileMode::Executable));
-            let inputs = regular.map(|entry| input(&reader, entry)).collect::<Result<Vec<_>, _>>()?;
-            Ok(manifest::read_tenant(name, &inputs, &shared.bases))
-        })
-        .collect()
+    wanted.map(|(name, entries)| shared.manifest(name, entries, &|entry| input(&reader, entry))).collect()
 }

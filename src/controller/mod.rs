@@ -12,5 +12,6 @@ pub mod known;
 pub mod leases;
 pub mod outcome;
 pub mod run;
+mod shared;
 pub mod slots;
 mod spread;

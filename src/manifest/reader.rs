@@ -84,6 +84,7 @@ impl Reader {
         let broken = composed.problems.iter().any(|problem| !problem.warning);
         for problem in composed.problems {
             self.finding("yaml", problem.message, problem.span, "", problem.help);
+            self.propose(problem.replacement);
             let related = problem.related.map(|(span, text)| (self.files.locate(span), text.to_owned()));
             if let Some(finding) = self.findings.last_mut() {
                 finding.related.extend(related);
@@ -145,7 +146,8 @@ impl Reader {
         let word = node.text().unwrap_or_default();
         let kind = Kind::from_name(word);
         if kind.is_none() {
-            let help = match schema::nearest(word, Kind::ALL.iter().map(|kind| kind.name())) {
+            let near = schema::nearest(word, Kind::ALL.iter().map(|kind| kind.name()));
+            let help = match &near {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => format!("kinds: {}", names.collect::<Vec<_>>().join(", ")),
             };
@@ -156,6 +158,7 @@ impl Reader {
                 "/kind",
                 Some(help),
             );
+            self.propose(near);
         }
         kind
     }
@@ -205,16 +208,36 @@ impl Reader {
             Some(key) => format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")),
             None => pointer,
         };
-        let rule = topic(&pointer);
-        self.finding(rule, message, span, &pointer, help);
+        // A word that is no truth value is told of once, where one is asked for.
+        let place = self.files.locate(span);
+        self.findings.retain(|finding| {
+            finding.severity > Severity::Warning || finding.rule != "yaml" || finding.location != place
+        });
+        let taken = suggestion.as_deref().filter(|word| key.is_some() && at.entry(word).is_some());
+        let help = taken
+            .map(|word| format!("did you mean `{word}`? it stands here already: keep one of the two"))
+            .or(help);
+        let suggestion = suggestion.clone().filter(|_| taken.is_none());
+        self.finding(topic(&pointer), message, span, &pointer, help);
         // Which region, which API, whether it is written: a word there is guessed by nobody, only a field's name is.
         let is_object = document
             .get("kind")
             .and_then(Node::text)
             .is_some_and(|kind| ObjectKind::from_name(kind).is_some());
-        let suggestion = suggestion.filter(|_| is_object || key.is_some());
-        if let (Some(word), Some(finding)) = (suggestion, self.findings.last_mut()) {
-            finding.fix = Some(Fix { title: format!("write `{word}`"), replacement: word });
+        match suggestion {
+            Some(text) if !is_object && key.is_none() => {
+                if let Some(finding) = self.findings.last_mut().filter(|finding| finding.help.is_none()) {
+                    finding.help = Some(format!("write `{text}`"));
+                }
+            }
+            suggestion => self.propose(suggestion),
+        }
+    }
+
+    /// Gives the last finding the text that mends it.
+    fn propose(&mut self, text: Option<String>) {
+        if let (Some(text), Some(finding)) = (text, self.findings.last_mut()) {
+            finding.fix = Some(Fix { title: format!("write `{text}`"), replacement: text });
         }
     }
 

@@ -3,6 +3,7 @@
 //! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
 //! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -20,7 +21,7 @@ use super::kinds::messenger::MessengerConfiguration;
 use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
 use super::kinds::web_messaging::WebMessaging;
-use super::yaml::{Node, shown};
+use super::yaml::{Node, Yaml, shown};
 use crate::model::secret::is_telling;
 use crate::model::{Dialect, ObjectKind};
 
@@ -173,31 +174,46 @@ pub fn has_field(dialect: Dialect, path: &str) -> bool {
 /// Everything that the schema of a kind has to say against a document.
 pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
     let Some(validator) = validator(kind) else { return Vec::new() };
-    let errors = validator.iter_errors(document);
-    errors.flat_map(|error| explain(kind, &error)).take(VIOLATIONS_MAX).collect()
+    let errors: Vec<_> = validator.iter_errors(document).take(VIOLATIONS_MAX).collect();
+    let is_pattern =
+        |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Pattern { .. });
+    let is_length =
+        |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::MaxLength { .. });
+    // A text that has not its form is seldom of its length, and one mistake is told of once.
+    let malformed: BTreeSet<String> = errors
+        .iter()
+        .filter(|error| is_pattern(error))
+        .map(|error| error.instance_path().to_string())
+        .collect();
+    let told = errors
+        .iter()
+        .filter(|error| !is_length(error) || !malformed.contains(error.instance_path().as_str()));
+    told.flat_map(|error| explain(kind, document, error)).take(VIOLATIONS_MAX).collect()
 }
 
-fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
+fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Violation> {
     let pointer = error.instance_path().to_string();
     let one = |message: String, help: Option<String>| {
         vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion: None }]
     };
+    let malformed = |message: String, otherwise: Option<String>| {
+        let suggestion = document.pointer(&pointer).and_then(|node| mended(kind, error, node));
+        let help = otherwise.filter(|_| suggestion.is_none());
+        vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion }]
+    };
     let value = error.instance();
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            let known = siblings(document, error);
+            let known = siblings(kind, error);
             unexpected.iter().take(VIOLATIONS_MAX).map(|key| unknown(&pointer, key, &known)).collect()
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             one(format!("`{name}` is missing"), Some(format!("add `{name}:` here")))
         }
-        ValidationErrorKind::Type { kind } => one(
-            format!("this must be {}, not {}", expected(kind), found(value)),
-            matches!(value.as_ref(), Value::Bool(_) | Value::Number(_))
-                .then(|| quoting(kind, value, &pointer))
-                .flatten(),
-        ),
+        ValidationErrorKind::Type { kind } => {
+            malformed(format!("this must be {}, not {}", expected(kind), found(value)), None)
+        }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<&str> =
                 options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -208,11 +224,14 @@ fn explain(document: Kind, error: &ValidationError<'_>) -> Vec<Violation> {
             one(format!("this must be `{word}`"), None)
         }
         ValidationErrorKind::Pattern { .. } => {
-            let text = value.as_str().unwrap_or_default();
-            one(
-                format!("`{}` does not have the form that is asked for here", shown(text)),
-                described(document, error),
-            )
+            let section = parent(kind, error).unwrap_or_default();
+            let form =
+                section.get("title").and_then(Value::as_str).unwrap_or("of the form that is asked for");
+            let message = match value.as_str().unwrap_or_default() {
+                "" => format!("this is empty, and not {form}"),
+                text => format!("`{}` is not {form}", shown(text)),
+            };
+            malformed(message, described(&section))
         }
         ValidationErrorKind::PropertyNames { error: inner } => {
             let key = inner.instance().as_str().unwrap_or_default().to_owned();
@@ -287,17 +306,22 @@ fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
     }]
 }
 
-/// The known word that is close enough to be what was meant.
+/// The known word that is close enough to be what was meant; none where two are equally close.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     if word.chars().nth(WORD_CHARS_MAX).is_some() {
         return None;
     }
     let lower = word.to_lowercase();
-    known
+    let mut near: Vec<(usize, &str)> = known
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
+        .collect();
+    near.sort_unstable();
+    match near.as_slice() {
+        [(one, _), (other, _), ..] if one == other => None,
+        [(_, nearest), ..] => Some((*nearest).to_owned()),
+        [] => None,
+    }
 }
 
 /// Names of the properties that the schema knows where the error stands.
@@ -308,11 +332,10 @@ fn siblings(kind: Kind, error: &ValidationError<'_>) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// What the schema says of the value that the error stands at.
-fn described(kind: Kind, error: &ValidationError<'_>) -> Option<String> {
-    let schema = parent(kind, error)?;
-    let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    let examples: Vec<String> = schema
+/// What the schema says of a value.
+fn described(section: &Value) -> Option<String> {
+    let description = section.get("description").and_then(Value::as_str).unwrap_or_default();
+    let examples: Vec<String> = section
         .get("examples")
         .and_then(Value::as_array)
         .into_iter()
@@ -324,6 +347,42 @@ fn described(kind: Kind, error: &ValidationError<'_>) -> Option<String> {
         examples => format!("{description} For example: {}", examples.join(", ")),
     };
     (!text.is_empty()).then_some(text)
+}
+
+/// The YAML of what was surely meant by a value that has the wrong type or form: the same characters in quotes or out of
+/// them, and what people leave out of a colour, a size or a time. Whatever comes of it, the schema accepts.
+fn mended(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Option<String> {
+    let key = error.instance_path().to_string();
+    let written = match &node.value {
+        Yaml::Text(text) | Yaml::Number(text) => text.trim(),
+        Yaml::Bool(true) => "true",
+        Yaml::Bool(false) => "false",
+        Yaml::Null | Yaml::List(_) | Yaml::Map(_) => return None,
+    };
+    if is_telling(key.rsplit('/').next().unwrap_or_default()) || shown(written) != written {
+        return None;
+    }
+    let text = |text: String| Some((Value::String(text.clone()), Value::String(text).to_string()));
+    let truth = match written.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => Some(true),
+        "false" | "no" | "off" => Some(false),
+        _ => None,
+    };
+    let candidates = [
+        truth.map(|truth| (Value::Bool(truth), truth.to_string())),
+        // A number as people write one: `0x10` and `1e3` are left to them.
+        written
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+            .then(|| Some((serde_json::from_str(written).ok()?, written.to_owned())))
+            .flatten(),
+        text(written.to_owned()),
+        text(format!("#{written}")),
+        text(format!("{}px", written.trim_end_matches("px").trim_end())),
+        text(format!("0{written}")),
+    ];
+    let accepts = jsonschema::validator_for(&parent(kind, error)?).ok()?;
+    candidates.into_iter().flatten().find(|(value, _)| accepts.is_valid(value)).map(|(_, yaml)| yaml)
 }
 
 /// The schema object whose keyword failed.
@@ -364,14 +423,4 @@ fn found(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
     }
-}
-
-fn quoting(kind: &TypeKind, value: &Value, pointer: &str) -> Option<String> {
-    let key = pointer.rsplit('/').next().unwrap_or_default();
-    if !expected(kind).contains("text") || is_telling(key) {
-        return None;
-    }
-    let value = value.to_string();
-    let whole = shown(&value) == value;
-    Some(if whole { format!("put it in quotes: \"{value}\"") } else { "put it in quotes".into() })
 }

@@ -193,6 +193,8 @@ pub struct Problem {
     pub related: Option<(Span, &'static str)>,
     /// What to do.
     pub help: Option<String>,
+    /// The text that mends it.
+    pub replacement: Option<String>,
     /// Whether the document can be used all the same.
     pub warning: bool,
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 
+use super::value::counted;
 use super::value::{escape, is_hidden};
 use crate::model::secret::mask_secrets;
 use crate::model::{Finding, Location, Severity};
@@ -182,9 +183,14 @@ pub fn merged(findings: &[Finding]) -> Vec<Finding> {
     once.collect()
 }
 
-/// How many findings of each weight there are, in words: `2 errors, 1 warning`.
+/// How many findings of each weight there are, in words: `2 errors, 1 warning`. What is only worth knowing is named where
+/// there is any.
 pub fn summary(findings: &[Finding]) -> String {
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let words = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    format!("{}, {}", words(count(Severity::Error), "error"), words(count(Severity::Warning), "warning"))
+    let (errors, warnings) =
+        (counted(count(Severity::Error), "error"), counted(count(Severity::Warning), "warning"));
+    match count(Severity::Info) {
+        0 => format!("{errors}, {warnings}"),
+        infos => format!("{errors}, {warnings}, {}", counted(infos, "info")),
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::manifest::yaml::{Node, Yaml, compose};
+use crate::manifest::yaml::{Composed, Node, Yaml, compose};
 use crate::model::Finding;
 
 /// The new text of a file, and what was mended in it.
@@ -23,11 +23,41 @@ pub struct Fixed {
     pub told: Vec<String>,
 }
 
+/// What was mended, and what a person has to decide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fixes {
+    /// The files that are other now.
+    pub files: Vec<Fixed>,
+    /// The fixes that were not taken, in the order of their places.
+    pub left: Vec<Left>,
+}
+
+/// A fix that was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Left {
+    /// The file's path from the repository's root.
+    pub path: Arc<str>,
+    /// The line, counted from 1.
+    pub line: u32,
+    /// What the fix would have done.
+    pub title: String,
+    /// Why it was not taken.
+    pub why: &'static str,
+}
+
+/// Why a fix of a layer is left.
+const NOT_ALL_WANT_IT: &str = "not every tenant that extends this file wants it";
+/// Why one of several fixes for one place is left.
+const ANOTHER_IS_MEANT: &str = "another fix wants something else here";
+/// Why a fix is left that is more than a replacement.
+const CHANGES_MORE: &str = "it would change more than this";
+
 /// One replacement.
 struct Edit {
     bytes: Range<usize>,
     replacement: String,
-    told: String,
+    line: u32,
+    title: String,
 }
 
 /// Mends what can be mended safely. What stands in a layer is mended where every tenant that extends it wants the same: how
@@ -37,7 +67,7 @@ pub fn fix(
     findings: &[Finding],
     texts: &BTreeMap<Arc<str>, Arc<str>>,
     extending: &dyn Fn(&str) -> usize,
-) -> Vec<Fixed> {
+) -> Fixes {
     let mut wanted: BTreeMap<(&str, u32, u32, &str), BTreeSet<&str>> = BTreeMap::new();
     for finding in findings {
         if let (Some(fix), Some(tenant)) = (&finding.fix, &finding.tenant) {
@@ -53,53 +83,77 @@ pub fn fix(
         !is_shared || wanted.get(&key).map_or(0, BTreeSet::len) == extending(&place.file)
     };
     let mut by_file: BTreeMap<&Arc<str>, Vec<Edit>> = BTreeMap::new();
+    let mut left = BTreeSet::new();
     for finding in findings {
         let (Some(fix), location) = (&finding.fix, &finding.location) else { continue };
         let bytes = location.bytes.start as usize..location.bytes.end as usize;
-        let told = format!("{}: {}", location.line, fix.title);
+        if location.line == 0 || bytes.is_empty() {
+            continue;
+        }
+        let edit = Edit {
+            bytes,
+            replacement: fix.replacement.clone(),
+            line: location.line,
+            title: fix.title.clone(),
+        };
         let edits = by_file.entry(&location.file).or_default();
-        let same = |edit: &Edit| edit.bytes == bytes && edit.replacement == fix.replacement;
+        if !agreed(finding, &fix.replacement) {
+            left.insert(edit.left(&location.file, NOT_ALL_WANT_IT));
         // A layer's finding is found once for each tenant that extends it.
-        if location.line > 0
-            && !bytes.is_empty()
-            && !edits.iter().any(same)
-            && agreed(finding, &fix.replacement)
+        } else if !edits
+            .iter()
+            .any(|other| other.bytes == edit.bytes && other.replacement == edit.replacement)
         {
-            edits.push(Edit { bytes, replacement: fix.replacement.clone(), told });
+            edits.push(edit);
         }
     }
-    by_file.into_iter().filter_map(|(path, edits)| fix_file(path, texts.get(path)?, edits)).collect()
+    let mut files = Vec::new();
+    for (path, edits) in by_file {
+        if let Some(text) = texts.get(path) {
+            files.extend(fix_file(path, text, edits, &mut left));
+        }
+    }
+    Fixes { files, left: left.into_iter().collect() }
 }
 
-fn fix_file(path: &Arc<str>, before: &Arc<str>, mut edits: Vec<Edit>) -> Option<Fixed> {
-    edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
-    let overlaps =
-        |one: &Edit, other: &Edit| one.bytes.start < other.bytes.end && other.bytes.start < one.bytes.end;
-    let alone: Vec<bool> = (0..edits.len())
-        .map(|at| {
-            edits
-                .iter()
-                .enumerate()
-                .all(|(other, edit)| at == other || edits.get(at).is_none_or(|own| !overlaps(own, edit)))
-        })
-        .collect();
-    let mut kept = alone.iter();
-    edits.retain(|_| kept.next().copied().unwrap_or(false));
-    edits.retain(|edit| changes_one_thing(before, edit));
-    if edits.is_empty() {
-        return None;
+impl Edit {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.bytes.start < other.bytes.end && other.bytes.start < self.bytes.end
     }
+
+    fn left(&self, path: &Arc<str>, why: &'static str) -> Left {
+        Left { path: Arc::clone(path), line: self.line, title: self.title.clone(), why }
+    }
+}
+
+fn fix_file(
+    path: &Arc<str>,
+    before: &Arc<str>,
+    mut edits: Vec<Edit>,
+    left: &mut BTreeSet<Left>,
+) -> Option<Fixed> {
+    edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut after = before.to_string();
+    let mut told = Vec::new();
     // From the last to the first, so that places stay what they are. Two that are sound alone may not be together: two
     // words that become the same key.
-    let mut told = Vec::new();
-    for edit in edits.into_iter().rev() {
-        let mut with = after.clone();
-        with.replace_range(edit.bytes.clone(), &edit.replacement);
-        if compose(&with, 0).problems.iter().all(|problem| problem.warning) {
-            after = with;
-            told.insert(0, edit.told);
+    for (at, edit) in edits.iter().enumerate().rev() {
+        if edits.iter().enumerate().any(|(other, overlapping)| at != other && edit.overlaps(overlapping)) {
+            left.insert(edit.left(path, ANOTHER_IS_MEANT));
+            continue;
         }
+        let mut with = after.clone();
+        if !changes_one_thing(before, edit) {
+            left.insert(edit.left(path, CHANGES_MORE));
+            continue;
+        }
+        with.replace_range(edit.bytes.clone(), &edit.replacement);
+        if hard(&compose(&with, 0)) > hard(&compose(&after, 0)) {
+            left.insert(edit.left(path, CHANGES_MORE));
+            continue;
+        }
+        after = with;
+        told.insert(0, format!("{}: {}", edit.line, edit.title));
     }
     (after.as_str() != &**before).then(|| Fixed {
         path: Arc::clone(path),
@@ -117,9 +171,7 @@ fn changes_one_thing(before: &str, edit: &Edit) -> bool {
     }
     after.replace_range(edit.bytes.clone(), &edit.replacement);
     let (old, new) = (compose(before, 0), compose(&after, 0));
-    let is_sound =
-        |problems: &[crate::manifest::yaml::Problem]| problems.iter().all(|problem| problem.warning);
-    if !is_sound(&new.problems) || old.documents.len() != new.documents.len() {
+    if hard(&new) > hard(&old) || old.documents.len() != new.documents.len() {
         return false;
     }
     let mut differences = 0;
@@ -127,6 +179,11 @@ fn changes_one_thing(before: &str, edit: &Edit) -> bool {
         differences += count_differences(old, new, &edit.bytes);
     }
     differences == 1
+}
+
+/// How much of a text keeps it from being read.
+fn hard(composed: &Composed) -> usize {
+    composed.problems.iter().filter(|problem| !problem.warning).count()
 }
 
 /// How many things differ; too many where one of them does not stand where the edit is.
@@ -213,7 +270,7 @@ mod tests {
     fn fixed(text: &str, fixes: &[(&str, &str)]) -> Option<String> {
         let findings: Vec<Finding> = fixes.iter().map(|(from, to)| finding(text, from, to)).collect();
         let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(text))]);
-        fix(&findings, &texts, &|_| 0).into_iter().next().map(|fixed| fixed.after)
+        fix(&findings, &texts, &|_| 0).files.into_iter().next().map(|fixed| fixed.after)
     }
 
     const TEXT: &str = "# head\nspec:\n  colors: {primary: \"#F2A900\", background: \"#FFFFFF\"}  # brand\n  messages:\n    - \" Hi \"   # greeting\n    - Ho\n  enableFileUplaod: true\n";
@@ -274,8 +331,12 @@ mod tests {
             Finding { tenant, ..finding(TEXT, "\"#F2A900\"", "\"#8A5A00\"") }
         };
         let texts = BTreeMap::from([(Arc::from("f.yaml"), Arc::from(TEXT))]);
-        let mended = |findings: &[Finding]| fix(findings, &texts, &|_| 2).len();
-        assert_eq!((mended(&[of("a")]), mended(&[of("a"), of("b")])), (0, 1));
+        let mended = |findings: &[Finding]| {
+            let fixes = fix(findings, &texts, &|_| 2);
+            (fixes.files.len(), fixes.left.first().map(|left| left.why))
+        };
+        assert_eq!(mended(&[of("a")]), (0, Some(NOT_ALL_WANT_IT)));
+        assert_eq!(mended(&[of("a"), of("b")]), (1, None));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub fn check(context: &mut Context<'_>, node: &Node, text: &str, pointer: &str, 
         let finding = context.find(node.span, pointer, format!("this {noun} {side} with white space"));
         finding
             .help("a block scalar keeps its last line break unless it is written with `>-`")
-            .fix("trim it", quoted(trimmed));
+            .fix("take the white space off its ends", quoted(trimmed));
     }
     if let Some(c) = trimmed.chars().find(|c| c.is_control()) {
         let what = if c == '\n' {

@@ -92,6 +92,102 @@ spec:
     flags: {enableFileUplaod: true}
 ";
 
+const MISSPELT: &str = "apiVersion: genesync/v1alpha1
+kind: WebMesaging
+metadata: {name: web}
+spec:
+  widget:
+    theme:
+      colors:
+        primary: #F2A900
+        background: FFFFFF   # paper
+      typography: {fontSize: 20}
+    accessibility: {contrastRatio: 3}
+  greetings:
+    enabled: yes
+    delayMs: \"2000\"
+  availability:
+    schedule: custom
+    timeZone: Europe/Berlin
+    rules:
+      - {dayOfWeek: MONDAI, startTime: \"8:00\", endTime: \"17:00\"}
+";
+
+/// Each mistake hides others: what is mended is read again, until nothing is left that a program may mend.
+#[test]
+fn what_people_leave_out_is_put_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], &delay(1));
+    write(folder.path(), &files[0].0, &files[0].1);
+    write(folder.path(), "tenants/acme/web.yaml", MISSPELT);
+    genesync(folder.path(), &["validate", "--fix"]).expect(0);
+    let mut mended = MISSPELT.to_owned();
+    for (from, to) in [
+        ("WebMesaging", "WebMessaging"),
+        ("#F2A900", "\"#9E6D00\""),
+        ("FFFFFF ", "\"#FFFFFF\" "),
+        ("fontSize: 20", "fontSize: \"20px\""),
+        ("contrastRatio: 3", "contrastRatio: 4.52"),
+        ("yes", "true"),
+        ("\"2000\"", "2000"),
+        ("MONDAI", "MONDAY"),
+        ("8:00", "08:00"),
+    ] {
+        mended = mended.replacen(from, to, 1);
+    }
+    assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), mended);
+
+    // What a person has to decide is left, and why is said.
+    for (from, to, left) in [
+        (
+            "fontSize: \"20px\"",
+            "fontSize: 40px",
+            "not every rule could judge acme: mended errors may show others",
+        ),
+        ("MONDAY", "DAY", "1 error"),
+    ] {
+        let text = mended.replacen(from, to, 1).replacen("\"#9E6D00\"", "\"#B07900\"", 1);
+        write(folder.path(), "tenants/acme/web.yaml", &text);
+        let ran = genesync(folder.path(), &["validate", "--fix"]);
+        assert!(ran.stderr.contains(left), "{left}: {}", ran.stderr);
+        let judged = read(folder.path(), "tenants/acme/web.yaml").contains("#B07900");
+        assert_eq!(
+            judged,
+            from.starts_with("fontSize"),
+            "a colour is not judged by a size that can't be read"
+        );
+    }
+    let twice = mended.replacen("  greetings:", "  gretings: {}\n  greetings:", 1);
+    write(folder.path(), "tenants/acme/web.yaml", &twice);
+    let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
+    assert!(
+        ran.stdout.contains("`greetings`? it stands here already: keep one of the two"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), twice);
+}
+
+/// What one tenant of two wants of a layer is left to a person.
+#[test]
+fn a_fix_that_is_left_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let layer = "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {name: house}\nspec:\n  widget: {theme: {colors: {primary: \"#F2A900\"}}}\n";
+    write(folder.path(), "bases/house.yaml", layer);
+    for (name, number, ground) in [("one", 1, "#FFFFFF"), ("two", 2, "#000000")] {
+        let web = format!(
+            "apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n  extends: [house]\n  widget: {{theme: {{colors: {{background: \"{ground}\"}}}}}}\n"
+        );
+        let files = tenant(name, &[number], &delay(1));
+        write(folder.path(), &files[0].0, &files[0].1);
+        write(folder.path(), &files[1].0, &web);
+    }
+    let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
+    assert!(ran.stderr.contains("left   bases/house.yaml:5: use #"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": not every tenant that extends this file wants it"), "{}", ran.stderr);
+    assert_eq!(read(folder.path(), "bases/house.yaml"), layer);
+}
+
 #[test]
 fn what_can_be_mended_is_mended_and_everything_else_stays() {
     let folder = tempfile::tempdir().unwrap();

@@ -20,7 +20,9 @@ use crate::source::{RemoteUrl, watch_folder};
 use crate::validate::{blocks, fix, rules};
 
 /// How often fixes are looked for anew: one may uncover another.
-const FIX_ROUNDS_MAX: usize = 3;
+const FIX_ROUNDS_MAX: usize = 8;
+/// Most names in one line.
+const NAMES_MAX: usize = 5;
 /// How often a watched folder is looked at where nothing was heard.
 const WATCH_TIMER: Duration = Duration::from_secs(5);
 
@@ -85,18 +87,31 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     for path in &fleet.ignored {
         output.detail(&format!("passed over: {}", escape(path)));
     }
-    output.talk(&summary(&fleet));
+    output.talk(&summary(&fleet, output));
+    let unread: Vec<&str> =
+        fleet.tenants.iter().filter(|tenant| !tenant.is_read).map(|tenant| tenant.name.as_str()).collect();
+    if !unread.is_empty() {
+        let first = unread.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
+        let more = match unread.len().saturating_sub(NAMES_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output.talk(&format!("not every rule could judge {first}{more}: mended errors may show others"));
+    }
     Ok(exit)
 }
 
-fn summary(fleet: &Fleet) -> String {
-    let (tenants, found) = (counted(fleet.tenants.len(), "tenant"), finding::summary(&fleet.findings));
-    format!("{tenants}, {} files: {found}", fleet.files_read)
+fn summary(fleet: &Fleet, output: &Output) -> String {
+    let (tenants, files) = (counted(fleet.tenants.len(), "tenant"), counted(fleet.files_read, "file"));
+    let is_hidden =
+        !output.is_verbose() && fleet.findings.iter().any(|finding| finding.severity == Severity::Info);
+    let shows = if is_hidden { " (-v shows it all)" } else { "" };
+    format!("{tenants}, {files}: {}{shows}", finding::summary(&fleet.findings))
 }
 
 /// Mends what can be mended, and checks again.
 fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
-    for _ in 0..FIX_ROUNDS_MAX {
+    for round in 0..=FIX_ROUNDS_MAX {
         let tenants = &fleet.tenants;
         let extending = |file: &str| match args.source.tenants.is_empty() {
             true => {
@@ -110,11 +125,15 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
                     )
             }
         };
-        let fixed = fix::fix(&fleet.findings, &fleet.files, &extending);
-        if fixed.is_empty() {
+        let fixes = fix::fix(&fleet.findings, &fleet.files, &extending);
+        if fixes.files.is_empty() || round == FIX_ROUNDS_MAX {
+            for left in &fixes.left {
+                let (path, title) = (escape(&left.path), escape(&left.title));
+                output.talk(&format!("left   {path}:{}: {title}: {}", left.line, left.why));
+            }
             break;
         }
-        for file in &fixed {
+        for file in &fixes.files {
             let path = Path::new(&args.source.path).join(&*file.path);
             // Somebody may have saved it since it was read.
             if session::read_text(&path, usize::MAX)? != *file.before {
@@ -149,7 +168,7 @@ fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, 
         let begun = clock::monotonic();
         match session::load(place, &args.source, &quiet) {
             Ok(fleet) => {
-                let found = format!("{}{}", text(&fleet, output), summary(&fleet));
+                let found = format!("{}{}", text(&fleet, output), summary(&fleet, output));
                 if before.as_ref() != Some(&found) {
                     let took_ms = (clock::monotonic() - begun).as_millis();
                     output.data(&format!("{found}, checked in {took_ms} ms\n\n"));

@@ -89,6 +89,7 @@ pub(super) fn read<'de, F: Form, D: Deserializer<'de>>(deserializer: D) -> Resul
 pub(super) fn describe<F: Form>() -> Schema {
     json_schema!({
         "type": "string",
+        "title": F::TITLE,
         "description": F::DESCRIPTION,
         "pattern": F::PATTERN,
         "maxLength": F::LENGTH_MAX,
@@ -178,7 +179,7 @@ form!(
 );
 form!(
     LabelText,
-    "a label's text",
+    "text that can be seen",
     "Text of a label, in quotes where it looks like a number or a truth value.",
     r"^[^\p{C}]*$",
     200,

@@ -1,6 +1,7 @@
 //! Parser events to trees, within the limits.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
@@ -14,6 +15,9 @@ use super::{
 const PROBLEMS_MAX: usize = 50;
 /// Most characters of what the parser says: it repeats names out of the file.
 const SYNTAX_CHARS_MAX: usize = 160;
+
+/// Said of a colour that YAML takes for a comment.
+const HASH: &str = "`#` starts a comment here: a colour stands in quotes";
 
 /// Reads a file's text, behind a byte order mark of `shift` bytes.
 pub(super) fn run(text: &str, file: u32, shift: usize) -> Composed {
@@ -99,6 +103,11 @@ impl Composer<'_> {
                         self.span(at, end),
                         syntax_help(&message),
                     );
+                    let comment = colour_comment_before(self.text, at);
+                    let comment = comment.map(|comment| (self.span(comment.start, comment.end), HASH));
+                    if let Some(problem) = self.problems.last_mut() {
+                        problem.related = comment;
+                    }
                     break;
                 }
             }
@@ -120,6 +129,7 @@ impl Composer<'_> {
             span,
             related: None,
             help: help.map(str::to_owned),
+            replacement: None,
             warning: false,
         });
     }
@@ -147,6 +157,7 @@ impl Composer<'_> {
                     self.refuse_tag(span);
                 }
                 let value = self.scalar(&text, style, span);
+                let span = self.refuse_colour_comment(&value).unwrap_or(span);
                 return self.add(Node { value, span }, anchor, style == ScalarStyle::Plain);
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -184,6 +195,23 @@ impl Composer<'_> {
             _ => {}
         }
         true
+    }
+
+    /// Where nothing was written but a comment that was surely meant for a colour, the place of that comment: `null` would
+    /// pass for what somebody asked for.
+    fn refuse_colour_comment(&mut self, value: &Yaml) -> Option<Span> {
+        if !matches!(value, Yaml::Null) {
+            return None;
+        }
+        let key = self.stack.last()?.key.as_ref()?;
+        let comment = colour_comment(self.text, (key.span.end as usize).checked_sub(self.shift)?)?;
+        let colour = self.text.get(comment.clone())?;
+        let span = self.span(comment.start, comment.end);
+        self.problem(HASH, span, None);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.replacement = Some(format!("\"{colour}\""));
+        }
+        Some(span)
     }
 
     fn refuse_tag(&mut self, span: Span) {
@@ -260,6 +288,7 @@ impl Composer<'_> {
                         span,
                         related: None,
                         help: Some(format!("put it in quotes: \"{text}\"")),
+                        replacement: None,
                         warning: true,
                     });
                 }
@@ -330,6 +359,7 @@ impl Composer<'_> {
                 span,
                 related: first.map(|span| (span, "it stands here first")),
                 help: Some("keep one of the two".into()),
+                replacement: None,
                 warning: false,
             });
         }
@@ -338,6 +368,29 @@ impl Composer<'_> {
         }
         true
     }
+}
+
+/// The comment after a key at whose end this is, where it reads like a colour.
+fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
+    let line = text.get(key_end..)?.lines().next()?;
+    let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
+    let comment = value.trim_start();
+    let digits = comment.strip_prefix('#').filter(|_| comment.len() < value.len())?;
+    let word = digits.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    let is_colour = matches!(word.len(), 3 | 4 | 6 | 8) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let start = key_end + line.len() - comment.len();
+    is_colour.then(|| start..start + 1 + word.len())
+}
+
+/// Such a comment in the line of a syntax error or the one before it: in a flow map it swallows the rest of the line.
+fn colour_comment_before(text: &str, at: usize) -> Option<Range<usize>> {
+    let before = text.get(..at)?;
+    let mut lines = before.rmatch_indices('\n').map(|(newline, _)| newline + 1);
+    let from = lines.nth(1).unwrap_or_default();
+    before
+        .match_indices(':')
+        .filter(|(colon, _)| *colon >= from)
+        .find_map(|(colon, _)| colour_comment(text, colon))
 }
 
 fn syntax_help(message: &str) -> Option<&'static str> {

@@ -131,3 +131,34 @@ proptest::proptest! {
         compose(&text, 0);
     }
 }
+
+/// The commonest mistake with colours, which YAML takes for nothing at all.
+#[test]
+fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
+    let told = |text: &str| {
+        let problems = compose(text, 0).problems;
+        let problem = problems.into_iter().find(|problem| problem.message.starts_with("`#` starts"))?;
+        Some((problem.span.start, problem.replacement.unwrap()))
+    };
+    for (text, expected) in [
+        ("primary: #00594F\n", Some((9, "\"#00594F\""))),
+        ("\u{feff}primary: #FFF # brand\nb: 1\n", Some((12, "\"#FFF\""))),
+        ("\"primary\": \t #abcdef12\n", Some((13, "\"#abcdef12\""))),
+        ("primary: # 00594F\n", None),
+        ("primary: #face it\n", Some((9, "\"#face\""))),
+        ("primary: #defer\n", None),
+        ("primary:   #12345\n", None),
+        ("primary: 1 #00594F\n", None),
+        ("primary: #00594F\n  a: 1\n", None),
+        ("primary: ~ #00594F\n", None),
+    ] {
+        let expected = expected.map(|(at, replacement): (u32, &str)| (at, replacement.to_owned()));
+        assert_eq!(told(text), expected, "{text}");
+    }
+    let flow = compose("colors: {primary: #00594F, background: 1}\nnext: {a: 1}\n", 0);
+    let (place, note) = flow.problems[0].related.unwrap();
+    assert_eq!(
+        (place.start, place.end, note),
+        (18, 25, "`#` starts a comment here: a colour stands in quotes")
+    );
+}

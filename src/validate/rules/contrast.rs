@@ -1,5 +1,8 @@
 //! Text must stand out from what it stands on: WCAG 2.2, success criteria 1.4.3, 1.4.6 and 1.4.11.
 
+use serde::Deserialize as _;
+
+use crate::manifest::kinds::text::FontSize;
 use crate::manifest::yaml::Node;
 use crate::model::colour::{Colour, NON_TEXT_RATIO, is_large, text_ratio};
 use crate::model::{Finding, Severity};
@@ -38,8 +41,14 @@ fn check(context: &mut Context<'_>) {
         None => Colour::WHITE,
     };
     let level = spec.path("widget.accessibility.wcagLevel").and_then(|node| node.text()).unwrap_or("AA");
-    let size = spec.path("widget.theme.typography.fontSize").and_then(|node| node.text());
-    let large = size.and_then(|text| text.strip_suffix("px")?.parse::<f64>().ok()).is_some_and(is_large);
+    // A size that can't be read may become a large one: then the text is judged as mildly as it ever may be.
+    let size = spec.path("widget.theme.typography.fontSize");
+    let valid = size.map(|node| FontSize::deserialize(node).ok());
+    let is_sized = valid != Some(None);
+    let large = match valid.flatten() {
+        Some(size) => size.0.strip_suffix("px").and_then(|px| px.parse().ok()).is_some_and(is_large),
+        None => !is_sized,
+    };
     let needed = text_ratio(level, large);
     let ratio = primary.contrast(background);
 
@@ -57,6 +66,10 @@ fn check(context: &mut Context<'_>) {
         );
         let finding = context.find(primary_node.span, "/spec/widget/theme/colors/primary", message);
         propose(finding, primary, background, needed, &failing.join(", "));
+        if !is_sized {
+            finding.help("mend the font size first: how much contrast text needs goes by its size").fix =
+                None;
+        }
     }
     check_declared(context, ratio);
 }
