@@ -1,7 +1,7 @@
 //! Moments as people type them: `2026-12-24T18:30` is wall-clock time of a zone, `2026-12-24T18:30Z` is not.
 
 use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, Zoned};
 
 use super::{Exit, Failure};
@@ -14,6 +14,23 @@ pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>
             .hint("use an IANA name such as Europe/Berlin")
     };
     TimeZone::get(name).map(Some).map_err(unknown)
+}
+
+/// What there is to say of a wall-clock time that the clock passes over, or shows twice.
+pub fn note(text: &str, zone: Option<&TimeZone>) -> Option<String> {
+    let (local, zone) = (text.parse::<DateTime>().ok()?, zone?);
+    let ambiguous = zone.to_ambiguous_timestamp(local);
+    let name = zone.iana_name().unwrap_or("this zone");
+    match ambiguous.offset() {
+        AmbiguousOffset::Unambiguous { .. } => None,
+        AmbiguousOffset::Gap { .. } => {
+            let meant = ambiguous.compatible().ok()?.to_zoned(zone.clone()).strftime("%H:%M").to_string();
+            Some(format!("{text} does not exist in {name}, where the clock goes forward: {meant} is taken"))
+        }
+        AmbiguousOffset::Fold { .. } => {
+            Some(format!("{text} comes twice in {name}, where the clock goes back: the first one is taken"))
+        }
+    }
 }
 
 /// A moment as it was typed.
@@ -37,4 +54,34 @@ pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
     };
     let moment = zone.to_ambiguous_timestamp(local).compatible();
     moment.map_err(|error| Failure::new(Exit::Usage, format!("`{text}` can't be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_the_clock_passes_over_or_shows_twice_is_told() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, told) in [
+            (
+                "2026-03-29T02:30",
+                Some(
+                    "2026-03-29T02:30 does not exist in Europe/Berlin, where the clock goes forward: 03:30 is taken",
+                ),
+            ),
+            (
+                "2026-10-25T02:30",
+                Some(
+                    "2026-10-25T02:30 comes twice in Europe/Berlin, where the clock goes back: the first one is taken",
+                ),
+            ),
+            ("2026-10-25T03:00", None),
+            ("2026-10-25T02:30Z", None),
+        ] {
+            assert_eq!(note(text, Some(&berlin)).as_deref(), told, "{text}");
+        }
+        let first = read("2026-10-25T02:30", Some(&berlin)).unwrap();
+        assert_eq!(first, "2026-10-25T00:30:00Z".parse().unwrap());
+    }
 }

@@ -17,6 +17,7 @@ use crate::controller::drive;
 use crate::controller::fleet::{self, Fleet};
 use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
+use crate::manifest::schema::nearest;
 use crate::model::plan::{Drafts, Limits, Reviewed};
 use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
@@ -123,13 +124,26 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
             .map(TenantName::as_str)
             .collect();
         if !missing.is_empty() {
-            let known: Vec<&str> = fleet.tenants.iter().map(|tenant| tenant.name.as_str()).take(20).collect();
-            return Err(Failure::new(Exit::Usage, format!("there is no tenant {}", missing.join(", ")))
-                .hint(format!("tenants: {}", known.join(", "))));
+            let known: Vec<&str> = fleet.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
+            return Err(no_tenant(&missing, &known));
         }
         narrow(&mut fleet, &only);
     }
     Ok(fleet)
+}
+
+/// Names that no tenant has, and what was probably meant.
+pub fn no_tenant(missing: &[&str], known: &[&str]) -> Failure {
+    const NAMES_MAX: usize = 20;
+    let near = missing.first().and_then(|name| nearest(name, known.iter().copied()));
+    let hint = match near.filter(|_| missing.len() == 1) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.len() > NAMES_MAX => {
+            format!("tenants: {} and {} more", known[..NAMES_MAX].join(", "), known.len() - NAMES_MAX)
+        }
+        None => format!("tenants: {}", known.join(", ")),
+    };
+    Failure::new(Exit::Usage, format!("there is no tenant {}", missing.join(", "))).hint(hint)
 }
 
 /// Keeps only some tenants and what is said of them or of everything.

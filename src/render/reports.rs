@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,9 @@ use crate::model::{Finding, Location, Severity};
 
 /// What a rule asks for, by its id.
 pub type Summaries = BTreeMap<&'static str, &'static str>;
+
+/// The texts of the files that findings speak of.
+pub type Texts = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Most findings of one SARIF run: what GitHub takes.
 const RESULTS_MAX: usize = 5_000;
@@ -35,8 +39,26 @@ fn fingerprint(finding: &Finding) -> String {
     digest_bytes(parts.join("\0").as_bytes()).trim_start_matches("sha256:").to_owned()
 }
 
-/// SARIF 2.1.0, for code scanning.
-pub fn sarif(findings: &[Finding], rules: &Summaries) -> String {
+/// Where the bytes of a finding stand, lines and columns counted from 1 in characters; without the file's text, where they
+/// begin.
+fn region(location: &Location, texts: &Texts) -> Value {
+    if location.line == 0 {
+        return json!({"startLine": 1});
+    }
+    let mut region = json!({"startLine": location.line, "startColumn": location.column});
+    let (start, end) = (location.bytes.start as usize, location.bytes.end as usize);
+    if let Some(text) = texts.get(&location.file).and_then(|text| text.get(start..end)) {
+        let last = text.rsplit('\n').next().unwrap_or_default().chars().count();
+        let lines = text.matches('\n').count();
+        let from = if lines == 0 { location.column as usize } else { 1 };
+        region["endLine"] = (location.line as usize + lines).into();
+        region["endColumn"] = (from + last).into();
+    }
+    region
+}
+
+/// SARIF 2.1.0, for code scanning, with the fixes that `--fix` would try.
+pub fn sarif(findings: &[Finding], texts: &Texts, rules: &Summaries) -> String {
     let used: BTreeSet<&str> = findings.iter().map(|finding| finding.rule).collect();
     let described: Vec<Value> = used
         .iter()
@@ -52,17 +74,27 @@ pub fn sarif(findings: &[Finding], rules: &Summaries) -> String {
             Severity::Info => "note",
         };
         let location = &finding.location;
-        let mut region = json!({"startLine": line(location)});
-        if location.line > 0 {
-            region["startColumn"] = location.column.into();
-        }
-        json!({
+        let artifact = json!({"uri": uri(&location.file)});
+        let region = region(location, texts);
+        let fixes = finding.fix.iter().filter(|_| region.get("endColumn").is_some()).map(|fix| {
+            let replacement = json!({"deletedRegion": region, "insertedContent": {"text": fix.replacement}});
+            json!({
+                "description": {"text": escape(&fix.title)},
+                "artifactChanges": [{"artifactLocation": artifact, "replacements": [replacement]}],
+            })
+        });
+        let fixes: Vec<Value> = fixes.collect();
+        let mut result = json!({
             "ruleId": finding.rule,
             "level": level,
             "message": {"text": told(finding)},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(&location.file)}, "region": region}}],
+            "locations": [{"physicalLocation": {"artifactLocation": artifact, "region": region}}],
             "partialFingerprints": {"genesync/v1": fingerprint(finding)},
-        })
+        });
+        if !fixes.is_empty() {
+            result["fixes"] = fixes.into();
+        }
+        result
     };
     document(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
@@ -206,13 +238,21 @@ mod tests {
             finding("tenants/souk/web.yaml", 9, "too pale", Severity::Error),
             finding("a b.yaml", 0, "odd", Severity::Warning),
         ];
+        let mut found = found;
+        found[0].location.bytes = 4..7;
+        let texts = Texts::from([("tenants/souk/web.yaml".into(), "one\ntwo\n".into())]);
         let sarif: Value =
-            serde_json::from_str(&sarif(&found, &Summaries::from([("contrast", "It stands out")]))).unwrap();
+            serde_json::from_str(&sarif(&found, &texts, &Summaries::from([("contrast", "It stands out")])))
+                .unwrap();
         let results = &sarif["runs"][0]["results"];
         assert_eq!(
             results[0]["locations"][0]["physicalLocation"]["region"],
-            json!({"startLine": 9, "startColumn": 25})
+            json!({"startLine": 9, "startColumn": 25, "endLine": 9, "endColumn": 28})
         );
+        let change = &results[0]["fixes"][0]["artifactChanges"][0];
+        assert_eq!(change["replacements"][0]["insertedContent"]["text"], "x");
+        assert_eq!(change["replacements"][0]["deletedRegion"]["endColumn"], 28);
+        assert_eq!(results[1]["fixes"], Value::Null, "no text, no place for a fix");
         assert_eq!(results[0]["message"]["text"], "too pale; use another; use #8A5A00");
         assert_eq!(results[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "a%20b.yaml");
         assert_eq!(
@@ -253,7 +293,7 @@ mod tests {
         );
         let junit = junit(&found, &["souk"]);
         assert!(!junit.contains("<script") && junit.matches("</failure>").count() == 1, "{junit}");
-        serde_json::from_str::<Value>(&sarif(&found, &Summaries::new())).unwrap();
+        serde_json::from_str::<Value>(&sarif(&found, &Texts::new(), &Summaries::new())).unwrap();
         serde_json::from_str::<Value>(&gitlab(&found)).unwrap();
     }
 }

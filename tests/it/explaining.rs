@@ -51,11 +51,11 @@ fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
     let told = |at: &str| genesync(folder.path(), &["explain", "acme", "--at", at]).expect(0).stdout;
     assert_eq!(
         told("2026-12-24T17:59"),
-        "acme  Thursday 2026-12-24 17:59 Europe/Berlin\n  offered, until Thursday 2026-12-24 18:00\n    won   tenants/acme/web.yaml:10:9\n  greeted with \"Guten Tag\"\n    won   tenants/acme/web.yaml:5:41\n"
+        "acme  Thursday 2026-12-24 17:59 Europe/Berlin\n  offered, until Thursday 2026-12-24 18:00\n    won   tenants/acme/web.yaml:10:9\n  greeted with \"Guten Tag\"\n    won   tenants/acme/web.yaml:5:41\n  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is Europe/Berlin\n"
     );
     assert_eq!(
         told("2026-12-24T18:30"),
-        "acme  Thursday 2026-12-24 18:30 Europe/Berlin\n  not offered, until Sunday 2026-12-27 01:00\n    next  tenants/acme/web.yaml:11:9\n  nobody is greeted\n"
+        "acme  Thursday 2026-12-24 18:30 Europe/Berlin\n  not offered, until Sunday 2026-12-27 01:00\n    then  tenants/acme/web.yaml:11:9\n  nobody is greeted\n  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is Europe/Berlin\n"
     );
     // The same moment in another spelling, and an hour that does not exist.
     assert_eq!(told("2026-12-24T17:30Z"), told("2026-12-24T18:30"));
@@ -67,7 +67,8 @@ fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
         .json();
     assert_eq!(json["moment"]["objects"][0]["offered"], true);
     for (arguments, said) in [
-        (&["explain", "nobody", "--at", "2026-12-24T17:59"][..], "there is no tenant `nobody`"),
+        (&["explain", "nobody", "--at", "2026-12-24T17:59"][..], "tenants: acme, souk"),
+        (&["explain", "acne", "--at", "2026-12-24T17:59"], "did you mean `acme`?"),
         (&["explain", "acme", "--at", "yesterday"], "`yesterday` is no moment"),
         (&["explain", "souk", "--at", "2026-12-24T17:59"], "names no time zone"),
         (&["explain", "souk", "--at", "2026-12-24T17:59", "--tz", "Europe/Berlinn"], "there is no time zone"),
@@ -92,6 +93,16 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
     assert!(field.contains("won   tenants/acme/web.yaml:5:40"), "{field}");
     let wrong = genesync(folder.path(), &["explain", "contrst"]).expect(2);
     assert!(wrong.stderr.contains("did you mean `contrast`?"), "{}", wrong.stderr);
+    for (word, hint) in [
+        ("acme", "what visitors of acme get, add a moment: --at 2026-"),
+        ("fontsize", "write the whole path: `widget.theme.typography.fontSize`"),
+        ("greetings.messages[0]", "`genesync explain greetings.messages`"),
+    ] {
+        let wrong = genesync(folder.path(), &["explain", word]).expect(2);
+        assert!(wrong.stderr.contains(hint), "{word}: {}", wrong.stderr);
+    }
+    // A rule is what it is for every tenant.
+    assert_eq!(genesync(folder.path(), &["explain", "contrast", "--tenant", "acme"]).expect(0).stdout, page);
 }
 
 #[test]
@@ -99,7 +110,12 @@ fn who_would_newly_fail_is_known_before_a_rule_is_tightened() {
     let folder = fleet();
     genesync(folder.path(), &["validate"]).expect(0);
     let diff = |more: &[&str]| genesync(folder.path(), &[&["rules", "diff"], more].concat());
-    assert!(diff(&[]).expect(0).stdout.ends_with("0 of 2 tenants would newly fail\n"));
+    let same = diff(&[]).expect(0).stdout;
+    assert!(same.starts_with(
+        "the manifests today, and nothing to hold them against: give --set RULE=WEIGHT or --on DATE\n"
+    ));
+    assert!(same.ends_with("0 of 2 tenants would newly fail\n"));
+    assert!(diff(&["--on", "soon"]).expect(2).stderr.contains("write a day as YYYY-MM-DD"));
     let tighter = diff(&["--set", "typography=error"]).expect(0).stdout;
     assert!(
         tighter.ends_with("0 of 2 tenants would newly fail\n"),
@@ -108,7 +124,7 @@ fn who_would_newly_fail_is_known_before_a_rule_is_tightened() {
     // On the day after its last one, a waiver has ended.
     let later = diff(&["--on", "2099-01-01"]).expect(1).stdout;
     assert!(
-        later.contains("souk\n")
+        later.starts_with("the manifests today, and on 2099-01-01\nsouk\n")
             && later.contains("contrast")
             && later.ends_with("1 of 2 tenants would newly fail\n"),
         "{later}"

@@ -3,13 +3,14 @@
 mod moment;
 pub mod page;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::session::{self, Reads};
+use crate::cli::session::{self, Place, Reads};
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs, moment as typed};
 use crate::config::Flags;
 use crate::controller::fleet;
@@ -17,9 +18,10 @@ use crate::manifest::yaml::Node;
 use crate::manifest::{Managed, schema};
 use crate::model::secret::is_telling;
 use crate::model::{Dialect, TenantName};
-use crate::render::value::{document, value};
+use crate::render::value::{document, escape};
 use crate::validate::rules::secrets;
 
+const DIALECTS: [Dialect; 2] = [Dialect::Webchat, Dialect::Cloud];
 /// Fields of manifests that are never sent.
 const OWN_FIELDS: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
 
@@ -48,7 +50,8 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
         return at_moment(args, at, flags, output);
     }
     // A field of the same name is meant where a tenant is.
-    if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty()) {
+    let is_field = || DIALECTS.iter().any(|dialect| schema::has_field(*dialect, &args.what));
+    if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty() || !is_field()) {
         match args.format {
             Format::Json => output.data(&document(&json!({"id": args.what, "page": page, "exitCode": 0}))),
             Format::Text => output.data(&format!("{page}\n")),
@@ -65,17 +68,53 @@ fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Res
     let names = [TenantName::new(args.what.as_str())];
     let manifests = fleet::manifests(&place.source, &place.revision, &names)?;
     let Some(manifest) = manifests.first() else {
-        return Err(Failure::new(Exit::Usage, format!("there is no tenant `{}`", args.what)));
+        return Err(no_tenant(&place, &args.what));
     };
     let named = manifest.web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
-    let zone = typed::zone(args.tz.as_deref(), named)?;
+    // A messenger has no hours, and so needs no zone.
+    let zone = typed::zone(args.tz.as_deref(), named)?.or(manifest.web.is_none().then_some(TimeZone::UTC));
     let moment = typed::read(at, zone.as_ref())?;
+    if let Some(note) = typed::note(at, zone.as_ref()) {
+        output.warning(&note);
+    }
     let told = moment::told(manifest, moment, &zone.unwrap_or(TimeZone::UTC));
     match args.format {
         Format::Json => output.data(&document(&json!({"moment": told.document, "exitCode": 0}))),
         Format::Text => output.data(&told.text),
     }
     Ok(Exit::Done)
+}
+
+fn no_tenant(place: &Place, name: &str) -> Failure {
+    match place.source.snapshot(&place.revision) {
+        Ok(snapshot) => {
+            let known: Vec<&str> = snapshot.tenants.keys().map(TenantName::as_str).collect();
+            session::no_tenant(&[name], &known)
+        }
+        Err(error) => error.into(),
+    }
+}
+
+/// What somebody may have meant by a word that is no rule, guard or field.
+fn meant(what: &str, tenants: &[&str]) -> String {
+    let fields = || DIALECTS.iter().flat_map(|dialect| schema::fields(*dialect)).map(String::as_str);
+    if tenants.contains(&what) {
+        return format!("to see what visitors of {what} get, add a moment: --at 2026-12-24T18:30");
+    }
+    if let Some((list, _)) = what.split_once('[').filter(|(list, _)| fields().any(|field| field == *list)) {
+        return format!("a list has one source, whatever stands in it: `genesync explain {list}`");
+    }
+    let ends: BTreeSet<&str> = fields()
+        .filter(|field| field.rsplit('.').next().is_some_and(|end| end.eq_ignore_ascii_case(what)))
+        .collect();
+    if !ends.is_empty() {
+        let ends: Vec<String> = ends.iter().map(|field| format!("`{field}`")).collect();
+        return format!("write the whole path: {}", ends.join(" or "));
+    }
+    match schema::nearest(what, page::ids().chain(fields())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`genesync rules list` lists rules, `genesync schema KIND` fields".into(),
+    }
 }
 
 /// Where a value comes from.
@@ -87,7 +126,7 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
     let manifests = fleet::manifests(&place.source, &place.revision, &names)?;
     let missing = names.iter().find(|name| !manifests.iter().any(|manifest| manifest.name == **name));
     if let Some(name) = missing {
-        return Err(Failure::new(Exit::Usage, format!("there is no tenant `{name}`")));
+        return Err(no_tenant(&place, name.as_str()));
     }
     let told = args.what.rsplit('.').next().is_some_and(is_telling);
     // What `validate` calls a secret is not printed here either.
@@ -125,11 +164,12 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
                         "{}{whose}  {} = {}\n  won   {}",
                         manifest.name,
                         args.what,
-                        value(Some(merged)),
+                        escape(&merged.to_string()),
                         place(won)
                     );
                     for node in beaten {
-                        written = writeln!(out, "  beat  {}  {}", place(node), value(Some(&shown(node))));
+                        written =
+                            writeln!(out, "  over  {}  {}", place(node), escape(&shown(node).to_string()));
                     }
                     written
                 }
@@ -150,23 +190,13 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
         }
     }
     // A word that is no field of any kind was meant for something else.
-    let is_known =
-        [Dialect::Webchat, Dialect::Cloud].iter().any(|dialect| schema::has_field(*dialect, &args.what))
-            || documents.iter().any(|document| document.get("managed") == Some(&Value::Bool(true)))
-            || OWN_FIELDS.contains(&args.what.as_str());
+    let is_known = DIALECTS.iter().any(|dialect| schema::has_field(*dialect, &args.what))
+        || documents.iter().any(|document| document.get("managed") == Some(&Value::Bool(true)))
+        || OWN_FIELDS.contains(&args.what.as_str());
     if !is_known {
-        let fields = [Dialect::Webchat, Dialect::Cloud].iter().flat_map(|dialect| schema::fields(*dialect));
-        let known = page::ids().chain(fields.map(String::as_str));
-        let hint = match schema::nearest(&args.what, known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => {
-                "`genesync rules list` lists rules, `genesync schema KIND` fields; for a tenant add --at TIME"
-                    .into()
-            }
-        };
-        return Err(
-            Failure::new(Exit::Usage, format!("there is no rule, guard or field `{}`", args.what)).hint(hint)
-        );
+        let tenants: Vec<&str> = manifests.iter().map(|manifest| manifest.name.as_str()).collect();
+        return Err(Failure::new(Exit::Usage, format!("there is no rule, guard or field `{}`", args.what))
+            .hint(meant(&args.what, &tenants)));
     }
     match args.format {
         Format::Json => output.data(&document(&json!({"explanations": documents, "exitCode": 0}))),

@@ -70,8 +70,13 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let mut is_open = None;
     for resource in &objects {
         if let Some(at) = &args.at {
-            let zone = moment::zone(args.tz.as_deref(), loaded.time_zone.as_deref())?;
+            let zone =
+                moment::zone(args.tz.as_deref(), loaded.time_zone.as_deref())?
+                    .or((resource.object.kind != ObjectKind::WebMessaging).then_some(TimeZone::UTC));
             let moment = moment::read(at, zone.as_ref())?;
+            if let Some(note) = moment::note(at, zone.as_ref()) {
+                output.warning(&note);
+            }
             let hours = Hours::of(&resource.desired.body, zone.unwrap_or(TimeZone::UTC));
             is_open = Some(hours.at(moment).is_open);
         }
@@ -80,7 +85,12 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     if !args.languages.is_empty() {
         let known: Vec<String> = all.iter().filter_map(|look| look.language.clone()).collect();
         let wanted: Vec<String> = args.languages.iter().map(|tag| tag.to_lowercase()).collect();
-        all.retain(|look| look.language.as_ref().is_some_and(|tag| wanted.contains(tag)));
+        let is_wanted = |tag: &String| {
+            wanted.iter().any(|wanted| {
+                tag.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            })
+        };
+        all.retain(|look| look.language.as_ref().is_some_and(is_wanted));
         if all.is_empty() {
             let hint = match known.is_empty() {
                 true => "its configuration names no languages; leave --lang out".to_owned(),

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::json;
 
-use crate::cli::session::{self, Reads};
+use crate::cli::session::{self, Place, Reads};
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
@@ -51,11 +51,15 @@ pub struct DiffArgs {
     #[arg(long = "set", value_name = "RULE=WEIGHT", value_parser = setting)]
     weights: Vec<(&'static str, Weight)>,
     /// Look at it on this day, such as 2027-01-31
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = day)]
     on: Option<Date>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    text.parse().map_err(|_| "write a day as YYYY-MM-DD, such as 2027-01-31".to_owned())
 }
 
 fn setting(text: &str) -> Result<(&'static str, Weight), String> {
@@ -83,7 +87,12 @@ pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Fail
                 let tunable = if rule.tunable { "" } else { " (not tunable)" };
                 format!("{:16} {:8} {}{tunable}\n", rule.id, rule.severity.name(), rule.summary)
             };
-            output.data(&rules::ALL.iter().map(line).collect::<String>());
+            let check =
+                |(id, summary): &(&str, &str)| format!("{id:16} {:8} {summary} (not tunable)\n", "error");
+            let mut lines: Vec<String> =
+                rules::ALL.iter().map(line).chain(rules::READER.iter().map(check)).collect();
+            lines.sort();
+            output.data(&lines.concat());
             Ok(Exit::Done)
         }
         RulesCommand::Diff(args) => diff(args, flags, output),
@@ -94,6 +103,21 @@ pub fn run(args: &RulesArgs, flags: Flags, output: &Output) -> Result<Exit, Fail
 fn key(finding: &Finding) -> (&'static str, String, &str, &str) {
     let tenant = finding.tenant.as_ref().map(ToString::to_string).unwrap_or_default();
     (finding.rule, tenant, &finding.pointer, &finding.location.file)
+}
+
+/// What is held against what, in a line.
+fn compared(args: &DiffArgs, place: &Place) -> String {
+    let what = match &args.source.rev {
+        Some(_) => format!("{} today", place.revision),
+        None => "the manifests today".to_owned(),
+    };
+    let name = |weight: Weight| weight.severity().map_or("ignore", Severity::name);
+    let weights = args.weights.iter().map(|(rule, weight)| format!("{rule}={}", name(*weight)));
+    let then: Vec<String> = weights.chain(args.on.map(|day| format!("on {day}"))).collect();
+    match then.is_empty() {
+        true => format!("{what}, and nothing to hold them against: give --set RULE=WEIGHT or --on DATE"),
+        false => format!("{what}, and {}", then.join(", ")),
+    }
 }
 
 fn diff(args: &DiffArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
@@ -130,7 +154,7 @@ fn diff(args: &DiffArgs, flags: Flags, output: &Output) -> Result<Exit, Failure>
         output.data(&document(&json!({"newlyFailing": by_tenant, "exitCode": exit.code()})));
         return Ok(exit);
     }
-    let mut out = String::new();
+    let mut out = format!("{}\n", escape(&compared(args, &place)));
     for (tenant, found) in &by_tenant {
         // Writing to a String can't fail; the results are dropped throughout.
         let _ = writeln!(out, "{}", escape(tenant));

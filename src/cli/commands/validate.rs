@@ -74,12 +74,16 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
         fleet = mended(args, &place, fleet, output)?;
     }
     let exit = if blocks(&fleet.findings) { Exit::Findings } else { Exit::Done };
-    let summaries = || rules::ALL.iter().map(|rule| (rule.id, rule.summary)).collect::<Summaries>();
+    let readers = || rules::READER.iter().copied();
+    let summaries =
+        || rules::ALL.iter().map(|rule| (rule.id, rule.summary)).chain(readers()).collect::<Summaries>();
     let names = || fleet.tenants.iter().map(|tenant| tenant.name.as_str()).collect::<Vec<_>>();
     output.data(&match args.format {
         ValidateFormat::Text => text(&fleet, output),
         ValidateFormat::Json => render::value::document(&document(&fleet, exit)),
-        ValidateFormat::Sarif => reports::sarif(&finding::merged(&fleet.findings), &summaries()),
+        ValidateFormat::Sarif => {
+            reports::sarif(&finding::merged(&fleet.findings), &fleet.files, &summaries())
+        }
         ValidateFormat::Github => reports::github(&finding::merged(&fleet.findings)),
         ValidateFormat::Gitlab => reports::gitlab(&finding::merged(&fleet.findings)),
         ValidateFormat::Junit => reports::junit(&fleet.findings, &names()),

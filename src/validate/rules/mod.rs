@@ -20,6 +20,18 @@ mod urls;
 
 use super::Rule;
 
+/// What is checked while manifests are read, before any rule: its id, and what it asks for. None of it can be tuned.
+pub const READER: &[(&str, &str)] = &[
+    (
+        "layers",
+        "Every layer that is extended exists, is valid and of the same kind, and does not extend itself",
+    ),
+    ("repository", "Under a tenant's folder stand regular files with plain names"),
+    ("schema", "Every document has the fields, types and forms of its kind"),
+    ("waiver", "Waivers name a rule that can be waived, and have not expired"),
+    ("yaml", "Every file is YAML 1.2 that all readers take for the same"),
+];
+
 /// Every rule, in the order of its id.
 pub const ALL: &[Rule] = &[
     availability::RULE,

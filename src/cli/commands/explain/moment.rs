@@ -64,7 +64,7 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
         if !standing.is_open
             && let Some(rule) = next_rules.first().and_then(|rule| at(*rule))
         {
-            let _ = writeln!(text, "    next  {rule}");
+            let _ = writeln!(text, "    then  {rule}");
         }
         let greetings = greetings(&web.spec);
         if greetings.is_empty() || !standing.is_open {
@@ -79,6 +79,12 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
         let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
         for told in &clock {
             let _ = writeln!(text, "  note: {told}");
+        }
+        if hours.is_custom() {
+            let _ = writeln!(
+                text,
+                "  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is {name}"
+            );
         }
         let messages: Vec<Value> = greetings
             .iter()

@@ -40,12 +40,17 @@ mod tests {
     #[test]
     fn every_rule_and_every_guard_has_a_page_with_all_its_parts() {
         let guards = Guard::ALL.iter().map(|guard| guard.name());
-        let others = ["yaml", "schema", "layers", "repository", "waiver", "reviewed"];
-        for id in rules::ALL.iter().map(|rule| rule.id).chain(guards).chain(others) {
+        let readers = rules::READER.iter().map(|(id, _)| *id);
+        for id in rules::ALL.iter().map(|rule| rule.id).chain(readers).chain(guards).chain(["reviewed"]) {
             let page = page(id).unwrap_or_else(|| panic!("`{id}` has no page"));
             for part in ["**Why.** ", "**Example.**\n\n```", "**Fix.** ", "**Source.** "] {
                 assert_eq!(page.matches(part).count(), 1, "the page of `{id}` has no {part}");
             }
+            let fences: Vec<&str> = page.lines().filter(|line| line.starts_with("```")).collect();
+            assert!(
+                fences.chunks(2).all(|pair| pair.len() == 2 && pair[0] != "```" && pair[1] == "```"),
+                "the page of `{id}` has an example that does not begin or end: {fences:?}"
+            );
             assert!(ids().any(|known| known == id));
         }
         assert_eq!(page("nothing"), None);
