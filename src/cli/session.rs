@@ -233,6 +233,8 @@ pub struct Session {
     pub unmanaged: Vec<TenantName>,
     /// Tenants that can't be looked at, and why.
     pub failed: Vec<(TenantName, Fault)>,
+    /// Why no tenant at all can be looked at, where that is so.
+    pub nobody: Option<Failure>,
     /// Limits of this run.
     pub limits: Limits,
     /// Leases on the runs' tenants, where they are to be applied.
@@ -335,21 +337,27 @@ impl Session {
             };
             runs.push(Run::new(Arc::new(spec), journal));
         }
-        // Where no tenant is left, the command as a whole has failed, for the first one's reason.
-        if let (true, Some(failure)) = (runs.is_empty(), first_failure) {
-            return Err(failure);
-        }
         let api = connect(settings, credentials)?;
         Ok(Self {
             api,
-            runs,
             unmanaged,
             failed,
+            // Where no tenant is left, the command as a whole has failed, for the first one's reason.
+            nobody: first_failure.filter(|_| runs.is_empty()),
+            runs,
             limits,
             held: BTreeMap::new(),
             leases: None,
             lease_length: lease_length(settings),
         })
+    }
+
+    /// Itself, where there is a tenant that can be looked at.
+    ///
+    /// # Errors
+    /// There is none: for the reason of the first.
+    pub fn with_somebody(mut self) -> Result<Self, Failure> {
+        self.nobody.take().map_or(Ok(self), Err)
     }
 
     /// Takes the lease of every tenant that has a run: from here on nobody else works on them, and their

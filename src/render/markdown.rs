@@ -221,7 +221,7 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     }
     let _ = writeln!(out, "\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |");
     for change in &target.changes {
-        let [live, git] = pair(change.observed.as_ref(), change.desired.as_ref());
+        let [live, git] = pair(&change.path, change.observed.as_ref(), change.desired.as_ref());
         let why = match &change.by {
             Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
             None => change.kind.name().to_owned(),

@@ -117,7 +117,7 @@ fn changes(target: &TargetPlan) -> String {
             format!("    {} {}", sign(change), escape(&change.path)),
             change.class.name().to_owned(),
             change.kind.name().to_owned(),
-            pair(live.as_ref(), git.as_ref()).join(" -> "),
+            pair(&change.path, live.as_ref(), git.as_ref()).join(" -> "),
             change.by.as_ref().map(by).unwrap_or_default(),
         ]);
     }

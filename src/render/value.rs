@@ -13,17 +13,69 @@ const CONTEXT: usize = 40;
 
 /// A value as compact JSON, invisible characters escaped, cut to a line's length. Absent is `(absent)`.
 pub fn value(value: Option<&Value>) -> String {
-    let Some(value) = value else { return "(absent)".into() };
-    let text = escape(&value.to_string());
+    value.map_or_else(|| "(absent)".into(), |value| cut(&escape(&value.to_string())))
+}
+
+fn cut(text: &str) -> String {
     if text.chars().count() <= LENGTH_MAX {
-        return text;
+        return text.to_owned();
     }
     text.chars().take(LENGTH_MAX - 1).chain(['…']).collect()
 }
 
+/// The items of a list as a person reads them; none where it is no list, or has no items.
+pub fn lines(path: &str, value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array().filter(|items| !items.is_empty())?;
+    Some(items.iter().flat_map(|item| told(path, item).unwrap_or_else(|| vec![item.to_string()])).collect())
+}
+
+fn told(path: &str, item: &Value) -> Option<Vec<String>> {
+    let text = |key: &str| item.get(key).and_then(Value::as_str);
+    match path {
+        "availability.rules" => {
+            let (day, start, end) = (text("dayOfWeek")?, text("startTime")?, text("endTime")?);
+            let day = day.chars().take(1).chain(day.to_lowercase().chars().skip(1)).collect::<String>();
+            Some(vec![format!("{day} {start} to {end}")])
+        }
+        "customI18nLabels" => {
+            let language = text("language")?;
+            let line = |label: &Value| {
+                let text = |key: &str| label.get(key).and_then(Value::as_str).unwrap_or_default();
+                format!("{language} {}: {}", text("key"), text("value"))
+            };
+            Some(item.get("localizedLabels")?.as_array()?.iter().map(line).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Of two lists of hours, or of labels, the items that only one of them has, and how many both have.
+fn moved_items(path: &str, old: &Value, new: &Value) -> Option<[String; 2]> {
+    const ITEMS_MAX: usize = 8;
+    let read = |list: &Value| {
+        let is_known = list.as_array()?.iter().all(|item| told(path, item).is_some());
+        lines(path, list).filter(|_| is_known)
+    };
+    let (old, new) = (read(old)?, read(new)?);
+    let side = |own: &[String], other: &[String]| {
+        let moved: Vec<&String> = own.iter().filter(|line| !other.contains(line)).collect();
+        let shown = moved.iter().take(ITEMS_MAX).map(|line| cut(&escape(line)));
+        let more = moved.len().saturating_sub(ITEMS_MAX);
+        let same = own.len() - moved.len();
+        let rest = [(more, "more"), (same, "the same")].into_iter().filter(|(count, _)| *count > 0);
+        shown.chain(rest.map(|(count, what)| format!("{count} {what}"))).collect::<Vec<_>>().join("; ")
+    };
+    let sides = [side(&old, &new), side(&new, &old)];
+    // In another order, or some of them twice: then the lists themselves tell.
+    (sides[0] != sides[1]).then_some(sides)
+}
+
 /// Two values that differ, each in a line; of long ones the part is shown in which they do.
-pub fn pair(old: Option<&Value>, new: Option<&Value>) -> [String; 2] {
+pub fn pair(path: &str, old: Option<&Value>, new: Option<&Value>) -> [String; 2] {
     let (Some(one), Some(other)) = (old, new) else { return [value(old), value(new)] };
+    if let Some(sides) = moved_items(path, one, other) {
+        return sides;
+    }
     let [one, other] = [one, other].map(|value| escape(&value.to_string()));
     if one.chars().count().max(other.chars().count()) <= LENGTH_MAX {
         return [one, other];
@@ -59,11 +111,46 @@ mod tests {
     #[test]
     fn of_two_long_values_the_part_is_shown_in_which_they_differ() {
         let list = |last: &str| json!([vec!["the same"; 40].join(" "), last]);
-        let [old, new] = pair(Some(&list("old end")), Some(&list("new end")));
+        let [old, new] = pair("x", Some(&list("old end")), Some(&list("new end")));
         assert!(old.starts_with('…') && old.ends_with("\"old end\"]"), "{old}");
         assert!(new.ends_with("\"new end\"]") && new.chars().count() <= LENGTH_MAX, "{new}");
-        assert_eq!(pair(Some(&json!(1)), Some(&json!(2))), ["1", "2"]);
-        assert_eq!(pair(None, Some(&json!(2))), ["(absent)", "2"]);
+        assert_eq!(pair("x", Some(&json!(1)), Some(&json!(2))), ["1", "2"]);
+        assert_eq!(pair("x", None, Some(&json!(2))), ["(absent)", "2"]);
+    }
+
+    #[test]
+    fn of_hours_and_labels_the_ones_are_shown_that_moved() {
+        let hours = |days: &[(&str, &str)]| {
+            let rule =
+                |(day, end): &(&str, &str)| json!({"dayOfWeek": day, "startTime": "09:00", "endTime": end});
+            json!(days.iter().map(rule).collect::<Vec<_>>())
+        };
+        let old = hours(&[("MONDAY", "17:00"), ("TUESDAY", "17:00"), ("FRIDAY", "17:00")]);
+        let new = hours(&[("MONDAY", "18:00"), ("TUESDAY", "17:00"), ("FRIDAY", "17:00")]);
+        let of = |old: &Value, new: &Value| pair("availability.rules", Some(old), Some(new));
+        assert_eq!(
+            of(&old, &new),
+            ["Monday 09:00 to 17:00; 2 the same", "Monday 09:00 to 18:00; 2 the same"]
+        );
+        let more = hours(&[("TUESDAY", "17:00"), ("SUNDAY", "12:00")]);
+        assert_eq!(
+            of(&hours(&[("TUESDAY", "17:00")]), &more),
+            ["1 the same", "Sunday 09:00 to 12:00; 1 the same"]
+        );
+        // The same items in another order, no items, and items that are not hours: as they stand.
+        let turned = hours(&[("FRIDAY", "17:00"), ("TUESDAY", "17:00"), ("MONDAY", "17:00")]);
+        assert!(of(&old, &turned)[0].contains("dayOfWeek"), "{:?}", of(&old, &turned));
+        assert_eq!(of(&json!([]), &json!([3])), ["[]", "[3]"]);
+        let labels =
+            |text: &str| json!([{"language": "de", "localizedLabels": [{"key": "K", "value": text}]}]);
+        assert_eq!(
+            pair("customI18nLabels", Some(&labels("a\u{202e}")), Some(&labels("b"))),
+            ["de K: a\\u{202e}", "de K: b"]
+        );
+        // All of a week in two shifts: what does not fit is counted.
+        let week =
+            |end: &str| hours(&["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"].map(|day| (day, end)));
+        assert!(of(&week("1"), &week("2"))[1].ends_with("H 09:00 to 2; 2 more"));
     }
 
     #[test]

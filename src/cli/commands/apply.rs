@@ -101,7 +101,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         store: Some(&store),
         reviewed: reviewed.as_ref().map(|plan| &plan.tenants),
     };
-    let mut session = Session::start(&fleet, wishes).await?;
+    let mut session = Session::start(&fleet, wishes).await?.with_somebody()?;
     session.lease(&store, output).await?;
     if !allow_rewind {
         refuse_rewound(&place, &fleet, &mut session)?;
@@ -514,5 +514,5 @@ pub async fn session_for(fleet: &Fleet, settings: &Settings, store: &Store) -> R
         store: Some(store),
         reviewed: None,
     };
-    Session::start(fleet, wishes).await
+    Session::start(fleet, wishes).await?.with_somebody()
 }

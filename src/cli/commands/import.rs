@@ -452,7 +452,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         desired_before: BTreeMap::new(),
         store: None,
     };
-    let mut session = Session::start(&fleet, wishes).await?;
+    let mut session = Session::start(&fleet, wishes).await?.with_somebody()?;
     session.plan(CONCURRENCY, &Arc::new(Progress::silent(output, "planning", 1))).await;
     for run in &session.runs {
         let Some(plan) = run.plan.as_ref().filter(|_| run.left_out().is_none()) else {

@@ -116,6 +116,10 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         },
     )
     .await?;
+    // Files are written all the same: a pull request is to say who could not be looked at.
+    if args.out.is_empty() {
+        session = session.with_somebody()?;
+    }
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(args.concurrency, &progress).await;
     progress.finish();
@@ -151,6 +155,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         };
         session::write(path, text.as_bytes())?;
     }
+    session.with_somebody()?;
     for name in watched {
         let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
         let Some(tenant) = shown.filter(|tenant| tenant.state == "planned") else { continue };
@@ -287,14 +292,15 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let are = if summary.tenants == 1 { "is" } else { "are" };
         writeln!(out, "No changes: {tenants} {are} in sync with {revision}{ignored}")
     } else {
+        let verb = if summary.tenants == 1 { "changes" } else { "change" };
         writeln!(
             out,
-            "Plan: {} of {} tenants change; {} to apply, {} drift, {} conflicts; {} not valid, {} failed{}\nRevision {revision}, digest {}",
+            "Plan: {} of {} {verb}; {} to apply, {} drift, {}; {} not valid, {} failed{}\nRevision {revision}, digest {}",
             summary.tenants_changing,
-            summary.tenants,
+            render::value::counted(summary.tenants, "tenant"),
             summary.to_apply,
             summary.drift,
-            summary.conflicts,
+            render::value::counted(summary.conflicts, "conflict"),
             summary.invalid,
             summary.failed,
             render::plan::ignored(summary.ignored),

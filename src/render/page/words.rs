@@ -3,7 +3,7 @@
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-use crate::render::value::escape;
+use crate::render::value::{escape, lines};
 
 /// Longest value that is shown, in Unicode scalar values.
 const VALUE_CHARS_MAX: usize = 4_000;
@@ -25,32 +25,6 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// One item of a list as a person reads it.
-fn item(path: &str, value: &Value) -> String {
-    let text = |key: &str| value.get(key).and_then(Value::as_str);
-    let line = match path {
-        "availability.rules" => {
-            text("dayOfWeek").zip(text("startTime")).zip(text("endTime")).map(|((day, start), end)| {
-                format!(
-                    "{}{} {start} to {end}",
-                    day.chars().take(1).collect::<String>(),
-                    day.to_lowercase().chars().skip(1).collect::<String>()
-                )
-            })
-        }
-        "customI18nLabels" => text("language").map(|language| {
-            let labels = value.get("localizedLabels").and_then(Value::as_array).into_iter().flatten();
-            let lines = labels.map(|label| {
-                let text = |key: &str| label.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-                format!("{language} {}: {}", text("key"), text("value"))
-            });
-            lines.collect::<Vec<_>>().join("\n")
-        }),
-        _ => None,
-    };
-    line.unwrap_or_else(|| value.to_string())
-}
-
 /// A value as it is read: a list line by line, hidden characters escaped.
 pub fn readable(path: &str, value: &Value) -> String {
     let text = match value {
@@ -58,10 +32,7 @@ pub fn readable(path: &str, value: &Value) -> String {
         Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_string) => {
             items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
         }
-        Value::Array(items) if !items.is_empty() => {
-            items.iter().map(|value| item(path, value)).collect::<Vec<_>>().join("\n")
-        }
-        other => other.to_string(),
+        value => lines(path, value).map_or_else(|| value.to_string(), |lines| lines.join("\n")),
     };
     let lines: Vec<String> = text.split('\n').map(escape).collect();
     let text = lines.join("\n");
@@ -152,5 +123,6 @@ mod tests {
         assert_eq!(readable("x", &json!(["a", "b\nc"])), "a\nb\nc");
         assert_eq!(readable("x", &json!("")), "(empty)");
         assert_eq!(readable("availability.rules", &json!([3, {"dayOfWeek": 1}])), "3\n{\"dayOfWeek\":1}");
+        assert_eq!(readable("x", &json!([1, 2])), "1\n2");
     }
 }

@@ -10,7 +10,7 @@ use super::{panels, svg};
 use crate::model::colour::Colour;
 
 /// What every sheet says of itself.
-pub const LIKENESS: &str = "A likeness drawn by genesync, not a screenshot of the messenger";
+pub const LIKENESS: &str = "A likeness drawn by genesync, not a screenshot of the messenger; what visitor and agent write is made up";
 
 const GAP: f32 = 32.0;
 const CAPTION: f32 = 30.0;

@@ -286,6 +286,9 @@ impl Painter<'_> {
         let x = (area.x + area.w - 200.0).clamp(8.0, (self.scene.width - 208.0).max(8.0));
         let h = kind.line_px() * block.lines.len() as f32;
         let place = Area { x, y: area.y - h - 10.0, w: 200.0, h };
+        // Nothing of the page runs through the words.
+        let start = x + (200.0 - block.width()) / 2.0;
+        self.scene.fill(inset(Area { x: start, w: block.width(), ..place }, -6.0, -4.0), 4.0, self.page);
         self.scene.text(&block, kind, place, Align::Middle, colour);
     }
 
@@ -309,20 +312,32 @@ impl Painter<'_> {
             (Width::Wide, false) => 20.0,
         };
         let area = Area { x, y: self.scene.height - h - if width == Width::Wide { 20.0 } else { 0.0 }, w, h };
-        let radius = if width == Width::Wide { 10.0 } else { 0.0 };
+        let radius = self.corner_px(area);
         self.scene.fill(area, radius, self.look.panel);
-        let colour = Colour { rgb: [0xB9, 0xBF, 0xC9] };
-        if width == Width::Wide {
-            self.scene.outline(area, radius, Stroke { colour, px: 1.0, is_dashed: false });
-        }
         area
+    }
+
+    /// Radius of the corners of the widget's own area: on a phone it is as large as the page.
+    fn corner_px(&self, panel: Area) -> f32 {
+        if panel.w < self.scene.width { 10.0 } else { 0.0 }
+    }
+
+    /// Paints the upper part of the widget, within its round corners.
+    fn head(&mut self, panel: Area, height: f32) {
+        let radius = self.corner_px(panel);
+        self.scene.fill(Area { h: height + radius, ..panel }, radius, self.look.accent);
+        self.scene.fill(Area { y: panel.y + height, h: radius, ..panel }, 0.0, self.look.panel);
+        let colour = Colour { rgb: [0xB9, 0xBF, 0xC9] };
+        if radius > 0.0 {
+            self.scene.outline(panel, radius, Stroke { colour, px: 1.0, is_dashed: false });
+        }
     }
 
     fn header(&mut self, panel: Area, title: &str) -> f32 {
         let kind = kind(17.0, Weight::Semibold);
         let height = 60.0;
         let (accent, on_accent) = (self.look.accent, self.look.on_accent);
-        self.scene.fill(Area { h: height, ..panel }, 0.0, accent);
+        self.head(panel, height);
         let block = self.set("the title", title, kind, panel.w - 88.0, 1, None);
         let inside = Area { x: panel.x + 20.0, y: panel.y + 18.0, w: panel.w - 88.0, h: kind.line_px() };
         self.scene.text(&block, kind, inside, Align::Start, on_accent);
@@ -337,7 +352,7 @@ impl Painter<'_> {
         let samples = samples(self.look.language.as_deref());
         let (accent, on_accent) = (self.look.accent, self.look.on_accent);
         let head = 210.0;
-        self.scene.fill(Area { h: head, ..panel }, 0.0, accent);
+        self.head(panel, head);
         let mut y = panel.y + 28.0;
         if self.look.has_logo {
             let logo = Area { x: panel.x + 24.0, y, w: 96.0, h: 34.0 };
@@ -389,10 +404,10 @@ impl Painter<'_> {
         let header = self.header(panel, self.look.title.clone().as_deref().unwrap_or(samples.title));
         let field = 64.0;
         let body = Area { y: panel.y + header, h: panel.h - header - field, ..panel };
-        let mut messages: Vec<(String, bool)> =
-            self.look.greetings.iter().map(|greeting| (greeting.clone(), false)).collect();
-        messages.push((samples.visitor.to_owned(), true));
-        messages.push((samples.agent.to_owned(), false));
+        let greetings = self.look.greetings.iter().map(|greeting| (greeting.clone(), false));
+        let made_up = [(samples.visitor.to_owned(), true), (samples.agent.to_owned(), false)];
+        let greeted = greetings.len();
+        let messages: Vec<(String, bool)> = greetings.chain(made_up).collect();
         let text = kind(self.look.text_px, Weight::Regular);
         let width = (body.w * 0.76 - 28.0).floor();
         let mut blocks: Vec<(Block, bool)> = Vec::new();
@@ -400,7 +415,13 @@ impl Painter<'_> {
             blocks.push((self.set("a message", message, text, width, 14, None), *own));
         }
         let height = |block: &Block| text.line_px() * block.lines.len() as f32 + 20.0;
-        let total: f32 = blocks.iter().map(|(block, _)| height(block) + 10.0).sum();
+        let all =
+            |blocks: &[(Block, bool)]| -> f32 { blocks.iter().map(|(block, _)| height(block) + 10.0).sum() };
+        // What is made up makes room for what the configuration says.
+        if all(&blocks) + 20.0 > body.h && greeted > 0 {
+            blocks.truncate(greeted);
+        }
+        let total = all(&blocks);
         // As in the widget, what is newest stands at the bottom, and what is too much has scrolled away.
         let mut y = if total + 20.0 > body.h { body.y + body.h - total - 10.0 } else { body.y + 18.0 };
         let mut judged = BTreeSet::new();

@@ -77,7 +77,7 @@ fn swap_deployment(cloud: &Cloud) {
 
 #[test]
 fn a_copy_that_took_the_name_of_ours_is_not_taken_for_it() {
-    for (colour, changes) in [("#111111", "0 of 1 tenants change"), ("#222222", "primaryColor")] {
+    for (colour, changes) in [("#111111", "0 of 1 tenant changes"), ("#222222", "primaryColor")] {
         let cloud = Cloud::applied(1);
         let ours = cloud.state(1)["deployments"][0]["id"].clone();
         swap_deployment(&cloud);
