@@ -315,6 +315,66 @@ fn script(workflow: &str, step: &str) -> String {
     lines.map(|line| format!("{}\n", line.trim_start_matches("          "))).collect()
 }
 
+/// What GitLab's jobs run, by a real shell with a real git; and the job that builds everybody's code has no credentials.
+#[test]
+fn the_jobs_that_init_writes_for_gitlab_plan_a_merge_request() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
+    let folder = stage.repository();
+    let repository = git2::Repository::open(&folder).unwrap();
+    let base = repository.head().unwrap().target().unwrap();
+    let name = repository.head().unwrap().shorthand().unwrap().to_owned();
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let head = repository.head().unwrap().target().unwrap();
+
+    let started = tempfile::tempdir().unwrap();
+    genesync(started.path(), &["init", "--ci", "gitlab"]).expect(0);
+    assert!(!started.path().join(".github").exists());
+    let jobs = genesync::manifest::yaml::compose(&read(started.path(), ".gitlab/genesync.yml"), 0);
+    assert_eq!(jobs.problems, []);
+    let jobs = jobs.documents[0].to_json();
+    let runs = |job: &str, key: &str| -> String {
+        let lines = jobs[job][key].as_array().unwrap();
+        lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect()
+    };
+    assert!(runs("genesync-install", "script").contains("cargo install --locked "));
+    assert_eq!(jobs["genesync-install"]["environment"], Value::Null);
+    assert_eq!(jobs["genesync-plan"]["environment"]["name"], "genesync-plan");
+    assert_eq!(jobs[".genesync-run"]["needs"][0], "genesync-install");
+    for job in ["genesync-check", "genesync-plan"] {
+        assert!(!runs(job, "script").contains("cargo") && jobs[job]["extends"] == ".genesync-run", "{job}");
+    }
+
+    let bin = Path::new(env!("CARGO_BIN_EXE_genesync")).parent().unwrap().to_owned();
+    let run = |job: &str, code: i32| {
+        let work = stage.path(job);
+        std::fs::create_dir(&work).unwrap();
+        let script = format!("{}{}", runs(".genesync-run", "before_script"), runs(job, "script"));
+        // Nothing listens there: what is posted is another test's.
+        let script = script.replace("genesync pr-comment", "true");
+        let mut shell = stage.dress(Command::new("bash"));
+        shell.current_dir(&work).args(["-eo", "pipefail", "-c", &script]);
+        shell.env("PATH", format!("{}:{}", bin.display(), env!("PATH")));
+        shell
+            .env("TMPDIR", &work)
+            .env("CI_PROJECT_DIR", &work)
+            .env("CI_PIPELINE_URL", "https://ci.example/1");
+        shell.env("CI_REPOSITORY_URL", format!("file://{}", folder.display()));
+        shell.env("CI_COMMIT_SHA", head.to_string()).env("CI_DEFAULT_BRANCH", &name);
+        shell.env("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.to_string());
+        ran(shell.output().unwrap()).expect(code);
+        work
+    };
+    let checked = run("genesync-check", 0);
+    assert!(read(&checked, "genesync-junit.xml").contains("name=\"acme\""));
+    assert_eq!(read(&checked, "genesync-quality.json").trim(), "[]");
+    let planned = run("genesync-plan", 0);
+    let plan: Value = serde_json::from_str(&read(&planned, "plan.json")).unwrap();
+    let tenants: Vec<&Value> =
+        plan["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["tenant"]).collect();
+    assert_eq!(tenants, ["acme"], "what the merge request moved, and nothing else");
+    assert!(planned.join("plan.html").exists() && !planned.join("tenants").exists());
+}
+
 /// The workflow's own commands, by a real shell with a real git: the pull request is data, and is planned from where it
 /// branched off.
 #[test]
