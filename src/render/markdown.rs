@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
 use super::plan::{by, ignored, taken_over, version};
-use super::review::{self, headline, is_as_primary, is_shown, is_told, worst_first};
+use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::value::{counted, escape, pair};
 use super::visitors::{Part, Sentence};
 use crate::model::{Finding, ObjectKind, Severity};
@@ -226,9 +226,10 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
             Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
             None => change.kind.name().to_owned(),
         };
+        let remark = remark(&change.path).map(|remark| format!(", {remark}")).unwrap_or_default();
         let _ = writeln!(
             out,
-            "| {} | {} | {why} | {} | {} |",
+            "| {}{remark} | {} | {why} | {} | {} |",
             cell(&change.path),
             change.class.name(),
             cell(&live),

@@ -20,7 +20,7 @@ use super::picture::svg::{self, Glyphs};
 use super::picture::views::{Page, Panel, Screen, View, Width};
 use super::picture::{Pair, pairs};
 use super::plan::{by, taken_over, version};
-use super::review::{headline, is_as_primary, is_shown, is_told, worst, worst_first};
+use super::review::{headline, is_as_primary, is_shown, is_told, remark, worst, worst_first};
 use super::value::{counted, escape};
 use super::visitors::Part;
 use crate::model::colour::Colour;
@@ -401,8 +401,11 @@ fn chip(value: Option<&Value>) -> String {
     )
 }
 
-/// The contrast on both sides of a change of one of the widget's colours.
+/// What stands below a field: the contrast on both sides of a change of one of the widget's colours.
 fn contrast(path: &str, looks: Option<&Looks>) -> String {
+    if let Some(remark) = remark(path) {
+        return remark.into();
+    }
     let is_drawn = matches!(
         path,
         "widget.theme.colors.primary" | "widget.theme.colors.background" | "messenger.styles.primaryColor"

@@ -59,6 +59,12 @@ pub fn headline(document: &PlanDocument) -> String {
     parts.join(", ")
 }
 
+/// What a reader who looks for a field in the manifests has to know of it.
+pub fn remark(path: &str) -> Option<&'static str> {
+    (path == "widget.accessibility.contrastRatio")
+        .then_some("computed from the colours unless a manifest names it")
+}
+
 /// Whether a replica differs from git just as its primary does: what is referred to has another id in each.
 pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> bool {
     let name =

@@ -114,3 +114,13 @@ fn the_worst_comes_first() {
     let at = |name: &str| markdown.find(&format!("#### `{name}`")).unwrap();
     assert!(at("y-failed") < at("z-off") && at("z-off") < at("a-text"), "{markdown}");
 }
+
+#[test]
+fn a_field_that_no_manifest_need_name_says_where_it_comes_from() {
+    let ratio = ChangeDocument { path: "widget.accessibility.contrastRatio".into(), ..change("5.1") };
+    let markdown = plan(&document(vec![tenant("a", vec![ratio, change("Hi")])]), None);
+    let row =
+        "\n| `widget.accessibility.contrastRatio`, computed from the colours unless a manifest names it | ";
+    assert!(markdown.contains(row), "{markdown}");
+    assert_eq!(markdown.matches("computed from").count(), 1, "{markdown}");
+}
