@@ -89,6 +89,9 @@ pub struct Change {
     pub observed: Option<Value>,
     /// The value in git; none where the field is to be removed.
     pub desired: Option<Value>,
+    /// The value from which both sides of a conflict moved; none where there was none, and where nothing is in conflict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Value>,
     /// Who moved the live value, for drift and conflict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Attribution>,
@@ -105,11 +108,19 @@ pub fn is_confidential(path: &str) -> bool {
 impl Change {
     /// The live value and git's, as they may be shown.
     pub fn shown(&self) -> [Option<Value>; 2] {
-        let may_be = |value: &Option<Value>| match is_confidential(&self.path) {
+        [self.may_be_shown(&self.observed), self.may_be_shown(&self.desired)]
+    }
+
+    /// The value from which both sides of a conflict moved, as it may be shown.
+    pub fn applied_shown(&self) -> Option<Value> {
+        self.may_be_shown(&self.applied)
+    }
+
+    fn may_be_shown(&self, value: &Option<Value>) -> Option<Value> {
+        match is_confidential(&self.path) {
             true => value.as_ref().map(|_| HIDDEN.into()),
             false => value.clone(),
-        };
-        [may_be(&self.observed), may_be(&self.desired)]
+        }
     }
 }
 

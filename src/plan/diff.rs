@@ -89,12 +89,13 @@ pub fn changes(
             }
             continue;
         }
-        let (kind, by) = judge(&path, wanted, found, before, observed, evidence);
+        let Verdict { kind, by, applied } = judge(&path, wanted, found, before, observed, evidence);
         changes.push(Change {
             class: class_of(&path, found, wanted),
             kind,
             observed: found.cloned(),
             desired: wanted.cloned(),
+            applied,
             by,
             path,
         });
@@ -144,6 +145,13 @@ fn base_value<'a>(evidence: &Evidence<'a>, path: &str) -> Option<Option<&'a Valu
     json::at_dotted(&before.body, path).map(Some)
 }
 
+/// Why a field differs.
+struct Verdict {
+    kind: ChangeKind,
+    by: Option<Attribution>,
+    applied: Option<Value>,
+}
+
 fn judge(
     path: &str,
     wanted: Option<&Value>,
@@ -151,18 +159,18 @@ fn judge(
     before: Option<Option<&Value>>,
     observed: &Observed,
     evidence: &Evidence<'_>,
-) -> (ChangeKind, Option<Attribution>) {
-    let Observed::Present(stored) = observed else { return (ChangeKind::ToApply, None) };
+) -> Verdict {
+    let Observed::Present(stored) = observed else {
+        return Verdict { kind: ChangeKind::ToApply, by: None, applied: None };
+    };
     let by = attribution(path, found, stored, evidence);
     // Without a base the audit log knows it: the value before the last foreign change of this field.
     let from_log = by.as_ref().and_then(|(_, old)| old.as_deref());
-    let kind = match (before, from_log) {
-        (Some(before), _) => three_way(path, wanted, found, before),
-        (None, Some(old)) => three_way(path, wanted, found, Some(old)),
-        (None, None) => ChangeKind::ToApply,
-    };
+    let before = before.or(from_log.map(Some));
+    let kind = before.map_or(ChangeKind::ToApply, |before| three_way(path, wanted, found, before));
+    let applied = before.flatten().filter(|_| kind == ChangeKind::Conflict).cloned();
     let by = by.map(|(by, _)| by).filter(|_| kind != ChangeKind::ToApply);
-    (kind, by)
+    Verdict { kind, by, applied }
 }
 
 fn three_way(

@@ -111,6 +111,7 @@ mod tests {
             class: Class::Behaviour,
             observed: None,
             desired: None,
+            applied: None,
             by: by.map(|name| Attribution { actor: actor(name), at: None, remote_ip: None }),
         }
     }

@@ -116,6 +116,8 @@ fn three_sides_decide_the_kind_of_each_change() {
         );
         if let Some(change) = changes.first() {
             assert_eq!(change.by.is_some(), change.kind != ToApply, "drift names its author");
+            let applied = base_value.filter(|_| change.kind == Conflict).map(Value::from);
+            assert_eq!(change.applied, applied, "a conflict names what both sides moved from");
         }
     }
 }
@@ -145,6 +147,10 @@ fn the_audit_log_stands_in_for_a_base() {
         let (changes, _) = diff::changes(&desired(wanted), &observed, &evidence);
         changes
             .into_iter()
+            .inspect(|change| {
+                let applied = Some(json!(3)).filter(|_| change.kind == ChangeKind::Conflict);
+                assert_eq!(change.applied, applied, "{}", change.path);
+            })
             .map(|change| (change.path, change.kind, change.by.and_then(|by| by.remote_ip)))
             .collect::<Vec<_>>()
     };

@@ -220,6 +220,9 @@ pub struct ChangeDocument {
     pub observed: Option<Value>,
     /// The value in git; null where the field is to be removed.
     pub desired: Option<Value>,
+    /// The value from which both sides of a conflict moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied: Option<Value>,
     /// Who moved the live value, when and from where.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
@@ -277,6 +280,7 @@ fn change(change: &Change) -> ChangeDocument {
         class: change.class,
         observed,
         desired,
+        applied: change.applied_shown(),
         by: change.by.clone(),
     }
 }

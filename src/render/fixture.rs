@@ -7,7 +7,8 @@ use super::document::{
 };
 use super::review::is_shown;
 use super::visitors::sentences;
-use crate::model::{ChangeKind, Class, Finding, Location, Severity};
+use crate::model::plan::Attribution;
+use crate::model::{Actor, ActorKind, ChangeKind, Class, Finding, Location, Severity};
 
 /// Texts that try to be something else than text.
 pub fn hostile() -> Vec<String> {
@@ -58,6 +59,7 @@ pub fn change(text: &str) -> ChangeDocument {
         class: Class::Text,
         observed: Some(json!([text])),
         desired: Some(json!([format!("{text}{text}")])),
+        applied: None,
         by: None,
     }
 }
@@ -117,7 +119,10 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
 
 /// A plan that holds a text in every place where one can stand.
 pub fn everywhere(text: &str) -> PlanDocument {
-    let mut one = tenant(text, vec![change(text)]);
+    let actor = Actor { id: text.into(), name: text.into(), kind: ActorKind::User };
+    let by = Attribution { actor, at: None, remote_ip: Some(text.into()) };
+    let conflict = ChangeDocument { applied: Some(json!([text])), by: Some(by), ..change(text) };
+    let mut one = tenant(text, vec![conflict]);
     one.error = Some(text.into());
     one.refusals.push(RefusalDocument { guard: "protected", message: text.into() });
     one.targets[0].undecided = Some(text.into());

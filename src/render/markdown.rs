@@ -10,7 +10,7 @@ use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
 use super::plan::{by, ignored, taken_over, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
-use super::value::{counted, escape, pair};
+use super::value::{counted, escape, pair, value};
 use super::visitors::{Part, Sentence};
 use crate::model::{Finding, ObjectKind, Severity};
 
@@ -226,6 +226,8 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
             Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
             None => change.kind.name().to_owned(),
         };
+        let applied = change.applied.as_ref().map(|applied| cell(&value(Some(applied))));
+        let why = applied.map_or(why.clone(), |applied| format!("{why}, applied last: {applied}"));
         let remark = remark(&change.path).map(|remark| format!(", {remark}")).unwrap_or_default();
         let _ = writeln!(
             out,

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::document::role;
-use super::value::{escape, pair};
+use super::value::{escape, pair, value};
 use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
 use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
@@ -118,7 +118,7 @@ fn changes(target: &TargetPlan) -> String {
             change.class.name().to_owned(),
             change.kind.name().to_owned(),
             pair(&change.path, live.as_ref(), git.as_ref()).join(" -> "),
-            change.by.as_ref().map(by).unwrap_or_default(),
+            told(change),
         ]);
     }
     let mut out = String::new();
@@ -127,6 +127,12 @@ fn changes(target: &TargetPlan) -> String {
         let _ = writeln!(out, "{style}{}{style:#}", line.trim_end());
     }
     out
+}
+
+/// Who moved a field, and from what both sides moved it.
+fn told(change: &Change) -> String {
+    let applied = change.applied_shown().map(|applied| format!("applied last: {}", value(Some(&applied))));
+    change.by.as_ref().map(by).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
 }
 
 fn sign(change: &Change) -> char {

@@ -78,6 +78,7 @@ mod tests {
             class: Class::Behaviour,
             observed: None,
             desired: None,
+            applied: None,
             by: None,
         };
         let targets = targets.iter().enumerate().map(|(n, (version, owes, ours))| TargetPlan {

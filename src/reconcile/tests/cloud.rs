@@ -468,6 +468,7 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
             class: Class::Reach,
             observed: None,
             desired: None,
+            applied: None,
             by: None,
         }],
         already_done: Vec::new(),

@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
 use pulldown_cmark::{Event, Options, Parser, Tag};
+use serde_json::json;
 
 use super::*;
-use crate::model::Class;
+use crate::model::{ChangeKind, Class};
 use crate::render::document::ChangeDocument;
 use crate::render::fixture::{change, document, everywhere, hostile, tenant};
 
@@ -123,4 +124,12 @@ fn a_field_that_no_manifest_need_name_says_where_it_comes_from() {
         "\n| `widget.accessibility.contrastRatio`, computed from the colours unless a manifest names it | ";
     assert!(markdown.contains(row), "{markdown}");
     assert_eq!(markdown.matches("computed from").count(), 1, "{markdown}");
+}
+
+#[test]
+fn a_conflict_says_what_was_applied_last() {
+    let conflict =
+        ChangeDocument { kind: ChangeKind::Conflict, applied: Some(json!(["a|b"])), ..change("Hi") };
+    let markdown = plan(&document(vec![tenant("a", vec![conflict])]), None);
+    assert!(markdown.contains(" | conflict, applied last: `[\"a\\u{7c}b\"]` | "), "{markdown}");
 }
