@@ -6,9 +6,16 @@ use jiff::{Timestamp, Zoned};
 
 use super::{Exit, Failure};
 
-/// The time zone that a tenant's hours are meant in: what the operator says, or else what the manifest says.
+/// The time zone that a tenant's hours are meant in: what the manifest says, or else what the operator says.
+///
+/// # Errors
+/// There is no such zone, or the two name different ones.
 pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>, Failure> {
-    let Some(name) = asked.or(named) else { return Ok(None) };
+    let Some(name) = named.or(asked) else { return Ok(None) };
+    if let Some(other) = asked.filter(|asked| *asked != name) {
+        return Err(Failure::new(Exit::Usage, format!("the manifest's hours are in {name}, not in {other}"))
+            .hint("leave --tz out; for a moment in another zone write it with its offset, such as 2026-12-24T18:30-05:00"));
+    }
     let unknown = |_| {
         Failure::new(Exit::Usage, format!("there is no time zone `{name}`"))
             .hint("use an IANA name such as Europe/Berlin")

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
+use serde_json::Value;
 
 use super::shared::Shared;
 use crate::manifest::files::SourceFile;
 use crate::manifest::kinds::project::Rules;
-use crate::manifest::yaml::FILE_BYTES_MAX;
+use crate::manifest::yaml::{FILE_BYTES_MAX, Node};
 use crate::manifest::{self, Input, TENANT_BYTES_MAX, TenantManifest};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
@@ -29,16 +30,13 @@ pub struct Loaded {
     pub resources: Vec<Resource>,
     /// The time zone that its opening hours are meant in, where it names one.
     pub time_zone: Option<Box<str>>,
-    /// The shared files whose layers it extends, in their order.
+    /// The shared files whose layers it extends, in their order: each as often as documents of it do.
     pub layers: Vec<Arc<str>>,
     /// Whether an error keeps it from being written.
     pub blocked: bool,
     /// Whether its documents could be read whole: rules say nothing of what could not.
     pub is_read: bool,
 }
-
-/// What each tenant asks for.
-pub type Asked = BTreeMap<TenantName, Vec<Resource>>;
 
 /// A configuration repository at one revision.
 #[derive(Debug, Clone)]
@@ -60,6 +58,10 @@ pub struct Fleet {
     /// How many bytes they have.
     pub bytes_read: usize,
 }
+
+/// Why nothing is written while [`Fleet::project_is_broken`].
+pub const PROJECT_IS_BROKEN: &str =
+    "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
 
 impl Fleet {
     /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
@@ -148,24 +150,33 @@ fn load_shared(
     Ok(assemble(snapshot, shared, parts, today))
 }
 
-/// The tenants whose rendered configuration, or whose own settings, differ between two revisions. A tenant
-/// is rendered only where its own files or any shared file moved.
+/// What differs between two revisions.
+#[derive(Debug)]
+pub struct Moved {
+    /// The tenants whose rendered configuration, or whose own settings, differ.
+    pub tenants: BTreeSet<TenantName>,
+    /// The tenants whose files differ, or everybody where a shared file does: as they were before.
+    pub before: Vec<Loaded>,
+    /// The same tenants as they are now.
+    pub after: Vec<Loaded>,
+    /// The tenants that are not there any more.
+    pub gone: Vec<TenantName>,
+    /// The project's document before and now.
+    pub project: [Option<Value>; 2],
+}
+
+/// What differs between two revisions. A tenant is rendered only where its own files or any shared file moved.
 ///
 /// # Errors
 /// The source can't be read.
-pub fn moved(
-    source: &Source,
-    since: &str,
-    revision: &str,
-    today: Date,
-) -> Result<(BTreeSet<TenantName>, Asked), SourceError> {
+pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Result<Moved, SourceError> {
     let now = source.snapshot(revision)?;
-    let before = source.snapshot(since)?;
-    let shared_moved = now.bases != before.bases || now.project != before.project;
+    let earlier = source.snapshot(since)?;
+    let shared_moved = now.bases != earlier.bases || now.project != earlier.project;
     let touched: BTreeSet<TenantName> = now
         .tenants
         .iter()
-        .filter(|(name, files)| shared_moved || before.tenants.get(*name) != Some(*files))
+        .filter(|(name, files)| shared_moved || earlier.tenants.get(*name) != Some(*files))
         .map(|(name, _)| name.clone())
         .collect();
     let (old, new) =
@@ -177,9 +188,17 @@ pub fn moved(
             old.tenant == loaded.tenant && old.resources == loaded.resources && old.blocked == loaded.blocked
         })
     };
-    let moved = new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
-    let desired = old.tenants.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
-    Ok((moved, desired))
+    let tenants =
+        new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
+    let gone = earlier.tenants.keys().filter(|name| !now.tenants.contains_key(*name)).cloned().collect();
+    let project = |snapshot: &Snapshot| -> Result<Option<Value>, SourceError> {
+        Ok(Shared::of(source, snapshot)?.project.document.map(|document| document.to_json()))
+    };
+    let project = match now.project == earlier.project {
+        true => [None, None],
+        false => [project(&earlier)?, project(&now)?],
+    };
+    Ok(Moved { tenants, before: old.tenants, after: new.tenants, gone, project })
 }
 
 /// The files under `bases/` that differ between two revisions.
@@ -242,9 +261,12 @@ fn read_one(
     let findings = validate::check(&manifest, &shared.project.spec.rules, today);
     let claims = validate::fleet::claims(&manifest);
     let files = texts(&manifest, &findings);
-    let extended = manifest.managed().flat_map(|managed| managed.below);
-    let layers: BTreeSet<Arc<str>> = extended.map(|layer| manifest.files.locate(layer.span).file).collect();
-    let layers = layers.into_iter().collect();
+    let of_document = |below: &[Arc<Node>]| {
+        below.iter().map(|layer| manifest.files.locate(layer.span).file).collect::<BTreeSet<_>>()
+    };
+    let mut layers: Vec<Arc<str>> =
+        manifest.managed().flat_map(|managed| of_document(managed.below)).collect();
+    layers.sort();
     let TenantManifest { name, tenant, web, resources, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
     let named = web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
@@ -290,7 +312,9 @@ fn texts(manifest: &TenantManifest, findings: &[Finding]) -> Vec<SourceFile> {
     named.into_iter().filter_map(|path| manifest.files.by_path(path).cloned()).collect()
 }
 
-fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) -> Fleet {
+fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Date) -> Fleet {
+    // Which thread was first is nobody's matter: what stands at one place is told in the tenants' order.
+    parts.sort_by(|a, b| a.loaded.name.cmp(&b.loaded.name));
     let mut findings = shared.findings(today);
     let project_texts = snapshot.project.iter().filter_map(|entry| shared.project.files.by_path(&entry.path));
     let mut files: BTreeMap<Arc<str>, Arc<str>> = project_texts
@@ -325,7 +349,6 @@ fn assemble(snapshot: Snapshot, shared: &Shared, parts: Vec<Part>, today: Date) 
             b.location.column,
         ))
     });
-    tenants.sort_by(|a, b| a.name.cmp(&b.name));
     Fleet {
         revision: snapshot.revision,
         tenants,

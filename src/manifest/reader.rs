@@ -339,8 +339,16 @@ impl Reader {
                 );
             }
             LayerProblem::Missing(span, name) => {
+                let broken = bases
+                    .findings
+                    .iter()
+                    .find(|finding| finding.rule == "yaml" && finding.severity == Severity::Error);
                 let help = match schema::nearest(&name, known.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
+                    None if broken.is_some() => {
+                        let place = broken.map(|finding| finding.location.to_string()).unwrap_or_default();
+                        format!("mend {place} first: that file can't be read, and may hold it")
+                    }
                     None => format!(
                         "layers under bases/: {}",
                         known.keys().take(20).map(|name| yaml::shown(name)).collect::<Vec<_>>().join(", ")

@@ -18,10 +18,12 @@ use super::kinds::Kind;
 use super::kinds::deployment::MessengerDeployment;
 use super::kinds::integration::OpenMessagingIntegration;
 use super::kinds::messenger::MessengerConfiguration;
+use super::kinds::platform::LongHexColour;
 use super::kinds::project::Project;
 use super::kinds::tenant::TenantDocument;
+use super::kinds::text::{FontSize, Form as _, HexColour, TimeOfDay};
 use super::kinds::web_messaging::WebMessaging;
-use super::yaml::{Node, Yaml, shown};
+use super::yaml::{Node, Yaml, compose, shown};
 use crate::model::secret::is_telling;
 use crate::model::{Dialect, ObjectKind};
 
@@ -212,7 +214,10 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
             one(format!("`{name}` is missing"), Some(format!("add `{name}:` here")))
         }
         ValidationErrorKind::Type { kind } => {
-            malformed(format!("this must be {}, not {}", expected(kind), found(value)), None)
+            let expected = expected(kind);
+            let help = (expected == "text" && value.is_object())
+                .then(|| "put text with a colon in quotes".to_owned());
+            malformed(format!("this must be {expected}, not {}", found(value)), help)
         }
         ValidationErrorKind::Enum { options } => {
             let words: Vec<&str> =
@@ -227,7 +232,10 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
             let section = parent(kind, error).unwrap_or_default();
             let form =
                 section.get("title").and_then(Value::as_str).unwrap_or("of the form that is asked for");
+            let is_secret = is_telling(pointer.rsplit('/').next().unwrap_or_default());
             let message = match value.as_str().unwrap_or_default() {
+                // Where the name of a secret belongs, people paste the secret.
+                _ if is_secret => format!("this is not {form}"),
                 "" => format!("this is empty, and not {form}"),
                 text => format!("`{}` is not {form}", shown(text)),
             };
@@ -269,6 +277,14 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
     }
 }
 
+/// A word as YAML, in quotes where some readers take it for something else than text.
+fn plain(word: &str) -> String {
+    match compose(&format!("- {word}"), 0).problems.is_empty() {
+        true => word.to_owned(),
+        false => Value::String(word.to_owned()).to_string(),
+    }
+}
+
 fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
     let suggestion = nearest(key, known.iter().map(String::as_str));
     let help = match &suggestion {
@@ -302,8 +318,25 @@ fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
         key: None,
         message: format!("`{}` is not one of the words that are allowed here", shown(text)),
         help: Some(help),
-        suggestion,
+        suggestion: suggestion.filter(|word| is_surely(text, word)).map(|word| plain(&word)),
     }]
+}
+
+/// Whether two words are the same but for capitals, blanks and dashes.
+pub fn is_spelling_of(word: &str, known: &str) -> bool {
+    let letters = |text: &str| text.replace([' ', '-', '_'], "").to_lowercase();
+    letters(word) == letters(known)
+}
+
+/// Whether a word can have been meant for no other: in short ones one letter decides, `Light` is as near to `Right` as to
+/// nothing, and `A` to `AA`.
+fn is_surely(word: &str, known: &str) -> bool {
+    const LETTERS_MIN: usize = 6;
+    let is_word =
+        |text: &str| text.len() >= LETTERS_MIN && text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let (lower, known_lower) = (word.to_lowercase(), known.to_lowercase());
+    let is_slip = || strsim::damerau_levenshtein(&lower, &known_lower) == 1;
+    is_spelling_of(word, known) || (is_word(word) && is_word(known) && is_slip())
 }
 
 /// The known word that is close enough to be what was meant; none where two are equally close.
@@ -317,6 +350,7 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<S
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 5)
         .collect();
     near.sort_unstable();
+    near.dedup();
     match near.as_slice() {
         [(one, _), (other, _), ..] if one == other => None,
         [(_, nearest), ..] => Some((*nearest).to_owned()),
@@ -368,6 +402,20 @@ fn mended(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Option<String
         "false" | "no" | "off" => Some(false),
         _ => None,
     };
+    let section = parent(kind, error)?;
+    let is = |pattern: &str| section.get("pattern").and_then(Value::as_str) == Some(pattern);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let px = written.trim_end_matches("px").trim_end();
+    let completed = if (is(HexColour::PATTERN) || is(LongHexColour::PATTERN)) && hex(written) {
+        text(format!("#{written}"))
+    } else if is(FontSize::PATTERN) && digits(px) {
+        text(format!("{px}px"))
+    } else if is(TimeOfDay::PATTERN) && written.split(':').all(digits) {
+        text(format!("0{written}"))
+    } else {
+        None
+    };
     let candidates = [
         truth.map(|truth| (Value::Bool(truth), truth.to_string())),
         // A number as people write one: `0x10` and `1e3` are left to them.
@@ -376,12 +424,10 @@ fn mended(kind: Kind, error: &ValidationError<'_>, node: &Node) -> Option<String
             .all(|byte| byte.is_ascii_digit() || byte == b'.')
             .then(|| Some((serde_json::from_str(written).ok()?, written.to_owned())))
             .flatten(),
-        text(written.to_owned()),
-        text(format!("#{written}")),
-        text(format!("{}px", written.trim_end_matches("px").trim_end())),
-        text(format!("0{written}")),
+        text(written.to_owned()).filter(|_| !written.is_empty()),
+        completed,
     ];
-    let accepts = jsonschema::validator_for(&parent(kind, error)?).ok()?;
+    let accepts = jsonschema::validator_for(&section).ok()?;
     candidates.into_iter().flatten().find(|(value, _)| accepts.is_valid(value)).map(|(_, yaml)| yaml)
 }
 

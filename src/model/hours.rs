@@ -86,6 +86,11 @@ impl Hours {
         Self { rules: is_custom.then(read), zone }
     }
 
+    /// No hours at all.
+    pub fn never(zone: TimeZone) -> Self {
+        Self { rules: Some(Vec::new()), zone }
+    }
+
     /// Whether any rule is asked.
     pub fn is_custom(&self) -> bool {
         self.rules.is_some()

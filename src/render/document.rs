@@ -26,6 +26,11 @@ pub struct PlanDocument {
     pub tenants: Vec<TenantPlan>,
     /// What the run as a whole may not do.
     pub refusals: Vec<RefusalDocument>,
+    /// Why nothing at all will be written, whoever allows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// What differs from the revision of `--since` in what git manages, which no live value shows.
+    pub management: Vec<ManagementDocument>,
     /// Shared files that differ from the revision of `--since`, and the tenants that they reach.
     pub shared: Vec<SharedDocument>,
     /// What is wrong with manifests.
@@ -90,6 +95,25 @@ impl PlanFile<'_> {
     pub const TOOL: &'static str = concat!("genesync ", env!("CARGO_PKG_VERSION"));
 }
 
+/// What a commit changes in what git manages, of one tenant or of all.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagementDocument {
+    /// The tenant; none where it is the project's own settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// A sentence each.
+    #[schemars(with = "Vec<String>")]
+    pub told: Vec<Sentence>,
+}
+
+impl ManagementDocument {
+    /// Whose it is: the tenant's name, or the project's file.
+    pub fn whose(&self) -> &str {
+        self.tenant.as_deref().unwrap_or("genesync.yaml")
+    }
+}
+
 /// How much a plan holds.
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -110,6 +134,10 @@ pub struct Summary {
     pub invalid: usize,
     /// Tenants that could not be read.
     pub failed: usize,
+    /// Tenants with changes that are only watched: nothing is written.
+    pub watched: usize,
+    /// Tenants of which git manages nothing.
+    pub unmanaged: usize,
 }
 
 /// One tenant in a plan.

@@ -72,11 +72,14 @@ fn one(finding: &Finding, texts: &Texts, secrets: &[Range<usize>], renderer: &Re
         group = group.element(Level::HELP.message(escape(help)));
     }
     let mut groups = vec![group];
-    if let (Some(fix), Some(excerpt)) = (&finding.fix, &excerpt) {
+    let is_whole = |excerpt: &&Excerpt| excerpt.span.len() + 1 >= range(&finding.location).len();
+    if let (Some(fix), Some(excerpt)) = (&finding.fix, excerpt.as_ref().filter(is_whole)) {
         let snippet: Snippet<'_, Patch<'_>> = Snippet::source(excerpt.text.as_str())
             .line_start(excerpt.line)
             .path(escape(&finding.location.file));
-        let patch = Patch::new(excerpt.span.clone(), fix.replacement.clone());
+        let replacement = mask_secrets(&fix.replacement);
+        let replacement: String = replacement.chars().fold(String::new(), visible);
+        let patch = Patch::new(excerpt.span.clone(), replacement);
         groups.push(
             Group::with_title(Level::HELP.secondary_title(escape(&fix.title))).element(snippet.patch(patch)),
         );

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::document::{
-    ChangeDocument, PlanDocument, RefusalDocument, SharedDocument, Summary, TargetDocument, TenantPlan,
+    ChangeDocument, ManagementDocument, PlanDocument, RefusalDocument, SharedDocument, Summary,
+    TargetDocument, TenantPlan,
 };
 use super::review::is_shown;
-use super::visitors::sentences;
+use super::visitors::{Sentence, sentences};
 use crate::model::plan::Attribution;
 use crate::model::{Actor, ActorKind, ChangeKind, Class, Finding, Location, Severity};
 
@@ -111,6 +112,8 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
         },
         tenants,
         refusals: Vec::new(),
+        stopped: None,
+        management: Vec::new(),
         shared: Vec::new(),
         findings: Vec::new(),
         exit_code: 0,
@@ -128,6 +131,10 @@ pub fn everywhere(text: &str) -> PlanDocument {
     one.targets[0].undecided = Some(text.into());
     one.targets[0].ignored.push(text.into());
     let mut document = document(vec![one]);
+    document.management.push(ManagementDocument {
+        tenant: Some(text.into()),
+        told: vec![Sentence::new(Class::Reach, "no longer managed: ").value(text)],
+    });
     document.shared.push(SharedDocument { file: text.into(), tenants: vec![text.into()] });
     document.findings.push(Finding {
         rule: "text",

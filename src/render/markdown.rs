@@ -12,7 +12,7 @@ use super::plan::{by, ignored, taken_over, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::value::{counted, escape, pair, value};
 use super::visitors::{Part, Sentence};
-use crate::model::{Finding, ObjectKind, Severity};
+use crate::model::{Finding, Mode, ObjectKind, Severity};
 
 /// Most bytes of a comment. Forges take 65,536 characters; the rest is for the marker that a comment is found by.
 pub const BYTES_MAX: usize = 65_000;
@@ -75,8 +75,23 @@ fn head(document: &PlanDocument) -> String {
     } else if summary.ignored > 0 {
         let _ = writeln!(out, "\n{}", ignored(summary.ignored).trim_start_matches("; "));
     }
+    if let Some(why) = &document.stopped {
+        let _ = writeln!(out, "\n> {why}");
+    }
     for refusal in &document.refusals {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
+    }
+    if !document.management.is_empty() {
+        let _ = writeln!(out, "\nWhat git manages:\n");
+    }
+    for (changed, told) in
+        document.management.iter().flat_map(|changed| changed.told.iter().map(move |told| (changed, told)))
+    {
+        if out.len() > PART_BYTES_MAX {
+            let _ = writeln!(out, "- and more: see the whole plan");
+            break;
+        }
+        let _ = writeln!(out, "- {}: {}", code(&short(changed.whose())), sentence(told));
     }
     for shared in &document.shared {
         if out.len() > PART_BYTES_MAX {
@@ -162,6 +177,13 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
     let worst = review::worst(tenant).map(|class| format!(", {}", class.name())).unwrap_or_default();
     let state = tenant.mode.unwrap_or(tenant.state);
     let _ = writeln!(out, "\n#### {} ({state}{worst})", code(&tenant.tenant));
+    let is_watched = tenant.mode == Some(Mode::Watch.name());
+    if is_watched && tenant.targets.iter().any(|target| !target.changes.is_empty()) {
+        let _ = writeln!(
+            out,
+            "\n> Only watched: nothing is written here until `tenant.yaml` says `mode: enforce`."
+        );
+    }
     if tenant.state == "invalid" {
         let _ = writeln!(out, "\nNot valid: see the findings. Nothing will be written for this tenant.");
     }
@@ -179,7 +201,11 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
     }
     and_more(out, tenant.visitors.len(), SENTENCES_MAX);
     if !tenant.moments.is_empty() {
-        let _ = writeln!(out, "\nWhen visitors will see it, in the next 30 days:\n");
+        let would = if is_watched { "would" } else { "will" };
+        let _ = writeln!(
+            out,
+            "\nWhen visitors {would} see it, in the next 30 days, where the organization is set to this time zone:\n"
+        );
         for moment in tenant.moments.iter().take(MOMENTS_MAX) {
             let _ = writeln!(out, "- {}", moment.text);
         }

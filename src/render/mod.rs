@@ -8,6 +8,7 @@ pub mod document;
 pub mod finding;
 #[cfg(test)]
 mod fixture;
+pub mod management;
 pub mod markdown;
 pub mod page;
 pub mod picture;

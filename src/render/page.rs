@@ -22,9 +22,9 @@ use super::picture::{Pair, pairs};
 use super::plan::{by, taken_over, version};
 use super::review::{headline, is_as_primary, is_shown, is_told, remark, worst, worst_first};
 use super::value::{counted, escape};
-use super::visitors::Part;
+use super::visitors::{Part, Sentence};
 use crate::model::colour::Colour;
-use crate::model::{ObjectKind, Severity};
+use crate::model::{Mode, ObjectKind, Severity};
 use words::{Piece, around_the_change, cut, moved_words, readable, whole};
 
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -64,6 +64,8 @@ struct PlanPage<'a> {
     revision: &'a str,
     digest: &'a str,
     refusals: &'a [super::document::RefusalDocument],
+    stopped: Option<&'a str>,
+    management: Vec<(String, Vec<Piece>)>,
     shared: Vec<SharedFile>,
     tenants: Vec<TenantSection>,
     likeness: &'a str,
@@ -91,6 +93,7 @@ struct TenantSection {
     first: String,
     tags: Vec<&'static str>,
     is_invalid: bool,
+    will: &'static str,
     alerts: Vec<(String, String)>,
     sentences: Vec<Vec<Piece>>,
     moments: Vec<String>,
@@ -173,6 +176,12 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         revision: &document.revision,
         digest: &document.digest,
         refusals: &document.refusals,
+        stopped: document.stopped.as_deref(),
+        management: document
+            .management
+            .iter()
+            .flat_map(|changed| changed.told.iter().map(|told| (escape(changed.whose()), pieces(told))))
+            .collect(),
         shared: document
             .shared
             .iter()
@@ -227,6 +236,15 @@ fn finding(finding: &crate::model::Finding) -> FindingLine {
     }
 }
 
+/// A sentence in pieces, its values apart from our words.
+fn pieces(sentence: &Sentence) -> Vec<Piece> {
+    let piece = |part: &Part| match part {
+        Part::Words(text) => Piece { text: text.clone(), is_value: false, is_moved: false },
+        Part::Value(text) => Piece { text: escape(text), is_value: true, is_moved: false },
+    };
+    sentence.parts.iter().map(piece).collect()
+}
+
 fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyphs) -> TenantSection {
     let mut told = BTreeSet::new();
     let held = tenant.targets.iter().any(|target| target.undecided.is_some());
@@ -237,15 +255,17 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         held.then_some("held"),
         (!tenant.refusals.is_empty()).then_some("refused"),
     ];
+    let is_watched = tenant.mode == Some(Mode::Watch.name());
+    let changes = tenant.targets.iter().any(|target| !target.changes.is_empty());
+    let watched = (is_watched && changes).then(|| {
+        ("Only watched".to_owned(), "nothing is written here until tenant.yaml says mode: enforce".to_owned())
+    });
+    let watched = watched.into_iter();
     let error = tenant.error.iter().map(|error| ("Could not be read".to_owned(), escape(&cut(error))));
     let refusals = tenant
         .refusals
         .iter()
         .map(|refusal| (format!("Refused by guard {}", refusal.guard), escape(&cut(&refusal.message))));
-    let part = |part: &Part| match part {
-        Part::Words(text) => Piece { text: text.clone(), is_value: false, is_moved: false },
-        Part::Value(text) => Piece { text: escape(text), is_value: true, is_moved: false },
-    };
     let mut moments: Vec<String> =
         tenant.moments.iter().take(MOMENTS_MAX).map(|moment| moment.text.clone()).collect();
     if tenant.moments.len() > MOMENTS_MAX {
@@ -262,8 +282,9 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         },
         tags: marks.into_iter().flatten().collect(),
         is_invalid: tenant.state == "invalid",
-        alerts: error.chain(refusals).collect(),
-        sentences: tenant.visitors.iter().map(|sentence| sentence.parts.iter().map(part).collect()).collect(),
+        alerts: watched.chain(error).chain(refusals).collect(),
+        will: if is_watched { "would" } else { "will" },
+        sentences: tenant.visitors.iter().map(pieces).collect(),
         moments,
         pictures: looks.iter().flat_map(|looks| pictures(looks, glyphs, &mut told)).collect(),
         told,

@@ -48,13 +48,24 @@ pub fn headline(document: &PlanDocument) -> String {
         parts.push(format!("{} of {} {verb}", summary.tenants_changing, counted(summary.tenants, "tenant")));
     }
     let more = [
+        (summary.watched, "only watched"),
         (summary.invalid, "not valid"),
         (summary.failed, "could not be read"),
         (summary.conflicts, "in conflict"),
     ];
     parts.extend(more.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")));
+    if !document.management.is_empty() {
+        parts.push("what git manages changes".into());
+    }
     if parts.is_empty() {
-        return format!("no changes, {} in sync", counted(summary.tenants, "tenant"));
+        parts.push("no changes".into());
+        let in_sync = summary.tenants.saturating_sub(summary.unmanaged);
+        if in_sync > 0 || summary.unmanaged == 0 {
+            parts.push(format!("{} in sync", counted(in_sync, "tenant")));
+        }
+    }
+    if summary.unmanaged > 0 {
+        parts.push(format!("{} with nothing to manage", summary.unmanaged));
     }
     parts.join(", ")
 }

@@ -31,40 +31,51 @@ pub fn lines(path: &str, value: &Value) -> Option<Vec<String>> {
 
 fn told(path: &str, item: &Value) -> Option<Vec<String>> {
     let text = |key: &str| item.get(key).and_then(Value::as_str);
+    // What holds more than is told here is shown as it stands.
+    let has_only = |item: &Value, keys: usize| item.as_object().is_some_and(|map| map.len() == keys);
     match path {
-        "availability.rules" => {
+        "availability.rules" if has_only(item, 3) => {
             let (day, start, end) = (text("dayOfWeek")?, text("startTime")?, text("endTime")?);
             let day = day.chars().take(1).chain(day.to_lowercase().chars().skip(1)).collect::<String>();
             Some(vec![format!("{day} {start} to {end}")])
         }
-        "customI18nLabels" => {
+        "customI18nLabels" if has_only(item, 2) => {
             let language = text("language")?;
             let line = |label: &Value| {
-                let text = |key: &str| label.get(key).and_then(Value::as_str).unwrap_or_default();
-                format!("{language} {}: {}", text("key"), text("value"))
+                let text = |key: &str| label.get(key).and_then(Value::as_str);
+                let (key, value) = text("key").zip(text("value")).filter(|_| has_only(label, 2))?;
+                Some(format!("{language} {key}: {}", Value::from(value)))
             };
-            Some(item.get("localizedLabels")?.as_array()?.iter().map(line).collect())
+            item.get("localizedLabels")?.as_array()?.iter().map(line).collect()
         }
         _ => None,
     }
 }
 
+/// The items of a list of hours, or of labels, where each is one.
+fn known(path: &str, list: &Value) -> Option<Vec<String>> {
+    let is_known = list.as_array()?.iter().all(|item| told(path, item).is_some());
+    lines(path, list).filter(|_| is_known)
+}
+
+fn known_items(path: &str, list: &Value) -> Option<String> {
+    Some(side(&known(path, list)?, &[]))
+}
+
+/// The items that another list does not have, and how many it has too.
+fn side(own: &[String], other: &[String]) -> String {
+    const ITEMS_MAX: usize = 8;
+    let moved: Vec<&String> = own.iter().filter(|line| !other.contains(line)).collect();
+    let shown = moved.iter().take(ITEMS_MAX).map(|line| cut(&escape(line)));
+    let more = moved.len().saturating_sub(ITEMS_MAX);
+    let same = own.len() - moved.len();
+    let rest = [(more, "more"), (same, "the same")].into_iter().filter(|(count, _)| *count > 0);
+    shown.chain(rest.map(|(count, what)| format!("{count} {what}"))).collect::<Vec<_>>().join("; ")
+}
+
 /// Of two lists of hours, or of labels, the items that only one of them has, and how many both have.
 fn moved_items(path: &str, old: &Value, new: &Value) -> Option<[String; 2]> {
-    const ITEMS_MAX: usize = 8;
-    let read = |list: &Value| {
-        let is_known = list.as_array()?.iter().all(|item| told(path, item).is_some());
-        lines(path, list).filter(|_| is_known)
-    };
-    let (old, new) = (read(old)?, read(new)?);
-    let side = |own: &[String], other: &[String]| {
-        let moved: Vec<&String> = own.iter().filter(|line| !other.contains(line)).collect();
-        let shown = moved.iter().take(ITEMS_MAX).map(|line| cut(&escape(line)));
-        let more = moved.len().saturating_sub(ITEMS_MAX);
-        let same = own.len() - moved.len();
-        let rest = [(more, "more"), (same, "the same")].into_iter().filter(|(count, _)| *count > 0);
-        shown.chain(rest.map(|(count, what)| format!("{count} {what}"))).collect::<Vec<_>>().join("; ")
-    };
+    let (old, new) = (known(path, old)?, known(path, new)?);
     let sides = [side(&old, &new), side(&new, &old)];
     // In another order, or some of them twice: then the lists themselves tell.
     (sides[0] != sides[1]).then_some(sides)
@@ -72,7 +83,10 @@ fn moved_items(path: &str, old: &Value, new: &Value) -> Option<[String; 2]> {
 
 /// Two values that differ, each in a line; of long ones the part is shown in which they do.
 pub fn pair(path: &str, old: Option<&Value>, new: Option<&Value>) -> [String; 2] {
-    let (Some(one), Some(other)) = (old, new) else { return [value(old), value(new)] };
+    let (Some(one), Some(other)) = (old, new) else {
+        return [old, new]
+            .map(|side| side.and_then(|list| known_items(path, list)).unwrap_or_else(|| value(side)));
+    };
     if let Some(sides) = moved_items(path, one, other) {
         return sides;
     }
@@ -145,7 +159,15 @@ mod tests {
             |text: &str| json!([{"language": "de", "localizedLabels": [{"key": "K", "value": text}]}]);
         assert_eq!(
             pair("customI18nLabels", Some(&labels("a\u{202e}")), Some(&labels("b"))),
-            ["de K: a\\u{202e}", "de K: b"]
+            ["de K: \"a\\u{202e}\"", "de K: \"b\""]
+        );
+        // What is not told here is not left out.
+        let tagged =
+            json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:00", "queue": "vip"}]);
+        assert!(of(&tagged, &old)[0].contains("vip"), "{:?}", of(&tagged, &old));
+        assert_eq!(
+            pair("availability.rules", None, Some(&more))[1],
+            "Tuesday 09:00 to 17:00; Sunday 09:00 to 12:00"
         );
         // All of a week in two shifts: what does not fit is counted.
         let week =

@@ -36,16 +36,16 @@ impl Serialize for Sentence {
 }
 
 impl Sentence {
-    fn new(class: Class, words: impl Into<String>) -> Self {
+    pub(super) fn new(class: Class, words: impl Into<String>) -> Self {
         Self { class, parts: vec![Part::Words(words.into())] }
     }
 
-    fn words(mut self, words: impl Into<String>) -> Self {
+    pub(super) fn words(mut self, words: impl Into<String>) -> Self {
         self.parts.push(Part::Words(words.into()));
         self
     }
 
-    fn value(mut self, value: impl Into<String>) -> Self {
+    pub(super) fn value(mut self, value: impl Into<String>) -> Self {
         self.parts.push(Part::Value(value.into()));
         self
     }

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::manifest::yaml::{Composed, Node, Yaml, compose};
 use crate::model::Finding;
 
@@ -126,6 +128,22 @@ impl Edit {
     }
 }
 
+/// Whether two edits are sound alone and not together: two words that become the same key.
+fn rivals(before: &str, one: &Edit, other: &Edit) -> bool {
+    if one.replacement != other.replacement {
+        return false;
+    }
+    let (first, last) = if one.bytes.start < other.bytes.start { (one, other) } else { (other, one) };
+    let mut both = before.to_owned();
+    if [last, first].iter().any(|edit| before.get(edit.bytes.clone()).is_none()) {
+        return false;
+    }
+    for edit in [last, first] {
+        both.replace_range(edit.bytes.clone(), &edit.replacement);
+    }
+    hard(&compose(&both, 0)) > hard(&compose(before, 0))
+}
+
 fn fix_file(
     path: &Arc<str>,
     before: &Arc<str>,
@@ -135,16 +153,19 @@ fn fix_file(
     edits.sort_by_key(|edit| (edit.bytes.start, edit.bytes.end));
     let mut after = before.to_string();
     let mut told = Vec::new();
-    // From the last to the first, so that places stay what they are. Two that are sound alone may not be together: two
-    // words that become the same key.
+    // From the last to the first, so that places stay what they are.
     for (at, edit) in edits.iter().enumerate().rev() {
         if edits.iter().enumerate().any(|(other, overlapping)| at != other && edit.overlaps(overlapping)) {
             left.insert(edit.left(path, ANOTHER_IS_MEANT));
             continue;
         }
         let mut with = after.clone();
-        if !changes_one_thing(before, edit) {
+        if !changes_one_thing(before, &edit.bytes, &edit.replacement) {
             left.insert(edit.left(path, CHANGES_MORE));
+            continue;
+        }
+        if edits.iter().enumerate().any(|(other, rival)| at != other && rivals(before, edit, rival)) {
+            left.insert(edit.left(path, ANOTHER_IS_MEANT));
             continue;
         }
         with.replace_range(edit.bytes.clone(), &edit.replacement);
@@ -163,20 +184,23 @@ fn fix_file(
     })
 }
 
-/// Whether an edit leaves a text in which one value, or one key, is another and everything else is as it was.
-fn changes_one_thing(before: &str, edit: &Edit) -> bool {
+/// Whether a replacement leaves a text in which one value, or one key, is what the replacement says and everything else is as
+/// it was.
+pub(super) fn changes_one_thing(before: &str, bytes: &Range<usize>, replacement: &str) -> bool {
     let mut after = before.to_owned();
-    if before.get(edit.bytes.clone()).is_none() {
+    if before.get(bytes.clone()).is_none() {
         return false;
     }
-    after.replace_range(edit.bytes.clone(), &edit.replacement);
+    after.replace_range(bytes.clone(), replacement);
     let (old, new) = (compose(before, 0), compose(&after, 0));
     if hard(&new) > hard(&old) || old.documents.len() != new.documents.len() {
         return false;
     }
+    let mut alone = compose(replacement, 0).documents;
+    let wanted = alone.pop().map(|node| node.to_json()).filter(|_| alone.is_empty());
     let mut differences = 0;
     for (old, new) in old.documents.iter().zip(&new.documents) {
-        differences += count_differences(old, new, &edit.bytes);
+        differences += count_differences(old, new, bytes, wanted.as_ref());
     }
     differences == 1
 }
@@ -186,14 +210,15 @@ fn hard(composed: &Composed) -> usize {
     composed.problems.iter().filter(|problem| !problem.warning).count()
 }
 
-/// How many things differ; too many where one of them does not stand where the edit is.
-fn count_differences(old: &Node, new: &Node, edited: &Range<usize>) -> usize {
+/// How many things differ; too many where one of them does not stand where the edit is, or is not what it says: inside of a
+/// block scalar, quotes are text.
+fn count_differences(old: &Node, new: &Node, edited: &Range<usize>, wanted: Option<&Value>) -> usize {
     const TOO_MANY: usize = 1_000;
     let touches =
         |node: &Node| (node.span.start as usize) < edited.end && edited.start < node.span.end as usize;
     match (&old.value, &new.value) {
         (old_value, new_value) if bare(old_value) && bare(new_value) => {
-            match (old_value == new_value, touches(old)) {
+            match (old_value == new_value, touches(old) && Some(&new.to_json()) == wanted) {
                 (true, _) => 0,
                 (false, true) => 1,
                 (false, false) => TOO_MANY,
@@ -204,7 +229,7 @@ fn count_differences(old: &Node, new: &Node, edited: &Range<usize>) -> usize {
             if one.iter().zip(other).any(|(one, other)| !same(one, other)) && is_permutation(one, other) {
                 return if touches(old) { 1 } else { TOO_MANY };
             }
-            one.iter().zip(other).map(|(one, other)| count_differences(one, other, edited)).sum()
+            one.iter().zip(other).map(|(one, other)| count_differences(one, other, edited, wanted)).sum()
         }
         (Yaml::Map(one), Yaml::Map(other)) if one.len() == other.len() => {
             let entry = |((key, value), (new_key, new_value)): (&(_, Node), &(_, Node))| {
@@ -213,8 +238,9 @@ fn count_differences(old: &Node, new: &Node, edited: &Range<usize>) -> usize {
                 let renamed = usize::from(key.text != new_key.text);
                 let key_touched =
                     (key.span.start as usize) < edited.end && edited.start < key.span.end as usize;
-                let renamed = if renamed > 0 && !key_touched { TOO_MANY } else { renamed };
-                renamed + count_differences(value, new_value, edited)
+                let is_meant = key_touched && wanted.and_then(Value::as_str) == Some(&*new_key.text);
+                let renamed = if renamed > 0 && !is_meant { TOO_MANY } else { renamed };
+                renamed + count_differences(value, new_value, edited, wanted)
             };
             one.iter().zip(other).map(entry).sum()
         }
@@ -315,13 +341,13 @@ mod tests {
     }
 
     #[test]
-    fn fixes_that_are_sound_alone_and_not_together_are_not_both_taken() {
+    fn fixes_that_are_sound_alone_and_not_together_are_both_left() {
         let text = "flags: {enableFileUplaod: true, enableFileUploda: false}\n";
         let after = fixed(
             text,
             &[("enableFileUplaod", "enableFileUpload"), ("enableFileUploda", "enableFileUpload")],
         );
-        assert_eq!(after.unwrap(), "flags: {enableFileUplaod: true, enableFileUpload: false}\n");
+        assert_eq!(after, None, "which of the two is meant, a person knows");
     }
 
     #[test]
@@ -337,6 +363,15 @@ mod tests {
         };
         assert_eq!(mended(&[of("a")]), (0, Some(NOT_ALL_WANT_IT)));
         assert_eq!(mended(&[of("a"), of("b")]), (1, None));
+    }
+
+    #[test]
+    fn what_quotes_would_be_text_in_is_left() {
+        let text = "messages:\n  - |\n    Hello\n";
+        let node = &compose(text, 0).documents[0];
+        let span = node.get("messages").unwrap().items()[0].span;
+        let bytes = span.start as usize..span.end as usize;
+        assert!(!changes_one_thing(text, &bytes, "\"Hello\""), "{:?}", text.get(bytes));
     }
 
     #[test]

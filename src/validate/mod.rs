@@ -140,6 +140,7 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
             findings.push(finding);
         }
     }
+    keep_sound_fixes(&mut findings, &manifest.files);
     waiver::apply(&mut findings, rules, today);
     findings.sort_by(|a, b| {
         (&a.location.file, a.location.line, a.location.column, a.rule).cmp(&(
@@ -151,6 +152,26 @@ pub fn check(manifest: &TenantManifest, rules: &Rules, today: Date) -> Vec<Findi
     });
     findings.dedup();
     findings
+}
+
+/// Takes the fixes out that would change more than what they are for, before anybody is shown them.
+fn keep_sound_fixes(findings: &mut [Finding], files: &Files) {
+    for finding in findings.iter_mut() {
+        let place = &finding.location;
+        let bytes = place.bytes.start as usize..place.bytes.end as usize;
+        let is_sound = |fix: &Fix| {
+            files
+                .by_path(&place.file)
+                .is_some_and(|file| fix::changes_one_thing(&file.text, &bytes, &fix.replacement))
+        };
+        if let Some(fix) = finding.fix.take() {
+            match is_sound(&fix) {
+                true => finding.fix = Some(fix),
+                // What it would have done is still what there is to do.
+                false => finding.help = Some(finding.help.take().unwrap_or(fix.title)),
+            }
+        }
+    }
 }
 
 /// Secrets in what all tenants share: the project's document, and layers whether or not one extends them.

@@ -18,7 +18,7 @@ use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::controller::drive;
-use crate::controller::fleet::Fleet;
+use crate::controller::fleet::{Fleet, PROJECT_IS_BROKEN};
 use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, Target, TenantName};
 use crate::plan::resolve;
 use crate::reconcile::{Phase, Run, Status};
@@ -88,8 +88,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     }
     let store = session::open_store(&settings).await?;
     if fleet.project_is_broken() {
-        let message = "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
-        return broken_project(&fleet, args.format, message, output);
+        return broken_project(&fleet, args.format, PROJECT_IS_BROKEN, output);
     }
     let allow_rewind = allowed.contains(&Guard::Rewind);
     check_rewind(&place, &fleet, &store, allow_rewind).await?;

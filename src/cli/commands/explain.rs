@@ -169,7 +169,7 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
                     );
                     for node in beaten {
                         written =
-                            writeln!(out, "  over  {}  {}", place(node), escape(&shown(node).to_string()));
+                            writeln!(out, "  beat  {}  {}", place(node), escape(&shown(node).to_string()));
                     }
                     written
                 }

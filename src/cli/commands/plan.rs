@@ -90,12 +90,13 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     let mut desired_before = BTreeMap::new();
     let from =
         args.at.as_deref().map_or_else(|| Ok(clock::now()), |at| moment::read(at, Some(&TimeZone::UTC)))?;
-    let mut shared = Vec::new();
+    let (mut shared, mut management) = (Vec::new(), Vec::new());
     if let Some(since) = &args.since {
         shared = reached(&fleet, fleet::changed_layers(&place.source, since, &place.revision)?);
-        let (moved, before) = fleet::moved(&place.source, since, &place.revision, clock::today())?;
-        session::narrow(&mut fleet, &moved);
-        desired_before = before;
+        let moved = fleet::moved(&place.source, since, &place.revision, clock::today())?;
+        management = document::management(&moved, &args.source.tenants);
+        session::narrow(&mut fleet, &moved.tenants);
+        desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     }
     let mut watched = Vec::new();
     for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()).filter(|_| enforced) {
@@ -126,6 +127,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
 
     let mut document = document::document(&fleet, &session, args.detailed_exitcode, from);
     document.shared = shared;
+    document.management = management;
     if args.edge {
         document::served(&session, &mut document).await?;
     }
@@ -251,6 +253,17 @@ fn unknown(document: &PlanDocument) -> String {
 fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Output) -> String {
     let mut out = super::validate::text(fleet, output);
     // Writing to a String can't fail; the results are dropped throughout.
+    if let Some(why) = &document.stopped {
+        let _ = writeln!(out, "{why}\n");
+    }
+    for changed in &document.management {
+        for sentence in &changed.told {
+            let _ = writeln!(out, "{}: {}", changed.whose(), escape(&sentence.text()));
+        }
+    }
+    if !document.management.is_empty() {
+        out.push('\n');
+    }
     for shared in &document.shared {
         let reached = render::value::counted(shared.tenants.len(), "tenant");
         let _ = writeln!(
@@ -282,7 +295,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     let summary = &document.summary;
     let revision = &fleet.revision;
     if summary.tenants == 0 {
-        out.push_str("No tenant moved: nothing was asked\n");
+        out.push_str("No tenant's configuration moved: nothing was asked\n");
         return out;
     }
     let refused = session.runs.iter().any(|run| !run.refusals.is_empty());

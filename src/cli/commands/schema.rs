@@ -16,16 +16,22 @@ use crate::render::document::{ApplyDocument, PlanDocument};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Document {
     /// `genesync.yaml`
+    #[value(alias = "Project")]
     Project,
     /// `tenant.yaml`
+    #[value(alias = "Tenant")]
     Tenant,
     /// The web messaging configuration, and its layers
+    #[value(alias = "WebMessaging")]
     WebMessaging,
     /// A messenger's configuration, and its layers
+    #[value(alias = "MessengerConfiguration")]
     MessengerConfiguration,
     /// A messenger's deployment, and its layers
+    #[value(alias = "MessengerDeployment")]
     MessengerDeployment,
     /// The registration of a custom channel, and its layers
+    #[value(alias = "OpenMessagingIntegration")]
     OpenMessagingIntegration,
     /// What `plan --format json` prints
     Plan,

@@ -1,7 +1,8 @@
 //! `genesync validate`
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -115,18 +116,19 @@ fn summary(fleet: &Fleet, output: &Output) -> String {
 
 /// Mends what can be mended, and checks again.
 fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output) -> Result<Fleet, Failure> {
+    let mut seen = BTreeSet::new();
     for round in 0..=FIX_ROUNDS_MAX {
         let tenants = &fleet.tenants;
-        let extending = |file: &str| match args.source.tenants.is_empty() {
-            true => {
-                tenants.iter().filter(|loaded| loaded.layers.iter().any(|layer| &**layer == file)).count()
-            }
-            // Whoever looks at some tenants alone does not know what the others want.
-            false => {
-                usize::MAX
-                    * usize::from(
-                        tenants.iter().any(|loaded| loaded.layers.iter().any(|layer| &**layer == file)),
-                    )
+        // What a tenant wants that is not looked at, or can't be read, nobody knows.
+        let all_known = args.source.tenants.is_empty() && tenants.iter().all(|loaded| loaded.is_read);
+        let extending = |file: &str| {
+            let layers = tenants.iter().flat_map(|loaded| &loaded.layers);
+            match layers.filter(|layer| &***layer == file).count() {
+                0 if all_known => 0,
+                // A tenant that can't be read may extend any layer.
+                0 => usize::from(file.starts_with("bases/")) * usize::MAX,
+                documents if all_known => documents,
+                _ => usize::MAX,
             }
         };
         let fixes = fix::fix(&fleet.findings, &fleet.files, &extending);
@@ -138,6 +140,12 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
             break;
         }
         for file in &fixes.files {
+            // Two that undo each other's mends would go on for ever.
+            if !seen.insert((Arc::clone(&file.path), file.after.clone())) {
+                output
+                    .warning(&format!("{} would be mended back and forth, and is left", escape(&file.path)));
+                return Ok(fleet);
+            }
             let path = Path::new(&args.source.path).join(&*file.path);
             // Somebody may have saved it since it was read.
             if session::read_text(&path, usize::MAX)? != *file.before {
@@ -197,7 +205,7 @@ pub fn text(fleet: &Fleet, output: &Output) -> String {
         .filter(|finding| finding.severity > Severity::Info || output.is_verbose())
         .cloned()
         .collect();
-    render::finding::text(&shown, &fleet.files, true)
+    render::finding::text(&finding::merged(&shown), &fleet.files, true)
 }
 
 fn document(fleet: &Fleet, exit: Exit) -> serde_json::Value {

@@ -249,5 +249,5 @@ fn ignore_rule(spec: &IgnoreSpec) -> Option<model::IgnoreRule> {
 pub fn minutes(text: &str) -> u16 {
     let (hours, minutes) = text.split_once(':').unwrap_or_default();
     let part = |text: &str| text.parse::<u16>().unwrap_or_default();
-    part(hours) * 60 + part(minutes)
+    part(hours).saturating_mul(60).saturating_add(part(minutes))
 }

@@ -98,15 +98,22 @@ impl Composer<'_> {
                         .and_then(|rest| rest.chars().next())
                         .map_or(at, |c| at + c.len_utf8());
                     let message = cut(&error.kind().to_string(), SYNTAX_CHARS_MAX);
-                    self.problem(
-                        format!("this is not valid YAML: {message}"),
-                        self.span(at, end),
-                        syntax_help(&message),
-                    );
-                    let comment = colour_comment_before(self.text, at);
-                    let comment = comment.map(|comment| (self.span(comment.start, comment.end), HASH));
-                    if let Some(problem) = self.problems.last_mut() {
-                        problem.related = comment;
+                    let here = self.span(at, end);
+                    match colour_comment_before(self.text, at) {
+                        // In a flow map it swallows the rest of the line, and what is told of comes after.
+                        Some(comment) => {
+                            self.problem(HASH, self.span(comment.start, comment.end), None);
+                            if let Some(problem) = self.problems.last_mut() {
+                                problem.help =
+                                    self.text.get(comment).map(|colour| format!("write \"{colour}\""));
+                                problem.related = Some((here, "from here on this is not valid YAML"));
+                            }
+                        }
+                        None => self.problem(
+                            format!("this is not valid YAML: {message}"),
+                            here,
+                            syntax_help(&message),
+                        ),
                     }
                     break;
                 }
@@ -158,6 +165,7 @@ impl Composer<'_> {
                 }
                 let value = self.scalar(&text, style, span);
                 let span = self.refuse_colour_comment(&value).unwrap_or(span);
+                self.refuse_cut_text(&text, style, span);
                 return self.add(Node { value, span }, anchor, style == ScalarStyle::Plain);
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -212,6 +220,27 @@ impl Composer<'_> {
             problem.replacement = Some(format!("\"{colour}\""));
         }
         Some(span)
+    }
+
+    /// Text of several words that goes on behind ` #`: the rest is a comment, which nobody meant who wrote `dial #1`.
+    fn refuse_cut_text(&mut self, text: &str, style: ScalarStyle, span: Span) {
+        let end = (span.end as usize).saturating_sub(self.shift);
+        let is_words = style == ScalarStyle::Plain && text.contains(' ') && !text.contains('\n');
+        let rest = self.text.get(end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        let comment = rest.trim_start_matches([' ', '\t']).strip_prefix('#').unwrap_or_default();
+        // A comment begins with a blank, as people write them.
+        if !is_words || comment.is_empty() || comment.starts_with([' ', '\t', '#', '!']) {
+            return;
+        }
+        self.problem(
+            "the text ends here: what follows ` #` is a comment",
+            Span { end: span.end + u32::try_from(rest.trim_end().len()).unwrap_or_default(), ..span },
+            None,
+        );
+        if let Some(problem) = self.problems.last_mut() {
+            // Which of the two was meant, a person knows.
+            problem.help = Some("put the text in quotes, or a blank behind `#`".into());
+        }
     }
 
     fn refuse_tag(&mut self, span: Span) {
@@ -373,11 +402,16 @@ impl Composer<'_> {
 /// The comment after a key at whose end this is, where it reads like a colour.
 fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
     let line = text.get(key_end..)?.lines().next()?;
+    let before = text.get(..key_end)?.trim_end_matches(['"', '\'']);
+    let key = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()?.to_lowercase();
+    if !["color", "colour", "primary", "background"].iter().any(|word| key.contains(word)) {
+        return None;
+    }
     let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
     let comment = value.trim_start();
     let digits = comment.strip_prefix('#').filter(|_| comment.len() < value.len())?;
     let word = digits.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
-    let is_colour = matches!(word.len(), 3 | 4 | 6 | 8) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_colour = matches!(word.len(), 3 | 6) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let start = key_end + line.len() - comment.len();
     is_colour.then(|| start..start + 1 + word.len())
 }
@@ -394,5 +428,12 @@ fn colour_comment_before(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 fn syntax_help(message: &str) -> Option<&'static str> {
-    message.contains("tab").then_some("indent with spaces")
+    if message.contains("tab") {
+        return Some("indent with spaces");
+    }
+    let is_text = ["unexpected character", "trailing content", "mapping values are not allowed"];
+    is_text
+        .iter()
+        .any(|words| message.contains(words))
+        .then_some("put text in quotes; inside of them write \\\" for a quote")
 }

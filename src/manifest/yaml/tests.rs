@@ -143,9 +143,11 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
     for (text, expected) in [
         ("primary: #00594F\n", Some((9, "\"#00594F\""))),
         ("\u{feff}primary: #FFF # brand\nb: 1\n", Some((12, "\"#FFF\""))),
-        ("\"primary\": \t #abcdef12\n", Some((13, "\"#abcdef12\""))),
+        ("\"backgroundColor\": \t #abcdef\n", Some((21, "\"#abcdef\""))),
+        ("primary: #abcdef12\n", None),
+        ("ticket: #1234\nmessages: #123\n", None),
         ("primary: # 00594F\n", None),
-        ("primary: #face it\n", Some((9, "\"#face\""))),
+        ("primary: #fab it\n", Some((9, "\"#fab\""))),
         ("primary: #defer\n", None),
         ("primary:   #12345\n", None),
         ("primary: 1 #00594F\n", None),
@@ -156,9 +158,32 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
         assert_eq!(told(text), expected, "{text}");
     }
     let flow = compose("colors: {primary: #00594F, background: 1}\nnext: {a: 1}\n", 0);
-    let (place, note) = flow.problems[0].related.unwrap();
+    let problem = &flow.problems[0];
     assert_eq!(
-        (place.start, place.end, note),
-        (18, 25, "`#` starts a comment here: a colour stands in quotes")
+        (problem.span.start, problem.span.end, problem.help.as_deref()),
+        (18, 25, Some("write \"#00594F\""))
     );
+    let (place, note) = problem.related.unwrap();
+    assert_eq!((place.start, note), (46, "from here on this is not valid YAML"));
+    let other = compose("tickets: {open: #123, closed: 1}\nnext: {a: 1}\n", 0);
+    assert!(other.problems[0].message.starts_with("this is not valid YAML"), "{:?}", other.problems);
+}
+
+#[test]
+fn text_that_goes_on_behind_a_hash_is_told_of_and_comments_are_not() {
+    let told = |text: &str| {
+        compose(text, 0).problems.iter().any(|problem| problem.message.starts_with("the text ends here"))
+    };
+    for (text, expected) in [
+        ("- Call us and dial #1 for cards\n", true),
+        ("a: Call us and dial #1\n", true),
+        ("- Call us   # the greeting\n", false),
+        ("- \"Call us\" #greeting\n", false),
+        ("- Call #\n", false),
+        ("- Call us ##\n", false),
+        ("a: 16px #house\n", false),
+        ("- Call us and dial#1\n", false),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
+    }
 }

@@ -119,7 +119,7 @@ mod tests {
         let hours = json!([{"dayOfWeek": "MONDAY", "startTime": "09:00", "endTime": "17:30"}]);
         assert_eq!(readable("availability.rules", &hours), "Monday 09:00 to 17:30");
         let labels = json!([{"language": "de", "localizedLabels": [{"key": "K", "value": "Hallo"}, {"key": "L", "value": "x"}]}]);
-        assert_eq!(readable("customI18nLabels", &labels), "de K: Hallo\nde L: x");
+        assert_eq!(readable("customI18nLabels", &labels), "de K: \"Hallo\"\nde L: \"x\"");
         assert_eq!(readable("x", &json!(["a", "b\nc"])), "a\nb\nc");
         assert_eq!(readable("x", &json!("")), "(empty)");
         assert_eq!(readable("availability.rules", &json!([3, {"dayOfWeek": 1}])), "3\n{\"dayOfWeek\":1}");

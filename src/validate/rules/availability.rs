@@ -131,7 +131,9 @@ fn check_order(context: &mut Context<'_>, rules: Option<&Node>, hours: &[Hours<'
         return;
     }
     let files = &context.manifest.files;
-    let Some((span, chunks)) = files.file(list.span.file).and_then(|file| chunks(&file.text, list)) else {
+    let Some((span, chunks)) =
+        files.file(list.span.file).and_then(|file| chunks(&file.text, list, sorted.first() != Some(&0)))
+    else {
         return;
     };
     let reordered: String = sorted.iter().filter_map(|from| chunks.get(*from)).map(String::as_str).collect();
@@ -141,9 +143,9 @@ fn check_order(context: &mut Context<'_>, rules: Option<&Node>, hours: &[Hours<'
     finding.fix("put them in order", reordered.trim_end_matches('\n').to_owned());
 }
 
-/// The lines of each item of a list, with the comments above it, and the place of all of them; none where items don't
-/// stand on lines of their own.
-fn chunks(text: &str, list: &Node) -> Option<(Span, Vec<String>)> {
+/// The lines of each item of a list, with the comments above it, and the place of all of them; none where items don't stand
+/// on lines of their own, or where it is not sure which lines belong together.
+fn chunks(text: &str, list: &Node, first_moves: bool) -> Option<(Span, Vec<String>)> {
     let line_start = |at: usize| text.get(..at)?.rfind('\n').map_or(Some(0), |newline| Some(newline + 1));
     let mut starts: Vec<usize> = Vec::new();
     for item in list.items() {
@@ -152,10 +154,12 @@ fn chunks(text: &str, list: &Node) -> Option<(Span, Vec<String>)> {
         if text.get(own..item.span.start as usize)?.trim() != "-" {
             return None;
         }
+        let dash = text.get(own..)?.find('-')?;
         let mut start = own;
         while let Some(above) = start.checked_sub(1).and_then(line_start) {
-            let is_comment = text.get(above..start)?.trim_start().starts_with('#');
-            if !is_comment || starts.is_empty() {
+            let line = text.get(above..start)?;
+            let indent = line.len() - line.trim_start().len();
+            if !line.trim_start().starts_with('#') || indent > dash || starts.is_empty() {
                 break;
             }
             start = above;
@@ -166,6 +170,17 @@ fn chunks(text: &str, list: &Node) -> Option<(Span, Vec<String>)> {
     let last = list.items().last().map(last_byte)?;
     let end = text.get(last..)?.find('\n').map_or(text.len(), |newline| last + newline);
     let first = *starts.first()?;
+    // A comment above an item goes with it. Whose one is that is indented, or a blank line, or one above the whole list
+    // where its first item moves, only people know.
+    let dash = text.get(first..)?.find('-')?;
+    let is_told = |line: &str| {
+        let rest = line.trim_start();
+        rest.is_empty() || (rest.starts_with('#') && line.len() - rest.len() > dash)
+    };
+    let above = text.get(..first)?.trim_end_matches('\n').rsplit('\n').next()?.trim_start();
+    if text.get(first..end)?.lines().any(is_told) || (first_moves && above.starts_with('#')) {
+        return None;
+    }
     let ends = starts.iter().skip(1).copied().chain([end]);
     let chunk = |(start, end): (usize, usize)| {
         let chunk = text.get(start..end)?.trim_end_matches('\n');
@@ -202,10 +217,14 @@ fn check_zone(context: &mut Context<'_>, section: &Node, hours: &[Hours<'_>]) {
             format!("there is no time zone `{}`", crate::manifest::yaml::shown(name)),
         );
         match near {
-            Some(near) => {
+            // One letter lies between two places, and one digit between two hours: only a spelling is mended.
+            Some(near) if crate::manifest::schema::is_spelling_of(name, &near) => {
                 finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
             }
-            None => finding.help("use an IANA name such as Europe/Berlin"),
+            Some(near) if !name.bytes().any(|byte| byte.is_ascii_digit()) => {
+                finding.help(format!("did you mean `{near}`?"))
+            }
+            _ => finding.help("use an IANA name such as Europe/Berlin: it knows when the clock changes"),
         };
         return;
     };

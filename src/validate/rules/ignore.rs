@@ -69,9 +69,8 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
         let near = meant(text, known.iter().map(String::as_str).filter(|field| !field.ends_with('*')));
         let finding = context.find(node.span, pointer, message);
         match near {
-            Some(near) => {
-                finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
-            }
+            // It decides what nobody manages: a person writes it.
+            Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help("fields are named with dots, as a plan shows them; a list is one field"),
         };
         // Everything live is managed then, and the platform may know fields that this build does not.
@@ -97,7 +96,7 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
         )
         .weigh(Severity::Warning);
     match near {
-        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near),
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("delete the rule"),
     };
 }
@@ -106,6 +105,6 @@ fn check_field(context: &mut Context<'_>, rule: &Node, at: &str, dialect: Dialec
 fn meant<'a>(text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<String> {
     let mut in_a_section =
         known.clone().filter(|field| field.rsplit_once('.').is_some_and(|(_, name)| name == text));
-    let named = in_a_section.next().map(str::to_owned);
+    let named = in_a_section.next().map(str::to_owned).filter(|_| in_a_section.next().is_none());
     named.or_else(|| nearest(text, known))
 }

@@ -1,6 +1,6 @@
 //! The languages of a messenger: each once, and the default among them.
 
-use crate::manifest::schema::nearest;
+use crate::manifest::schema::{is_spelling_of, nearest};
 use crate::manifest::yaml::{Node, shown};
 use crate::model::Severity;
 use crate::validate::{Context, Rule, is_nothing};
@@ -47,7 +47,11 @@ fn check_default(context: &mut Context<'_>, spec: &Node, named: &[Node]) {
     let near = nearest(tag, named.iter().filter_map(Node::text));
     let finding = context.find(default.span, "/spec/defaultLanguage", message);
     match near {
-        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near),
+        Some(near) if is_spelling_of(tag, &near) => {
+            finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
+        }
+        // One letter lies between two languages.
+        Some(near) => finding.help(format!("did you mean `{near}`?")),
         None => finding.help("add it to `languages`"),
     };
 }

@@ -64,9 +64,8 @@ fn check_configurations(context: &mut Context<'_>) {
             ),
         );
         match near {
-            Some(near) => {
-                finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), quoted(&near))
-            }
+            // It may be there under the name that is written: which one is served, nobody guesses.
+            Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help("add a document for it to manage it, too"),
         };
     }
@@ -103,9 +102,4 @@ fn check_once(context: &mut Context<'_>, items: &[Node], at: &str) {
                 .weigh(Severity::Error);
         }
     }
-}
-
-/// A double-quoted YAML scalar: names may hold anything.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

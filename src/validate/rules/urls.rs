@@ -41,7 +41,8 @@ fn check(context: &mut Context<'_>) {
                 finding.help(
                     "use https: visitors' browsers refuse the rest, and anybody could change it on its way",
                 );
-                if let Some(rest) = value.strip_prefix("http://") {
+                // On a port of its own, it is another server's word whether it speaks https.
+                if let Some(rest) = value.strip_prefix("http://").filter(|_| url.port().is_none()) {
                     finding.fix("use https", format!("https://{rest}"));
                 }
             }

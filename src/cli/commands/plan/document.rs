@@ -7,17 +7,20 @@ use serde_json::{Map, Value};
 
 use crate::cli::session::Session;
 use crate::cli::{Exit, Failure};
-use crate::controller::fleet::Fleet;
+use crate::controller::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN};
 use crate::manifest::schema;
 use crate::model::hours::{self, Hours, Moment};
 use crate::model::plan::fleet_digest;
-use crate::model::{Change, ChangeKind, ObjectKind, Observed, Plan, Stored, json, reference};
+use crate::model::{
+    Change, ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, TenantName, json, reference,
+};
 use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{
-    MomentDocument, PlanDocument, RefusalDocument, SpanDocument, Summary, TargetDocument, TenantPlan,
-    VersionsDocument,
+    ManagementDocument, MomentDocument, PlanDocument, RefusalDocument, SpanDocument, Summary, TargetDocument,
+    TenantPlan, VersionsDocument,
 };
+use crate::render::management::Managed;
 use crate::render::page::{Looks, TenantLooks};
 use crate::render::picture::look::looks as looks_of;
 use crate::render::visitors::sentences;
@@ -25,6 +28,43 @@ use crate::validate::blocks;
 
 /// For how many days it is told when visitors will see a change.
 const MOMENTS_DAYS: i64 = 30;
+
+/// What a repository changed since another revision in what it manages, of some tenants or of all.
+pub fn management(moved: &Moved, only: &[String]) -> Vec<ManagementDocument> {
+    fn managed(loaded: &Loaded) -> Option<Managed<'_>> {
+        Some(Managed {
+            tenant: loaded.tenant.as_ref()?,
+            resources: (!loaded.blocked).then_some(&loaded.resources),
+            time_zone: loaded.time_zone.as_deref(),
+        })
+    }
+    fn of<'a>(side: &'a [Loaded], name: &TenantName) -> Option<Managed<'a>> {
+        managed(side.iter().find(|loaded| loaded.name == *name)?)
+    }
+    let mut told = Vec::new();
+    for name in moved.after.iter().map(|loaded| &loaded.name).chain(&moved.gone) {
+        if !only.is_empty() && !only.iter().any(|wanted| *wanted == name.as_str()) {
+            continue;
+        }
+        let is_gone = moved.gone.contains(name);
+        let after = of(&moved.after, name);
+        // What can't be read is told of by its findings.
+        let sentences = match (is_gone, after) {
+            (false, None) => Vec::new(),
+            (true, _) => vec![render::management::gone()],
+            (false, Some(after)) => render::management::sentences(of(&moved.before, name), after),
+        };
+        if !sentences.is_empty() {
+            told.push(ManagementDocument { tenant: Some(name.to_string()), told: sentences });
+        }
+    }
+    let [before, now] = &moved.project;
+    let project = render::management::project(before.as_ref(), now.as_ref());
+    if !project.is_empty() {
+        told.push(ManagementDocument { tenant: None, told: project });
+    }
+    told
+}
 
 /// A whole plan as a document: what visitors see is told from a moment on.
 pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestamp) -> PlanDocument {
@@ -67,6 +107,8 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         ignored: plans().map(Plan::ignored).sum(),
         invalid: in_state("invalid"),
         failed: in_state("failed"),
+        watched: plans().filter(|plan| !plan.is_empty() && plan.mode == Mode::Watch).count(),
+        unmanaged: in_state("unmanaged"),
     };
     let digest = fleet_digest(tenants.iter().filter_map(|tenant| tenant.digest.as_deref()));
     let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
@@ -92,6 +134,8 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         summary,
         tenants,
         refusals,
+        stopped: fleet.project_is_broken().then(|| PROJECT_IS_BROKEN.to_owned()),
+        management: Vec::new(),
         shared: Vec::new(),
         findings: fleet.findings.clone(),
         exit_code: exit.code(),
@@ -134,7 +178,12 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
     let Some(zone) = zone.and_then(|name| TimeZone::get(name).ok()) else { return Vec::new() };
     let hours = |body: &Map<String, Value>| Hours::of(body, zone.clone());
     let to = from.checked_add(SignedDuration::from_hours(24 * MOMENTS_DAYS)).unwrap_or(from);
-    let seen = hours::moments(&hours(&observed.body()), &hours(&target.body), from, to);
+    // Where nothing is live, nothing is offered.
+    let before = match observed {
+        Observed::Absent => Hours::never(zone.clone()),
+        Observed::Present(stored) => hours(&stored.body),
+    };
+    let seen = hours::moments(&before, &hours(&target.body), from, to);
     let mut weekly: Vec<(String, Vec<Moment>)> = Vec::new();
     for moment in seen {
         let (start, end) = (moment.from.to_zoned(zone.clone()), moment.to.to_zoned(zone.clone()));
