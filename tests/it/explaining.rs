@@ -72,10 +72,41 @@ fn a_moment_is_told_with_the_rule_that_won_and_what_comes_next() {
         (&["explain", "acme", "--at", "yesterday"], "`yesterday` is no moment"),
         (&["explain", "souk", "--at", "2026-12-24T17:59"], "names no time zone"),
         (&["explain", "souk", "--at", "2026-12-24T17:59", "--tz", "Europe/Berlinn"], "there is no time zone"),
+        (
+            &["explain", "acme", "--at", "2026-12-24T17:59", "--tz", "America/New_York"],
+            "hours are in Europe/Berlin, not in",
+        ),
     ] {
         let ran = genesync(folder.path(), arguments).expect(2);
         assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
     }
+}
+
+/// What can't be read is told of by nobody as if it said nothing.
+#[test]
+fn nothing_is_explained_of_what_can_t_be_read() {
+    let folder = fleet();
+    let web = folder.path().join("tenants/acme/web.yaml");
+    let sound = std::fs::read_to_string(&web).unwrap();
+    std::fs::write(&web, sound.replacen("spec:", "spec:\n  extends: [lost]", 1)).unwrap();
+    for arguments in [
+        &["explain", "greetings.messages", "--tenant", "acme"][..],
+        &["explain", "acme", "--at", "2026-12-24T17:59Z"],
+    ] {
+        let ran = genesync(folder.path(), arguments).expect(1);
+        assert!(ran.stderr.contains("acme is not valid: what it asks for can't be told"), "{}", ran.stderr);
+    }
+    let others = genesync(folder.path(), &["explain", "greetings.messages"]).expect(0);
+    assert!(
+        others.stderr.contains("acme is not valid") && others.stdout.contains("souk"),
+        "{}",
+        others.stdout
+    );
+    // A value of the wrong form is told of, and every other value too.
+    std::fs::write(&web, format!("{sound}  widget: {{theme: {{typography: {{fontSize: 99px}}}}}}\n"))
+        .unwrap();
+    genesync(folder.path(), &["explain", "greetings.messages", "--tenant", "acme"]).expect(0);
+    genesync(folder.path(), &["explain", "acme", "--at", "2026-12-24T17:59Z"]).expect(1);
 }
 
 #[test]

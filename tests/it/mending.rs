@@ -520,4 +520,15 @@ fn a_plan_says_what_git_gives_up() {
     told("- `beta`: no longer in git: what is live stays as it is, and nobody looks at it");
     std::fs::remove_file(folder.join("tenants/acme/web.yaml")).unwrap();
     told("- `acme`: no longer managed, and stays as it is:");
+    let ran = stage.genesync(&["validate"]).expect(0);
+    assert!(
+        ran.stderr.contains("nothing is managed of acme: there is a tenant.yaml, and no configuration"),
+        "{}",
+        ran.stderr
+    );
+    let nothing = stage.genesync(&["plan"]).expect(0).stdout;
+    assert!(
+        nothing.contains("No changes: 0 tenants are in sync with folder, 1 with nothing to manage"),
+        "{nothing}"
+    );
 }

@@ -15,10 +15,11 @@ use crate::cli::{Exit, Failure, Format, Output, SourceArgs, moment as typed};
 use crate::config::Flags;
 use crate::controller::fleet;
 use crate::manifest::yaml::Node;
-use crate::manifest::{Managed, schema};
+use crate::manifest::{Managed, TenantManifest, schema};
 use crate::model::secret::is_telling;
-use crate::model::{Dialect, TenantName};
+use crate::model::{Dialect, Finding, Severity, TenantName};
 use crate::render::value::{document, escape};
+use crate::validate::blocks;
 use crate::validate::rules::secrets;
 
 const DIALECTS: [Dialect; 2] = [Dialect::Webchat, Dialect::Cloud];
@@ -70,6 +71,9 @@ fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Res
     let Some(manifest) = manifests.first() else {
         return Err(no_tenant(&place, &args.what));
     };
+    if blocks(&manifest.findings) {
+        return Err(unreadable(manifest));
+    }
     let named = manifest.web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
     // A messenger has no hours, and so needs no zone.
     let zone = typed::zone(args.tz.as_deref(), named)?.or(manifest.web.is_none().then_some(TimeZone::UTC));
@@ -83,6 +87,20 @@ fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Res
         Format::Text => output.data(&told.text),
     }
     Ok(Exit::Done)
+}
+
+/// Whether all of a tenant's files could be read and laid on their layers, whatever is wrong with their values.
+fn is_merged(manifest: &TenantManifest) -> bool {
+    let is_lost = |finding: &Finding| {
+        finding.severity == Severity::Error && matches!(finding.rule, "yaml" | "layers" | "repository")
+    };
+    !manifest.findings.iter().any(is_lost)
+}
+
+fn unreadable(manifest: &TenantManifest) -> Failure {
+    let name = &manifest.name;
+    Failure::new(Exit::Findings, format!("{name} is not valid: what it asks for can't be told"))
+        .hint(format!("`genesync validate --tenant {name}` says what is wrong"))
 }
 
 fn no_tenant(place: &Place, name: &str) -> Failure {
@@ -135,7 +153,15 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
         false => node.to_json(),
     };
     let (mut documents, mut out) = (Vec::new(), String::new());
-    for manifest in &manifests {
+    // Of what can't be read nobody knows what it names.
+    let (readable, broken): (Vec<_>, Vec<_>) = manifests.iter().partition(|manifest| is_merged(manifest));
+    if let (true, Some(first)) = (readable.is_empty(), broken.first()) {
+        return Err(unreadable(first));
+    }
+    for manifest in &broken {
+        output.warning(&unreadable(manifest).message);
+    }
+    for manifest in readable {
         let place = |node: &Node| {
             let location = manifest.files.locate(node.span);
             format!("{}:{}:{}", location.file, location.line, location.column)

@@ -301,9 +301,14 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     let refused = session.runs.iter().any(|run| !run.refusals.is_empty());
     let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
         let ignored = render::plan::ignored(summary.ignored);
-        let tenants = render::value::counted(summary.tenants, "tenant");
-        let are = if summary.tenants == 1 { "is" } else { "are" };
-        writeln!(out, "No changes: {tenants} {are} in sync with {revision}{ignored}")
+        let in_sync = summary.tenants.saturating_sub(summary.unmanaged);
+        let tenants = render::value::counted(in_sync, "tenant");
+        let are = if in_sync == 1 { "is" } else { "are" };
+        let nothing = match summary.unmanaged {
+            0 => String::new(),
+            unmanaged => format!(", {unmanaged} with nothing to manage"),
+        };
+        writeln!(out, "No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}")
     } else {
         let verb = if summary.tenants == 1 { "changes" } else { "change" };
         writeln!(

@@ -12,7 +12,7 @@ use crate::cli::session::{self, Place, Reads};
 use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
-use crate::controller::fleet::Fleet;
+use crate::controller::fleet::{Fleet, Loaded};
 use crate::model::{Finding, Severity};
 use crate::render::reports::{self, Summaries};
 use crate::render::value::{counted, escape};
@@ -96,14 +96,28 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     let unread: Vec<&str> =
         fleet.tenants.iter().filter(|tenant| !tenant.is_read).map(|tenant| tenant.name.as_str()).collect();
     if !unread.is_empty() {
-        let first = unread.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
-        let more = match unread.len().saturating_sub(NAMES_MAX) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        output.talk(&format!("not every rule could judge {first}{more}: mended errors may show others"));
+        let names = first_names(&unread);
+        output.talk(&format!("not every rule could judge {names}: mended errors may show others"));
+    }
+    let is_empty =
+        |tenant: &&Loaded| tenant.is_read && tenant.tenant.is_some() && tenant.resources.is_empty();
+    let empty: Vec<&str> = fleet.tenants.iter().filter(is_empty).map(|tenant| tenant.name.as_str()).collect();
+    if !empty.is_empty() {
+        output.warning(&format!(
+            "nothing is managed of {}: there is a tenant.yaml, and no configuration",
+            first_names(&empty)
+        ));
     }
     Ok(exit)
+}
+
+/// Some names, and how many more there are.
+fn first_names(names: &[&str]) -> String {
+    let first = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 fn summary(fleet: &Fleet, output: &Output) -> String {
