@@ -1,7 +1,7 @@
 //! What `plan` and `apply` share: settings, source, fleet, credentials, and one run for each tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,13 @@ use crate::controller::head::Origin;
 use crate::controller::leases::{Held, Leases};
 use crate::manifest::schema::nearest;
 use crate::model::plan::{Drafts, Limits, Reviewed};
+use crate::model::text::counted;
 use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Timing};
-use crate::source::{REMOTE_HEAD, RemoteUrl, Source};
+use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::Store;
 
 /// Runs that are driven at once unless the operator says otherwise.
@@ -87,6 +88,16 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
     }
 }
 
+/// Says so where a commit is read, and the files that lie there are other ones by now.
+pub fn tell_uncommitted(place: &Place, args: &SourceArgs, output: &Output) {
+    // Whoever names a commit means it.
+    let files = if args.rev.is_none() { place.source.uncommitted() } else { 0 };
+    if files > 0 {
+        let verb = if files == 1 { "is" } else { "are" };
+        output.warning(&format!("{} {verb} not committed, and {verb} not looked at", counted(files, "file")));
+    }
+}
+
 /// Where a controller follows the repository that the arguments name: always commits.
 pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Origin, Failure> {
     let revision = rev.unwrap_or("HEAD").to_owned();
@@ -116,7 +127,14 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
     let on_tenant = |all: usize, _: &mut fleet::Loaded| progress.step_of(all);
     let loaded = fleet::load_watched(&place.source, &place.revision, None, clock::today(), &on_tenant);
     progress.finish();
-    let mut fleet = loaded?;
+    let mut fleet = loaded.map_err(|error| match (&error, root_above(Path::new(&args.path))) {
+        (SourceError::NoTenants { .. }, Some(root)) => {
+            let hint =
+                format!("this folder lies inside a configuration repository: name `{}`", root.display());
+            Failure::from(error).hint(hint)
+        }
+        _ => Failure::from(error),
+    })?;
     if let Some(only) = only {
         let missing: Vec<&str> = only
             .iter()
@@ -130,6 +148,13 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
         narrow(&mut fleet, &only);
     }
     Ok(fleet)
+}
+
+/// The configuration repository that a folder lies inside of.
+pub fn root_above(folder: &Path) -> Option<PathBuf> {
+    let folder = folder.canonicalize().ok()?;
+    let is_root = |above: &&Path| above.join("tenants").is_dir() && above.join("genesync.yaml").is_file();
+    folder.ancestors().skip(1).find(is_root).map(Path::to_owned)
 }
 
 /// Names that no tenant has, and what was probably meant.

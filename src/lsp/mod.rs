@@ -243,7 +243,8 @@ impl LanguageServer for Backend {
                     changes: Some([(uri.clone(), vec![edit])].into_iter().collect()),
                     ..WorkspaceEdit::default()
                 }),
-                is_preferred: Some(true),
+                // What a layer says, others may need otherwise.
+                is_preferred: Some(!finding.location.file.starts_with("bases/")),
                 ..CodeAction::default()
             }))
         };

@@ -10,7 +10,7 @@ use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
 use super::plan::{by, ignored, taken_over, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
-use super::value::{counted, escape, pair, value};
+use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
 use super::visitors::{Part, Sentence};
 use crate::model::{Finding, Mode, ObjectKind, Severity};
 
@@ -134,8 +134,10 @@ fn findings(findings: &[Finding]) -> String {
         let place =
             format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
         let (severity, rule) = (finding.severity.name(), code(finding.rule));
+        let ways = finding.help.iter().chain(finding.fix.as_ref().map(|fix| &fix.title));
+        let ways: String = ways.map(|way| format!("; {}", code(&short(way)))).collect();
         let line =
-            format!("- {severity} {rule} {}: {}", code(&short(&place)), code(&short(&finding.message)));
+            format!("- {severity} {rule} {}: {}{ways}", code(&short(&place)), code(&short(&finding.message)));
         if out.len() + line.len() > PART_BYTES_MAX {
             break;
         }
@@ -247,7 +249,8 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     }
     let _ = writeln!(out, "\n| field | class | why | live | git |\n| --- | --- | --- | --- | --- |");
     for change in &target.changes {
-        let [live, git] = pair(&change.path, change.observed.as_ref(), change.desired.as_ref());
+        let [live, git] =
+            pair_within(&change.path, change.observed.as_ref(), change.desired.as_ref(), REVIEWED_LENGTH_MAX);
         let why = match &change.by {
             Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
             None => change.kind.name().to_owned(),

@@ -5,22 +5,29 @@ use serde_json::Value;
 use crate::model::text::escape_json;
 pub use crate::model::text::{counted, escape, is_hidden};
 
-/// Longest text of a value; what is longer ends in `…`.
+/// Longest text of a value in a line of a terminal; what is longer ends in `…`.
 const LENGTH_MAX: usize = 96;
+/// Longest text of a value where somebody has to read all of it: a greeting of 150 characters stands there whole.
+pub const REVIEWED_LENGTH_MAX: usize = 400;
 
 /// How much of what two long values share is shown before the part in which they differ.
 const CONTEXT: usize = 40;
 
 /// A value as compact JSON, invisible characters escaped, cut to a line's length. Absent is `(absent)`.
 pub fn value(value: Option<&Value>) -> String {
-    value.map_or_else(|| "(absent)".into(), |value| cut(&escape(&value.to_string())))
+    value_within(value, LENGTH_MAX)
 }
 
-fn cut(text: &str) -> String {
-    if text.chars().count() <= LENGTH_MAX {
+/// The same cut to another length.
+pub fn value_within(value: Option<&Value>, length_max: usize) -> String {
+    value.map_or_else(|| "(absent)".into(), |value| cut(&escape(&value.to_string()), length_max))
+}
+
+fn cut(text: &str, length_max: usize) -> String {
+    if text.chars().count() <= length_max {
         return text.to_owned();
     }
-    text.chars().take(LENGTH_MAX - 1).chain(['…']).collect()
+    text.chars().take(length_max - 1).chain(['…']).collect()
 }
 
 /// The items of a list as a person reads them; none where it is no list, or has no items.
@@ -58,15 +65,15 @@ fn known(path: &str, list: &Value) -> Option<Vec<String>> {
     lines(path, list).filter(|_| is_known)
 }
 
-fn known_items(path: &str, list: &Value) -> Option<String> {
-    Some(side(&known(path, list)?, &[]))
+fn known_items(path: &str, list: &Value, length_max: usize) -> Option<String> {
+    Some(side(&known(path, list)?, &[], length_max))
 }
 
 /// The items that another list does not have, and how many it has too.
-fn side(own: &[String], other: &[String]) -> String {
+fn side(own: &[String], other: &[String], length_max: usize) -> String {
     const ITEMS_MAX: usize = 8;
     let moved: Vec<&String> = own.iter().filter(|line| !other.contains(line)).collect();
-    let shown = moved.iter().take(ITEMS_MAX).map(|line| cut(&escape(line)));
+    let shown = moved.iter().take(ITEMS_MAX).map(|line| cut(&escape(line), length_max));
     let more = moved.len().saturating_sub(ITEMS_MAX);
     let same = own.len() - moved.len();
     let rest = [(more, "more"), (same, "the same")].into_iter().filter(|(count, _)| *count > 0);
@@ -74,32 +81,39 @@ fn side(own: &[String], other: &[String]) -> String {
 }
 
 /// Of two lists of hours, or of labels, the items that only one of them has, and how many both have.
-fn moved_items(path: &str, old: &Value, new: &Value) -> Option<[String; 2]> {
+fn moved_items(path: &str, old: &Value, new: &Value, length_max: usize) -> Option<[String; 2]> {
     let (old, new) = (known(path, old)?, known(path, new)?);
-    let sides = [side(&old, &new), side(&new, &old)];
+    let sides = [side(&old, &new, length_max), side(&new, &old, length_max)];
     // In another order, or some of them twice: then the lists themselves tell.
     (sides[0] != sides[1]).then_some(sides)
 }
 
 /// Two values that differ, each in a line; of long ones the part is shown in which they do.
 pub fn pair(path: &str, old: Option<&Value>, new: Option<&Value>) -> [String; 2] {
+    pair_within(path, old, new, LENGTH_MAX)
+}
+
+/// The same cut to another length.
+pub fn pair_within(path: &str, old: Option<&Value>, new: Option<&Value>, length_max: usize) -> [String; 2] {
     let (Some(one), Some(other)) = (old, new) else {
-        return [old, new]
-            .map(|side| side.and_then(|list| known_items(path, list)).unwrap_or_else(|| value(side)));
+        return [old, new].map(|side| {
+            side.and_then(|list| known_items(path, list, length_max))
+                .unwrap_or_else(|| value_within(side, length_max))
+        });
     };
-    if let Some(sides) = moved_items(path, one, other) {
+    if let Some(sides) = moved_items(path, one, other, length_max) {
         return sides;
     }
     let [one, other] = [one, other].map(|value| escape(&value.to_string()));
-    if one.chars().count().max(other.chars().count()) <= LENGTH_MAX {
+    if one.chars().count().max(other.chars().count()) <= length_max {
         return [one, other];
     }
     let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
     let from = same.saturating_sub(CONTEXT);
     [one, other].map(|text| {
         let lead = if from > 0 { "…" } else { "" };
-        let rest: String = text.chars().skip(from).take(LENGTH_MAX - 2).collect();
-        let tail = if text.chars().count() > from + LENGTH_MAX - 2 { "…" } else { "" };
+        let rest: String = text.chars().skip(from).take(length_max - 2).collect();
+        let tail = if text.chars().count() > from + length_max - 2 { "…" } else { "" };
         format!("{lead}{rest}{tail}")
     })
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::document::{ChangeDocument, TargetDocument};
 use super::review::is_as_primary;
-use super::value::{counted, value};
+use super::value::{REVIEWED_LENGTH_MAX, counted, value, value_within};
 use crate::model::{Class, ObjectKind};
 
 /// A piece of a sentence.
@@ -262,7 +262,7 @@ fn sentence(change: &ChangeDocument) -> Option<Sentence> {
 fn read(value_of: Option<&Value>) -> String {
     match value_of {
         Some(Value::String(text)) => {
-            let shown = value(Some(&Value::from(text.as_str())));
+            let shown = value_within(Some(&Value::from(text.as_str())), REVIEWED_LENGTH_MAX);
             shown.trim_matches('"').to_owned()
         }
         other => value(other),

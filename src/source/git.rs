@@ -56,6 +56,18 @@ pub fn committed_at(git_dir: &Path, revision: &Revision) -> Option<Timestamp> {
     Timestamp::from_second(commit.time().seconds()).ok()
 }
 
+/// How many files of the work tree differ from the newest commit; none where there is no work tree, or it can't be told.
+pub fn uncommitted(git_dir: &Path, prefix: &str) -> usize {
+    let Ok(repository) = reader(git_dir) else { return 0 };
+    let mut options = git2::StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true).exclude_submodules(true);
+    let below = |part: &str| if prefix.is_empty() { part.to_owned() } else { format!("{prefix}/{part}") };
+    for part in ["tenants", "bases", "genesync.yaml", "genesync.yml"] {
+        options.pathspec(below(part));
+    }
+    repository.statuses(Some(&mut options)).map_or(0, |statuses| statuses.len())
+}
+
 /// The tree of the configuration repository's root at a revision.
 fn root<'r>(
     repository: &'r Repository,

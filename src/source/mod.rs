@@ -178,6 +178,14 @@ impl Source {
         }
     }
 
+    /// How many files lie there otherwise than they were committed last.
+    pub fn uncommitted(&self) -> usize {
+        match self {
+            Source::Folder(_) => 0,
+            Source::Repository { git_dir, prefix } => git::uncommitted(git_dir, prefix),
+        }
+    }
+
     /// What stands at a revision by object id alone, and a listing of the tenants that are chosen by it.
     ///
     /// # Errors

@@ -168,6 +168,26 @@ fn what_people_leave_out_is_put_in() {
     assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), twice);
 }
 
+#[test]
+fn nothing_is_started_inside_of_a_repository() {
+    let folder = tempfile::tempdir().unwrap();
+    genesync(folder.path(), &["init"]).expect(0);
+    let inside = folder.path().join("tenants/acme");
+    let lost = genesync(&inside, &["validate"]).expect(1);
+    assert!(
+        lost.stderr.contains("this folder lies inside a configuration repository: name `"),
+        "{}",
+        lost.stderr
+    );
+    for arguments in [&["init"][..], &["init", "new/deep"]] {
+        let refused = genesync(&inside, arguments).expect(2);
+        assert!(refused.stderr.contains("lies inside the configuration repository"), "{}", refused.stderr);
+    }
+    assert_eq!(std::fs::read_dir(&inside).unwrap().count(), 2);
+    // Where a repository stands already, what is there is kept.
+    genesync(folder.path(), &["init"]).expect(0);
+}
+
 /// What looks like a slip may be a wish: words that decide something are told of, and written by a person.
 #[test]
 fn no_fix_guesses_what_was_meant() {
@@ -504,6 +524,13 @@ fn a_plan_says_what_git_gives_up() {
         assert!(text.replace(['“', '”'], "").contains(plain.trim_start_matches("- ")), "{part}: {text}");
     };
     write(&folder, "tenants/acme/web.yaml", &both.replace("enabled: true, ", ""));
+    for arguments in [&["plan", "--since", "HEAD"][..], &["apply"]] {
+        let ran = stage.genesync(arguments).expect(0);
+        assert!(ran.stderr.contains("1 file is not committed, and is not looked at"), "{}", ran.stderr);
+    }
+    for arguments in [&["plan"][..], &["apply", "--rev", "HEAD"]] {
+        assert!(!stage.genesync(arguments).expect(0).stderr.contains("committed"), "{arguments:?}");
+    }
     told("- `acme`: no longer managed, and stays as it is: `greetings.enabled`");
     write(&folder, "tenants/acme/web.yaml", &both.replace("Dublin", "Paris").replace("enabled: true, ", ""));
     told("- `acme`: the time zone of its hours: `Europe/Dublin` becomes `Europe/Paris`; it is not sent");

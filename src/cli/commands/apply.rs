@@ -78,6 +78,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         },
     };
     let place = session::place(source, Reads::Commit, &settings)?;
+    session::tell_uncommitted(&place, source, output);
     let fleet = session::load(&place, source, output)?;
     if let Some(reason) = &args.guards.reason {
         output.talk(&format!(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::schema;
-use crate::cli::{Exit, Failure, Output};
+use crate::cli::{Exit, Failure, Output, session};
 
 /// What `init` takes.
 #[derive(Debug, Args)]
@@ -65,6 +65,20 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     {
         return Err(Failure::new(Exit::Usage, format!("`{name}` can't be a tenant's name"))
             .hint("use lower-case letters, digits and dashes"));
+    }
+    // The folder may not be there yet.
+    let there = args.path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+    let is_root = there.join("genesync.yaml").is_file();
+    if let Some(root) = session::root_above(there).filter(|_| !is_root) {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "`{}` lies inside the configuration repository `{}`",
+                args.path.display(),
+                root.display()
+            ),
+        )
+        .hint("a further tenant is a folder with a tenant.yaml under its tenants/"));
     }
     let mut files = vec![
         ("genesync.yaml".to_owned(), PROJECT.to_owned()),

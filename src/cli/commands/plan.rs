@@ -86,6 +86,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     let allowed = session::allowed(&args.guards)?;
     let reads = if args.since.is_some() { Reads::Commit } else { Reads::Files };
     let place = session::place(&args.source, reads, &settings)?;
+    session::tell_uncommitted(&place, &args.source, output);
     let mut fleet = session::load(&place, &args.source, output)?;
     let mut desired_before = BTreeMap::new();
     let from =
@@ -268,8 +269,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let reached = render::value::counted(shared.tenants.len(), "tenant");
         let _ = writeln!(
             out,
-            "{} changed and reaches {reached}: {}\n",
+            "{} changed and reaches {reached}{}{}\n",
             escape(&shared.file),
+            if shared.tenants.is_empty() { "" } else { ": " },
             shared.tenants.join(", ")
         );
     }

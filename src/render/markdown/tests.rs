@@ -126,6 +126,20 @@ fn a_field_that_no_manifest_need_name_says_where_it_comes_from() {
     assert_eq!(markdown.matches("computed from").count(), 1, "{markdown}");
 }
 
+/// A greeting of the length that the platform allows stands there whole, with its end.
+#[test]
+fn what_has_to_be_read_is_not_cut() {
+    let long = |end: &str| json!([format!("{}{end}", "Your call may be recorded. ".repeat(5))]);
+    let greeting =
+        ChangeDocument { observed: Some(long("Hello!")), desired: Some(long("Good day!")), ..change("x") };
+    let targets = vec![crate::render::fixture::target(vec![greeting])];
+    let told = crate::render::visitors::sentences(&targets);
+    let markdown =
+        plan(&document(vec![TenantPlan { targets, visitors: told, ..tenant("a", Vec::new()) }]), None);
+    assert_eq!(markdown.matches("recorded. Hello!").count(), 2, "{markdown}");
+    assert_eq!(markdown.matches("recorded. Good day!").count(), 2, "{markdown}");
+}
+
 #[test]
 fn a_conflict_says_what_was_applied_last() {
     let conflict =
