@@ -152,7 +152,8 @@ pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, 
 
 /// The configuration repository that a folder lies inside of.
 pub fn root_above(folder: &Path) -> Option<PathBuf> {
-    let folder = folder.canonicalize().ok()?;
+    // The folder itself may not be there yet.
+    let folder = folder.canonicalize().or_else(|_| std::path::absolute(folder)).ok()?;
     let is_root = |above: &&Path| above.join("tenants").is_dir() && above.join("genesync.yaml").is_file();
     folder.ancestors().skip(1).find(is_root).map(Path::to_owned)
 }

@@ -161,8 +161,19 @@ pub struct Moved {
     pub after: Vec<Loaded>,
     /// The tenants that are not there any more.
     pub gone: Vec<TenantName>,
-    /// The project's document before and now.
-    pub project: [Option<Value>; 2],
+    /// What becomes of the project's document.
+    pub project: ProjectMoved,
+}
+
+/// What becomes of the project's document between two revisions.
+#[derive(Debug)]
+pub enum ProjectMoved {
+    /// It is the same, or can't be read now, which is a finding.
+    Not,
+    /// It could not be read before.
+    Unread,
+    /// It was one thing, and is another; none where there was, or is, no such file.
+    Read(Option<Value>, Option<Value>),
 }
 
 /// What differs between two revisions. A tenant is rendered only where its own files or any shared file moved.
@@ -179,8 +190,12 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
         .filter(|(name, files)| shared_moved || earlier.tenants.get(*name) != Some(*files))
         .map(|(name, _)| name.clone())
         .collect();
+    let gone: Vec<TenantName> =
+        earlier.tenants.keys().filter(|name| !now.tenants.contains_key(*name)).cloned().collect();
+    // Of who is gone it has to be known what belongs to whom now.
+    let known = touched.iter().chain(&gone).cloned().collect();
     let (old, new) =
-        (load(source, since, Some(&touched), today)?, load(source, revision, Some(&touched), today)?);
+        (load(source, since, Some(&known), today)?, load(source, revision, Some(&touched), today)?);
     let before: BTreeMap<&TenantName, &Loaded> =
         old.tenants.iter().map(|tenant| (&tenant.name, tenant)).collect();
     let same = |loaded: &Loaded| {
@@ -190,13 +205,18 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
     };
     let tenants =
         new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
-    let gone = earlier.tenants.keys().filter(|name| !now.tenants.contains_key(*name)).cloned().collect();
-    let project = |snapshot: &Snapshot| -> Result<Option<Value>, SourceError> {
-        Ok(Shared::of(source, snapshot)?.project.document.map(|document| document.to_json()))
+    // None where there is a file that can't be read.
+    let project = |snapshot: &Snapshot| -> Result<Option<Option<Value>>, SourceError> {
+        let document = Shared::of(source, snapshot)?.project.document.map(|document| document.to_json());
+        Ok((document.is_some() || snapshot.project.is_none()).then_some(document))
     };
     let project = match now.project == earlier.project {
-        true => [None, None],
-        false => [project(&earlier)?, project(&now)?],
+        true => ProjectMoved::Not,
+        false => match (project(&earlier)?, project(&now)?) {
+            (_, None) => ProjectMoved::Not,
+            (None, Some(_)) => ProjectMoved::Unread,
+            (Some(before), Some(now)) => ProjectMoved::Read(before, now),
+        },
     };
     Ok(Moved { tenants, before: old.tenants, after: new.tenants, gone, project })
 }

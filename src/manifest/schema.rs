@@ -308,7 +308,9 @@ fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
 
 fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
     let Some(text) = value.as_str() else { return Vec::new() };
-    let suggestion = nearest(text, words.iter().copied());
+    // Of two or three letters any other word is near.
+    let suggestion =
+        nearest(text, words.iter().copied()).filter(|word| text.len() > 3 || is_surely(text, word));
     let help = match &suggestion {
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("one of: {}", words.join(", ")),

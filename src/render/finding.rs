@@ -1,6 +1,6 @@
 //! Findings as rustc shows its errors: the line, a marker, what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, S
 use super::value::counted;
 use super::value::{escape, is_hidden};
 use crate::model::secret::mask_secrets;
-use crate::model::{Finding, Location, Severity};
+use crate::model::{Finding, Location, Severity, TenantName};
 
 /// Most lines of a file that one finding shows.
 const LINES_MAX: usize = 4;
@@ -173,13 +173,15 @@ fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
 
 /// Findings with those of a layer told once, and how many tenants have them.
 pub fn merged(findings: &[Finding]) -> Vec<Finding> {
-    let mut count: BTreeMap<(&str, u32, &str, &str), usize> = BTreeMap::new();
+    let mut tenants: BTreeMap<(&str, u32, &str, &str), BTreeSet<Option<&TenantName>>> = BTreeMap::new();
     fn key(finding: &Finding) -> (&str, u32, &str, &str) {
         (&finding.location.file, finding.location.bytes.start, finding.rule, &finding.message)
     }
-    findings.iter().for_each(|finding| *count.entry(key(finding)).or_default() += 1);
+    for finding in findings {
+        tenants.entry(key(finding)).or_default().insert(finding.tenant.as_ref());
+    }
     let once = findings.iter().filter_map(|finding| {
-        let tenants = count.remove(&key(finding))?;
+        let tenants = tenants.remove(&key(finding))?.len();
         let more = if tenants > 1 { format!(" (in {tenants} tenants)") } else { String::new() };
         Some(Finding { message: format!("{}{more}", finding.message), ..finding.clone() })
     });

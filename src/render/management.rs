@@ -5,10 +5,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use super::value::{counted, value};
+use super::value::{REVIEWED_LENGTH_MAX, counted, pair_within};
 use super::visitors::Sentence;
+use crate::model::tenant::IgnoreRule;
 use crate::model::{Class, Mode, Resource, Tenant, json};
 
 /// Most fields that are named.
@@ -25,34 +27,51 @@ pub struct Managed<'a> {
     pub time_zone: Option<&'a str>,
 }
 
-/// What is to be said of a tenant that is not there any more.
-pub fn gone() -> Sentence {
-    Sentence::new(Class::Reach, "no longer in git: what is live stays as it is, and nobody looks at it")
+/// What is to be said of a tenant that is not there any more, or whose organization another one has now.
+pub fn gone(heir: Option<&str>) -> Sentence {
+    match heir {
+        Some(heir) => {
+            Sentence::new(Class::Reach, "its organization belongs to another tenant now: ").value(heir)
+        }
+        None => Sentence::new(
+            Class::Reach,
+            "no longer in git: what is live stays as it is, and nobody looks at it",
+        ),
+    }
 }
 
-/// What changes about a tenant; before it was there, nothing was known of it.
-pub fn sentences(before: Option<Managed<'_>>, after: Managed<'_>) -> Vec<Sentence> {
-    let said = |words: &str| Sentence::new(Class::Reach, words);
-    let Some(before) = before else {
-        return vec![said(match after.tenant.mode {
-            Mode::Watch => "new in git, and only watched",
-            Mode::Enforce => "new in git, and enforced",
-        })];
+/// What is to be said of what could not be read in the older revision.
+pub fn unread() -> Sentence {
+    Sentence::new(Class::Reach, "could not be read before: what changed in it can't be told")
+}
+
+/// What is to be said of a tenant that was not there.
+pub fn new(after: Managed<'_>) -> Sentence {
+    let words = match after.tenant.mode {
+        Mode::Watch => "new in git, and only watched",
+        Mode::Enforce => "new in git, and enforced",
     };
-    let mut told = settings(before.tenant, after.tenant);
+    Sentence::new(Class::Reach, words)
+}
+
+/// What changes about a tenant, as of a day.
+pub fn sentences(before: Managed<'_>, after: Managed<'_>, today: Date) -> Vec<Sentence> {
+    let said = |words: &str| Sentence::new(Class::Reach, words);
+    let mut told = settings(before.tenant, after.tenant, today);
     if let (Some(old), Some(new)) = (before.resources, after.resources) {
         told.extend(given_up(old, new));
     }
-    if let (Some(old), Some(new)) = (before.time_zone, after.time_zone)
-        && old != new
-    {
-        let moved = said("the time zone of its hours: ").value(old).words(" becomes ").value(new);
+    let is_read = before.resources.is_some() && after.resources.is_some();
+    if is_read && before.time_zone != after.time_zone {
+        let name = |zone: Option<&str>| zone.unwrap_or("none").to_owned();
+        let moved = said("the time zone of its hours: ").value(name(before.time_zone)).words(" becomes ");
+        let moved = moved.value(name(after.time_zone));
         told.push(moved.words("; it is not sent, so set it in the organization too"));
     }
     told
 }
 
-fn settings(before: &Tenant, after: &Tenant) -> Vec<Sentence> {
+fn settings(before: &Tenant, after: &Tenant, today: Date) -> Vec<Sentence> {
     let said = |words: &str| Sentence::new(Class::Reach, words);
     let mut told = Vec::new();
     match (before.mode, after.mode) {
@@ -72,12 +91,14 @@ fn settings(before: &Tenant, after: &Tenant) -> Vec<Sentence> {
     if old != new {
         told.push(said("its organizations: ").value(old.join(", ")).words(" becomes ").value(new.join(", ")));
     }
-    for rule in after.ignore.iter().filter(|rule| !before.ignore.contains(rule)) {
+    // A rule that has expired leaves nothing to anybody.
+    let in_force = |rule: &&IgnoreRule| today <= rule.until;
+    for rule in after.ignore.iter().filter(in_force).filter(|rule| !before.ignore.contains(rule)) {
         told.push(
             said("left to somebody else until ").words(rule.until.to_string()).words(": ").value(&rule.field),
         );
     }
-    for rule in &before.ignore {
+    for rule in before.ignore.iter().filter(in_force) {
         if !after.ignore.iter().any(|known| known.field == rule.field) {
             told.push(said("no longer left to somebody else: ").value(&rule.field));
         }
@@ -159,13 +180,9 @@ pub fn project(before: Option<&Value>, after: Option<&Value>) -> Vec<Sentence> {
         });
     }
     let sentence = |path: &String| {
-        let side = |map| value(json::at_dotted(map, path));
-        Sentence::new(Class::Reach, "")
-            .value(path)
-            .words(": ")
-            .value(side(old))
-            .words(" becomes ")
-            .value(side(new))
+        let [before, now] =
+            pair_within(path, json::at_dotted(old, path), json::at_dotted(new, path), REVIEWED_LENGTH_MAX);
+        Sentence::new(Class::Reach, "").value(path).words(": ").value(before).words(" becomes ").value(now)
     };
     let more = paths.len().saturating_sub(NAMED_MAX);
     let mut told: Vec<Sentence> = paths.iter().take(NAMED_MAX).map(sentence).collect();

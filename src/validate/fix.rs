@@ -48,7 +48,7 @@ pub struct Left {
 }
 
 /// Why a fix of a layer is left.
-const NOT_ALL_WANT_IT: &str = "not every tenant that extends this file wants it";
+const NOT_ALL_WANT_IT: &str = "not every document that extends this file wants it";
 /// Why one of several fixes for one place is left.
 const ANOTHER_IS_MEANT: &str = "another fix wants something else here";
 /// Why a fix is left that is more than a replacement.
@@ -197,7 +197,14 @@ pub(super) fn changes_one_thing(before: &str, bytes: &Range<usize>, replacement:
         return false;
     }
     let mut alone = compose(replacement, 0).documents;
-    let wanted = alone.pop().map(|node| node.to_json()).filter(|_| alone.is_empty());
+    // Text without quotes may be cut by a comment, or be no text: then it is not what it says.
+    let is_itself = |node: &Node| match &node.value {
+        Yaml::Text(text) => replacement.starts_with(['"', '\'']) || **text == *replacement,
+        Yaml::Number(text) => **text == *replacement,
+        Yaml::Null => false,
+        Yaml::Bool(_) | Yaml::List(_) | Yaml::Map(_) => true,
+    };
+    let wanted = alone.pop().filter(|node| alone.is_empty() && is_itself(node)).map(|node| node.to_json());
     let mut differences = 0;
     for (old, new) in old.documents.iter().zip(&new.documents) {
         differences += count_differences(old, new, bytes, wanted.as_ref());
@@ -326,6 +333,8 @@ mod tests {
             ("\"#F2A900\"", "\""),
             ("\" Hi \"", "Hi\n    - more"),
             ("Ho", "Ho # x"),
+            ("\" Hi \"", "a #b"),
+            ("\" Hi \"", "null"),
             ("enableFileUplaod", "background: 1\n  x"),
             ("# brand\n  messages", "# brand\n  messages"),
             ("Ho\n  enableFileUplaod: true", "He\n  enableFileUpload: false"),

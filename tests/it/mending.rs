@@ -184,6 +184,8 @@ fn nothing_is_started_inside_of_a_repository() {
         assert!(refused.stderr.contains("lies inside the configuration repository"), "{}", refused.stderr);
     }
     assert_eq!(std::fs::read_dir(&inside).unwrap().count(), 2);
+    let deep = genesync(folder.path(), &["init", "sub/dir"]).expect(2);
+    assert!(deep.stderr.contains("lies inside the configuration repository"), "{}", deep.stderr);
     // Where a repository stands already, what is there is kept.
     genesync(folder.path(), &["init"]).expect(0);
 }
@@ -214,11 +216,14 @@ fn no_fix_guesses_what_was_meant() {
         "  greetings:\n    messages:\n      - |\n        Hello\n".into(),
         "  greetings:\n    messages:\n      - Call us and dial #1 for cards\n".into(),
         "  widget: {theme: {colors: {primary: \"0B5CA\"}}}\n".into(),
+        "  greetings:\n    messages:\n      - Press #1\n".into(),
+        "  widget: {theme: {colors: {primary: &p #00594F}}}\n".into(),
         rules("      - {dayOfWeek: MONDAY, startTime: \"9999:\", endTime: \"17:00\"}\n"),
         // Whose comment it is that stands above the first, or is indented, and where a blank line belongs, is not sure.
         rules(&format!("      # this season\n{tuesday}      # mon\n{monday}")),
         rules(&format!("{tuesday}        # late\n{monday}")),
         rules(&format!("{tuesday}\n{monday}")),
+        rules(&format!("{tuesday}{monday}        # Mondays start late\n")),
     ] {
         let text = web(&spec);
         write(folder.path(), "tenants/acme/web.yaml", &text);
@@ -244,7 +249,7 @@ fn a_fix_that_is_left_is_told() {
     }
     let ran = genesync(folder.path(), &["validate", "--fix"]).expect(1);
     assert!(ran.stderr.contains("left   bases/house.yaml:5: use #"), "{}", ran.stderr);
-    assert!(ran.stderr.contains(": not every tenant that extends this file wants it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": not every document that extends this file wants it"), "{}", ran.stderr);
     assert_eq!(read(folder.path(), "bases/house.yaml"), layer);
     // What a tenant wants that can't be read, nobody knows.
     let two = read(folder.path(), "tenants/two/web.yaml").replace("#000000", "#FFFFFF");
@@ -534,7 +539,23 @@ fn a_plan_says_what_git_gives_up() {
     told("- `acme`: no longer managed, and stays as it is: `greetings.enabled`");
     write(&folder, "tenants/acme/web.yaml", &both.replace("Dublin", "Paris").replace("enabled: true, ", ""));
     told("- `acme`: the time zone of its hours: `Europe/Dublin` becomes `Europe/Paris`; it is not sent");
+    // What was not valid before can be given up all the same.
+    let ill = both.replace("delayMs: 1500", "messages: [\" \"]").replace("enabled: true, ", "");
+    write(&folder, "tenants/acme/web.yaml", &ill);
+    commit_all(&folder);
+    write(
+        &folder,
+        "tenants/acme/web.yaml",
+        &web("  availability: {schedule: always, timeZone: Europe/Paris}\n"),
+    );
+    told("- `acme`: no longer managed, and stays as it is: `greetings.messages`");
+    write(&folder, "tenants/acme/web.yaml", &web("  availability: {schedule: always}\n"));
+    told("- `acme`: the time zone of its hours: `Europe/Paris` becomes `none`; it is not sent");
     let settings = read(&folder, "tenants/acme/tenant.yaml");
+    write(&folder, "tenants/acme/tenant.yaml", &format!("{settings}oops: [\n"));
+    commit_all(&folder);
+    write(&folder, "tenants/acme/tenant.yaml", &settings);
+    told("- `acme`: could not be read before: what changed in it can't be told");
     write(&folder, "tenants/acme/tenant.yaml", &settings.replace("mode: enforce", "mode: watch"));
     told("- `acme`: only watched from now on: nothing is written any more");
     write(
@@ -543,8 +564,12 @@ fn a_plan_says_what_git_gives_up() {
         "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {rules: {severity: {contrast: ignore}}}\n",
     );
     told("- `genesync.yaml`: `rules.severity.contrast`: `(absent)` becomes `\"ignore\"`");
-    std::fs::remove_dir_all(folder.join("tenants/beta")).unwrap();
-    told("- `beta`: no longer in git: what is live stays as it is, and nobody looks at it");
+    std::fs::rename(folder.join("tenants/beta"), folder.join("tenants/gamma")).unwrap();
+    let renamed = read(&folder, "tenants/gamma/tenant.yaml").replace("name: beta", "name: gamma");
+    write(&folder, "tenants/gamma/tenant.yaml", &renamed);
+    told("- `beta`: its organization belongs to another tenant now: `gamma`");
+    std::fs::remove_dir_all(folder.join("tenants/gamma")).unwrap();
+    told("- `gamma`: no longer in git: what is live stays as it is, and nobody looks at it");
     std::fs::remove_file(folder.join("tenants/acme/web.yaml")).unwrap();
     told("- `acme`: no longer managed, and stays as it is:");
     let ran = stage.genesync(&["validate"]).expect(0);

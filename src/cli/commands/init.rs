@@ -68,8 +68,10 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     }
     // The folder may not be there yet.
     let there = args.path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
-    let is_root = there.join("genesync.yaml").is_file();
-    if let Some(root) = session::root_above(there).filter(|_| !is_root) {
+    let there = there.canonicalize().unwrap_or_else(|_| there.to_owned());
+    let below = if args.path.is_dir() { there } else { there.join("new") };
+    let is_root = args.path.join("genesync.yaml").is_file();
+    if let Some(root) = session::root_above(&below).filter(|_| !is_root) {
         return Err(Failure::new(
             Exit::Usage,
             format!(

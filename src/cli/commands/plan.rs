@@ -95,7 +95,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if let Some(since) = &args.since {
         shared = reached(&fleet, fleet::changed_layers(&place.source, since, &place.revision)?);
         let moved = fleet::moved(&place.source, since, &place.revision, clock::today())?;
-        management = document::management(&moved, &args.source.tenants);
+        management = document::management(&moved, &args.source.tenants, clock::today());
         session::narrow(&mut fleet, &moved.tenants);
         desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     }

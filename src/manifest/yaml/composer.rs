@@ -225,7 +225,9 @@ impl Composer<'_> {
     /// Text of several words that goes on behind ` #`: the rest is a comment, which nobody meant who wrote `dial #1`.
     fn refuse_cut_text(&mut self, text: &str, style: ScalarStyle, span: Span) {
         let end = (span.end as usize).saturating_sub(self.shift);
-        let is_words = style == ScalarStyle::Plain && text.contains(' ') && !text.contains('\n');
+        let in_list =
+            matches!(self.stack.last(), Some(Frame { node: Node { value: Yaml::List(_), .. }, .. }));
+        let is_words = style == ScalarStyle::Plain && (in_list || text.contains(' ')) && !text.contains('\n');
         let rest = self.text.get(end..).and_then(|rest| rest.lines().next()).unwrap_or_default();
         let comment = rest.trim_start_matches([' ', '\t']).strip_prefix('#').unwrap_or_default();
         // A comment begins with a blank, as people write them.
@@ -408,7 +410,13 @@ fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
         return None;
     }
     let value = line.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
-    let comment = value.trim_start();
+    // An anchor may stand before what it names.
+    let named = value.trim_start();
+    let comment =
+        match named.strip_prefix('&').map(|rest| rest.trim_start_matches(|c: char| !c.is_whitespace())) {
+            Some(rest) => rest.trim_start(),
+            None => named,
+        };
     let digits = comment.strip_prefix('#').filter(|_| comment.len() < value.len())?;
     let word = digits.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
     let is_colour = matches!(word.len(), 3 | 6) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -418,7 +426,9 @@ fn colour_comment(text: &str, key_end: usize) -> Option<Range<usize>> {
 
 /// Such a comment in the line of a syntax error or the one before it: in a flow map it swallows the rest of the line.
 fn colour_comment_before(text: &str, at: usize) -> Option<Range<usize>> {
-    let before = text.get(..at)?;
+    let before = text.get(..at)?.len() + text.get(at..)?.find('\n').unwrap_or(text.len() - at);
+    let before = text.get(..before)?;
+    // Its own line, and the one before it.
     let mut lines = before.rmatch_indices('\n').map(|(newline, _)| newline + 1);
     let from = lines.nth(1).unwrap_or_default();
     before

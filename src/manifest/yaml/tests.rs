@@ -153,6 +153,7 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
         ("primary: 1 #00594F\n", None),
         ("primary: #00594F\n  a: 1\n", None),
         ("primary: ~ #00594F\n", None),
+        ("primary: &p #00594F\n", Some((12, "\"#00594F\""))),
     ] {
         let expected = expected.map(|(at, replacement): (u32, &str)| (at, replacement.to_owned()));
         assert_eq!(told(text), expected, "{text}");
@@ -165,6 +166,8 @@ fn a_colour_that_is_a_comment_is_told_of_and_other_comments_are_not() {
     );
     let (place, note) = problem.related.unwrap();
     assert_eq!((place.start, note), (46, "from here on this is not valid YAML"));
+    let last = compose("colors: {primary: #00594F, background: 1}", 0);
+    assert_eq!(last.problems[0].span.start, 18, "{:?}", last.problems);
     let other = compose("tickets: {open: #123, closed: 1}\nnext: {a: 1}\n", 0);
     assert!(other.problems[0].message.starts_with("this is not valid YAML"), "{:?}", other.problems);
 }
@@ -183,6 +186,9 @@ fn text_that_goes_on_behind_a_hash_is_told_of_and_comments_are_not() {
         ("- Call us ##\n", false),
         ("a: 16px #house\n", false),
         ("- Call us and dial#1\n", false),
+        ("- Press #1\n", true),
+        ("- Press # one\n", false),
+        ("- 12 #1\n", true),
     ] {
         assert_eq!(told(text), expected, "{text}");
     }

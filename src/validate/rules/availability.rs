@@ -177,6 +177,11 @@ fn chunks(text: &str, list: &Node, first_moves: bool) -> Option<(Span, Vec<Strin
         let rest = line.trim_start();
         rest.is_empty() || (rest.starts_with('#') && line.len() - rest.len() > dash)
     };
+    // Of comments behind the last item those belong to it that are as deep as it is.
+    let mut behind = text.get(end..)?.lines().skip(1).take_while(|line| line.trim_start().starts_with('#'));
+    if behind.any(is_told) {
+        return None;
+    }
     let above = text.get(..first)?.trim_end_matches('\n').rsplit('\n').next()?.trim_start();
     if text.get(first..end)?.lines().any(is_told) || (first_moves && above.starts_with('#')) {
         return None;

@@ -38,7 +38,8 @@ fn check(context: &mut Context<'_>) {
                 let finding = context.find(node.span, pointer, format!("a domain {problem}"));
                 finding.help(help);
                 if host != text && is_host(&host) {
-                    finding.fix(format!("write `{host}`"), host.clone());
+                    finding
+                        .fix(format!("write `{host}`"), serde_json::Value::from(host.as_str()).to_string());
                 }
             }
             seen.entry(host).or_insert(node);

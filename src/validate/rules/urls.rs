@@ -42,8 +42,8 @@ fn check(context: &mut Context<'_>) {
                     "use https: visitors' browsers refuse the rest, and anybody could change it on its way",
                 );
                 // On a port of its own, it is another server's word whether it speaks https.
-                if let Some(rest) = value.strip_prefix("http://").filter(|_| url.port().is_none()) {
-                    finding.fix("use https", format!("https://{rest}"));
+                if let Some(rest) = value.strip_prefix("http://").filter(|rest| !has_port(rest)) {
+                    finding.fix("use https", serde_json::Value::from(format!("https://{rest}")).to_string());
                 }
             }
             if !url.username().is_empty() || url.password().is_some() {
@@ -57,4 +57,9 @@ fn check(context: &mut Context<'_>) {
             }
         });
     }
+}
+
+/// Whether a URL without its scheme names a port, be it the usual one.
+fn has_port(rest: &str) -> bool {
+    rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains(':'))
 }

@@ -1,13 +1,13 @@
 //! A plan as the document that all renderers work from.
 
-use jiff::civil::Time;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::cli::session::Session;
 use crate::cli::{Exit, Failure};
-use crate::controller::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN};
+use crate::controller::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN, ProjectMoved};
 use crate::manifest::schema;
 use crate::model::hours::{self, Hours, Moment};
 use crate::model::plan::fleet_digest;
@@ -30,11 +30,11 @@ use crate::validate::blocks;
 const MOMENTS_DAYS: i64 = 30;
 
 /// What a repository changed since another revision in what it manages, of some tenants or of all.
-pub fn management(moved: &Moved, only: &[String]) -> Vec<ManagementDocument> {
+pub fn management(moved: &Moved, only: &[String], today: Date) -> Vec<ManagementDocument> {
     fn managed(loaded: &Loaded) -> Option<Managed<'_>> {
         Some(Managed {
             tenant: loaded.tenant.as_ref()?,
-            resources: (!loaded.blocked).then_some(&loaded.resources),
+            resources: loaded.is_read.then_some(&loaded.resources),
             time_zone: loaded.time_zone.as_deref(),
         })
     }
@@ -47,19 +47,32 @@ pub fn management(moved: &Moved, only: &[String]) -> Vec<ManagementDocument> {
             continue;
         }
         let is_gone = moved.gone.contains(name);
-        let after = of(&moved.after, name);
-        // What can't be read is told of by its findings.
-        let sentences = match (is_gone, after) {
-            (false, None) => Vec::new(),
-            (true, _) => vec![render::management::gone()],
-            (false, Some(after)) => render::management::sentences(of(&moved.before, name), after),
+        let (before, after) = (of(&moved.before, name), of(&moved.after, name));
+        let was_there = moved.before.iter().any(|loaded| loaded.name == *name);
+        let sentences = match (is_gone, before, after) {
+            (true, before, _) => {
+                let organization = before.map(|before| &before.tenant.primary.organization);
+                let heir = moved.after.iter().filter_map(|loaded| loaded.tenant.as_ref()).find(|tenant| {
+                    organization
+                        .is_some_and(|known| tenant.targets().any(|target| target.organization == *known))
+                });
+                vec![render::management::gone(heir.map(|tenant| tenant.name.as_str()))]
+            }
+            // What can't be read is told of by its findings.
+            (false, _, None) => Vec::new(),
+            (false, None, Some(_)) if was_there => vec![render::management::unread()],
+            (false, None, Some(after)) => vec![render::management::new(after)],
+            (false, Some(before), Some(after)) => render::management::sentences(before, after, today),
         };
         if !sentences.is_empty() {
             told.push(ManagementDocument { tenant: Some(name.to_string()), told: sentences });
         }
     }
-    let [before, now] = &moved.project;
-    let project = render::management::project(before.as_ref(), now.as_ref());
+    let project = match &moved.project {
+        ProjectMoved::Not => Vec::new(),
+        ProjectMoved::Unread => vec![render::management::unread()],
+        ProjectMoved::Read(before, now) => render::management::project(before.as_ref(), now.as_ref()),
+    };
     if !project.is_empty() {
         told.push(ManagementDocument { tenant: None, told: project });
     }
