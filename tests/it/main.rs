@@ -24,6 +24,7 @@ mod forge;
 mod house;
 mod import;
 mod lsp;
+mod management;
 mod mending;
 mod openapi;
 #[allow(dead_code, reason = "shared with the crash tests: each uses a part of it")]
@@ -34,3 +35,4 @@ mod serve;
 mod store;
 mod story;
 mod support;
+mod workflows;

@@ -8,19 +8,28 @@ use serde_json::Value;
 
 use crate::support::{Ran, Stage, commit_all, delay, ran, tenant};
 
-fn write(folder: &Path, path: &str, text: &str) {
+pub fn write(folder: &Path, path: &str, text: &str) {
     let path = folder.join(path);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap();
 }
 
-fn read(folder: &Path, path: &str) -> String {
+pub fn read(folder: &Path, path: &str) -> String {
     std::fs::read_to_string(folder.join(path)).unwrap()
 }
 
-fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
+pub fn genesync(folder: &Path, arguments: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
     ran(command.env_clear().current_dir(folder).stdin(Stdio::null()).args(arguments).output().unwrap())
+}
+
+/// A folder with one tenant whose configuration this is.
+fn acme(web: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], "");
+    write(folder.path(), &files[0].0, &files[0].1);
+    write(folder.path(), &files[1].0, web);
+    folder
 }
 
 /// A new repository, an edit with a bad colour, the finding, the fix, the plan, the page: with the real binary.
@@ -116,10 +125,7 @@ spec:
 /// Each mistake hides others: what is mended is read again, until nothing is left that a program may mend.
 #[test]
 fn what_people_leave_out_is_put_in() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = tenant("acme", &[1], &delay(1));
-    write(folder.path(), &files[0].0, &files[0].1);
-    write(folder.path(), "tenants/acme/web.yaml", MISSPELT);
+    let folder = acme(MISSPELT);
     genesync(folder.path(), &["validate", "--fix"]).expect(0);
     let mut mended = MISSPELT.to_owned();
     for (from, to) in [
@@ -168,34 +174,10 @@ fn what_people_leave_out_is_put_in() {
     assert_eq!(read(folder.path(), "tenants/acme/web.yaml"), twice);
 }
 
-#[test]
-fn nothing_is_started_inside_of_a_repository() {
-    let folder = tempfile::tempdir().unwrap();
-    genesync(folder.path(), &["init"]).expect(0);
-    let inside = folder.path().join("tenants/acme");
-    let lost = genesync(&inside, &["validate"]).expect(1);
-    assert!(
-        lost.stderr.contains("this folder lies inside a configuration repository: name `"),
-        "{}",
-        lost.stderr
-    );
-    for arguments in [&["init"][..], &["init", "new/deep"]] {
-        let refused = genesync(&inside, arguments).expect(2);
-        assert!(refused.stderr.contains("lies inside the configuration repository"), "{}", refused.stderr);
-    }
-    assert_eq!(std::fs::read_dir(&inside).unwrap().count(), 2);
-    let deep = genesync(folder.path(), &["init", "sub/dir"]).expect(2);
-    assert!(deep.stderr.contains("lies inside the configuration repository"), "{}", deep.stderr);
-    // Where a repository stands already, what is there is kept.
-    genesync(folder.path(), &["init"]).expect(0);
-}
-
 /// What looks like a slip may be a wish: words that decide something are told of, and written by a person.
 #[test]
 fn no_fix_guesses_what_was_meant() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = tenant("acme", &[1], &delay(1));
-    write(folder.path(), &files[0].0, &files[0].1);
+    let folder = acme("");
     let web = |spec: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{spec}")
     };
@@ -263,10 +245,7 @@ fn a_fix_that_is_left_is_told() {
 
 #[test]
 fn what_can_be_mended_is_mended_and_everything_else_stays() {
-    let folder = tempfile::tempdir().unwrap();
-    let files = tenant("acme", &[1], &delay(1));
-    write(folder.path(), &files[0].0, &files[0].1);
-    write(folder.path(), "tenants/acme/web.yaml", MESSY);
+    let folder = acme(MESSY);
     let ran = genesync(folder.path(), &["validate", "--fix", "--verbose"]);
     let expected = MESSY
         .replace("\"Inter\"", "\"Inter, sans-serif\"")
@@ -378,209 +357,4 @@ fn a_save_is_checked_at_once() {
     write(folder.path(), &files[1].0, &files[1].1);
     assert!(next("checked in").starts_with("1 tenant, 2 files: 0 errors"));
     child.kill().and_then(|()| child.wait()).unwrap();
-}
-
-/// The lines of a step's `run: |` in a workflow file.
-fn script(workflow: &str, step: &str) -> String {
-    let after = workflow.split(&format!("- name: {step}")).nth(1).unwrap();
-    let block = after.split("run: |\n").nth(1).unwrap();
-    let lines = block.lines().take_while(|line| line.starts_with("          ") || line.is_empty());
-    lines.map(|line| format!("{}\n", line.trim_start_matches("          "))).collect()
-}
-
-/// What GitLab's jobs run, by a real shell with a real git; and the job that builds everybody's code has no credentials.
-#[test]
-fn the_jobs_that_init_writes_for_gitlab_plan_a_merge_request() {
-    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
-    let folder = stage.repository();
-    let repository = git2::Repository::open(&folder).unwrap();
-    let base = repository.head().unwrap().target().unwrap();
-    let name = repository.head().unwrap().shorthand().unwrap().to_owned();
-    stage.commit(&tenant("acme", &[1], &delay(2)));
-    let head = repository.head().unwrap().target().unwrap();
-
-    let started = tempfile::tempdir().unwrap();
-    genesync(started.path(), &["init", "--ci", "gitlab"]).expect(0);
-    assert!(!started.path().join(".github").exists());
-    let jobs = genesync::manifest::yaml::compose(&read(started.path(), ".gitlab/genesync.yml"), 0);
-    assert_eq!(jobs.problems, []);
-    let jobs = jobs.documents[0].to_json();
-    let runs = |job: &str, key: &str| -> String {
-        let lines = jobs[job][key].as_array().unwrap();
-        lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect()
-    };
-    assert!(runs("genesync-install", "script").contains("cargo install --locked "));
-    assert_eq!(jobs["genesync-install"]["environment"], Value::Null);
-    assert_eq!(jobs["genesync-plan"]["environment"]["name"], "genesync-plan");
-    assert_eq!(jobs[".genesync-run"]["needs"][0], "genesync-install");
-    for job in ["genesync-check", "genesync-plan"] {
-        assert!(!runs(job, "script").contains("cargo") && jobs[job]["extends"] == ".genesync-run", "{job}");
-    }
-
-    let bin = Path::new(env!("CARGO_BIN_EXE_genesync")).parent().unwrap().to_owned();
-    let run = |job: &str, code: i32| {
-        let work = stage.path(job);
-        std::fs::create_dir(&work).unwrap();
-        let script = format!("{}{}", runs(".genesync-run", "before_script"), runs(job, "script"));
-        // Nothing listens there: what is posted is another test's.
-        let script = script.replace("genesync pr-comment", "true");
-        let mut shell = stage.dress(Command::new("bash"));
-        shell.current_dir(&work).args(["-eo", "pipefail", "-c", &script]);
-        shell.env("PATH", format!("{}:{}", bin.display(), env!("PATH")));
-        shell
-            .env("TMPDIR", &work)
-            .env("CI_PROJECT_DIR", &work)
-            .env("CI_PIPELINE_URL", "https://ci.example/1");
-        shell.env("CI_REPOSITORY_URL", format!("file://{}", folder.display()));
-        shell.env("CI_COMMIT_SHA", head.to_string()).env("CI_DEFAULT_BRANCH", &name);
-        shell.env("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.to_string());
-        ran(shell.output().unwrap()).expect(code);
-        work
-    };
-    let checked = run("genesync-check", 0);
-    assert!(read(&checked, "genesync-junit.xml").contains("name=\"acme\""));
-    assert_eq!(read(&checked, "genesync-quality.json").trim(), "[]");
-    let planned = run("genesync-plan", 0);
-    let plan: Value = serde_json::from_str(&read(&planned, "plan.json")).unwrap();
-    let tenants: Vec<&Value> =
-        plan["tenants"].as_array().unwrap().iter().map(|tenant| &tenant["tenant"]).collect();
-    assert_eq!(tenants, ["acme"], "what the merge request moved, and nothing else");
-    assert!(planned.join("plan.html").exists() && !planned.join("tenants").exists());
-}
-
-/// The workflow's own commands, by a real shell with a real git: the pull request is data, and is planned from where it
-/// branched off.
-#[test]
-fn the_workflow_that_init_writes_plans_a_pull_request() {
-    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
-    let folder = stage.repository();
-    let repository = git2::Repository::open(&folder).unwrap();
-    let base = repository.head().unwrap().target().unwrap();
-    let name = repository.head().unwrap().shorthand().unwrap().to_owned();
-    stage.commit(&tenant("acme", &[1], &delay(2)));
-    let head = repository.head().unwrap().target().unwrap();
-    repository.reference("refs/pull/7/head", head, true, "a pull request").unwrap();
-    repository.reset(repository.find_commit(base).unwrap().as_object(), git2::ResetType::Hard, None).unwrap();
-    // Meanwhile the other tenant moved on the default branch: that is not the pull request's.
-    stage.commit(&tenant("zeta", &[2], &delay(9)));
-
-    let started = tempfile::tempdir().unwrap();
-    genesync(started.path(), &["init", "--ci", "github"]).expect(0);
-    assert!(!started.path().join(".gitlab").exists());
-    let workflow = read(started.path(), ".github/workflows/genesync-plan.yml");
-    let work = stage.path("runner");
-    std::fs::create_dir(&work).unwrap();
-    let bin = Path::new(env!("CARGO_BIN_EXE_genesync")).parent().unwrap().to_owned();
-    let run = |step: &str| {
-        let mut shell = stage.dress(Command::new("bash"));
-        shell.current_dir(&work).args(["-eo", "pipefail", "-c", &script(&workflow, step)]);
-        shell
-            .env("PATH", format!("{}:{}", bin.display(), env!("PATH")))
-            .env("TOKEN", "none")
-            .env("BASE", &name);
-        shell.env("SERVER", format!("file://{}", stage.path("").display())).env("REPOSITORY", "fleet");
-        shell
-            .env("NUMBER", "7")
-            .env("HEAD", head.to_string())
-            .env("RUN_URL", "https://ci.example/1")
-            .env("GITHUB_OUTPUT", work.join("output"));
-        ran(shell.output().unwrap()).expect(0)
-    };
-    run("Fetch the pull request's commits");
-    assert_eq!(read(&work, "base.txt").trim(), base.to_string());
-    run("Plan");
-    assert_eq!(read(&work, "output"), "code=0\n");
-    let comment = read(&work, "plan.md");
-    assert!(comment.contains("#### `acme`") && !comment.contains("zeta"), "{comment}");
-    assert!(comment.contains("[The whole plan](https://ci.example/1)"), "{comment}");
-    // Nothing of it was checked out.
-    assert!(!work.join("tenants").exists() && !work.join("fleet.git/tenants").exists());
-}
-
-/// What nobody manages any more stays live, so that no change shows it: the plan of a commit says it all the same.
-#[test]
-fn a_plan_says_what_git_gives_up() {
-    let web = |spec: &str| {
-        format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{spec}")
-    };
-    let both = web(
-        "  greetings: {enabled: true, delayMs: 1500}\n  availability: {schedule: always, timeZone: Europe/Dublin}\n",
-    );
-    let files = |name: &str, number: u32, spec: &str| {
-        let mut files = tenant(name, &[number], &delay(1));
-        files[1].1 = spec.to_owned();
-        files
-    };
-    let stage = Stage::applied(&[files("acme", 1, &both), files("beta", 2, &both)]);
-    let folder = stage.repository();
-    let plan = || {
-        commit_all(&folder);
-        stage.genesync(&["plan", "--since", "HEAD~1", "--out", "../p.md", "--out", "../p.html"]).expect(0);
-        let text = stage.genesync(&["plan", "--since", "HEAD~1"]).expect(0).stdout;
-        let page = std::fs::read_to_string(stage.path("p.html")).unwrap();
-        assert!(page.contains("<h2>What git manages</h2>"), "{page}");
-        (std::fs::read_to_string(stage.path("p.md")).unwrap(), text)
-    };
-    let told = |part: &str| {
-        let (comment, text) = plan();
-        assert!(comment.starts_with("### genesync plan: what git manages changes"), "{comment}");
-        assert!(comment.contains(part), "{part}: {comment}");
-        let plain = part.replace('`', "");
-        assert!(text.replace(['“', '”'], "").contains(plain.trim_start_matches("- ")), "{part}: {text}");
-    };
-    write(&folder, "tenants/acme/web.yaml", &both.replace("enabled: true, ", ""));
-    for arguments in [&["plan", "--since", "HEAD"][..], &["apply"]] {
-        let ran = stage.genesync(arguments).expect(0);
-        assert!(ran.stderr.contains("1 file is not committed, and is not looked at"), "{}", ran.stderr);
-    }
-    for arguments in [&["plan"][..], &["apply", "--rev", "HEAD"]] {
-        assert!(!stage.genesync(arguments).expect(0).stderr.contains("committed"), "{arguments:?}");
-    }
-    told("- `acme`: no longer managed, and stays as it is: `greetings.enabled`");
-    write(&folder, "tenants/acme/web.yaml", &both.replace("Dublin", "Paris").replace("enabled: true, ", ""));
-    told("- `acme`: the time zone of its hours: `Europe/Dublin` becomes `Europe/Paris`; it is not sent");
-    // What was not valid before can be given up all the same.
-    let ill = both.replace("delayMs: 1500", "messages: [\" \"]").replace("enabled: true, ", "");
-    write(&folder, "tenants/acme/web.yaml", &ill);
-    commit_all(&folder);
-    write(
-        &folder,
-        "tenants/acme/web.yaml",
-        &web("  availability: {schedule: always, timeZone: Europe/Paris}\n"),
-    );
-    told("- `acme`: no longer managed, and stays as it is: `greetings.messages`");
-    write(&folder, "tenants/acme/web.yaml", &web("  availability: {schedule: always}\n"));
-    told("- `acme`: the time zone of its hours: `Europe/Paris` becomes `none`; it is not sent");
-    let settings = read(&folder, "tenants/acme/tenant.yaml");
-    write(&folder, "tenants/acme/tenant.yaml", &format!("{settings}oops: [\n"));
-    commit_all(&folder);
-    write(&folder, "tenants/acme/tenant.yaml", &settings);
-    told("- `acme`: could not be read before: what changed in it can't be told");
-    write(&folder, "tenants/acme/tenant.yaml", &settings.replace("mode: enforce", "mode: watch"));
-    told("- `acme`: only watched from now on: nothing is written any more");
-    write(
-        &folder,
-        "genesync.yaml",
-        "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {rules: {severity: {contrast: ignore}}}\n",
-    );
-    told("- `genesync.yaml`: `rules.severity.contrast`: `(absent)` becomes `\"ignore\"`");
-    std::fs::rename(folder.join("tenants/beta"), folder.join("tenants/gamma")).unwrap();
-    let renamed = read(&folder, "tenants/gamma/tenant.yaml").replace("name: beta", "name: gamma");
-    write(&folder, "tenants/gamma/tenant.yaml", &renamed);
-    told("- `beta`: its organization belongs to another tenant now: `gamma`");
-    std::fs::remove_dir_all(folder.join("tenants/gamma")).unwrap();
-    told("- `gamma`: no longer in git: what is live stays as it is, and nobody looks at it");
-    std::fs::remove_file(folder.join("tenants/acme/web.yaml")).unwrap();
-    told("- `acme`: no longer managed, and stays as it is:");
-    let ran = stage.genesync(&["validate"]).expect(0);
-    assert!(
-        ran.stderr.contains("nothing is managed of acme: there is a tenant.yaml, and no configuration"),
-        "{}",
-        ran.stderr
-    );
-    let nothing = stage.genesync(&["plan"]).expect(0).stdout;
-    assert!(
-        nothing.contains("No changes: 0 tenants are in sync with folder, 1 with nothing to manage"),
-        "{nothing}"
-    );
 }
