@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Modules in reading order: the values, the seven stages, the core that alone knows their order, the
-//! ports through which the world is met, the shells around everything.
+//! ports through which the world is met, the shells around everything: `fleet` is what git says of all tenants,
+//! `driver` is where ports and core meet.
 
 pub mod model;
 
@@ -32,6 +33,8 @@ pub mod telemetry;
 pub mod notify;
 pub mod forge;
 
+pub mod fleet;
+pub mod driver;
 pub mod controller;
 pub mod serve;
 pub mod render;

@@ -6,8 +6,10 @@
 
 pub mod commands;
 mod failure;
+mod files;
 mod moment;
 mod output;
+mod place;
 mod progress;
 mod reviewed;
 mod session;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Output;
 use crate::clock;
-use crate::controller::drive::Watcher;
+use crate::driver::drive::Watcher;
 use crate::model::TenantName;
 use crate::reconcile::Note;
 use crate::render::value::escape;

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Exit, Failure, session};
+use super::{Exit, Failure, files};
 use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, tenant_digest};
 use crate::model::{Object, ObjectKind, ObjectRef, OrganizationId, TenantName, json};
 use crate::render::document::{PlanDocument, PlanFile};
@@ -94,7 +94,7 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     let name = path.display();
     let unreadable =
         |error: String| Failure::new(Exit::Usage, format!("the plan `{name}` can't be read: {error}"));
-    let text = session::read_text(path, FILE_BYTES_MAX)?;
+    let text = files::read_text(path, FILE_BYTES_MAX)?;
     let stored: Stored = serde_json::from_str(&text).map_err(|error| {
         unreadable(error.to_string()).hint("`genesync plan --rev COMMIT --out plan.json` writes one")
     })?;

@@ -1,31 +1,26 @@
 //! What `plan` and `apply` share: settings, source, fleet, credentials, and one run for each tenant.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 
 use super::progress::Progress;
-use super::{DraftArg, Exit, Failure, GuardArgs, Output, SourceArgs};
+use super::{Failure, Output};
 use crate::api::{ClientCredentials, Options, Pace, ReadApi};
 use crate::clock;
 use crate::config::credentials::Credentials;
 use crate::config::{Flags, Settings};
-use crate::controller::drive;
-use crate::controller::fleet::{self, Fleet};
-use crate::controller::head::Origin;
-use crate::controller::leases::{Held, Leases};
-use crate::manifest::schema::nearest;
+use crate::driver::drive;
+use crate::driver::leases::{Held, Leases};
+use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits, Reviewed};
-use crate::model::text::counted;
 use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
 use crate::plan::guard;
 use crate::reconcile::{Run, Spec, Timing};
-use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::Store;
 
 /// Runs that are driven at once unless the operator says otherwise.
@@ -38,167 +33,6 @@ const LEASE_MS: u32 = 30_000;
 /// How long a tenant is leased.
 pub fn lease_length(settings: &Settings) -> Duration {
     Duration::from_millis(settings.timing.lease_ms.unwrap_or(LEASE_MS).max(300).into())
-}
-
-/// Whether a local path without `--rev` means its files or its last commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reads {
-    /// The files: while editing.
-    Files,
-    /// The commit: what is applied has a history.
-    Commit,
-}
-
-/// A source and the revision to read.
-pub struct Place {
-    /// Where manifests come from.
-    pub source: Source,
-    /// The revision as typed.
-    pub revision: String,
-    /// A name of the repository that is the same in every run.
-    pub identity: String,
-}
-
-/// Finds the source that the arguments name.
-pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Place, Failure> {
-    if RemoteUrl::looks_like(&args.path) {
-        let url = RemoteUrl::parse(&args.path)?;
-        let source = Source::remote(&url, &settings.cache_dir, settings.git_token.as_ref())?;
-        let revision = args.rev.as_deref().unwrap_or("HEAD");
-        // The cache has a `HEAD` of its own, which means nothing.
-        let revision = match revision.strip_prefix("HEAD") {
-            Some(steps) => format!("{REMOTE_HEAD}{steps}"),
-            None => revision.to_owned(),
-        };
-        return Ok(Place { source, revision, identity: url.to_string() });
-    }
-    let path = Path::new(&args.path);
-    if !path.is_dir() {
-        return Err(Failure::new(Exit::Usage, format!("`{}` is not a folder", path.display())));
-    }
-    let identity = local_identity(&args.path);
-    match (&args.rev, reads) {
-        (None, Reads::Files) => {
-            Ok(Place { source: Source::folder(path), revision: "folder".into(), identity })
-        }
-        (rev, _) => {
-            let revision = rev.clone().unwrap_or_else(|| "HEAD".into());
-            Ok(Place { source: Source::repository(path)?, revision, identity })
-        }
-    }
-}
-
-/// Says so where a commit is read, and the files that lie there are other ones by now.
-pub fn tell_uncommitted(place: &Place, args: &SourceArgs, output: &Output) {
-    // Whoever names a commit means it.
-    let files = if args.rev.is_none() { place.source.uncommitted() } else { 0 };
-    if files > 0 {
-        let verb = if files == 1 { "is" } else { "are" };
-        output.warning(&format!("{} {verb} not committed, and {verb} not looked at", counted(files, "file")));
-    }
-}
-
-/// Where a controller follows the repository that the arguments name: always commits.
-pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Origin, Failure> {
-    let revision = rev.unwrap_or("HEAD").to_owned();
-    if RemoteUrl::looks_like(path) {
-        let (cache, token) = (settings.cache_dir.clone(), settings.git_token.clone());
-        return Ok(Origin::Remote { url: RemoteUrl::parse(path)?, cache, token, revision });
-    }
-    let folder = Path::new(path);
-    if !folder.is_dir() {
-        return Err(Failure::new(Exit::Usage, format!("`{path}` is not a folder")));
-    }
-    let source = Source::repository(folder)?;
-    Ok(Origin::Local { source, revision, identity: local_identity(path) })
-}
-
-/// A local repository's name in the store: its path, the same however it was typed.
-fn local_identity(path: &str) -> String {
-    Path::new(path).canonicalize().map_or_else(|_| path.to_owned(), |path| path.display().to_string())
-}
-
-/// Loads the tenants that the arguments name; a name that is not there is an error.
-pub fn load(place: &Place, args: &SourceArgs, output: &Output) -> Result<Fleet, Failure> {
-    let only: Option<BTreeSet<TenantName>> = (!args.tenants.is_empty())
-        .then(|| args.tenants.iter().map(|name| TenantName::new(name.as_str())).collect());
-    // Claims on one organization show only when all tenants are seen: everything is loaded, then narrowed.
-    let progress = Progress::new(output, "reading", 0);
-    let on_tenant = |all: usize, _: &mut fleet::Loaded| progress.step_of(all);
-    let loaded = fleet::load_watched(&place.source, &place.revision, None, clock::today(), &on_tenant);
-    progress.finish();
-    let mut fleet = loaded.map_err(|error| match (&error, root_above(Path::new(&args.path))) {
-        (SourceError::NoTenants { .. }, Some(root)) => {
-            let hint =
-                format!("this folder lies inside a configuration repository: name `{}`", root.display());
-            Failure::from(error).hint(hint)
-        }
-        _ => Failure::from(error),
-    })?;
-    if let Some(only) = only {
-        let missing: Vec<&str> = only
-            .iter()
-            .filter(|name| !fleet.tenants.iter().any(|tenant| tenant.name == **name))
-            .map(TenantName::as_str)
-            .collect();
-        if !missing.is_empty() {
-            let known: Vec<&str> = fleet.tenants.iter().map(|tenant| tenant.name.as_str()).collect();
-            return Err(no_tenant(&missing, &known));
-        }
-        narrow(&mut fleet, &only);
-    }
-    Ok(fleet)
-}
-
-/// The configuration repository that a folder lies inside of.
-pub fn root_above(folder: &Path) -> Option<PathBuf> {
-    // The folder itself may not be there yet.
-    let folder = folder.canonicalize().or_else(|_| std::path::absolute(folder)).ok()?;
-    let is_root = |above: &&Path| above.join("tenants").is_dir() && above.join("genesync.yaml").is_file();
-    folder.ancestors().skip(1).find(is_root).map(Path::to_owned)
-}
-
-/// Names that no tenant has, and what was probably meant.
-pub fn no_tenant(missing: &[&str], known: &[&str]) -> Failure {
-    const NAMES_MAX: usize = 20;
-    let near = missing.first().and_then(|name| nearest(name, known.iter().copied()));
-    let hint = match near.filter(|_| missing.len() == 1) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.len() > NAMES_MAX => {
-            format!("tenants: {} and {} more", known[..NAMES_MAX].join(", "), known.len() - NAMES_MAX)
-        }
-        None => format!("tenants: {}", known.join(", ")),
-    };
-    Failure::new(Exit::Usage, format!("there is no tenant {}", missing.join(", "))).hint(hint)
-}
-
-/// Keeps only some tenants and what is said of them or of everything.
-pub fn narrow(fleet: &mut Fleet, only: &BTreeSet<TenantName>) {
-    fleet.tenants.retain(|tenant| only.contains(&tenant.name));
-    fleet.findings.retain(|finding| finding.tenant.as_ref().is_none_or(|tenant| only.contains(tenant)));
-}
-
-/// What becomes of drafts that somebody else left.
-pub fn drafts(args: &GuardArgs) -> Drafts {
-    match args.draft {
-        None => Drafts::Refuse,
-        Some(DraftArg::Adopt) => Drafts::Adopt,
-        Some(DraftArg::Discard) => Drafts::Discard,
-    }
-}
-
-/// The guards that the operator opened.
-pub fn allowed(args: &GuardArgs) -> Result<BTreeSet<Guard>, Failure> {
-    args.allow
-        .iter()
-        .map(|name| {
-            Guard::from_name(name).ok_or_else(|| {
-                let known: Vec<&str> = Guard::ALL.iter().map(|guard| guard.name()).collect();
-                Failure::new(Exit::Usage, format!("there is no guard `{name}`"))
-                    .hint(format!("guards: {}", known.join(", ")))
-            })
-        })
-        .collect()
 }
 
 /// The deadlines that the settings ask for.
@@ -492,44 +326,4 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
 /// Settings from flags.
 pub fn settings(flags: Flags) -> Result<Settings, Failure> {
     Ok(Settings::resolve(flags)?)
-}
-
-/// Writes a file that the operator named.
-#[expect(clippy::disallowed_methods, reason = "the operator named the file to write")]
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|error| {
-        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
-    })
-}
-
-/// Puts a text in a file's place: whole, or not at all.
-#[expect(clippy::disallowed_methods, reason = "the operator asked for it")]
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
-    };
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.genesync"));
-    let permissions = std::fs::metadata(path).map_err(failed)?.permissions();
-    let written = std::fs::write(&beside, bytes)
-        .and_then(|()| std::fs::set_permissions(&beside, permissions))
-        .and_then(|()| std::fs::File::open(&beside)?.sync_all())
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // What is half written is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-        failed(error)
-    })
-}
-
-/// Reads a text that the operator named.
-#[expect(clippy::disallowed_methods, reason = "the operator named the file to read")]
-pub fn read_text(path: &Path, bytes_max: usize) -> Result<String, Failure> {
-    let unreadable =
-        |error: String| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
-    if size > bytes_max as u64 {
-        return Err(unreadable(format!("it has {size} bytes, {bytes_max} are the most")));
-    }
-    std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
 }

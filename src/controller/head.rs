@@ -12,10 +12,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::known::{Known, LoadError, Moved};
 use super::spread::jittered;
 use crate::clock;
 use crate::crash;
+use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};

@@ -9,14 +9,14 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::drive::{self, Watcher};
-use super::known::{Known, KnownTenant};
-use super::leases::Held;
 use super::outcome::{self, Intervals};
 use super::run::Controller;
 use super::slots::Slot;
 use super::spread::seed_of;
 use crate::clock;
+use crate::driver::drive::{self, Watcher};
+use crate::driver::leases::Held;
+use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
 use crate::model::{CredentialsName, Fault, FaultKind, Mode, Tenant, TenantName};
 use crate::reconcile::{Note, Run, Spec, Status};

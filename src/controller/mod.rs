@@ -1,17 +1,12 @@
-//! The shell around the core: the only place where ports and core meet.
+//! The controller: who is due, one run per tenant.
 //!
-//! In: a source, settings, what the operator asked for. Out: runs driven to where they were to go. Never:
-//! decides what to write: that is the core's. Start reading at [`drive`], then `fleet.rs`.
+//! In: a source that moves, a store, tunables. Out: runs under leases, one at a time for each tenant, and what is
+//! written down of them. Never: decides what to write: that is the core's; performs an effect: that is the driver's.
+//! Start reading at [`run`].
 
-pub mod desk;
-pub mod drive;
-pub mod fleet;
 pub mod head;
 mod job;
-pub mod known;
-pub mod leases;
 pub mod outcome;
 pub mod run;
-mod shared;
 pub mod slots;
 mod spread;

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::head::Head;
 use super::job::Job;
-use super::known::Known;
-use super::leases::Leases;
 use super::outcome::{self, Intervals};
 use super::slots::Slots;
 use crate::api::Api;
 use crate::clock;
 use crate::crash;
+use crate::driver::leases::Leases;
+use crate::fleet::known::Known;
 use crate::model::record::Journal;
 use crate::model::{CredentialsName, TenantName, causes};
 use crate::reconcile::{Status, Timing};

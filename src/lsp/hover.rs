@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::controller::desk::Desk;
+use crate::fleet::desk::Desk;
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
 use crate::manifest::yaml::{Node, Span};

@@ -24,7 +24,7 @@ use tower_lsp_server::ls_types::{
 use tower_lsp_server::{Client, LanguageServer, LspService, Server};
 
 use crate::clock;
-use crate::controller::desk::{self, Desk, Unsaved};
+use crate::fleet::desk::{self, Desk, Unsaved};
 use crate::model::{Finding, Severity, TenantName};
 use crate::source::Source;
 

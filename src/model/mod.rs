@@ -22,6 +22,7 @@ pub mod snapshot;
 pub mod state;
 pub mod tenant;
 pub mod text;
+pub mod timing;
 pub mod write;
 
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
@@ -38,5 +39,6 @@ pub use secret::Secret;
 pub use state::{
     Base, Cloud, Desired, Draft, Look, Observed, Pinned, Readiness, Resource, Seen, Sought, Stored,
 };
-pub use tenant::{IgnoreRule, Mode, Target, Tenant, Window};
+pub use tenant::{IgnoreRule, Mode, Target, Tenant, Wanted, Window};
+pub use timing::Timing;
 pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};

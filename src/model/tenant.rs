@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,23 @@ pub struct IgnoreRule {
     pub field: String,
     /// The last day on which it holds, in UTC.
     pub until: Date,
+}
+
+/// What git says of a tenant, as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// Digest of its rendered configuration and settings; none where they are not valid.
+    pub digest: Option<Arc<str>>,
+    /// Whether genesync may write.
+    pub enforced: bool,
+    /// The credentials of its primary organization.
+    pub credentials: CredentialsName,
+    /// Its wave.
+    pub wave: u32,
+    /// Where it is not valid, why.
+    pub invalid: Option<String>,
 }
 
 /// A tenant: one primary organization and its replicas.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::AuditQuery;
-use super::timing::{earlier, later};
 use super::{Effect, NO_NAMES, Note, Phase, Run, Status, Step};
 use crate::model::plan::TargetPlan;
+use crate::model::timing::{earlier, later};
 use crate::model::{ActorKind, ChangeKind, Entry, ObjectRef, Observed, Stored, Target};
 use crate::plan;
 

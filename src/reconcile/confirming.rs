@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::event::{AuditQuery, Entries};
-use super::timing::{earlier, later};
 use super::{Effect, Note, Phase, Run, Status, Step};
 use crate::confirm;
+use crate::model::timing::{earlier, later};
 use crate::model::{
     Base, Confirmation, Entry, Fault, FaultKind, Guard, Observed, Receipt, Record, Standing, Target,
 };

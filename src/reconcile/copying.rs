@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::timing::later;
 use super::{After, Copying, Effect, Note, Pending, Phase, Run, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::TargetPlan;
 use crate::model::record::{IntentAction, IntentId};
+use crate::model::timing::later;
 use crate::model::write::{Job, JobTargetStatus, StartJob};
 use crate::model::{Fault, FaultKind, Look, Object, ObjectRef, Outcome, Receipt, Receiver, Seen};
 use crate::plan::flapping;

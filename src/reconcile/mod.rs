@@ -27,7 +27,6 @@ mod note;
 mod reading;
 mod reviewed;
 mod status;
-mod timing;
 mod writing;
 
 use std::borrow::Cow;
@@ -51,10 +50,10 @@ static NO_NAMES: Names = Names::new();
 
 use leaving::Failures;
 
+pub use crate::model::Timing;
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
 pub use status::Status;
-pub use timing::Timing;
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::note::version_of;
-use super::timing::{elapsed_ms, later};
 use super::{Effect, Note, Phase, Run, Span, Step};
 use crate::model::record::{Ending, Intent, IntentAction};
+use crate::model::timing::{elapsed_ms, later};
 use crate::model::{
     Act, Base, Draft, Fault, FaultKind, Guard, Look, Object, ObjectKind, ObjectRef, Observed, Receipt,
     Receiver, Record, Seen, Sought, Stored, Target, Versions,

@@ -204,7 +204,7 @@ fn an_open_intent_of_an_earlier_run_is_waited_out_before_anything_is_read() {
         }));
         journal
     };
-    let open = run_with(0, Mode::Enforce, intent(timing::later(now(), 9_000)));
+    let open = run_with(0, Mode::Enforce, intent(crate::model::timing::later(now(), 9_000)));
     assert_eq!(after(open.clone(), vec![Event::Begin]).1, "wait 9000 ms");
     let (resolved, asked) = after(open, vec![Event::Begin, Event::Woke, seen(4, 5)]);
     assert_eq!((asked.as_str(), resolved.receipts.len()), ("resolved", 1));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::timing::{elapsed_ms, later};
 use super::{After, Effect, Made, Note, Pending, Phase, Run, Status, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert};
+use crate::model::timing::{elapsed_ms, later};
 use crate::model::write::Accepted;
 use crate::model::{
     Act, Actor, Fault, FaultKind, Guard, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,

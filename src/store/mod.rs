@@ -31,7 +31,7 @@ pub use journal::Overwritten;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{FleetFigures, Standing, TenantRow, Which};
-pub use tenants::{Advance, Cause, Judge, NewHead, NextDue, Wanted};
+pub use tenants::{Advance, Cause, Judge, NewHead, NextDue};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! What each tenant should be at, when it is due, and how it is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -11,7 +10,7 @@ use super::engine::again_if_taken_back;
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
 use crate::crash;
-use crate::model::{CredentialsName, Revision, TenantName};
+use crate::model::{Revision, TenantName, Wanted};
 
 /// Due never, until something happens.
 pub const NEVER: i64 = i64::MAX / 4;
@@ -52,23 +51,6 @@ impl Cause {
     pub fn from_name(name: &str) -> Self {
         Cause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(Cause::Takeover)
     }
-}
-
-/// What git says of a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
-    /// The tenant.
-    pub tenant: TenantName,
-    /// Digest of its rendered configuration and settings; none where they are not valid.
-    pub digest: Option<Arc<str>>,
-    /// Whether genesync may write.
-    pub enforced: bool,
-    /// The credentials of its primary organization.
-    pub credentials: CredentialsName,
-    /// Its wave.
-    pub wave: u32,
-    /// Where it is not valid, why.
-    pub invalid: Option<String>,
 }
 
 /// When there is something to do.

@@ -45,12 +45,14 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
             set(&[&["model", "clock", "crash"]])
         }
         "crash" => set(&[&["config"]]),
-        "controller" => set(&[&["model", "reconcile"], STAGES, PORTS]),
+        "fleet" => set(&[&["model", "source", "manifest", "validate"]]),
+        "driver" => set(&[&["model", "reconcile"], STAGES, PORTS]),
+        "controller" => set(&[&["model", "reconcile", "fleet", "driver"], STAGES, PORTS]),
         // Probes, metrics and the webhook: whom they speak for, they know by a trait.
         "serve" => set(&[&["model", "clock", "telemetry"]]),
         "render" => set(&[&["model", "reconcile"]]),
         // What an editor sees is what `validate` says, and what the pictures hold.
-        "lsp" => set(&[&["model", "manifest", "validate", "source", "clock", "controller", "render"]]),
+        "lsp" => set(&[&["model", "manifest", "validate", "source", "clock", "fleet", "render"]]),
         "cli" | "main" | "lib" => None,
         other => panic!("src/{other} is new: say here whom it may import"),
     }
@@ -166,7 +168,8 @@ fn files_stay_short_enough_to_be_read() {
 #[test]
 fn every_module_says_what_comes_in_and_what_never_happens() {
     for module in [
-        &["model", "reconcile", "controller", "serve", "render", "emulator", "lsp", "cli"][..],
+        &["model", "reconcile", "fleet", "driver", "controller", "serve", "render", "emulator", "lsp", "cli"]
+            [..],
         STAGES,
         &["source", "api", "store", "config", "telemetry", "notify", "forge"],
     ]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use genesync::model::record::{Ending, Intent, IntentAction, Revert};
 use genesync::model::{
     Act, Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret,
-    StorePlace, Target, TenantName,
+    StorePlace, Target, TenantName, Wanted,
 };
 use genesync::store::{
     Advance, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
-    StoreError, Wanted, Which,
+    StoreError, Which,
 };
 use jiff::Timestamp;
 

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
-use crate::cli::session::{self, Reads};
+use crate::cli::files;
+use crate::cli::place::{self, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
-use crate::controller::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet, Options};
 use crate::model::{Finding, ObjectKind, TenantName};
 use crate::render::accessibility::{self, Report, Subject};
 use crate::render::picture::look::looks;
@@ -46,12 +48,12 @@ pub struct AccessibilityArgs {
 /// Reports on every configuration that visitors see; exits with 1 where one fails.
 pub fn run(args: &AccessibilityArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let place = session::place(&args.source, Reads::Files, &settings)?;
-    let mut fleet = session::load(&place, &args.source, output)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
+    let mut fleet = place::load(&place, &args.source, output)?;
     if let Some(on) = args.on {
         let names = fleet.tenants.iter().map(|loaded| loaded.name.clone()).collect();
-        fleet = fleet::load(&place.source, &place.revision, None, on)?;
-        session::narrow(&mut fleet, &names);
+        fleet = fleet::load(&place.source, &place.revision, &Options::on(on))?;
+        place::narrow(&mut fleet, &names);
     }
     let on = args.on.unwrap_or_else(clock::today).to_string();
     let report = accessibility::report(fleet.revision.as_str(), &on, subjects(&fleet));
@@ -62,7 +64,7 @@ pub fn run(args: &AccessibilityArgs, flags: Flags, output: &Output) -> Result<Ex
     };
     match &args.out {
         None => output.data(&text),
-        Some(path) => session::write(path, text.as_bytes())?,
+        Some(path) => files::write(path, text.as_bytes())?,
     }
     output.talk(&accessibility::summary(&report));
     Ok(exit(&report))

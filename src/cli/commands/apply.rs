@@ -11,14 +11,15 @@ use futures::StreamExt as _;
 use serde_json::Value;
 
 use crate::api::Api;
+use crate::cli::place::{self, Place, Reads};
 use crate::cli::progress::Progress;
 use crate::cli::reviewed::{self, ReviewedPlan};
-use crate::cli::session::{self, Place, Reads, Session, Wishes};
+use crate::cli::session::{self, Session, Wishes};
 use crate::cli::{Exit, Failure, Format, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
-use crate::controller::drive;
-use crate::controller::fleet::{Fleet, PROJECT_IS_BROKEN};
+use crate::driver::drive;
+use crate::fleet::{Fleet, PROJECT_IS_BROKEN};
 use crate::model::{ChangeKind, Fault, Guard, Mode, Refusal, Revision, Target, TenantName};
 use crate::plan::resolve;
 use crate::reconcile::{Phase, Run, Status};
@@ -64,7 +65,7 @@ pub struct Applied {
 /// Makes the live configurations equal to a commit.
 pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let allowed = session::allowed(&args.guards)?;
+    let allowed = place::allowed(&args.guards)?;
     let reviewed = args.plan.as_ref().map(|path| reviewed::read(path, clock::now())).transpose()?;
     if let Some(plan) = &reviewed {
         approved(plan, args.approve.as_deref())?;
@@ -77,9 +78,9 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
             tenants: plan.tenants.keys().map(ToString::to_string).collect(),
         },
     };
-    let place = session::place(source, Reads::Commit, &settings)?;
-    session::tell_uncommitted(&place, source, output);
-    let fleet = session::load(&place, source, output)?;
+    let place = place::place(source, Reads::Commit, &settings)?;
+    place::tell_uncommitted(&place, source, output);
+    let fleet = place::load(&place, source, output)?;
     if let Some(reason) = &args.guards.reason {
         output.talk(&format!(
             "guards opened for this run: {} ({})",
@@ -96,7 +97,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let wishes = Wishes {
         settings: &settings,
         allowed,
-        drafts: session::drafts(&args.guards),
+        drafts: place::drafts(&args.guards),
         desired_before: BTreeMap::new(),
         store: Some(&store),
         reviewed: reviewed.as_ref().map(|plan| &plan.tenants),

@@ -23,8 +23,8 @@ use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::Settings;
 use crate::config::file::{ControllerFile, Pacing, TimingFile};
-use crate::controller::fleet::{self, Fleet};
 use crate::emulator::{self, World, seed_from_json};
+use crate::fleet::{self, Fleet, Options};
 use crate::model::{Dialect, Region, StorePlace, Target, Tenant, TenantName};
 use crate::reconcile::Status;
 use crate::render;
@@ -47,7 +47,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
 
     chapter(output, "2. Ten tenants in a git repository");
     let source = commit(&folder.path.join("fleet"))?;
-    let fleet = fleet::load(&source, "HEAD", None, clock::today())?;
+    let fleet = fleet::load(&source, "HEAD", &Options::on(clock::today()))?;
     output.data(&validate::text(&fleet, output));
     output.data(&format!(
         "{} tenants in {} files at commit {}: {}\n",
@@ -164,7 +164,8 @@ fn show_failing(folder: &Path, output: &Output) -> Result<(), Failure> {
     let shown: String =
         text.lines().map(|line| format!("{}\n", line.split("   # <- ").next().unwrap_or(line))).collect();
     write(&folder.join("failing/tenants/fixture").join(name), &shown)?;
-    let fleet = fleet::load(&Source::folder(&folder.join("failing")), "folder", None, clock::today())?;
+    let fleet =
+        fleet::load(&Source::folder(&folder.join("failing")), "folder", &Options::on(clock::today()))?;
     let contrast: Vec<_> =
         fleet.findings.iter().filter(|finding| finding.rule == "contrast").take(1).cloned().collect();
     output.data(&render::finding::text(&contrast, &fleet.files, true));

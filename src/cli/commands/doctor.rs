@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::api::ReadApi;
 use crate::api::cloud::permissions::{NEEDS, page};
-use crate::cli::session::{self, Reads};
+use crate::cli::place::{self, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
-use crate::controller::fleet::Loaded;
+use crate::fleet::Loaded;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
 use crate::render::value::{counted, document, escape};
 
@@ -74,8 +75,8 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
         return Ok(Exit::Done);
     }
     let settings = session::settings(flags)?;
-    let place = session::place(&args.source, Reads::Files, &settings)?;
-    let fleet = session::load(&place, &args.source, output)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
+    let fleet = place::load(&place, &args.source, output)?;
     let mut checks = Vec::new();
     for loaded in &fleet.tenants {
         tenant(loaded, &settings, &mut checks).await?;

@@ -10,10 +10,11 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::session::{self, Place, Reads};
+use crate::cli::place::{self, Place, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs, moment as typed};
 use crate::config::Flags;
-use crate::controller::fleet;
+use crate::fleet;
 use crate::manifest::yaml::Node;
 use crate::manifest::{Managed, TenantManifest, schema};
 use crate::model::secret::is_telling;
@@ -65,7 +66,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
 /// What a tenant's visitors get at a moment.
 fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
     let names = [TenantName::new(args.what.as_str())];
     let manifests = fleet::manifests(&place.source, &place.revision, &names)?;
     let Some(manifest) = manifests.first() else {
@@ -107,7 +108,7 @@ fn no_tenant(place: &Place, name: &str) -> Failure {
     match place.source.snapshot(&place.revision) {
         Ok(snapshot) => {
             let known: Vec<&str> = snapshot.tenants.keys().map(TenantName::as_str).collect();
-            session::no_tenant(&[name], &known)
+            place::no_tenant(&[name], &known)
         }
         Err(error) => error.into(),
     }
@@ -138,7 +139,7 @@ fn meant(what: &str, tenants: &[&str]) -> String {
 /// Where a value comes from.
 fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
     let names: Vec<TenantName> =
         args.source.tenants.iter().map(|name| TenantName::new(name.as_str())).collect();
     let manifests = fleet::manifests(&place.source, &place.revision, &names)?;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::api::ReadApi;
 use crate::api::cloud::inventory::{Directory, Live};
+use crate::cli::place;
 use crate::cli::progress::Progress;
 use crate::cli::session::{self, CONCURRENCY, Session, Wishes};
 use crate::cli::{Exit, Failure, Output, SourceArgs};
@@ -430,8 +431,8 @@ fn unwritable(path: &Path, why: &str) -> Failure {
 async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Result<Exit, Failure> {
     let source =
         SourceArgs { path: args.path.display().to_string(), rev: None, tenants: vec![args.tenant.clone()] };
-    let place = session::place(&source, session::Reads::Files, settings)?;
-    let fleet = session::load(&place, &source, output)?;
+    let place = place::place(&source, place::Reads::Files, settings)?;
+    let fleet = place::load(&place, &source, output)?;
     if fleet.tenants.iter().any(|tenant| tenant.blocked) {
         output.data(&super::validate::text(&fleet, output));
         return Err(Failure::new(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::schema;
-use crate::cli::{Exit, Failure, Output, session};
+use crate::cli::{Exit, Failure, Output, place};
 
 /// What `init` takes.
 #[derive(Debug, Args)]
@@ -71,7 +71,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let there = there.canonicalize().unwrap_or_else(|_| there.to_owned());
     let below = if args.path.is_dir() { there } else { there.join("new") };
     let is_root = args.path.join("genesync.yaml").is_file();
-    if let Some(root) = session::root_above(&below).filter(|_| !is_root) {
+    if let Some(root) = place::root_above(&below).filter(|_| !is_root) {
         return Err(Failure::new(
             Exit::Usage,
             format!(

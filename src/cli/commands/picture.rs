@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use jiff::tz::TimeZone;
 
-use crate::cli::session::{self, Reads};
+use crate::cli::files;
+use crate::cli::place::{self, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Output, SourceArgs, moment};
 use crate::config::Flags;
 use crate::model::ObjectKind;
@@ -52,8 +54,8 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let settings = session::settings(flags)?;
     let source =
         SourceArgs { path: args.path.clone(), rev: args.rev.clone(), tenants: vec![args.tenant.clone()] };
-    let place = session::place(&source, Reads::Files, &settings)?;
-    let fleet = session::load(&place, &source, output)?;
+    let place = place::place(&source, Reads::Files, &settings)?;
+    let fleet = place::load(&place, &source, output)?;
     let Some(loaded) = fleet.tenants.first() else {
         return Err(Failure::new(Exit::Usage, format!("there is no tenant {}", args.tenant)));
     };
@@ -123,6 +125,6 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
             .map_err(|error| Failure::bug(format!("the picture can't be drawn: {error}")))?,
         _ => return Err(Failure::new(Exit::Usage, "a picture's file ends in `.svg` or `.png`")),
     };
-    session::write(path, &bytes)?;
+    files::write(path, &bytes)?;
     Ok(Exit::Done)
 }

@@ -10,12 +10,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
+use crate::cli::files;
+use crate::cli::place::{self, Reads};
 use crate::cli::progress::Progress;
-use crate::cli::session::{self, Reads, Session, Wishes};
+use crate::cli::session::{self, Session, Wishes};
 use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, moment, reviewed};
 use crate::clock;
 use crate::config::Flags;
-use crate::controller::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan};
 use crate::render;
 use crate::render::document::{PlanDocument, SharedDocument};
@@ -83,11 +85,11 @@ pub async fn adopt(args: &PlanArgs, flags: Flags, output: &Output) -> Result<Exi
 
 async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let allowed = session::allowed(&args.guards)?;
+    let allowed = place::allowed(&args.guards)?;
     let reads = if args.since.is_some() { Reads::Commit } else { Reads::Files };
-    let place = session::place(&args.source, reads, &settings)?;
-    session::tell_uncommitted(&place, &args.source, output);
-    let mut fleet = session::load(&place, &args.source, output)?;
+    let place = place::place(&args.source, reads, &settings)?;
+    place::tell_uncommitted(&place, &args.source, output);
+    let mut fleet = place::load(&place, &args.source, output)?;
     let mut desired_before = BTreeMap::new();
     let from =
         args.at.as_deref().map_or_else(|| Ok(clock::now()), |at| moment::read(at, Some(&TimeZone::UTC)))?;
@@ -96,7 +98,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         shared = reached(&fleet, fleet::changed_layers(&place.source, since, &place.revision)?);
         let moved = fleet::moved(&place.source, since, &place.revision, clock::today())?;
         management = document::management(&moved, &args.source.tenants, clock::today());
-        session::narrow(&mut fleet, &moved.tenants);
+        place::narrow(&mut fleet, &moved.tenants);
         desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     }
     let mut watched = Vec::new();
@@ -111,7 +113,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         Wishes {
             settings: &settings,
             allowed,
-            drafts: session::drafts(&args.guards),
+            drafts: place::drafts(&args.guards),
             desired_before,
             store: store.as_ref(),
             reviewed: None,
@@ -156,7 +158,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             Some("html") => rendered(PlanFormat::Html)?,
             _ => anstream::adapter::strip_str(&rendered(args.format)?).to_string(),
         };
-        session::write(path, text.as_bytes())?;
+        files::write(path, text.as_bytes())?;
     }
     session.with_somebody()?;
     for name in watched {

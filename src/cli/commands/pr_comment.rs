@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::session;
+use crate::cli::files;
 use crate::cli::{Exit, Failure, Output};
 use crate::config::env;
 use crate::forge::{COMMENT_BYTES_MAX, Forge, ForgeError, Place, Posted, Provider, State};
@@ -61,7 +61,7 @@ fn key(text: &str) -> Result<String, String> {
 
 /// Posts a comment, or updates the one that is there; silent where it says so already.
 pub async fn run(args: &PrCommentArgs, output: &Output) -> Result<Exit, Failure> {
-    let text = session::read_text(&args.file, COMMENT_BYTES_MAX)?;
+    let text = files::read_text(&args.file, COMMENT_BYTES_MAX)?;
     let (provider, job, token_name, api) = match args.provider {
         ProviderArg::Github => {
             (Provider::Github, env::github_job(), env::GITHUB_TOKEN, Some("https://api.github.com"))

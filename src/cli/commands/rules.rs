@@ -7,11 +7,13 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use serde_json::json;
 
-use crate::cli::session::{self, Place, Reads};
+use crate::cli::place::{self, Place, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
-use crate::controller::fleet;
+use crate::fleet::{self, Options};
+use crate::manifest::kinds::project::Rules;
 use crate::manifest::kinds::project::Weight;
 use crate::model::{Finding, Severity};
 use crate::render::value::{counted, document, escape};
@@ -122,14 +124,16 @@ fn compared(args: &DiffArgs, place: &Place) -> String {
 
 fn diff(args: &DiffArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let place = session::place(&args.source, Reads::Files, &settings)?;
-    let now = session::load(&place, &args.source, output)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
+    let now = place::load(&place, &args.source, output)?;
     let today = args.on.unwrap_or_else(clock::today);
-    let then = fleet::load_weighed(&place.source, &place.revision, today, &|rules| {
+    let weigh = |rules: &mut Rules| {
         for (rule, weight) in &args.weights {
             rules.severity.0.insert((*rule).to_owned(), *weight);
         }
-    })?;
+    };
+    let options = Options { weigh: &weigh, ..Options::on(today) };
+    let then = fleet::load(&place.source, &place.revision, &options)?;
     let wanted: BTreeSet<&str> = args.source.tenants.iter().map(String::as_str).collect();
     let is_error = |finding: &&Finding| finding.severity == Severity::Error;
     let known: BTreeSet<_> = now.findings.iter().filter(is_error).map(key).collect();

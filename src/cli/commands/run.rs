@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{emulate, status};
 use crate::api::{self, Api, ClientCredentials, Pace, ReadApi};
-use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
+use crate::cli::{place, session};
 use crate::clock;
 use crate::config::{Flags, Settings, env, file};
 use crate::controller::head::{Head, Origin, TroubleKind};
@@ -72,7 +72,7 @@ pub async fn run(
     telemetry: &Arc<Telemetry>,
 ) -> Result<Exit, Failure> {
     let settings = session::settings(flags.clone())?;
-    let origin = session::origin(&args.path, args.rev.as_deref(), &settings)?;
+    let origin = place::origin(&args.path, args.rev.as_deref(), &settings)?;
     let store = session::open_store(&settings).await?;
     let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));
     let current = Arc::new(Mutex::new(settings.clone()));

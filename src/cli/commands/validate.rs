@@ -8,11 +8,13 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::session::{self, Place, Reads};
+use crate::cli::files;
+use crate::cli::place::{self, Place, Reads};
+use crate::cli::session;
 use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
-use crate::controller::fleet::{Fleet, Loaded};
+use crate::fleet::{Fleet, Loaded};
 use crate::model::{Finding, Severity};
 use crate::render::reports::{self, Summaries};
 use crate::render::value::{counted, escape};
@@ -66,11 +68,11 @@ pub fn run(args: &ValidateArgs, flags: Flags, output: &Output) -> Result<Exit, F
     if (args.fix || args.watch) && RemoteUrl::looks_like(&args.source.path) {
         return Err(Failure::new(Exit::Usage, "only files of a folder can be mended or watched"));
     }
-    let place = session::place(&args.source, Reads::Files, &settings)?;
+    let place = place::place(&args.source, Reads::Files, &settings)?;
     if args.watch {
         return watched(args, &place, output);
     }
-    let mut fleet = session::load(&place, &args.source, output)?;
+    let mut fleet = place::load(&place, &args.source, output)?;
     if args.fix {
         fleet = mended(args, &place, fleet, output)?;
     }
@@ -162,17 +164,17 @@ fn mended(args: &ValidateArgs, place: &Place, mut fleet: Fleet, output: &Output)
             }
             let path = Path::new(&args.source.path).join(&*file.path);
             // Somebody may have saved it since it was read.
-            if session::read_text(&path, usize::MAX)? != *file.before {
+            if files::read_text(&path, usize::MAX)? != *file.before {
                 output
                     .warning(&format!("{} was changed meanwhile, and is left as it is", escape(&file.path)));
                 continue;
             }
-            session::replace(&path, file.after.as_bytes())?;
+            files::replace(&path, file.after.as_bytes())?;
             for told in &file.told {
                 output.talk(&format!("fixed  {}:{}", escape(&file.path), escape(told)));
             }
         }
-        fleet = session::load(place, &args.source, output)?;
+        fleet = place::load(place, &args.source, output)?;
     }
     Ok(fleet)
 }
@@ -192,7 +194,7 @@ fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, 
     let mut before: Option<String> = None;
     loop {
         let begun = clock::monotonic();
-        match session::load(place, &args.source, &quiet) {
+        match place::load(place, &args.source, &quiet) {
             Ok(fleet) => {
                 let found = format!("{}{}", text(&fleet, output), summary(&fleet, output));
                 if before.as_ref() != Some(&found) {

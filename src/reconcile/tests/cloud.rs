@@ -5,8 +5,8 @@ use super::*;
 use crate::model::plan::{Drafts, Next, TargetPlan};
 use crate::model::record::Ending;
 use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::timing::later;
 use crate::model::{Change, ChangeKind, Class};
-use crate::reconcile::timing::later;
 
 mod scene;
 mod walks;

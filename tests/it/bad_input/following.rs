@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use genesync::controller::known::{Known, LoadError};
-use genesync::store::Wanted;
+use genesync::fleet::known::{Known, LoadError};
+use genesync::model::Wanted;
 
 use super::repository::{AsGiven, Entry, File, Git, Tree, at, files};
 use super::*;

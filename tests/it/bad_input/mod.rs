@@ -36,7 +36,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use genesync::controller::fleet::{self, Fleet};
+use genesync::fleet::{self, Fleet, Options};
 use genesync::model::{Finding, Severity};
 use genesync::render;
 use genesync::source::{Source, SourceError};
@@ -85,7 +85,7 @@ pub fn folder(files: &[FileOf]) -> TempDir {
 
 /// Loads a plain folder.
 pub fn load(dir: &Path) -> Result<Fleet, SourceError> {
-    fleet::load(&Source::folder(dir), "folder", None, TODAY)
+    fleet::load(&Source::folder(dir), "folder", &Options::on(TODAY))
 }
 
 /// Loads `acme` from these files in place of, or beside, its sound ones.

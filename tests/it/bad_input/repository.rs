@@ -98,7 +98,7 @@ impl Git {
     }
 
     fn load(&self, revision: &str) -> Result<Fleet, SourceError> {
-        fleet::load(&Source::repository(self.dir.path()).unwrap(), revision, None, TODAY)
+        fleet::load(&Source::repository(self.dir.path()).unwrap(), revision, &fleet::Options::on(TODAY))
     }
 
     pub fn path(&self) -> &str {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::cli::session::Session;
 use crate::cli::{Exit, Failure};
-use crate::controller::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN, ProjectMoved};
+use crate::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN, ProjectMoved};
 use crate::manifest::schema;
 use crate::model::hours::{self, Hours, Moment};
 use crate::model::plan::fleet_digest;

@@ -8,10 +8,10 @@ use super::super::*;
 use crate::model::plan::Drafts;
 use crate::model::record::Ending;
 use crate::model::reference::{Named, Names, ReferenceKind};
+use crate::model::timing::later;
 use crate::model::{
     Act, Cloud, Dialect, Draft, Guard, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
 };
-use crate::reconcile::timing::later;
 use crate::reconcile::{Effect, Entries};
 
 /// What the platform holds of one configuration.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::fleet;
+use super::load;
 use crate::manifest::files::Files;
 use crate::manifest::{self, Bases, Input, ProjectManifest, TenantManifest};
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
@@ -28,7 +28,7 @@ impl Shared {
     /// As a source has it.
     pub(super) fn of(source: &Source, snapshot: &Snapshot) -> Result<Self, SourceError> {
         let reader = source.reader()?;
-        Self::read(snapshot, &|entry| fleet::input(&reader, entry))
+        Self::read(snapshot, &|entry| load::input(&reader, entry))
     }
 
     pub(super) fn read(snapshot: &Snapshot, read: &Read<'_>) -> Result<Self, SourceError> {

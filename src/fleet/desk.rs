@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::fleet;
+use super::load;
 use super::shared::Shared;
 use crate::manifest::{Input, TenantManifest};
 use crate::model::snapshot::FileEntry;
@@ -53,6 +53,6 @@ pub fn look(
 fn input(reader: &Reader, entry: &FileEntry, unsaved: &Unsaved) -> Result<Input, SourceError> {
     match unsaved.get(&*entry.path) {
         Some(text) => Ok(Input { path: Arc::clone(&entry.path), bytes: Arc::clone(text) }),
-        None => fleet::input(reader, entry),
+        None => load::input(reader, entry),
     }
 }

@@ -5,9 +5,6 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::civil::Date;
-use serde_json::Value;
-
 use super::shared::Shared;
 use crate::manifest::files::SourceFile;
 use crate::manifest::kinds::project::Rules;
@@ -18,6 +15,7 @@ use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
 use crate::model::{Finding, Location, Resource, Revision, Severity, Tenant, TenantName};
 use crate::source::{Reader, Source, SourceError};
 use crate::validate::{self, fleet::Claim};
+use jiff::civil::Date;
 
 /// One tenant as it was loaded.
 #[derive(Debug, Clone)]
@@ -74,163 +72,55 @@ impl Fleet {
     }
 }
 
-/// Loads everything, or only the tenants named.
+/// How a repository is loaded.
+pub struct Options<'a> {
+    /// The day by which waivers and ignored fields are judged.
+    pub today: Date,
+    /// Only these tenants; all when none are named.
+    pub only: Option<&'a BTreeSet<TenantName>>,
+    /// Receives each tenant right after it was read, with the number of tenants. A caller that takes the resources
+    /// out and keeps them in a smaller form saves the memory of ten thousand trees.
+    pub on_tenant: &'a (dyn Fn(usize, &mut Loaded) + Sync),
+    /// Changes the settings of the rules before anything is judged.
+    pub weigh: &'a dyn Fn(&mut Rules),
+}
+
+impl Options<'_> {
+    /// Every tenant, judged by the project's own settings.
+    pub fn on(today: Date) -> Self {
+        Self { today, only: None, on_tenant: &|_, _| {}, weigh: &|_| {} }
+    }
+}
+
+/// Loads a revision.
 ///
 /// # Errors
 /// The source can't be read. What is wrong with manifests is in the findings instead.
-pub fn load(
-    source: &Source,
-    revision: &str,
-    only: Option<&BTreeSet<TenantName>>,
-    today: Date,
-) -> Result<Fleet, SourceError> {
-    load_watched(source, revision, only, today, &|_, _| {})
+pub fn load(source: &Source, revision: &str, options: &Options<'_>) -> Result<Fleet, SourceError> {
+    let mut snapshot = source.snapshot_of(revision, options.only)?;
+    snapshot.tenants.retain(|name, _| options.only.is_none_or(|only| only.contains(name)));
+    load_snapshot(source, snapshot, options)
 }
 
-/// The same, handing over each tenant as it was read, with how many there are in all. Whoever takes its
-/// configuration out and keeps it in a smaller form saves the room of ten thousand trees.
+/// Loads what was listed already; every tenant of it.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_watched(
-    source: &Source,
-    revision: &str,
-    only: Option<&BTreeSet<TenantName>>,
-    today: Date,
-    on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
-) -> Result<Fleet, SourceError> {
-    let mut snapshot = source.snapshot_of(revision, only)?;
-    snapshot.tenants.retain(|name, _| only.is_none_or(|only| only.contains(name)));
-    load_listed(source, snapshot, today, on_tenant)
-}
-
-/// The same for what was listed already.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_listed(
+pub fn load_snapshot(
     source: &Source,
     snapshot: Snapshot,
-    today: Date,
-    on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
+    options: &Options<'_>,
 ) -> Result<Fleet, SourceError> {
-    let shared = Shared::of(source, &snapshot)?;
-    load_shared(source, snapshot, &shared, today, on_tenant)
-}
-
-/// Everything as it would be judged with other settings of the rules.
-///
-/// # Errors
-/// As [`load`].
-pub fn load_weighed(
-    source: &Source,
-    revision: &str,
-    today: Date,
-    weigh: &dyn Fn(&mut Rules),
-) -> Result<Fleet, SourceError> {
-    let snapshot = source.snapshot_of(revision, None)?;
     let mut shared = Shared::of(source, &snapshot)?;
-    weigh(&mut shared.project.spec.rules);
-    load_shared(source, snapshot, &shared, today, &|_, _| {})
-}
-
-fn load_shared(
-    source: &Source,
-    snapshot: Snapshot,
-    shared: &Shared,
-    today: Date,
-    on_tenant: &(dyn Fn(usize, &mut Loaded) + Sync),
-) -> Result<Fleet, SourceError> {
+    (options.weigh)(&mut shared.project.spec.rules);
+    let Options { today, on_tenant, .. } = *options;
     let names: Vec<&TenantName> = snapshot.tenants.keys().collect();
     let parts = in_parallel(source, &names, |reader, name| {
-        let mut part = read_one(reader, &snapshot, name, shared, today)?;
+        let mut part = read_one(reader, &snapshot, name, &shared, today)?;
         on_tenant(names.len(), &mut part.loaded);
         Ok(part)
     })?;
-    Ok(assemble(snapshot, shared, parts, today))
-}
-
-/// What differs between two revisions.
-#[derive(Debug)]
-pub struct Moved {
-    /// The tenants whose rendered configuration, or whose own settings, differ.
-    pub tenants: BTreeSet<TenantName>,
-    /// The tenants whose files differ, or everybody where a shared file does: as they were before.
-    pub before: Vec<Loaded>,
-    /// The same tenants as they are now.
-    pub after: Vec<Loaded>,
-    /// The tenants that are not there any more.
-    pub gone: Vec<TenantName>,
-    /// What becomes of the project's document.
-    pub project: ProjectMoved,
-}
-
-/// What becomes of the project's document between two revisions.
-#[derive(Debug)]
-pub enum ProjectMoved {
-    /// It is the same, or can't be read now, which is a finding.
-    Not,
-    /// It could not be read before.
-    Unread,
-    /// It was one thing, and is another; none where there was, or is, no such file.
-    Read(Option<Value>, Option<Value>),
-}
-
-/// What differs between two revisions. A tenant is rendered only where its own files or any shared file moved.
-///
-/// # Errors
-/// The source can't be read.
-pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Result<Moved, SourceError> {
-    let now = source.snapshot(revision)?;
-    let earlier = source.snapshot(since)?;
-    let shared_moved = now.bases != earlier.bases || now.project != earlier.project;
-    let touched: BTreeSet<TenantName> = now
-        .tenants
-        .iter()
-        .filter(|(name, files)| shared_moved || earlier.tenants.get(*name) != Some(*files))
-        .map(|(name, _)| name.clone())
-        .collect();
-    let gone: Vec<TenantName> =
-        earlier.tenants.keys().filter(|name| !now.tenants.contains_key(*name)).cloned().collect();
-    // Of who is gone it has to be known what belongs to whom now.
-    let known = touched.iter().chain(&gone).cloned().collect();
-    let (old, new) =
-        (load(source, since, Some(&known), today)?, load(source, revision, Some(&touched), today)?);
-    let before: BTreeMap<&TenantName, &Loaded> =
-        old.tenants.iter().map(|tenant| (&tenant.name, tenant)).collect();
-    let same = |loaded: &Loaded| {
-        before.get(&loaded.name).is_some_and(|old| {
-            old.tenant == loaded.tenant && old.resources == loaded.resources && old.blocked == loaded.blocked
-        })
-    };
-    let tenants =
-        new.tenants.iter().filter(|loaded| !same(loaded)).map(|loaded| loaded.name.clone()).collect();
-    // None where there is a file that can't be read.
-    let project = |snapshot: &Snapshot| -> Result<Option<Option<Value>>, SourceError> {
-        let document = Shared::of(source, snapshot)?.project.document.map(|document| document.to_json());
-        Ok((document.is_some() || snapshot.project.is_none()).then_some(document))
-    };
-    let project = match now.project == earlier.project {
-        true => ProjectMoved::Not,
-        false => match (project(&earlier)?, project(&now)?) {
-            (_, None) => ProjectMoved::Not,
-            (None, Some(_)) => ProjectMoved::Unread,
-            (Some(before), Some(now)) => ProjectMoved::Read(before, now),
-        },
-    };
-    Ok(Moved { tenants, before: old.tenants, after: new.tenants, gone, project })
-}
-
-/// The files under `bases/` that differ between two revisions.
-///
-/// # Errors
-/// The source can't be read.
-pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Vec<Arc<str>>, SourceError> {
-    let (before, now) = (source.snapshot(since)?.bases, source.snapshot(revision)?.bases);
-    let moved = now.iter().filter(|entry| !before.contains(entry));
-    let gone = before.iter().filter(|entry| !now.iter().any(|known| known.path == entry.path));
-    let paths: BTreeSet<Arc<str>> = moved.chain(gone).map(|entry| Arc::clone(&entry.path)).collect();
-    Ok(paths.into_iter().collect())
+    Ok(assemble(snapshot, &shared, parts, today))
 }
 
 pub(super) fn input(reader: &Reader, entry: &FileEntry) -> Result<Input, SourceError> {

@@ -9,15 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
-use super::fleet::{self, Fleet, Loaded};
+use super::load::{self, Fleet, Loaded, Options};
 use crate::model::plan::Limits;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
     CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, SecretName, Severity, Target,
-    Tenant, TenantName, json,
+    Tenant, TenantName, Wanted, json,
 };
 use crate::source::{Source, SourceError};
-use crate::store::Wanted;
 
 /// One tenant at one revision.
 #[derive(Debug)]
@@ -291,7 +290,7 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
         let resources = std::mem::take(&mut loaded.resources).into_iter().map(pack).collect();
         packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), resources);
     };
-    let fleet = fleet::load_listed(source, snapshot, today, &pack)?;
+    let fleet = load::load_snapshot(source, snapshot, &Options { on_tenant: &pack, ..Options::on(today) })?;
     let mut packed = packed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
     for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {

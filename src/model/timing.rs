@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::mix;
+use super::mix;
 
 /// How long things may take and how often they may fail. All limits are per run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
