@@ -2,71 +2,13 @@
 
 use serde_json::json;
 
-use super::Output;
+use super::{Exit, Output};
 use crate::config::ConfigError;
+use crate::driver::pass::PassError;
 use crate::model::{Fault, FaultKind, causes};
-use crate::reconcile::Status;
 use crate::render;
 use crate::source::SourceError;
 use crate::store::StoreError;
-
-/// Exit codes; the table in the README is checked against this.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Exit {
-    /// In sync, or done.
-    Done,
-    /// The input is not valid.
-    Findings,
-    /// The command line is not.
-    Usage,
-    /// The plan has changes, and the caller asked to be told so.
-    Changes,
-    /// A person decides.
-    Held,
-    /// A guard refused.
-    Refused,
-    /// Some tenants done, some not.
-    Partial,
-    /// Network, API, database, git.
-    Outside,
-    /// A defect of ours.
-    Bug,
-}
-
-impl Exit {
-    /// The number.
-    pub fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::Findings => 1,
-            Exit::Usage => 2,
-            Exit::Changes => 3,
-            Exit::Held => 4,
-            Exit::Refused => 5,
-            Exit::Partial => 6,
-            Exit::Outside => 7,
-            Exit::Bug => 70,
-        }
-    }
-}
-
-impl From<&Status> for Exit {
-    /// What one tenant's run came to.
-    fn from(status: &Status) -> Self {
-        match status {
-            Status::Synced | Status::OutOfSync | Status::Drifted => Exit::Done,
-            Status::Unconfirmed(_) => Exit::Partial,
-            Status::Refused(_) => Exit::Refused,
-            Status::Held(_)
-            | Status::Contested(_)
-            | Status::Cancelled
-            | Status::LeaseLost
-            | Status::Superseded => Exit::Held,
-            Status::Degraded(fault) if fault.kind == FaultKind::Rejected => Exit::Held,
-            Status::Degraded(_) => Exit::Outside,
-        }
-    }
-}
 
 /// A command that could not do what it was asked to.
 #[derive(Debug, Clone)]
@@ -144,8 +86,28 @@ impl From<SourceError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<PassError> for Failure {
+    fn from(error: PassError) -> Self {
         let message = causes(&error);
-        match &error {
+        match error {
+            PassError::Rewound(_) => Failure::new(Exit::Refused, message)
+                .hint("if history was meant to be rewritten, run again with --allow rewind --reason …"),
+            PassError::Overtaken(_) => Failure::new(Exit::Outside, message).hint("run it again"),
+            PassError::NoClients(error) => Failure::from(&*error),
+            PassError::Store(error) => Failure::from(error),
+            PassError::Source(error) => Failure::from(error),
+        }
+    }
+}
+
+impl From<&ConfigError> for Failure {
+    fn from(error: &ConfigError) -> Self {
+        let message = causes(error);
+        match error {
             ConfigError::NoCredentials { name } => {
                 let variable = name.to_ascii_uppercase().replace('-', "_");
                 Failure::new(Exit::Usage, message).hint(format!(
@@ -155,6 +117,7 @@ impl From<ConfigError> for Failure {
             ConfigError::Unreadable { .. }
             | ConfigError::Invalid { .. }
             | ConfigError::Endpoint { .. }
+            | ConfigError::Value { .. }
             | ConfigError::Store => Failure::new(Exit::Usage, message),
             ConfigError::Credentials { .. } => Failure::new(Exit::Outside, message),
         }
@@ -171,7 +134,7 @@ impl From<StoreError> for Failure {
             StoreError::OtherRepository { .. } => Failure::new(Exit::Usage, message).hint(
                 "give another repository a store of its own; where it is the same one under another name, run `genesync apply --allow rewind --reason …` with that name once",
             ),
-            StoreError::Corrupt { .. } | StoreError::Damaged { .. } => Failure::new(Exit::Outside, message).hint(
+            StoreError::Corrupt { .. } | StoreError::Damaged { .. } | StoreError::Status { .. } => Failure::new(Exit::Outside, message).hint(
                 "without the store nothing is lost but who changed what since the last run: give genesync an empty one",
             ),
             StoreError::Fenced { .. }

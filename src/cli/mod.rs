@@ -8,6 +8,7 @@ pub mod commands;
 mod failure;
 mod files;
 mod moment;
+mod order;
 mod output;
 mod place;
 mod progress;
@@ -23,6 +24,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, Settings, env};
 use crate::lsp;
+pub use crate::model::Exit;
 use crate::telemetry::{self, Options, Telemetry};
 use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
@@ -31,7 +33,7 @@ use commands::{
     accessibility, apply, completions, demo, doctor, emulate, explain, import, init, pause, picture, plan,
     pr_comment, rules, run, schema, status, validate,
 };
-pub use failure::{Exit, Failure};
+pub use failure::Failure;
 pub use output::Output;
 
 /// Keep the web messaging configuration of many Genesys organizations equal to what a git repository says
@@ -47,6 +49,7 @@ Exit codes:
    5  refused by a guard
    6  partial failure: some tenants done, some not
    7  outside: network, API, database, git
+   8  only live moved: drift (--detailed-exitcode)
   70  a bug")]
 pub struct Cli {
     #[command(flatten)]

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Output;
 use crate::clock;
 use crate::driver::drive::Watcher;
+use crate::driver::pass;
 use crate::model::TenantName;
 use crate::reconcile::Note;
 use crate::render::value::escape;
@@ -78,6 +79,20 @@ impl Progress {
     /// The operator wants the runs to end.
     pub fn cancel(&self) {
         self.stop.cancel();
+    }
+}
+
+impl pass::Progress for Progress {
+    fn begin(&self, what: &'static str, tenants: usize) {
+        self.bar.finish_and_clear();
+        self.bar.reset();
+        self.bar.set_prefix(what);
+        self.bar.set_length(tenants as u64);
+        self.appear();
+    }
+
+    fn step(&self) {
+        Progress::step(self);
     }
 }
 

@@ -31,6 +31,16 @@ pub struct SettingsFile {
     pub store: Option<String>,
     /// The controller.
     pub controller: ControllerFile,
+    /// The order in which tenants get a change.
+    pub waves: WavesFile,
+}
+
+/// How waves wait; what is left out keeps its default.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct WavesFile {
+    /// `run` lets later waves wait this long for a tenant that cannot be reached, in milliseconds.
+    pub patience_ms: Option<u64>,
 }
 
 /// How the controller works; what is left out keeps its default.

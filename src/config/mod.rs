@@ -6,15 +6,19 @@
 pub mod credentials;
 pub mod env;
 pub mod file;
+mod resolved;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use url::Url;
 
 use crate::model::address::travels_safely;
-use crate::model::{Region, Secret, StorePlace};
-use file::{ControllerFile, CredentialsEntry, Pacing, SettingsFile, TimingFile};
+use crate::model::{Region, Secret, StorePlace, Timing};
+use file::{CredentialsEntry, Pacing, SettingsFile};
+
+pub use resolved::ControllerSettings;
 
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,16 @@ pub enum ConfigError {
         /// Why; never any of their text.
         reason: String,
     },
+    /// A setting is not what its place takes.
+    #[error("the setting `{name}` is not {expected}: `{given}`")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// What it takes.
+        expected: &'static str,
+        /// What was given.
+        given: String,
+    },
 }
 
 /// Everything that the operator decides.
@@ -73,8 +87,10 @@ pub struct Settings {
     pub credentials_dir: Option<PathBuf>,
     /// Credentials that a command prints.
     pub credentials: BTreeMap<String, CredentialsEntry>,
-    /// Deadlines.
-    pub timing: TimingFile,
+    /// Deadlines of a run.
+    pub timing: Timing,
+    /// How long a tenant is leased.
+    pub lease: Duration,
     /// Requests a minute.
     pub pacing: Pacing,
     /// Where the state is kept.
@@ -82,7 +98,7 @@ pub struct Settings {
     /// A name of this process that no other has: who holds its leases.
     pub replica: String,
     /// How the controller works.
-    pub controller: ControllerFile,
+    pub controller: ControllerSettings,
     /// Secrets of git webhooks.
     pub hook_secrets: Vec<Secret>,
     /// Where notifications go; whoever knows the URL may post there.
@@ -125,6 +141,7 @@ impl Settings {
             cache_dir,
             store: filed_store,
             controller,
+            waves,
         } = file::read(settings.or_else(env::settings))?;
         let mut endpoints = BTreeMap::new();
         for (key, url) in &filed {
@@ -145,7 +162,8 @@ impl Settings {
             endpoints,
             credentials_dir: credentials_dir.or_else(env::credentials_dir).or(filed_dir),
             credentials,
-            timing,
+            timing: resolved::timing(timing),
+            lease: resolved::lease(timing),
             pacing,
             store: match store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)) {
                 Some(url) => database(url)?,
@@ -154,7 +172,7 @@ impl Settings {
                 ),
             },
             replica: env::replica(),
-            controller,
+            controller: ControllerSettings::of(&controller, waves)?,
             hook_secrets: env::hook_secrets(),
             notify_url: env::notify_url(),
             cache_dir: env::cache_dir().or(cache_dir).unwrap_or_else(env::default_cache_dir),

@@ -12,14 +12,15 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::spread::jittered;
 use crate::clock;
 use crate::crash;
+use crate::driver::spread::jittered;
+use crate::driver::{outcome, rewind};
 use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
 use crate::plan::guard;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
-use crate::store::{Advance, NewHead, Pause, PauseKind, Store, StoreError};
+use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::Metrics;
 
@@ -311,15 +312,11 @@ impl Head {
         // one, that says nothing about what stands there: then every tenant is compared.
         let in_step = current.as_ref().is_some_and(|known| agreed.as_ref() == Some(&known.revision));
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
-        let (identity, tenants) = (self.identity(), known.tenants.count());
+        let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
+        let (identity, tenants) = (self.identity(), valid.count());
         let judge = |changing: usize| {
-            guard::check_run(changing, tenants, &known.limits).map(|refusal| Pause {
-                kind: PauseKind::Hold,
-                by: Pause::guard(refusal.guard),
-                reason: format!("{}; go on with `genesync resume --all`", refusal.message),
-                since: clock::now(),
-                until: None,
-            })
+            let refusal = guard::check_run(changing, tenants, &known.limits)?;
+            Some(outcome::guard_hold(&refusal, clock::now()))
         };
         let head = NewHead {
             repository: &identity,
@@ -339,8 +336,9 @@ impl Head {
 
     fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
         HeadError::Rewound(format!(
-            "{revision} does not hold {agreed}, the head before it: the branch was rewound, or this copy of it is behind; nothing is written from it. \
-             Where history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once"
+            "refused by guard `rewind`: {}: the branch was rewound, or this copy of it is behind; nothing is written from it. \
+             If history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once",
+            rewind::refusal(revision, agreed).message
         ))
     }
 

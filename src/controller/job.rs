@@ -1,6 +1,5 @@
 //! One run of one tenant under its lease, from its claim to what is written down of it.
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -9,17 +8,19 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::outcome::{self, Intervals};
 use super::run::Controller;
 use super::slots::Slot;
-use super::spread::seed_of;
 use crate::clock;
-use crate::driver::drive::{self, Watcher};
+use crate::driver::drive::{self, Go, Watcher};
 use crate::driver::leases::Held;
+use crate::driver::outcome::{self, Setting};
+use crate::driver::planning::Panicked;
+use crate::driver::spec::{Subject, Terms, spec};
+use crate::driver::{counting, notes, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
-use crate::model::{CredentialsName, Fault, FaultKind, Mode, Tenant, TenantName};
-use crate::reconcile::{Note, Run, Spec, Status};
+use crate::model::{CredentialsName, FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
+use crate::reconcile::{End, Event, Note, Run, step};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -35,15 +36,14 @@ pub struct Job {
     pub held: Held,
     pub journal: Journal,
     pub superseded: CancellationToken,
-    pub intervals: Intervals,
 }
 
 impl Job {
     /// Runs it to its end, whatever happens.
-    pub async fn run(self) -> (Finished, Option<Status>) {
+    pub async fn run(self) -> Finished {
         let started_at = clock::now();
         let begun = clock::monotonic();
-        let Self { controller, head, known, mut claimed, held, journal, superseded, intervals } = self;
+        let Self { controller, head, known, mut claimed, held, journal, superseded } = self;
         if claimed.pause.is_none() {
             claimed.pause = controller.stale();
         }
@@ -54,69 +54,40 @@ impl Job {
         // One tenant's defect is no other tenant's trouble.
         let ended = AssertUnwindSafe(work.instrument(span)).catch_unwind().await;
         controller.metrics.run_duration.observe(begun.elapsed().as_secs_f64());
-        let now = clock::now();
-        let (finished, status) = match ended {
-            Ok(Ok(run)) => {
-                controller.count(&run);
-                if let Some(pause) = outcome::hold(&run) {
-                    // Where it can't be written down, the next run comes to the same end.
-                    let _ = controller.store.pause(&claimed.lease.tenant, &pause).await;
-                }
-                if matches!(run.status(), Some(Status::Degraded(fault)) if fault.kind == FaultKind::Denied) {
-                    // A secret may have been rotated: it is looked up again before the next run.
-                    controller.relearn(&known).await;
-                }
-                (outcome::finished(&run, &claimed, started_at, now, &intervals), run.status().cloned())
-            }
+        let intervals = controller.tunables().intervals;
+        let setting = Setting { started_at, now: clock::now(), intervals: &intervals, asked: None };
+        let finished = match ended {
+            Ok(Ok(run)) => controller.take_in(&run, &known, &claimed, &setting).await,
             Ok(Err(reason)) => {
                 controller.metrics.runs.inc(RunResult::Degraded);
-                let fault = Fault::new(FaultKind::Local, reason.clone());
-                (outcome::lost(&claimed, &reason, now, &intervals), Some(Status::Degraded(fault)))
+                outcome::lost(&claimed, &reason, &setting)
             }
-            Err(_) => {
-                controller.metrics.runs.inc(RunResult::Panicked);
-                let reason =
-                    "a run of it ended unexpectedly: a defect of genesync; please report it with the log";
-                if claimed.failures + 1 >= PANICS_MAX {
-                    let pause = Pause {
-                        kind: PauseKind::Hold,
-                        by: "genesync".into(),
-                        reason: format!(
-                            "{reason}; it is left alone until `genesync resume {}`",
-                            claimed.lease.tenant
-                        ),
-                        since: now,
-                        until: None,
-                    };
-                    let _ = controller.store.pause(&claimed.lease.tenant, &pause).await;
-                }
-                let fault = Fault::new(FaultKind::Local, reason);
-                (outcome::lost(&claimed, reason, now, &intervals), Some(Status::Degraded(fault)))
-            }
+            Err(_) => controller.panicked(&claimed, &setting).await,
         };
         if finished.run.is_some() || finished.failures > 0 {
             tracing::info!(
-                tenant = %claimed.lease.tenant, status = finished.status, cause = claimed.cause.name(),
+                tenant = %claimed.lease.tenant, status = finished.status.map_or("Stopped", Status::word),
+                cause = claimed.cause.name(),
                 ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 writes = finished.run.as_ref().map_or(0, |run| run.writes), reason = finished.reason, "run ended"
             );
         }
         drop(held);
-        (finished, status)
+        finished
     }
 }
 
 /// Drives a run to its end; the error says why there could be none.
 async fn attempt(
     controller: &Controller,
-    head: &Known,
+    head: &Arc<Known>,
     known: &KnownTenant,
     claimed: &Claimed,
     held: &Held,
     journal: Journal,
     superseded: CancellationToken,
 ) -> Result<Run, String> {
-    let Some(tenant) = known.tenant.clone() else { return Err("it has no settings".into()) };
+    let Some(tenant) = known.tenant.as_ref() else { return Err("it has no settings".into()) };
     let primary = tenant.primary.credentials.clone();
     let watcher = Seat {
         slot: tokio::sync::Mutex::new(controller.slots.take(&primary).await),
@@ -125,45 +96,44 @@ async fn attempt(
         stop: controller.stop.clone(),
         superseded,
     };
-    let spec = spec(controller, head, known, claimed, tenant).await?;
-    let run = Run::new(Arc::new(spec), journal);
-    Ok(drive::whole(run, &controller.api, held, &watcher).await)
+    let resources = known.resources();
+    let own_clients = controller.clients.for_run(tenant, &resources).await.map_err(|error| causes(&error))?;
+    let terms = Terms {
+        revision: head.revision.clone(),
+        limits: head.limits.clone(),
+        timing: controller.tunables().timing,
+        today: clock::today(),
+    };
+    let subject = Subject {
+        tenant,
+        resources,
+        before: &[],
+        own_clients,
+        reviewed: None,
+        is_paused: claimed.pause.is_some(),
+        salt: claimed.lease.token.unsigned_abs(),
+    };
+    let run = Run::new(Arc::new(spec(&terms, subject)), journal);
+    if let Some(refusal) = rewound(head, &run).await? {
+        return Ok(step(run, Event::Refused(vec![refusal]), clock::now()).run);
+    }
+    let go = claimed.waits_for.map_or(Go::Now, Go::After);
+    Ok(drive::whole(run, go, &controller.api, held, &watcher).await)
 }
 
-async fn spec(
-    controller: &Controller,
-    head: &Known,
-    known: &KnownTenant,
-    claimed: &Claimed,
-    mut tenant: Tenant,
-) -> Result<Spec, String> {
-    let tunables = controller.tunables();
-    let mut own_clients = BTreeSet::new();
-    for target in tenant.targets() {
-        if controller.api.read().client_id(&target.credentials).is_none() {
-            (controller.credentials)(target.credentials.clone()).await?;
-        }
-        own_clients.extend(controller.api.read().client_id(&target.credentials));
+/// Why a run may not be applied over what its tenant was last applied from.
+async fn rewound(head: &Arc<Known>, run: &Run) -> Result<Option<Refusal>, String> {
+    let applied: Vec<Revision> =
+        run.applied_from().into_iter().filter(|last| **last != head.revision).cloned().collect();
+    if applied.is_empty() {
+        return Ok(None);
     }
-    let resources = known.resources(clock::today());
-    for secret in resources.iter().filter_map(|resource| resource.secret.as_ref()) {
-        // Before every run: it goes along with each write, and an old one would be set back.
-        (controller.credentials)(CredentialsName::new(secret.as_str())).await?;
-    }
-    if claimed.pause.is_some() {
-        tenant.mode = Mode::Watch;
-    }
-    Ok(Spec {
-        reviewed: None,
-        revision: head.revision.clone(),
-        resources,
-        limits: head.limits.clone(),
-        timing: tunables.timing,
-        own_clients,
-        seed: seed_of(&tenant.name) ^ claimed.lease.token.unsigned_abs(),
-        versions: tenant.dialect.versions(),
-        tenant,
-    })
+    let head = Arc::clone(head);
+    // It may have to read the repository.
+    let asked = tokio::task::spawn_blocking(move || {
+        rewind::refused(&head.revision, &applied, &head.limits.allowed, &mut |last| head.holds(last))
+    });
+    asked.await.map_err(|error| error.to_string())?.map_err(|error| causes(&error))
 }
 
 /// A run's place among the others, given up while it waits.
@@ -177,22 +147,7 @@ struct Seat<'a> {
 
 impl Watcher for Seat<'_> {
     fn note(&self, tenant: &TenantName, note: &Note) {
-        let told = note.to_string();
-        match note {
-            Note::OutOfPlace { .. } => tracing::error!(%tenant, "{told}"),
-            Note::ForeignEdit { .. }
-            | Note::Overwrote { .. }
-            | Note::Mixed { .. }
-            | Note::LeftOut { .. }
-            | Note::GaveUp { .. }
-            | Note::Unclear { .. } => {
-                tracing::warn!(%tenant, "{told}");
-            }
-            Note::Wrote { .. } | Note::Conflict { .. } | Note::AnswerLost { .. } | Note::Landed { .. } => {
-                tracing::info!(%tenant, "{told}");
-            }
-            _ => tracing::debug!(%tenant, "{told}"),
-        }
+        notes::log(tenant, note);
     }
 
     fn stop(&self) -> &CancellationToken {
@@ -231,38 +186,36 @@ impl Controller {
         })
     }
 
-    fn count(&self, run: &Run) {
-        let result = match run.status() {
-            Some(Status::Synced) => RunResult::Synced,
-            Some(Status::OutOfSync) => RunResult::OutOfSync,
-            Some(Status::Drifted) => RunResult::Drifted,
-            Some(Status::Unconfirmed(_)) => RunResult::Unconfirmed,
-            Some(Status::Refused(refusals)) => {
-                for refusal in refusals {
-                    self.metrics.guard_refusals.inc(refusal.guard);
-                }
-                RunResult::Refused
-            }
-            Some(Status::Held(_) | Status::Contested(_)) => RunResult::Held,
-            Some(Status::Degraded(_)) | None => RunResult::Degraded,
-            Some(Status::Cancelled) => RunResult::Cancelled,
-            Some(Status::LeaseLost) => RunResult::LeaseLost,
-            Some(Status::Superseded) => RunResult::Superseded,
-        };
-        self.metrics.runs.inc(result);
-        if matches!(result, RunResult::Synced)
-            && let Some(sent_at) = run.receipts.iter().map(|receipt| receipt.sent_at).min()
-        {
-            let took = clock::now().duration_since(sent_at).as_secs_f64();
-            self.metrics.time_to_confirm.observe(took.max(0.0));
+    /// What a run that came to an end leaves behind.
+    async fn take_in(
+        &self,
+        run: &Run,
+        known: &KnownTenant,
+        claimed: &Claimed,
+        setting: &Setting<'_>,
+    ) -> Finished {
+        counting::count(&self.metrics, run, setting.now);
+        if let Some(pause) = outcome::hold(run) {
+            // Where it can't be written down, the next run comes to the same end.
+            let _ = self.store.pause(&claimed.lease.tenant, &pause).await;
         }
+        if let (Some(End::Degraded(fault)), Some(tenant)) = (run.end(), &known.tenant)
+            && fault.kind == FaultKind::Denied
+        {
+            // A secret may have been rotated: it is looked up again before the next run.
+            self.clients.relearn(tenant).await;
+        }
+        let mode = known.tenant.as_ref().map_or(Mode::Enforce, |tenant| tenant.mode);
+        outcome::finished(run, claimed, mode, setting)
     }
 
-    async fn relearn(&self, known: &KnownTenant) {
-        for target in known.tenant.iter().flat_map(|tenant| tenant.targets()) {
-            if let Err(reason) = (self.credentials)(target.credentials.clone()).await {
-                tracing::warn!(credentials = %target.credentials, reason, "credentials can't be looked up");
-            }
+    /// What a run that ended by a defect of genesync leaves behind.
+    async fn panicked(&self, claimed: &Claimed, setting: &Setting<'_>) -> Finished {
+        self.metrics.runs.inc(RunResult::Panicked);
+        let (reason, tenant) = (Panicked.to_string(), &claimed.lease.tenant);
+        if claimed.failures + 1 >= PANICS_MAX {
+            let _ = self.store.pause(tenant, &outcome::defect_hold(tenant, &reason, setting.now)).await;
         }
+        outcome::lost(claimed, &reason, setting)
     }
 }

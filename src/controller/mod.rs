@@ -6,7 +6,5 @@
 
 pub mod head;
 mod job;
-pub mod outcome;
 pub mod run;
 pub mod slots;
-mod spread;

@@ -3,28 +3,27 @@
 //! Nothing is decided by an event: what is due stands in the store, and an event only makes the loop look
 //! sooner. Start reading at [`Controller::run`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::head::Head;
 use super::job::Job;
-use super::outcome::{self, Intervals};
 use super::slots::Slots;
 use crate::api::Api;
 use crate::clock;
 use crate::crash;
+use crate::driver::clients::Clients;
 use crate::driver::leases::Leases;
+use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
-use crate::model::{CredentialsName, TenantName, causes};
-use crate::reconcile::{Status, Timing};
+use crate::model::{Intervals, TenantName, Timing, causes};
 use crate::store::{Cause, Claim, Claimed, Finished, Store, StoreError};
 use crate::telemetry::metrics::{LeaseEvent, Metrics};
 
@@ -51,10 +50,12 @@ pub struct Controller {
     pub slots: Slots,
     /// How long a tenant is leased.
     pub lease: Duration,
+    /// How long runs have to end once it was told to stop.
+    pub shutdown: Duration,
     /// Settings that may change while it runs.
     pub tunables: Mutex<Tunables>,
-    /// Looks credentials up by name, and hands them to the API's client; false where there are none.
-    pub credentials: CredentialsLookup,
+    /// Who asks.
+    pub clients: Clients,
     /// Wakes the loop.
     pub wake: Notify,
     /// Whether the loop has looked since this was last cleared: what `/healthz` asks.
@@ -62,10 +63,6 @@ pub struct Controller {
     /// Told to stop.
     pub stop: CancellationToken,
 }
-
-/// Looks credentials up by name, and hands them to the API's client. The error says why there are none.
-pub type CredentialsLookup =
-    Box<dyn Fn(CredentialsName) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// Settings that may change while the controller runs.
 #[derive(Debug, Clone, Copy)]
@@ -78,44 +75,8 @@ pub struct Tunables {
     pub git_poll: Duration,
     /// A source that has not been read for this long is not written from.
     pub stale_after: Duration,
-}
-
-/// How far a controller goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// Until it is told to stop; then runs have this long to end.
-    UntilStopped(Duration),
-    /// Every tenant once, within this time.
-    Once(Duration),
-}
-
-impl Extent {
-    /// How long runs have to end once the controller was told to stop.
-    pub fn patience(self) -> Duration {
-        match self {
-            Extent::UntilStopped(patience) => patience,
-            Extent::Once(_) => Duration::from_secs(25),
-        }
-    }
-
-    /// One pass runs no tenant twice: what did not end well is left to the next.
-    fn intervals(self, intervals: Intervals) -> Intervals {
-        match self {
-            Extent::UntilStopped(_) => intervals,
-            Extent::Once(_) => {
-                Intervals { retry: intervals.resync, retry_max: intervals.resync, ..intervals }
-            }
-        }
-    }
-}
-
-/// What one run did, for whoever called for one pass.
-#[derive(Debug, Clone)]
-pub struct Pass {
-    /// How each tenant's run ended.
-    pub ended: BTreeMap<TenantName, Status>,
-    /// Tenants that were not run: they wait for a lower wave, or somebody else works on them.
-    pub left: BTreeSet<TenantName>,
+    /// How long later waves wait for a tenant that cannot be reached.
+    pub waves_patience: Duration,
 }
 
 /// A run under way.
@@ -131,8 +92,8 @@ impl Controller {
         *self.tunables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs until it is stopped, or until one pass is done.
-    pub async fn run(self: &Arc<Self>, extent: Extent) -> Pass {
+    /// Runs until it is stopped.
+    pub async fn run(self: &Arc<Self>) {
         let stop = &self.stop;
         let metrics = Arc::clone(&self.metrics);
         let on_loss = Box::new(move |lost: usize| {
@@ -142,26 +103,20 @@ impl Controller {
         });
         let leases = Arc::new(Leases::start(&self.store, self.lease, on_loss));
         let mut known = self.head.known();
-        let (sender, mut receiver) = mpsc::unbounded_channel::<(Finished, Option<Status>)>();
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Finished>();
         let mut tasks: JoinSet<()> = JoinSet::new();
         let mut under_way: BTreeMap<TenantName, UnderWay> = BTreeMap::new();
         let mut unwritten: Vec<Finished> = Vec::new();
-        let mut pass = Pass { ended: BTreeMap::new(), left: BTreeSet::new() };
-        let begun = clock::monotonic();
-        let mut poked = false;
-        let given_up = self.given_up(extent);
+        let given_up = self.given_up();
         tokio::pin!(given_up);
         loop {
             self.alive.store(true, Ordering::Relaxed);
             let head = known.borrow_and_update().clone();
             if let Some(head) = &head {
                 supersede(&under_way, head);
-                if let (Extent::Once(_), false) = (extent, poked) {
-                    poked = self.store.poke(None, Cause::Operator).await.is_ok();
-                }
             }
             while let Ok(ended) = receiver.try_recv() {
-                take_in(ended, &mut under_way, &mut unwritten, &mut pass);
+                take_in(ended, &mut under_way, &mut unwritten);
             }
             while tasks.try_join_next().is_some() {}
             let stopping = stop.is_cancelled();
@@ -171,7 +126,7 @@ impl Controller {
             let mut failed = !self.write_down(&mut unwritten).await;
             let mut claimed_all = false;
             if let (Some(head), false, false) = (&head, stopping, failed) {
-                match self.claim(head, &leases, &mut under_way, &sender, &mut tasks, extent).await {
+                match self.claim(head, &leases, &mut under_way, &sender, &mut tasks).await {
                     Ok(all) => claimed_all = all,
                     Err(error) => {
                         tracing::warn!(error = %causes(&error), "no tenants were claimed");
@@ -179,27 +134,14 @@ impl Controller {
                     }
                 }
             }
-            if under_way.is_empty() && unwritten.is_empty() {
-                if stopping {
-                    break;
-                }
-                if let (Extent::Once(within), Some(head), true) = (extent, &head, claimed_all) {
-                    pass.left = left(head, &pass);
-                    let waits_for_others = self.leased_by_others(&pass.left).await;
-                    if !waits_for_others || begun.elapsed() >= within {
-                        break;
-                    }
-                }
-            }
-            match extent {
-                Extent::Once(within) if begun.elapsed() >= within => stop.cancel(),
-                Extent::Once(_) | Extent::UntilStopped(_) => {}
+            if stopping && under_way.is_empty() && unwritten.is_empty() {
+                break;
             }
             let sleep = if failed { STORE_RETRY } else { self.nap(claimed_all, head.as_deref()).await };
             tokio::select! {
                 message = receiver.recv() => {
                     if let Some(ended) = message {
-                        take_in(ended, &mut under_way, &mut unwritten, &mut pass);
+                        take_in(ended, &mut under_way, &mut unwritten);
                     }
                 }
                 _ = known.changed() => {}
@@ -211,13 +153,12 @@ impl Controller {
         }
         tasks.abort_all();
         // Leases of runs that did not end in time run out by themselves: their writes may be under way.
-        pass
     }
 
     /// Ends when a controller that was told to stop has had its time.
-    async fn given_up(&self, extent: Extent) {
+    async fn given_up(&self) {
         self.stop.cancelled().await;
-        tokio::time::sleep(extent.patience()).await;
+        tokio::time::sleep(self.shutdown).await;
     }
 
     /// How long there is nothing to do, as far as the store knows. Where another replica has taken a head
@@ -299,9 +240,8 @@ impl Controller {
         head: &Arc<Known>,
         leases: &Arc<Leases>,
         under_way: &mut BTreeMap<TenantName, UnderWay>,
-        sender: &mpsc::UnboundedSender<(Finished, Option<Status>)>,
+        sender: &mpsc::UnboundedSender<Finished>,
         tasks: &mut JoinSet<()>,
-        extent: Extent,
     ) -> Result<bool, StoreError> {
         let limit = self.slots.free().min(UNDER_WAY_MAX.saturating_sub(under_way.len())).min(CLAIM_MAX);
         if limit == 0 {
@@ -309,8 +249,14 @@ impl Controller {
         }
         let identity = self.head.identity();
         let saturated = self.slots.saturated();
-        let claim =
-            Claim { limit, lease: self.lease, saturated: &saturated, head: (&identity, &head.revision) };
+        let tunables = self.tunables();
+        let claim = Claim {
+            limit,
+            lease: self.lease,
+            saturated: &saturated,
+            patience: tunables.waves_patience,
+            head: (&identity, &head.revision),
+        };
         let asked_at = clock::monotonic();
         let claimed = self.store.claim(&claim).await?;
         self.metrics.store_latency.observe(asked_at.elapsed().as_secs_f64());
@@ -319,7 +265,13 @@ impl Controller {
             return Ok(all);
         }
         crash::point("C01");
-        let mut journals = self.journals(&claimed).await;
+        let mut journals = self.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
+        let lose = |one: &Claimed, reason: &str| {
+            let now = clock::now();
+            let setting = Setting { started_at: now, now, intervals: &tunables.intervals, asked: None };
+            // The loop outlives its runs, unless it has given them up.
+            let _ = sender.send(outcome::lost(one, reason, &setting));
+        };
         for one in claimed {
             self.metrics.lease_churn.inc(LeaseEvent::Acquired);
             if one.cause == Cause::Takeover {
@@ -329,9 +281,7 @@ impl Controller {
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
             let Some(known) = sound else {
                 // What this replica reads differently from the one that wrote the row is not run by it.
-                let reason = "another version of genesync reads this tenant differently";
-                let _ = sender
-                    .send((outcome::lost(&one, reason, clock::now(), &self.tunables().intervals), None));
+                lose(&one, "another version of genesync reads this tenant differently");
                 continue;
             };
             let superseded = CancellationToken::new();
@@ -346,9 +296,8 @@ impl Controller {
             let held = leases.hold(one.lease.clone(), asked_at);
             let journal = match journals.remove(&tenant) {
                 Some(Ok(journal)) => journal,
-                Some(Err(reason)) => {
-                    let lost = outcome::lost(&one, &reason, clock::now(), &self.tunables().intervals);
-                    let _ = sender.send((lost, None));
+                Some(Err(error)) => {
+                    lose(&one, &causes(&error));
                     continue;
                 }
                 None => Journal::default(),
@@ -361,66 +310,24 @@ impl Controller {
                 held,
                 journal,
                 superseded,
-                intervals: extent.intervals(self.tunables().intervals),
             };
             let sender = sender.clone();
             tasks.spawn(async move {
-                let (finished, status) = job.run().await;
-                // The loop outlives its runs, unless it has given them up.
-                let _ = sender.send((finished, status));
+                let _ = sender.send(job.run().await);
             });
         }
         self.metrics.leases_held.set(i64::try_from(leases.count()).unwrap_or(i64::MAX));
         Ok(all)
     }
-
-    /// The journals of what was claimed. A row that can't be read is its own tenant's trouble.
-    async fn journals(&self, claimed: &[Claimed]) -> BTreeMap<TenantName, Result<Journal, String>> {
-        let tenants = || claimed.iter().map(|one| &one.lease.tenant);
-        if let Ok(journals) = self.store.journals(tenants()).await {
-            return journals.into_iter().map(|(tenant, journal)| (tenant, Ok(journal))).collect();
-        }
-        let mut journals = BTreeMap::new();
-        for tenant in tenants() {
-            let read = self.store.journal(tenant).await;
-            journals.insert(tenant.clone(), read.map_err(|error| causes(&error)));
-        }
-        journals
-    }
-
-    async fn leased_by_others(&self, tenants: &BTreeSet<TenantName>) -> bool {
-        for tenant in tenants {
-            if let Ok(Some(holder)) = self.store.holder_of(tenant).await
-                && holder != self.store.holder()
-            {
-                return true;
-            }
-        }
-        false
-    }
 }
 
 /// Takes in how a run ended. A late end of an earlier lease is not the end of the tenant's run of now.
-fn take_in(
-    (done, status): (Finished, Option<Status>),
-    under_way: &mut BTreeMap<TenantName, UnderWay>,
-    unwritten: &mut Vec<Finished>,
-    pass: &mut Pass,
-) {
+fn take_in(done: Finished, under_way: &mut BTreeMap<TenantName, UnderWay>, unwritten: &mut Vec<Finished>) {
     let tenant = &done.lease.tenant;
     if under_way.get(tenant).is_some_and(|run| run.token == done.lease.token) {
         under_way.remove(tenant);
     }
-    if let Some(status) = status {
-        pass.ended.insert(tenant.clone(), status);
-    }
     unwritten.push(done);
-}
-
-/// Tenants that a pass has not run.
-fn left(head: &Known, pass: &Pass) -> BTreeSet<TenantName> {
-    let sound = head.tenants.iter().filter(|known| known.digest.is_some());
-    sound.map(|known| &known.name).filter(|name| !pass.ended.contains_key(*name)).cloned().collect()
 }
 
 /// Ends runs whose tenant git says something else for.

@@ -8,12 +8,11 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::leases::Held;
-use crate::api::{Api, ReadApi};
-use crate::clock;
+use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
-use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, causes};
-use crate::reconcile::{Effect, Entries, Event, Note, Phase, Run, Step, step};
+use crate::model::write::{Accepted, Job, StartJob};
+use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, Write, causes};
+use crate::reconcile::{Effect, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
 
 /// Whoever wants to know what a run does, and may want it to end.
@@ -32,58 +31,147 @@ pub trait Watcher: Send + Sync {
     }
 }
 
+/// Whether a planned run may be applied now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    /// Now.
+    Now,
+    /// Once this lower wave has its change: until then it is only looked at.
+    After(u32),
+}
+
+impl Go {
+    fn event(self) -> Event {
+        match self {
+            Go::Now => Event::Proceed,
+            Go::After(wave) => Event::HeldBack(wave),
+        }
+    }
+}
+
 /// Drives a run until it has a plan, with a client that can't write and without touching the journal.
-pub async fn plan(run: Run, api: &ReadApi, watcher: &dyn Watcher) -> Run {
-    drive(run, Event::Begin, &Hands::Tied(api), watcher).await
+pub async fn plan(run: Run, reads: &impl Reads, watcher: &dyn Watcher) -> Run {
+    drive(run, Event::Begin, &Tied(reads), watcher).await
 }
 
 /// Drives a run until it has a plan that will be applied: with a client that can't write either, but with
 /// the journal, in which what became of earlier writes is written down for good.
-pub async fn prepare(run: Run, api: &ReadApi, held: &Held, watcher: &dyn Watcher) -> Run {
-    drive(run, Event::Begin, &Hands::Preparing(api, held), watcher).await
+pub async fn prepare(run: Run, reads: &impl Reads, journal: &impl Keeps, watcher: &dyn Watcher) -> Run {
+    drive(run, Event::Begin, &Preparing(reads, journal), watcher).await
 }
 
 /// Drives a planned run to its end.
-pub async fn apply(run: Run, api: &Api, held: &Held, watcher: &dyn Watcher) -> Run {
-    drive(run, Event::Proceed, &Hands::Free(api, held), watcher).await
+pub async fn apply(run: Run, go: Go, ports: &impl Ports, journal: &impl Keeps, watcher: &dyn Watcher) -> Run {
+    drive(run, go.event(), &Free(ports, journal), watcher).await
 }
 
 /// Drives a run from its beginning to its end.
-pub async fn whole(run: Run, api: &Api, held: &Held, watcher: &dyn Watcher) -> Run {
-    let hands = Hands::Free(api, held);
-    let run = drive(run, Event::Begin, &hands, watcher).await;
-    match run.phase {
+pub async fn whole(run: Run, go: Go, ports: &impl Ports, journal: &impl Keeps, watcher: &dyn Watcher) -> Run {
+    let run = drive(run, Event::Begin, &Free(ports, journal), watcher).await;
+    match run.phase() {
         Phase::Planned => {
             crash::point("C04");
-            drive(run, Event::Proceed, &hands, watcher).await
+            apply(run, go, ports, journal, watcher).await
         }
         _ => run,
     }
 }
 
 /// What a driver may do.
-enum Hands<'a> {
-    /// Read only. There is no way from here to a write: the client has none.
-    Tied(&'a ReadApi),
-    /// Read, and keep the journal.
-    Preparing(&'a ReadApi, &'a Held),
-    /// Read, write, and keep the journal.
-    Free(&'a Api, &'a Held),
-}
+trait Hands: Sync {
+    type Reads: Reads;
 
-impl Hands<'_> {
+    fn reads(&self) -> &Self::Reads;
+
     /// Whether the lease is still ours; without one there is none to lose.
-    fn may_go_on(&self) -> bool {
-        match self {
-            Hands::Tied(_) => true,
-            Hands::Preparing(_, held) | Hands::Free(_, held) => held.is_ours(),
-        }
+    fn may_go_on(&self) -> bool;
+
+    fn save(&self, records: &[Record]) -> impl Future<Output = Event> + Send;
+
+    fn write(&self, _: &Write) -> impl Future<Output = Outcome<Accepted>> + Send {
+        std::future::ready(Outcome::Unsent(planner_cannot_write()))
+    }
+
+    fn start_job(&self, _: &StartJob) -> impl Future<Output = Outcome<Job>> + Send {
+        std::future::ready(Outcome::Unsent(planner_cannot_write()))
     }
 }
 
-async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher) -> Run {
-    let tenant = run.spec.tenant.name.clone();
-    let mut next = step(run, first, clock::now());
+/// Reads only. There is no way from here to a write: the client has none.
+struct Tied<'a, R>(&'a R);
+
+/// Reads, and keeps the journal.
+struct Preparing<'a, R, K>(&'a R, &'a K);
+
+/// Reads, writes, and keeps the journal.
+struct Free<'a, P, K>(&'a P, &'a K);
+
+impl<R: Reads> Hands for Tied<'_, R> {
+    type Reads = R;
+
+    fn reads(&self) -> &R {
+        self.0
+    }
+
+    fn may_go_on(&self) -> bool {
+        true
+    }
+
+    async fn save(&self, _: &[Record]) -> Event {
+        // A plan keeps nothing: what it resolved, the next apply resolves again.
+        Event::Saved
+    }
+}
+
+impl<R: Reads, K: Keeps> Hands for Preparing<'_, R, K> {
+    type Reads = R;
+
+    fn reads(&self) -> &R {
+        self.0
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.1.is_ours()
+    }
+
+    async fn save(&self, records: &[Record]) -> Event {
+        save(self.1, records).await
+    }
+}
+
+impl<P: Ports, K: Keeps> Hands for Free<'_, P, K> {
+    type Reads = P;
+
+    fn reads(&self) -> &P {
+        self.0
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.1.is_ours()
+    }
+
+    async fn save(&self, records: &[Record]) -> Event {
+        save(self.1, records).await
+    }
+
+    async fn write(&self, write: &Write) -> Outcome<Accepted> {
+        crash::point("C06");
+        let outcome = self.0.write(write).await;
+        crash::point("C09");
+        outcome
+    }
+
+    async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
+        crash::point("C06");
+        let outcome = self.0.start_job(start).await;
+        crash::point("C14");
+        outcome
+    }
+}
+
+async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher) -> Run {
+    let tenant = run.spec().tenant.name.clone();
+    let mut next = step(run, first, hands.reads().now());
     loop {
         let Step { run, effects } = next;
         let mut asked = None;
@@ -94,7 +182,7 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
             }
         }
         let Some(effect) = asked else { return run };
-        if !run.receipts.is_empty() && matches!(run.phase, Phase::Intending(_)) {
+        if !run.receipts().is_empty() && matches!(run.phase(), Phase::Intending(_)) {
             crash::point("C13");
         }
         let superseded = || watcher.superseded().is_some_and(CancellationToken::is_cancelled);
@@ -115,63 +203,38 @@ async fn drive(run: Run, first: Event, hands: &Hands<'_>, watcher: &dyn Watcher)
             Event::Woke if superseded() && run.may_be_superseded() => Event::Superseded,
             event => event,
         };
-        next = step(run, event, clock::now());
+        next = step(run, event, hands.reads().now());
     }
 }
 
 /// Between an intent and its end a run is not interrupted: the write is finished and its end written down.
 fn interruptible(run: &Run) -> bool {
     !matches!(
-        run.phase,
+        run.phase(),
         Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping | Phase::Witnessing { .. }
     )
 }
 
-async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Event {
-    let read = match hands {
-        Hands::Tied(api) | Hands::Preparing(api, _) => api,
-        Hands::Free(api, _) => api.read(),
-    };
-    match (effect, hands) {
-        (Effect::Observe(look), _) => read.observe(&look).await.map_or_else(Event::Failed, Event::Observed),
-        (Effect::ReadAudit(query), _) => {
-            match read.entries(&query.targets, &query.ids, query.from, query.to).await {
-                Ok((entries, truncated)) => Event::Entries(Entries { entries, truncated }),
-                Err(fault) => Event::Failed(fault),
-            }
+async fn perform(effect: Effect, hands: &impl Hands, watcher: &dyn Watcher) -> Event {
+    match effect {
+        Effect::Observe(look) => {
+            hands.reads().observe(&look).await.map_or_else(Event::Failed, Event::Observed)
         }
-        (Effect::PollJob { source, id }, _) => {
+        Effect::ReadAudit(query) => {
+            hands.reads().entries(&query).await.map_or_else(Event::Failed, Event::Entries)
+        }
+        Effect::PollJob { source, id } => {
             crash::point("C15");
-            read.job(&source, &id).await.map_or_else(Event::Failed, Event::Job)
+            hands.reads().job(&source, &id).await.map_or_else(Event::Failed, Event::Job)
         }
-        (Effect::WakeAt(until), _) => {
-            wait(until, watcher).await;
+        Effect::WakeAt(until) => {
+            wait(until, hands.reads(), watcher).await;
             Event::Woke
         }
-        // A plan keeps nothing: what it resolved, the next apply resolves again.
-        (Effect::Save(_), Hands::Tied(_)) => Event::Saved,
-        (Effect::Save(records), Hands::Preparing(_, held) | Hands::Free(_, held)) => {
-            save(held, &records).await
-        }
-        (Effect::Write(write), Hands::Free(api, _)) => {
-            crash::point("C06");
-            let outcome = api.write(&write).await;
-            crash::point("C09");
-            Event::Answered(outcome)
-        }
-        (Effect::StartJob(start), Hands::Free(api, _)) => {
-            crash::point("C06");
-            let outcome = api.start_job(&start).await;
-            crash::point("C14");
-            Event::JobAnswered(outcome)
-        }
-        (Effect::Write(_), Hands::Tied(_) | Hands::Preparing(..)) => {
-            Event::Answered(Outcome::Unsent(planner_cannot_write()))
-        }
-        (Effect::StartJob(_), Hands::Tied(_) | Hands::Preparing(..)) => {
-            Event::JobAnswered(Outcome::Unsent(planner_cannot_write()))
-        }
-        (Effect::Report(_), _) => Event::Woke,
+        Effect::Save(records) => hands.save(&records).await,
+        Effect::Write(write) => Event::Answered(hands.write(&write).await),
+        Effect::StartJob(start) => Event::JobAnswered(hands.start_job(&start).await),
+        Effect::Report(_) => Event::Woke,
     }
 }
 
@@ -179,10 +242,9 @@ fn planner_cannot_write() -> Fault {
     Fault::new(FaultKind::Local, "a planner can't write")
 }
 
-/// Waits by the monotonic clock: a wall clock that is set back meanwhile does not stretch it. Ends early
-/// where the run is to end.
-async fn wait(until: Timestamp, watcher: &dyn Watcher) {
-    let Ok(left) = Duration::try_from(until.duration_since(clock::now())) else { return };
+/// Waits. Ends early where the run is to end.
+async fn wait(until: Timestamp, reads: &impl Reads, watcher: &dyn Watcher) {
+    let Ok(left) = Duration::try_from(until.duration_since(reads.now())) else { return };
     let superseded = async {
         match watcher.superseded() {
             Some(token) => token.cancelled().await,
@@ -191,7 +253,7 @@ async fn wait(until: Timestamp, watcher: &dyn Watcher) {
     };
     let sleep = async {
         tokio::select! {
-            () = tokio::time::sleep(left) => {}
+            () = reads.sleep(left) => {}
             () = watcher.stop().cancelled() => {}
             () = superseded => {}
         }
@@ -199,8 +261,8 @@ async fn wait(until: Timestamp, watcher: &dyn Watcher) {
     watcher.wait(sleep.boxed()).await;
 }
 
-async fn save(held: &Held, records: &[Record]) -> Event {
-    match held.append(records).await {
+async fn save(journal: &impl Keeps, records: &[Record]) -> Event {
+    match journal.append(records).await {
         Ok(()) => {
             if records.iter().any(|record| matches!(record, Record::Confirmed { .. })) {
                 crash::point("C17");

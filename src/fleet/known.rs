@@ -14,7 +14,7 @@ use crate::model::plan::Limits;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
     CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, SecretName, Severity, Target,
-    Tenant, TenantName, Wanted, json,
+    Tenant, TenantName, Wanted, WantedSettings, json,
 };
 use crate::source::{Source, SourceError};
 
@@ -43,6 +43,10 @@ pub struct Known {
     /// Tenants with a configuration, or that are not valid.
     pub tenants: Tenants,
     outline: Outline,
+    /// Where its history is.
+    source: Source,
+    /// Commits that are known to be in its history.
+    history: Mutex<BTreeSet<Revision>>,
     /// The day on which it was judged: waivers end on a day.
     day: Date,
     /// Whether two tenants claim one organization: then who is valid depends on others.
@@ -78,6 +82,8 @@ impl Known {
             limits: fleet.limits,
             tenants,
             outline,
+            source: source.clone(),
+            history: Mutex::default(),
             day: today,
             rivalry,
         })
@@ -120,7 +126,9 @@ impl Known {
         let gone = Some(gone.into_iter().chain(emptied).collect());
         let revision = outline.revision.clone();
         let tenants = others.and(fresh);
-        let known = Self { revision, limits, tenants, outline, day: self.day, rivalry: self.rivalry };
+        let (source, history) = (source.clone(), Mutex::default());
+        let (day, rivalry) = (self.day, self.rivalry);
+        let known = Self { revision, limits, tenants, outline, source, history, day, rivalry };
         Ok((known, Moved { rows, gone }))
     }
 
@@ -128,6 +136,24 @@ impl Known {
     pub fn all_moved(self) -> (Self, Moved) {
         let rows = self.all_wanted();
         (self, Moved { rows, gone: None })
+    }
+
+    /// Whether it has an earlier commit in its history. Reads the repository the first time.
+    ///
+    /// # Errors
+    /// The repository can't be read.
+    pub fn holds(&self, earlier: &Revision) -> Result<bool, SourceError> {
+        let is_known = |history: &Mutex<BTreeSet<Revision>>| {
+            history.lock().unwrap_or_else(PoisonError::into_inner).contains(earlier)
+        };
+        if *earlier == self.revision || is_known(&self.history) {
+            return Ok(true);
+        }
+        let holds = self.source.holds(&self.revision, earlier)?;
+        if holds {
+            self.history.lock().unwrap_or_else(PoisonError::into_inner).insert(earlier.clone());
+        }
+        Ok(holds)
     }
 
     /// Whether it says on this day what it said when it was read.
@@ -194,6 +220,17 @@ struct Packed {
     secret: Option<SecretName>,
 }
 
+impl Packed {
+    fn of(resource: &Resource) -> Self {
+        Self {
+            object: resource.object.clone(),
+            body: serde_json::to_vec(&*resource.desired.body).unwrap_or_default().into(),
+            exclusive: resource.desired.exclusive,
+            secret: resource.secret.clone(),
+        }
+    }
+}
+
 impl KnownTenant {
     fn of(loaded: &Loaded, packed: Option<Vec<Packed>>, invalid: Option<String>) -> Option<Self> {
         let name = loaded.name.clone();
@@ -223,26 +260,27 @@ impl KnownTenant {
         Some(Self { name, digest, invalid: None, tenant: loaded.tenant.clone(), resources })
     }
 
-    fn wanted(&self) -> Wanted {
-        let tenant = self.tenant.as_ref();
+    /// What the store has to know of it.
+    pub fn wanted(&self) -> Wanted {
+        let settings = |tenant: &Tenant| WantedSettings {
+            enforced: tenant.mode == Mode::Enforce,
+            credentials: tenant.primary.credentials.clone(),
+            wave: tenant.wave,
+        };
         Wanted {
             tenant: self.name.clone(),
             digest: self.digest.clone(),
-            enforced: tenant.is_some_and(|tenant| tenant.mode == Mode::Enforce),
-            credentials: tenant
-                .map_or_else(|| CredentialsName::new("-"), |tenant| tenant.primary.credentials.clone()),
-            wave: tenant.map_or(0, |tenant| tenant.wave),
+            settings: self.tenant.as_ref().map(settings),
             invalid: self.invalid.clone(),
         }
     }
 
-    /// What git says, less what is left to somebody else on this day.
-    pub fn resources(&self, today: Date) -> Vec<Resource> {
-        let ignored = self.tenant.as_ref().map(|tenant| tenant.ignored_on(today)).unwrap_or_default();
+    /// What git says, ignored fields included.
+    pub fn resources(&self) -> Vec<Resource> {
         let unpack = |packed: &Packed| {
             let body: Map<String, Value> = serde_json::from_slice(&packed.body).unwrap_or_default();
             let desired =
-                Desired { body: Arc::new(body), exclusive: packed.exclusive, ignored: ignored.clone() };
+                Desired { body: Arc::new(body), exclusive: packed.exclusive, ignored: BTreeSet::new() };
             let (object, secret) = (packed.object.clone(), packed.secret.clone());
             Resource { object, desired, before: None, secret }
         };
@@ -283,22 +321,12 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
         if loaded.resources.is_empty() {
             return;
         }
-        let pack = |Resource { object, desired, secret, .. }: Resource| {
-            let body = serde_json::to_vec(&*desired.body).unwrap_or_default().into();
-            Packed { object, body, exclusive: desired.exclusive, secret }
-        };
-        let resources = std::mem::take(&mut loaded.resources).into_iter().map(pack).collect();
+        let resources = std::mem::take(&mut loaded.resources).iter().map(Packed::of).collect();
         packed.lock().unwrap_or_else(PoisonError::into_inner).insert(loaded.name.clone(), resources);
     };
     let fleet = load::load_snapshot(source, snapshot, &Options { on_tenant: &pack, ..Options::on(today) })?;
     let mut packed = packed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
-    for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {
-        if let Some(tenant) = &finding.tenant {
-            let told = || format!("{}: {} ({})", finding.location, finding.message, finding.rule);
-            first_errors.entry(tenant).or_insert_with(told);
-        }
-    }
+    let first_errors = first_errors(&fleet);
     let known = |loaded: &Loaded| {
         let invalid = first_errors.get(&loaded.name).cloned();
         KnownTenant::of(loaded, packed.remove(&loaded.name), invalid).map(Arc::new)
@@ -306,6 +334,30 @@ fn read(source: &Source, snapshot: Snapshot, today: Date) -> Result<(Fleet, Tena
     // A fleet is in the order of names.
     let tenants = Tenants(fleet.tenants.iter().filter_map(known).collect());
     Ok((fleet, tenants))
+}
+
+/// The first error of each tenant that has one, in words.
+fn first_errors(fleet: &Fleet) -> BTreeMap<&TenantName, String> {
+    let mut first_errors: BTreeMap<&TenantName, String> = BTreeMap::new();
+    for finding in fleet.findings.iter().filter(|finding| finding.severity == Severity::Error) {
+        if let Some(tenant) = &finding.tenant {
+            let shown = || format!("{}: {} ({})", finding.location, finding.message, finding.rule);
+            first_errors.entry(tenant).or_insert_with(shown);
+        }
+    }
+    first_errors
+}
+
+/// What the store has to know of every tenant of a fleet that is managed, or not valid, by name.
+pub fn wanted(fleet: &Fleet) -> Vec<Wanted> {
+    let first_errors = first_errors(fleet);
+    let of = |loaded: &Loaded| {
+        let packed =
+            (!loaded.resources.is_empty()).then(|| loaded.resources.iter().map(Packed::of).collect());
+        let known = KnownTenant::of(loaded, packed, first_errors.get(&loaded.name).cloned())?;
+        Some(known.wanted())
+    };
+    fleet.tenants.iter().filter_map(of).collect()
 }
 
 /// Whether a tenant that was read anew names an organization of another one.

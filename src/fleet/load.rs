@@ -62,6 +62,11 @@ pub const PROJECT_IS_BROKEN: &str =
     "`genesync.yaml` is not valid, so no limit in it can be trusted: nothing is written";
 
 impl Fleet {
+    /// Whether something is not valid that is no tenant's own, such as a layer.
+    pub fn has_shared_errors(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity == Severity::Error && finding.tenant.is_none())
+    }
+
     /// Whether the project itself is broken: then nothing of it can be trusted, and nothing is written.
     pub fn project_is_broken(&self) -> bool {
         self.findings.iter().any(|finding| {

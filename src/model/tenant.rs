@@ -95,14 +95,22 @@ pub struct Wanted {
     pub tenant: TenantName,
     /// Digest of its rendered configuration and settings; none where they are not valid.
     pub digest: Option<Arc<str>>,
+    /// Whether genesync may write, in which wave, and with which credentials; none where its settings can't be read:
+    /// then what was known last stands.
+    pub settings: Option<WantedSettings>,
+    /// Where it is not valid, why.
+    pub invalid: Option<String>,
+}
+
+/// What the store has to know of a tenant's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedSettings {
     /// Whether genesync may write.
     pub enforced: bool,
     /// The credentials of its primary organization.
     pub credentials: CredentialsName,
     /// Its wave.
     pub wave: u32,
-    /// Where it is not valid, why.
-    pub invalid: Option<String>,
 }
 
 /// A tenant: one primary organization and its replicas.

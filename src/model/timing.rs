@@ -1,5 +1,7 @@
 //! Deadlines and patience of a run.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::mix;
@@ -62,6 +64,17 @@ impl Default for Timing {
             ready_ms: 60_000,
         }
     }
+}
+
+/// How long the controller waits between runs of one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Intervals {
+    /// Every tenant is looked at this often.
+    pub resync: Duration,
+    /// First wait after a run that did not end well; it doubles.
+    pub retry: Duration,
+    /// Longest such wait.
+    pub retry_max: Duration,
 }
 
 /// A moment so many milliseconds later; the end of time where that is past it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::event::AuditQuery;
-use super::{Effect, NO_NAMES, Note, Phase, Run, Status, Step};
+use super::{Effect, End, NO_NAMES, Note, Phase, Run, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, later};
 use crate::model::{ActorKind, ChangeKind, Entry, ObjectRef, Observed, Stored, Target};
@@ -166,6 +166,6 @@ impl Run {
             .plan
             .as_ref()
             .is_some_and(|plan| plan.changes().any(|change| change.kind != ChangeKind::ToApply));
-        self.settle(if drifted { Status::Drifted } else { Status::OutOfSync })
+        self.settle(if drifted { End::Drifted } else { End::OutOfSync })
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::{AuditQuery, Entries};
-use super::{Effect, Note, Phase, Run, Status, Step};
+use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
 use crate::model::timing::{earlier, later};
 use crate::model::{
@@ -62,7 +62,7 @@ impl Run {
     /// left when it died, or when the log had not caught up. Old ones are asked about once and not waited for.
     fn finish(self, now: Timestamp) -> Step {
         let Some(latest) = self.to_prove().iter().map(|receipt| receipt.sent_at).max() else {
-            return self.settle_in_sync(Status::Synced);
+            return self.settle_in_sync(End::Synced);
         };
         let since = if self.receipts.is_empty() { latest } else { now };
         let deadline = later(since, self.spec.timing.confirm_ms.into());
@@ -134,7 +134,7 @@ impl Run {
 
     pub(super) fn witnessed(self, attempt: u32, deadline: Timestamp, now: Timestamp) -> Step {
         if self.missing() == 0 {
-            return self.settle_in_sync(Status::Synced);
+            return self.settle_in_sync(End::Synced);
         }
         self.await_entries(attempt, deadline, None, now)
     }
@@ -194,7 +194,7 @@ impl Run {
                 let nothing = self.held_against(&[]);
                 self.keep_confirmation(nothing);
             }
-            return self.settle_in_sync(Status::Unconfirmed(fault));
+            return self.settle_in_sync(End::Unconfirmed(fault));
         }
         // The last query is made at the deadline itself, not short of it.
         let effect = Effect::WakeAt(until.min(deadline));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Entry, Fault, Look, ObjectRef, OrganizationId, Outcome, Record, Seen, Target, Write};
+use crate::model::{
+    Entry, Fault, Look, ObjectRef, OrganizationId, Outcome, Record, Refusal, Seen, Target, Write,
+};
 
 use super::Note;
 
@@ -33,6 +35,10 @@ pub enum Event {
     Woke,
     /// The plan may be applied.
     Proceed,
+    /// The plan may be applied once this lower wave has its change.
+    HeldBack(u32),
+    /// A guard of the whole run, or of the history, refuses it: before it began, or once it was planned.
+    Refused(Vec<Refusal>),
     /// The operator wants it to end.
     Cancelled,
     /// Another replica works on the tenant now, or may: the lease could not be renewed, or the store refused
@@ -57,6 +63,8 @@ impl Event {
             Event::Failed(_) => "failed",
             Event::Woke => "woke",
             Event::Proceed => "proceed",
+            Event::HeldBack(_) => "held-back",
+            Event::Refused(_) => "refused",
             Event::Cancelled => "cancelled",
             Event::LeaseLost => "lease-lost",
             Event::Superseded => "superseded",

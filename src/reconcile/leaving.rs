@@ -2,7 +2,7 @@
 //!
 //! The primary is never left out: what it is not known to take is carried nowhere else.
 
-use super::{Note, Run, Span, Status, Step};
+use super::{End, Note, Run, Span, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{Fault, OrganizationId};
 
@@ -84,7 +84,7 @@ impl Run {
 
     /// Why the tenant is not synced, with the regions that nobody knows of.
     pub fn reason(&self) -> Option<String> {
-        let reason = self.status().and_then(Status::reason);
+        let reason = self.end().and_then(End::reason);
         let left_out = self.left_out().map(|fault| fault.to_string());
         match (reason, left_out) {
             (Some(reason), Some(left_out)) if !reason.contains(&left_out) => {
@@ -95,10 +95,10 @@ impl Run {
     }
 
     /// A status that speaks of every region: none is well while one is not known.
-    pub(super) fn of_every_region(&self, status: Status) -> Status {
+    pub(super) fn of_every_region(&self, status: End) -> End {
         match (status, self.left_out()) {
-            (Status::Synced | Status::OutOfSync | Status::Drifted | Status::Unconfirmed(_), Some(fault)) => {
-                Status::Degraded(fault)
+            (End::Synced | End::OutOfSync | End::Drifted | End::Unconfirmed(_), Some(fault)) => {
+                End::Degraded(fault)
             }
             (status, _) => status,
         }

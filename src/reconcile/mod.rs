@@ -21,12 +21,12 @@
 mod assessing;
 mod confirming;
 mod copying;
+mod end;
 mod event;
 mod leaving;
 mod note;
 mod reading;
 mod reviewed;
-mod status;
 mod writing;
 
 use std::borrow::Cow;
@@ -51,9 +51,9 @@ static NO_NAMES: Names = Names::new();
 use leaving::Failures;
 
 pub use crate::model::Timing;
+pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
-pub use status::Status;
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -112,7 +112,7 @@ pub enum After {
     /// Wait, then read.
     WaitUntil(Timestamp),
     /// End the run.
-    Settle(Status),
+    Settle(End),
     /// Go on without the organization of the n-th target.
     LeaveOut(usize, Fault),
 }
@@ -161,7 +161,7 @@ pub enum Phase {
         deadline: Timestamp,
     },
     /// Over.
-    Settled(Status),
+    Settled(End),
 }
 
 /// Which targets are read, by their places in [`Run::targets`].
@@ -211,73 +211,73 @@ pub struct Tally {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Run {
     /// What it is about.
-    pub spec: Arc<Spec>,
+    spec: Arc<Spec>,
     /// Where it is.
-    pub phase: Phase,
+    phase: Phase,
     /// What the journal holds.
-    pub journal: JournalState,
+    journal: JournalState,
     /// Every object of every organization that is not left out, the primary's first.
-    pub targets: Arc<[Target]>,
+    targets: Arc<[Target]>,
     /// Why organizations were left out.
     left_out: Vec<Fault>,
     /// How often reads of each organization failed since the last one that did not.
     failures: BTreeMap<OrganizationId, Failures>,
     /// What has to be looked up by name in each organization.
-    pub references: Arc<BTreeSet<Reference>>,
+    references: Arc<BTreeSet<Reference>>,
     /// What was read in this round, in the order of `targets`.
-    pub observed: Vec<Observed>,
+    observed: Vec<Observed>,
     /// What goes by the names that were looked up, by organization.
-    pub names: BTreeMap<OrganizationId, Names>,
+    names: BTreeMap<OrganizationId, Names>,
     /// The one object that the next round reads alone, because nothing else was touched.
-    pub focus: Option<usize>,
+    focus: Option<usize>,
     /// The one object that was read a moment ago. Where the server holds no write against a version, a write
     /// leaves for no other.
-    pub fresh: Option<usize>,
+    fresh: Option<usize>,
     /// Ids and moments of what this run made: an object may be readable later than that.
-    pub made: BTreeMap<ObjectRef, Made>,
+    made: BTreeMap<ObjectRef, Made>,
     /// Since when the platform is waited for, and how often it was asked.
-    pub waiting: BTreeMap<ObjectRef, (Timestamp, u32)>,
+    waiting: BTreeMap<ObjectRef, (Timestamp, u32)>,
     /// Configurations whose draft this run stored, with the version that was published then.
-    pub drafted: BTreeMap<ObjectRef, u64>,
+    drafted: BTreeMap<ObjectRef, u64>,
     /// Audit entries that tell who moved what.
-    pub entries: Vec<Entry>,
+    entries: Vec<Entry>,
     /// Whether the audit log was asked about what was read in this round.
-    pub attributed: bool,
+    attributed: bool,
     /// The plan of this round.
-    pub plan: Option<Arc<Plan>>,
+    plan: Option<Arc<Plan>>,
     /// The plan as it was first made: what the run set out to do.
-    pub first_plan: Option<Arc<Plan>>,
+    first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
-    pub refusals: Vec<Refusal>,
+    refusals: Vec<Refusal>,
     /// Objects that are not what was reviewed, and why: nothing is written to them.
     set_aside: BTreeMap<ObjectRef, String>,
     /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
     /// in the journal.
-    pub receipts: Vec<Receipt>,
+    receipts: Vec<Receipt>,
     /// Milliseconds from asking to serving, by organization.
-    pub served_ms: BTreeMap<ObjectRef, u64>,
+    served_ms: BTreeMap<ObjectRef, u64>,
     /// The versions that the first plan saw.
-    pub started_from: BTreeMap<ObjectRef, u64>,
+    started_from: BTreeMap<ObjectRef, u64>,
     /// When each object was last changed then, by the server's clock, its draft included: in the `cloud` dialect, whose
     /// audit entries name no versions.
-    pub started_at: BTreeMap<ObjectRef, Timestamp>,
+    started_at: BTreeMap<ObjectRef, Timestamp>,
     /// Whether a replication job was tried.
-    pub job_tried: bool,
+    job_tried: bool,
     /// When the plan of this round was made.
-    pub planned_at: Option<Timestamp>,
+    planned_at: Option<Timestamp>,
     /// The newest intent of earlier runs: what they wrote was meant for what git said then.
-    pub earlier_intents: IntentId,
+    earlier_intents: IntentId,
     /// Versions that this run wrote itself, so as to hold exactly what it wants.
-    pub own_versions: BTreeSet<(ObjectRef, u64)>,
+    own_versions: BTreeSet<(ObjectRef, u64)>,
     /// Objects where a write of ours went over somebody's change that it had not seen: a job, or any write
     /// to a server that does not enforce versions.
-    pub overwrote: BTreeSet<ObjectRef>,
+    overwrote: BTreeSet<ObjectRef>,
     /// Versions of ours that were published with more than we had stored, and what that was.
-    pub mixed: BTreeMap<ObjectRef, String>,
+    mixed: BTreeMap<ObjectRef, String>,
     /// What the audit log said.
-    pub confirmation: Option<Confirmation>,
+    confirmation: Option<Confirmation>,
     /// How often things went other than planned.
-    pub tally: Tally,
+    tally: Tally,
 }
 
 /// The journal in a form that can be hashed and compared.
@@ -372,6 +372,92 @@ impl Run {
         }
     }
 
+    /// What it is about.
+    pub fn spec(&self) -> &Arc<Spec> {
+        &self.spec
+    }
+
+    /// Where it is.
+    pub fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Every object of every organization that is not left out, the primary's first.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// What was read in this round, in the order of [`Run::targets`].
+    pub fn observed(&self) -> &[Observed] {
+        &self.observed
+    }
+
+    /// The plan of this round.
+    pub fn plan(&self) -> Option<&Plan> {
+        self.plan.as_deref()
+    }
+
+    /// The plan as it was first made: what the run set out to do.
+    pub fn first_plan(&self) -> Option<&Plan> {
+        self.first_plan.as_deref()
+    }
+
+    /// When the plan of this round was made.
+    pub fn planned_at(&self) -> Option<Timestamp> {
+        self.planned_at
+    }
+
+    /// Why the plan may not be applied.
+    pub fn refusals(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// Proof of what this run wrote, or found to have been written.
+    pub fn receipts(&self) -> &[Receipt] {
+        &self.receipts
+    }
+
+    /// Milliseconds from asking to serving, by object.
+    pub fn served_ms(&self) -> &BTreeMap<ObjectRef, u64> {
+        &self.served_ms
+    }
+
+    /// Whether this run stored a draft of a configuration.
+    pub fn stored_draft_of(&self, object: &ObjectRef) -> bool {
+        self.drafted.contains_key(object)
+    }
+
+    /// What the audit log said.
+    pub fn confirmation(&self) -> Option<&Confirmation> {
+        self.confirmation.as_ref()
+    }
+
+    /// How often things went other than planned.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The commits from which the objects of this run were last applied. A draft, or an object that git no longer
+    /// names, is not among them: no run applies it again.
+    pub fn applied_from(&self) -> BTreeSet<&Revision> {
+        let bases = &self.journal.0.bases;
+        self.targets
+            .iter()
+            .filter_map(|target| bases.get(&target.object_ref()))
+            .map(|base| &base.revision)
+            .collect()
+    }
+
+    /// Whether live differs from git in what is managed, as far as was read.
+    pub fn differs(&self) -> bool {
+        self.plan().is_some_and(|plan| !plan.is_empty())
+    }
+
+    /// Whether applying its plan writes something: it is enforced, differs, and no guard refuses it.
+    pub fn would_write(&self) -> bool {
+        self.end().is_none() && self.may_write() && self.differs() && self.refusals.is_empty()
+    }
+
     /// Whether [`Event::Superseded`] may end the run now: nothing of its own is on its way, and something may
     /// yet be written. Before the record of an intent is saved this is the last moment at which what git says
     /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
@@ -380,9 +466,9 @@ impl Run {
     }
 
     /// How it ended, once it has.
-    pub fn status(&self) -> Option<&Status> {
+    pub fn end(&self) -> Option<&End> {
         match &self.phase {
-            Phase::Settled(status) => Some(status),
+            Phase::Settled(end) => Some(end),
             _ => None,
         }
     }
@@ -422,22 +508,22 @@ impl Run {
         Step { run: self, effects: vec![effect] }
     }
 
-    fn settle(mut self, status: Status) -> Step {
-        self.phase = Phase::Settled(self.of_every_region(status));
+    fn settle(mut self, end: End) -> Step {
+        self.phase = Phase::Settled(self.of_every_region(end));
         Step::stop(self)
     }
 
     /// Ends a run that is in sync: well, or with what is missing, unless a copy went over somebody's change. That
     /// a person has to see first of all.
-    fn settle_in_sync(self, status: Status) -> Step {
+    fn settle_in_sync(self, end: End) -> Step {
         if self.overwrote.is_empty() && self.mixed.is_empty() {
             return match self.moved_since_review() {
-                Some(reason) => self.settle(Status::Held(reason)),
-                None => self.settle(status),
+                Some(reason) => self.settle(End::held(HoldCause::NotReviewed, reason)),
+                None => self.settle(end),
             };
         }
         let reason = format!("in sync, but {}", self.gone_over());
-        self.settle(Status::Held(reason))
+        self.settle(End::held(HoldCause::WentOver, reason))
     }
 
     /// What a person has to hear where a change of somebody's is gone. Its values are not ours to tell: nobody
@@ -458,7 +544,7 @@ impl Run {
 
     /// Ends the run on a fault, and says so.
     fn degrade(self, fault: Fault) -> Step {
-        self.settle(Status::Degraded(fault.clone())).noting(Note::GaveUp { fault })
+        self.settle(End::Degraded(fault.clone())).noting(Note::GaveUp { fault })
     }
 }
 
@@ -466,15 +552,15 @@ impl Run {
 pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
     let phase = std::mem::replace(&mut run.phase, Phase::Fresh);
     match (phase, event) {
-        (Phase::Settled(status), _) => run.settle(status),
-        (_, Event::Cancelled) => run.settle(Status::Cancelled),
+        (Phase::Settled(end), _) => run.settle(end),
+        (_, Event::Cancelled) => run.settle(End::Cancelled),
         // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
-        (_, Event::LeaseLost) => run.settle(Status::LeaseLost),
+        (_, Event::LeaseLost) => run.settle(End::LeaseLost),
         (Phase::Intending(_), Event::Superseded) => run.withdraw(),
-        (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(Status::Superseded),
+        (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(End::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_again(),
-        (Phase::Reading(span), Event::Observed(seen)) => run.observed(span, seen, now),
+        (Phase::Reading(span), Event::Observed(seen)) => run.take_in(span, seen, now),
         (Phase::Reading(span), Event::Failed(fault)) => run.read_failed(span.from, fault, now),
         (Phase::Resolving, Event::Saved) => run.assess(now),
         (Phase::Attributing, Event::Entries(page)) => run.attributed(page.entries, now),
@@ -482,6 +568,8 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
             run.attributed(Vec::new(), now).noting(Note::NoAudit { fault })
         }
         (Phase::Planned, Event::Proceed) => run.proceed_if_fresh(now),
+        (Phase::Planned, Event::HeldBack(wave)) => run.hold_back(wave, now),
+        (Phase::Fresh | Phase::Planned, Event::Refused(refusals)) => run.settle(End::Refused(refusals)),
         (Phase::Intending(pending), Event::Saved) => run.send(pending),
         (Phase::Sending(Pending::Put(write), intent), Event::Answered(outcome)) => {
             run.answered(write, intent, outcome, now)

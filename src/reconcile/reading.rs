@@ -84,7 +84,7 @@ impl Run {
         targets.iter().filter_map(|target| Some((target.object_ref(), self.id_of(target)?))).collect()
     }
 
-    pub(super) fn observed(mut self, span: Span, seen: Seen, now: Timestamp) -> Step {
+    pub(super) fn take_in(mut self, span: Span, seen: Seen, now: Timestamp) -> Step {
         let targets: Vec<Target> = self.targets.get(span.from..span.to).unwrap_or_default().to_vec();
         if targets.len() != seen.objects.len() {
             return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));

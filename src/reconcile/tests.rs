@@ -89,7 +89,7 @@ pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
         let effects: Vec<&Effect> =
             next.effects.iter().filter(|effect| !matches!(effect, Effect::Report(_))).collect();
         assert!(effects.len() <= 1, "two requests at once: {effects:?}");
-        asked = match (effects.first(), run.status()) {
+        asked = match (effects.first(), run.end()) {
             (Some(Effect::Observe(look)), _) => format!("observe {}", look.target.organization),
             (Some(Effect::Save(records)), _) => records.iter().map(name).collect::<Vec<_>>().join("+"),
             (Some(Effect::Write(write)), _) => {
@@ -251,7 +251,9 @@ fn a_server_that_does_not_keep_what_it_accepted_holds_the_tenant() {
             .concat();
     let (held, asked) = after(run(), events);
     assert_eq!(asked, "Held");
-    assert!(matches!(held.status(), Some(Status::Held(reason)) if reason.contains("greetings.delayMs")));
+    assert!(
+        matches!(held.end(), Some(End::Held(Hold { reason, .. })) if reason.contains("greetings.delayMs"))
+    );
 }
 
 #[test]
@@ -349,8 +351,10 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
     let drifted = vec![Event::Begin, seen_by_them(3, 1), Event::Entries(Entries::default()), Event::Proceed];
     let with = |times: usize, mode: Mode| run_with(0, mode, applied_and_set_back(times));
     let (held, asked) = after(with(3, Mode::Enforce), drifted.clone());
-    assert_eq!(asked, "Contested");
-    let Some(Status::Contested(reason)) = held.status() else { panic!("{:?}", held.status()) };
+    assert_eq!(asked, "Held");
+    let Some(End::Held(Hold { cause: HoldCause::Flapping, reason })) = held.end() else {
+        panic!("{:?}", held.end())
+    };
     assert!(reason.starts_with("fought over: greetings.delayMs of org-0 was set back 3 times"), "{reason}");
     assert!(reason.contains("and them moved it again"), "{reason}");
     assert_eq!(after(with(3, Mode::Watch), drifted.clone()).1, "Drifted");
@@ -367,7 +371,7 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
         vec![seen_by_them(5, 1), Event::Entries(Entries::default())],
     ]
     .concat();
-    assert_eq!(after(with(2, Mode::Enforce), again).1, "Contested");
+    assert_eq!(after(with(2, Mode::Enforce), again).1, "Held");
     // A write whose answer was lost counts as well, once it is read back.
     let lost =
         [drifted, vec![Event::Saved, Event::Answered(Outcome::Unknown(fault())), Event::Woke, seen(4, 5)]]

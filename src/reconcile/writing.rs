@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{After, Effect, Made, Note, Pending, Phase, Run, Status, Step};
+use super::{After, Effect, End, HoldCause, Made, Note, Pending, Phase, Run, Step, Wait};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert};
@@ -41,6 +41,16 @@ impl Run {
         self.proceed(now)
     }
 
+    /// Waits for a lower wave, unless there is nothing to write: then it ends as any other run.
+    pub(super) fn hold_back(self, wave: u32, now: Timestamp) -> Step {
+        let plan = self.plan.as_deref();
+        let decided = plan.is_some_and(|plan| undecided(&plan.targets).is_none());
+        if self.may_write() && self.differs() && self.refusals.is_empty() && decided {
+            return self.settle(End::Waiting(Wait::Wave(wave)));
+        }
+        self.proceed(now)
+    }
+
     /// Does the next thing that the plan asks for.
     pub(super) fn proceed(self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
@@ -55,7 +65,7 @@ impl Run {
         if let Some(reason) = undecided(&plan.targets) {
             let quiet = self.overwrote.is_empty() && self.mixed.is_empty();
             let reason = if quiet { reason } else { format!("{}; {reason}", self.gone_over()) };
-            return self.settle(Status::Held(reason));
+            return self.settle(End::held(HoldCause::Undecided, reason));
         }
         if !self.may_write() {
             return self.watched();
@@ -66,7 +76,7 @@ impl Run {
         // Before every intent, not once a run: somebody may be quick.
         let reverts = &self.journal.0.reverts;
         if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
-            return self.settle(Status::Contested(reason));
+            return self.settle(End::held(HoldCause::Flapping, reason));
         }
         let due = replicate::due(&plan, self.spec.tenant.dialect, self.job_tried);
         let timing = self.spec.timing;
@@ -84,8 +94,8 @@ impl Run {
                 None => self.degrade(fault),
             };
         }
-        if let Some(reason) = self.stuck(&plan.targets) {
-            return self.settle(Status::Held(reason));
+        if let Some((cause, reason)) = self.stuck(&plan.targets) {
+            return self.settle(End::held(cause, reason));
         }
         match due {
             None => self.keep(now),
@@ -99,11 +109,11 @@ impl Run {
 
     fn refuse(self) -> Step {
         let refusals = self.refusals.clone();
-        self.settle(Status::Refused(refusals))
+        self.settle(End::Refused(refusals))
     }
 
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
-    pub(super) fn stuck(&self, targets: &[TargetPlan]) -> Option<String> {
+    pub(super) fn stuck(&self, targets: &[TargetPlan]) -> Option<(HoldCause, String)> {
         // One change of somebody's is gone, and without a version that is enforced the next write could take
         // another: before a person has heard of the first, nothing more is written there. The next run may.
         // Nor is what was published with somebody's unfinished change served by any deployment.
@@ -120,7 +130,7 @@ impl Run {
         if self.spec.versions == Versions::Unenforced
             && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
         {
-            return Some(format!("{}, and it differs again", self.gone_over()));
+            return Some((HoldCause::WentOver, format!("{}, and it differs again", self.gone_over())));
         }
         let differs = |target: &&TargetPlan| !target.changes.is_empty() && target.next != Some(Next::Wait);
         for target in targets.iter().filter(differs) {
@@ -129,11 +139,9 @@ impl Run {
                 .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
             if ours {
                 let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
-                return Some(format!(
-                    "{} does not keep what was written: {}",
-                    target.target,
-                    fields.join(", ")
-                ));
+                let reason =
+                    format!("{} does not keep what was written: {}", target.target, fields.join(", "));
+                return Some((HoldCause::NotKept, reason));
             }
         }
         for target in targets.iter().filter(|target| target.next == Some(Next::Store)) {
@@ -141,21 +149,24 @@ impl Run {
             let object = target.target.object_ref();
             if target.version.is_some() && self.drafted.get(&object) == target.version.as_ref() {
                 let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
-                return Some(format!(
+                let reason = format!(
                     "the draft of {} does not keep what was stored: {}",
                     target.target,
                     fields.join(", ")
-                ));
+                );
+                return Some((HoldCause::NotKept, reason));
             }
         }
         let timing = &self.spec.timing;
         if self.tally.conflicts > timing.conflicts_max {
-            return Some(format!("contended: somebody else wrote first {} times", self.tally.conflicts));
+            let reason = format!("contended: somebody else wrote first {} times", self.tally.conflicts);
+            return Some((HoldCause::Contended, reason));
         }
         // Three for each object make it what git says: stored, published, pinned.
         let writes_max = timing.writes_max.max(u32::try_from(targets.len() * 4).unwrap_or(u32::MAX));
-        (self.tally.writes >= writes_max)
-            .then(|| format!("{} writes were accepted and it still differs", self.tally.writes))
+        (self.tally.writes >= writes_max).then(|| {
+            (HoldCause::NotKept, format!("{} writes were accepted and it still differs", self.tally.writes))
+        })
     }
 
     /// Writes, unless what is there has to be looked at once more first: where the server takes every write, as
@@ -277,7 +288,7 @@ impl Run {
     pub(super) fn withdraw(mut self) -> Step {
         self.journal.0.unresolved.retain(|open| open.id != self.journal.0.last_intent);
         self.journal.0.last_intent = self.journal.0.last_intent.saturating_sub(1);
-        self.settle(Status::Superseded)
+        self.settle(End::Superseded)
     }
 
     /// The intent is durable: now, and only now, the write may leave.
@@ -364,7 +375,7 @@ impl Run {
                 self.wait_out(intent, running, Note::AnswerLost { object, fault }, now)
             }
             Verdict::Stop(fault) => self
-                .close(intent, Vec::new(), After::Settle(Status::Degraded(fault.clone())))
+                .close(intent, Vec::new(), After::Settle(End::Degraded(fault.clone())))
                 .noting(Note::GaveUp { fault }),
         }
     }
@@ -482,7 +493,7 @@ impl Run {
             let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
             let after = match passing {
                 true => After::LeaveOut(at, fault),
-                false => After::Settle(Status::Degraded(fault)),
+                false => After::Settle(End::Degraded(fault)),
             };
             return self.close(intent, Vec::new(), after);
         }

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::visitors::Sentence;
 use crate::model::plan::TheirDraft;
-use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Target};
-use crate::reconcile::{Run, Status};
+use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Status, Target};
+use crate::reconcile::{End, Run};
 
 /// What `plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -391,7 +391,7 @@ pub struct ReceiptDocument {
 /// A finished run as a document.
 pub fn result(run: &Run) -> TenantResult {
     let standing = |receipt: &crate::model::Receipt| {
-        let confirmation = run.confirmation.as_ref()?;
+        let confirmation = run.confirmation()?;
         confirmation.receipts.iter().find(|(known, _)| known == receipt).and_then(|(_, standing)| {
             match standing {
                 Standing::Confirmed { entry, .. } => Some(entry.clone()),
@@ -399,26 +399,24 @@ pub fn result(run: &Run) -> TenantResult {
             }
         })
     };
-    let receipts = run.receipts.iter().map(|receipt| ReceiptDocument {
+    let receipts = run.receipts().iter().map(|receipt| ReceiptDocument {
         organization_id: receipt.target.organization.to_string(),
         object: object(&receipt.target),
         region: receipt.target.region.key(),
         from_version: receipt.from_version,
         version: receipt.version,
         by: receipt.by,
-        served_ms: run.served_ms.get(&receipt.target.object_ref()).copied(),
+        served_ms: run.served_ms().get(&receipt.target.object_ref()).copied(),
         audit_entry: standing(receipt),
     });
-    let status = run.status();
     TenantResult {
-        tenant: run.spec.tenant.name.to_string(),
-        status: status.map_or("Applying", Status::name),
+        tenant: run.spec().tenant.name.to_string(),
+        status: run.end().and_then(End::status).map_or("", Status::word),
         reason: run.reason(),
-        targets: run.first_plan.as_deref().map(targets).unwrap_or_default(),
+        targets: run.first_plan().map(targets).unwrap_or_default(),
         receipts: receipts.collect(),
         foreign: run
-            .confirmation
-            .as_ref()
+            .confirmation()
             .map(|confirmation| confirmation.foreign.iter().map(Entry::shown).collect())
             .unwrap_or_default(),
     }

@@ -1,6 +1,7 @@
 //! How runs ended: what is written down of them, and when their tenants are due again.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -11,21 +12,24 @@ use super::lease::{Lease, RELEASE, tokens};
 use super::tenants::{Cause, NEVER};
 use super::{Store, StoreError, failed, json, text};
 use crate::crash;
-use crate::model::Revision;
+use crate::model::standing::Standing;
+use crate::model::{Revision, Status};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finished {
     /// Its lease.
     pub lease: Lease,
-    /// Whether it says how its tenant is; otherwise what was said before stands.
-    pub told: bool,
-    /// The word for its status.
-    pub status: &'static str,
+    /// The digest of what git says, that the run was planned from.
+    pub wanted: Arc<str>,
+    /// How its tenant is; none if the run says nothing of it, and the status before stands.
+    pub status: Option<Status>,
     /// Why; empty where there is nothing to say.
     pub reason: String,
-    /// What a notification would be about; empty where all is well.
-    pub trouble: &'static str,
+    /// How it stands towards later waves; none if that is as it was.
+    pub standing: Option<Standing>,
+    /// The wave that its change waits for.
+    pub waits_for: Option<u32>,
     /// Whether live equals git now.
     pub in_sync: bool,
     /// Whether somebody else's change is in force; none where that is not known.
@@ -55,6 +59,19 @@ pub struct RunRow {
     pub writes: usize,
     /// Writes refused because somebody else wrote first.
     pub conflicts: u32,
+    /// The word for how it ended.
+    pub status: &'static str,
+    /// Who ran it by hand, and why; none for the controller and for scheduled jobs.
+    pub asked: Option<Asked>,
+}
+
+/// Who ran something by hand, as the process says of itself, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// A user and a machine, such as `mara@ops-1`.
+    pub by: String,
+    /// The guards that were opened and the reason given; empty for none.
+    pub why: String,
 }
 
 impl Store {
@@ -100,8 +117,8 @@ impl Store {
             .collect();
         // What was written of a commit that is not in force everywhere is neither it nor the one before: a commit that
         // goes back changes such a tenant as well.
-        // A tenant that became invalid during its run stays so: it is not run again until git mends it, and a
-        // run that was superseded by that has nothing to say about it.
+        // Where git said something else meanwhile, the tenant may even be invalid by now, and a run from before has
+        // nothing to say of how it is.
         let updated = self
             .engine
             .query(
@@ -111,15 +128,22 @@ impl Store {
                      CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
                      CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
                      CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked,
-                     CAST(r.value->>'wrote' AS BIGINT) AS wrote, CAST(r.value->>'again' AS BIGINT) AS again
+                     CAST(r.value->>'wrote' AS BIGINT) AS wrote, CAST(r.value->>'again' AS BIGINT) AS again,
+                     r.value->>'standing' AS standing, CAST(r.value->>'waitsFor' AS BIGINT) AS waits_for
                    FROM {each:1})
                  UPDATE tenants SET
-                   status = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.status ELSE f.status END,
-                   reason = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.reason ELSE f.reason END,
-                   trouble = CASE WHEN tenants.wanted = '' OR f.told = 0 THEN tenants.trouble ELSE f.trouble END,
+                   status = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.status ELSE f.status END,
+                   reason = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.reason ELSE f.reason END,
+                   trouble = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.trouble ELSE f.trouble END,
                    failures = f.failures,
-                   since = CASE WHEN tenants.wanted = '' OR f.told = 0 OR tenants.status = f.status
+                   since = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 OR tenants.status = f.status
                                 THEN tenants.since ELSE {now} END,
+                   standing = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' THEN tenants.standing
+                                   ELSE f.standing END,
+                   standing_at = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' OR tenants.standing = f.standing
+                                      THEN tenants.standing_at ELSE {now} END,
+                   waits_for = CASE WHEN tenants.wanted <> f.wanted THEN tenants.waits_for ELSE f.waits_for END,
+                   released = CASE WHEN f.in_sync = 1 THEN '' ELSE tenants.released END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted
                                   WHEN f.wrote = 1 AND tenants.applied <> f.wanted THEN 'partly'
                                   ELSE tenants.applied END,
@@ -157,11 +181,11 @@ impl Store {
                 .engine
                 .query(
                     "INSERT INTO runs (tenant, token, started_at, ended_at, revision, cause, status, reason,
-                       writes, conflicts, replica)
+                       writes, conflicts, asked_by, asked_why, replica)
                      SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT),
                        CAST(r.value->>'startedAt' AS BIGINT), {now}, r.value->>'revision', r.value->>'cause',
                        r.value->>'status', r.value->>'reason', CAST(r.value->>'writes' AS BIGINT),
-                       CAST(r.value->>'conflicts' AS BIGINT), $2
+                       CAST(r.value->>'conflicts' AS BIGINT), r.value->>'askedBy', r.value->>'askedWhy', $2
                      FROM {each:1} WHERE true ON CONFLICT (tenant, started_at, token) DO NOTHING",
                 )
                 .bind(json(&runs)?)
@@ -194,17 +218,20 @@ impl Store {
 
 fn row_of(done: &Finished) -> serde_json::Value {
     let (again, cause) = done.again;
+    let status = done.status.map(Status::row);
     serde_json::json!({
         "name": done.lease.tenant.as_str(),
         "token": done.lease.token,
-        "wanted": done.lease.wanted.as_deref().unwrap_or_default(),
-        "status": done.status,
+        "wanted": &*done.wanted,
+        "status": status.map_or("", |row| row.word),
         "reason": done.reason,
-        "trouble": done.trouble,
+        "trouble": status.map_or("", |row| row.trouble),
+        "standing": done.standing.map_or("", Standing::name),
+        "waitsFor": done.waits_for.map_or(-1, i64::from),
         "failures": i64::from(done.failures),
         "inSync": i64::from(done.in_sync),
         "drifted": done.drifted.map_or(-1, i64::from),
-        "told": i64::from(done.told),
+        "told": i64::from(done.status.is_some()),
         "looked": i64::from(done.looked),
         "wrote": i64::from(done.run.as_ref().is_some_and(|run| run.writes > 0)),
         "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),
@@ -220,8 +247,10 @@ fn run_of(done: &Finished) -> Option<serde_json::Value> {
         "startedAt": run.started_at.as_millisecond(),
         "revision": run.revision.as_str(),
         "cause": run.cause.name(),
-        "status": done.status,
+        "status": run.status,
         "reason": done.reason,
+        "askedBy": run.asked.as_ref().map_or("", |asked| asked.by.as_str()),
+        "askedWhy": run.asked.as_ref().map_or("", |asked| asked.why.as_str()),
         "writes": i64::try_from(run.writes).unwrap_or(i64::MAX),
         "conflicts": i64::from(run.conflicts),
     }))

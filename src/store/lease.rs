@@ -4,18 +4,23 @@
 //! it had ready: the version that the write names, and the wait of the next holder before it reads, are what
 //! keeps that from doing harm. The token keeps it out of the journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use jiff::Timestamp;
+use sqlx::any::AnyRow;
+use sqlx::{Any, Transaction};
 
 use super::engine::again_if_taken_back;
-use super::notes::{Pause, pause};
-use super::tenants::Cause;
-use super::{Store, StoreError, failed, json, names, number, text};
+use super::notes::{Pause, moment, pause};
+use super::overview::status;
+use super::tenants::{Cause, NEVER};
+use super::{Store, StoreError, failed, json, names, number, optional, text};
 use crate::crash;
-use crate::model::{CredentialsName, Revision, TenantName};
+use crate::model::standing::Standing;
+use crate::model::{CredentialsName, Revision, Status, TenantName};
 
 /// The right to work on a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,8 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// Credentials that have enough runs already.
     pub saturated: &'a BTreeSet<CredentialsName>,
+    /// How long later waves wait for a tenant that cannot be reached.
+    pub patience: Duration,
     /// The repository and the head that this replica has read: at any other than the one agreed on it claims
     /// nothing, because it does not know what git says.
     pub head: (&'a str, &'a Revision),
@@ -57,15 +64,43 @@ pub struct Claimed {
     /// Failures in a row.
     pub failures: u32,
     /// The status that the last run ended with.
-    pub status: String,
+    pub status: Status,
+    /// Why it was so.
+    pub reason: String,
+    /// How it stands towards later waves, and since when.
+    pub standing: (Standing, Timestamp),
+    /// Its wave, as the store knows it.
+    pub wave: u32,
+    /// The wave that its change waits for.
+    pub waits_for: Option<u32>,
+    /// Whether a person ended a guard's hold on this very change.
+    pub released: bool,
     /// Whether it is watched only, and why.
     pub pause: Option<Pause>,
 }
 
+/// The lowest wave that later ones wait for, as [`crate::model::gate`] works it out: `$P` is the patience in
+/// milliseconds.
+macro_rules! gate {
+    ($patience:literal) => {
+        concat!(
+            "(SELECT MIN(e.wave) FROM tenants e
+               WHERE e.removed = 0 AND (e.applied <> e.wanted OR e.wanted = '')
+                 AND (e.standing IN ('pending', 'failed')
+                   OR (e.standing = 'unavailable' AND {now} - e.standing_at < ",
+            $patience,
+            "))
+                 AND NOT EXISTS (SELECT 1 FROM pauses o WHERE o.tenant = e.name AND o.kind = 'pause'
+                   AND (o.until IS NULL OR o.until > {now})))"
+        )
+    };
+}
+
 impl Store {
-    /// Leases tenants that are due and free, the longest waiting first. A tenant whose change waits for a
-    /// lower wave is not due. While it is leased it is due again when the lease ends: a holder that dies
-    /// is followed by another.
+    /// Leases tenants that are due and free, the longest waiting first. A tenant whose change waits for a lower wave
+    /// comes after those that may go, and only to be looked at: [`Claimed::waits_for`]. It is due once more as soon as
+    /// that wave has its change. While a tenant is leased it is due again when the lease ends: a holder that dies is
+    /// followed by another.
     ///
     /// # Errors
     /// The database failed.
@@ -77,59 +112,111 @@ impl Store {
         let doing = "claiming tenants";
         let saturated: Vec<_> =
             claim.saturated.iter().map(|name| serde_json::json!({"name": name.as_str()})).collect();
-        let lease_ms = i64::try_from(claim.lease.as_millis()).unwrap_or(i64::MAX);
+        let lease_ms = milliseconds(claim.lease);
+        let patience_ms = milliseconds(claim.patience);
         let mut transaction = self.writer.begin(doing).await?;
         let leased = self
             .engine
-            .query(
+            .query(concat!(
                 "INSERT INTO leases (name, holder, token, expires_at)
                  SELECT due.name, $1, 1, {now} + $2 FROM (
                    SELECT t.name FROM tenants t
-                   WHERE t.due_at <= {now} AND t.removed = 0
+                   WHERE t.removed = 0 AND (t.due_at <= {now} OR (t.waits_for >= 0 AND t.due_at < $8
+                       AND t.wave <= COALESCE(",
+                gate!("$7"),
+                ", t.wave)))
                      AND EXISTS (SELECT 1 FROM heads h WHERE h.repository = $5 AND h.revision = $6)
-                     AND (t.applied = t.wanted OR t.enforced = 0 OR t.wave <= COALESCE((
-                       SELECT e.wave FROM tenants e
-                       WHERE e.removed = 0 AND e.enforced = 1 AND e.applied <> e.wanted
-                         AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = e.name AND p.kind = 'pause'
-                           AND (p.until IS NULL OR p.until > {now}))
-                       ORDER BY e.wave LIMIT 1), t.wave))
                      AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.name = t.name AND l.expires_at > {now})
                      AND t.credentials NOT IN (SELECT r.value->>'name' FROM {each:3})
-                   ORDER BY t.due_at, t.name LIMIT $4 {skip_locked}) AS due
+                   ORDER BY CASE WHEN t.applied = t.wanted OR t.enforced = 0
+                       OR t.wave <= COALESCE(",
+                gate!("$7"),
+                ", t.wave) THEN 0 ELSE 1 END, t.due_at, t.name LIMIT $4 {skip_locked}) AS due
                  WHERE true
                  ON CONFLICT (name) DO UPDATE SET
                    holder = excluded.holder, token = leases.token + 1, expires_at = excluded.expires_at
                    WHERE leases.expires_at <= {now}
                  RETURNING name, token",
-            )
+            ))
             .bind(self.holder().to_owned())
             .bind(lease_ms)
             .bind(json(&saturated)?)
             .bind(i64::try_from(claim.limit).unwrap_or(i64::MAX))
             .bind(claim.head.0.to_owned())
             .bind(claim.head.1.to_string())
+            .bind(patience_ms)
+            .bind(NEVER)
             .fetch_all(&mut *transaction);
         let leased = leased.await.map_err(failed(doing))?;
         if leased.is_empty() {
             return Ok(Vec::new());
         }
-        let mut tokens = std::collections::BTreeMap::new();
+        let mut tokens = BTreeMap::new();
         for row in leased {
             tokens.insert(TenantName::new(text(&row, "name")?), number(&row, "token")?);
         }
+        let claimed = self.begin_within(&mut transaction, &tokens, lease_ms, patience_ms).await?;
+        crash::point("C01b");
+        transaction.commit().await.map_err(failed(doing))?;
+        Ok(claimed)
+    }
+
+    /// Marks leased tenants as running, and returns what is known of each; those that the store does not know are left
+    /// out.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn begin(
+        &self,
+        leases: &[Lease],
+        lease: Duration,
+        patience: Duration,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let tokens: BTreeMap<TenantName, i64> =
+            leases.iter().map(|lease| (lease.tenant.clone(), lease.token)).collect();
+        again_if_taken_back(|| self.try_begin(&tokens, lease, patience).boxed()).await
+    }
+
+    async fn try_begin(
+        &self,
+        tokens: &BTreeMap<TenantName, i64>,
+        lease: Duration,
+        patience: Duration,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let doing = "beginning runs";
+        let mut transaction = self.writer.begin(doing).await?;
+        let (lease_ms, patience_ms) = (milliseconds(lease), milliseconds(patience));
+        let claimed = self.begin_within(&mut transaction, tokens, lease_ms, patience_ms).await?;
+        transaction.commit().await.map_err(failed(doing))?;
+        Ok(claimed)
+    }
+
+    async fn begin_within(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        tokens: &BTreeMap<TenantName, i64>,
+        lease_ms: i64,
+        patience_ms: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let doing = "beginning runs";
         let rows = names(tokens.keys())?;
         let details = self
             .engine
-            .query(
-                "SELECT t.name, t.wanted, t.applied, t.cause, t.failures, t.status,
+            .query(concat!(
+                "SELECT t.name, t.wanted, t.applied, t.cause, t.failures, t.status, t.trouble, t.reason, t.standing,
+                        t.standing_at, t.wave, t.released,
+                        CASE WHEN t.applied = t.wanted OR t.enforced = 0 THEN NULL ELSE ",
+                gate!("$2"),
+                " END AS gate,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
                  FROM tenants t LEFT JOIN pauses p
                    ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
                  WHERE t.name IN (SELECT r.value->>'name' FROM {each:1})
                  ORDER BY t.due_at, t.name",
-            )
+            ))
             .bind(rows.clone())
-            .fetch_all(&mut *transaction);
+            .bind(patience_ms)
+            .fetch_all(&mut **transaction);
         let details = details.await.map_err(failed(doing))?;
         let marked = self
             .engine
@@ -139,24 +226,14 @@ impl Store {
             )
             .bind(rows)
             .bind(lease_ms)
-            .execute(&mut *transaction);
+            .execute(&mut **transaction);
         marked.await.map_err(failed(doing))?;
-        crash::point("C01b");
-        transaction.commit().await.map_err(failed(doing))?;
         let mut claimed = Vec::with_capacity(details.len());
-        for row in details {
-            let tenant = TenantName::new(text(&row, "name")?);
-            let Some(token) = tokens.get(&tenant).copied() else { continue };
-            let wanted: Arc<str> = text(&row, "wanted")?.into();
-            claimed.push(Claimed {
-                lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)) },
-                applied: text(&row, "applied")? == *wanted,
-                wanted,
-                cause: Cause::from_name(&text(&row, "cause")?),
-                failures: u32::try_from(number(&row, "failures")?).unwrap_or_default(),
-                status: text(&row, "status")?,
-                pause: pause(&row)?,
-            });
+        for row in &details {
+            let tenant = TenantName::new(text(row, "name")?);
+            if let Some(token) = tokens.get(&tenant).copied() {
+                claimed.push(claimed_of(row, tenant, token)?);
+            }
         }
         Ok(claimed)
     }
@@ -259,6 +336,30 @@ impl Store {
             .execute(&self.writer);
         released.await.map(drop).map_err(failed("releasing leases"))
     }
+}
+
+fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, StoreError> {
+    let wanted: Arc<str> = text(row, "wanted")?.into();
+    let wave = u32::try_from(number(row, "wave")?).unwrap_or_default();
+    let gate = optional(row, "gate")?.and_then(|gate| u32::try_from(gate).ok());
+    Ok(Claimed {
+        lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)) },
+        applied: text(row, "applied")? == *wanted,
+        released: text(row, "released")? == *wanted,
+        wanted,
+        cause: Cause::from_name(&text(row, "cause")?),
+        failures: u32::try_from(number(row, "failures")?).unwrap_or_default(),
+        status: status(row)?,
+        reason: text(row, "reason")?,
+        standing: (Standing::from_name(&text(row, "standing")?), moment(number(row, "standing_at")?)),
+        wave,
+        waits_for: gate.filter(|gate| wave > *gate),
+        pause: pause(row)?,
+    })
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Ends leases of ours: the row stays, for its token. The names stand there twice so that the rows are

@@ -26,7 +26,7 @@ use sqlx::any::AnyRow;
 use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
-pub use ended::{Finished, RunRow};
+pub use ended::{Asked, Finished, RunRow};
 pub use journal::Overwritten;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
@@ -78,6 +78,12 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: serde_json::Error,
+    },
+    /// A row holds a status that this build does not know.
+    #[error("the store holds the status `{word}`, which this genesync does not know")]
+    Status {
+        /// The word.
+        word: String,
     },
     /// The store is of another repository.
     #[error("the store is of repository `{known}`, and not of `{given}`")]
@@ -223,6 +229,10 @@ fn number(row: &AnyRow, column: &str) -> Result<i64, StoreError> {
 }
 
 fn optional(row: &AnyRow, column: &str) -> Result<Option<i64>, StoreError> {
+    row.try_get(column).map_err(failed("reading a row"))
+}
+
+fn text_or_none(row: &AnyRow, column: &str) -> Result<Option<String>, StoreError> {
     row.try_get(column).map_err(failed("reading a row"))
 }
 

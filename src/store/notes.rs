@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
-use super::{Store, StoreError, failed, json, number, optional, text};
+use super::{Store, StoreError, failed, json, names, number, optional, text};
 use crate::model::{Guard, TenantName};
 
 /// Why a tenant is watched and not written.
@@ -42,9 +42,18 @@ impl Pause {
         format!("{GUARD}{}", guard.name())
     }
 
-    /// Whether a guard holds it.
-    pub fn is_by_guard(&self) -> bool {
-        self.by.starts_with(GUARD)
+    /// The guard that holds it, if one does.
+    pub fn guard_of(&self) -> Option<Guard> {
+        Guard::from_name(self.by.strip_prefix(GUARD)?)
+    }
+
+    /// Why a tenant is watched and not written, in words.
+    pub fn words(&self) -> String {
+        let until = self.until.map(|until| format!(" until {until}")).unwrap_or_default();
+        match self.kind {
+            PauseKind::Hold => self.reason.clone(),
+            PauseKind::Pause => format!("by {}{until}: {}", self.by, self.reason),
+        }
     }
 }
 
@@ -101,6 +110,10 @@ pub struct RunLine {
     pub conflicts: u64,
     /// Which process ran it.
     pub replica: String,
+    /// Who ran it by hand, as that process said; empty for the controller.
+    pub asked_by: String,
+    /// The guards that were opened for it, and the reason given.
+    pub asked_why: String,
 }
 
 /// A moment as the store keeps it.
@@ -157,11 +170,44 @@ impl Store {
         paused.await.map(drop).map_err(failed("pausing a tenant"))
     }
 
-    /// Ends a pause or hold. False where there was none.
+    /// Ends the holds of some guards: an operator opened them.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn open_guards<'a>(
+        &self,
+        tenants: impl IntoIterator<Item = &'a TenantName>,
+        guards: impl IntoIterator<Item = &'a Guard>,
+    ) -> Result<(), StoreError> {
+        let holders: Vec<_> =
+            guards.into_iter().map(|guard| serde_json::json!({"name": Pause::guard(*guard)})).collect();
+        let opened = self
+            .engine
+            .query(
+                "DELETE FROM pauses WHERE kind = 'hold' AND tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND paused_by IN (SELECT r.value->>'name' FROM {each:2})",
+            )
+            .bind(names(tenants)?)
+            .bind(json(&holders)?)
+            .execute(&self.writer);
+        opened.await.map(drop).map_err(failed("ending holds"))
+    }
+
+    /// Ends a pause or hold; the guard that held it does not count this very change again. False where there was
+    /// none.
     ///
     /// # Errors
     /// The database failed.
     pub async fn resume(&self, tenant: &TenantName) -> Result<bool, StoreError> {
+        let released = self
+            .engine
+            .query(
+                "UPDATE tenants SET released = wanted WHERE name = $1 AND EXISTS (
+                   SELECT 1 FROM pauses p WHERE p.tenant = $1 AND p.kind = 'hold' AND p.paused_by LIKE 'guard %')",
+            )
+            .bind(tenant.to_string())
+            .execute(&self.writer);
+        released.await.map_err(failed("resuming a tenant"))?;
         let resumed = self
             .engine
             .query("DELETE FROM pauses WHERE tenant = $1")
@@ -226,7 +272,8 @@ impl Store {
         let rows = self
             .engine
             .query(
-                "SELECT started_at, ended_at, revision, cause, status, reason, writes, conflicts, replica
+                "SELECT started_at, ended_at, revision, cause, status, reason, writes, conflicts, replica, asked_by,
+                        asked_why
                  FROM runs WHERE tenant = $1 ORDER BY started_at DESC LIMIT $2",
             )
             .bind(tenant.to_string())
@@ -246,6 +293,8 @@ impl Store {
                     writes: number(row, "writes")?.unsigned_abs(),
                     conflicts: number(row, "conflicts")?.unsigned_abs(),
                     replica: text(row, "replica")?,
+                    asked_by: text(row, "asked_by")?,
+                    asked_why: text(row, "asked_why")?,
                 })
             })
             .collect()

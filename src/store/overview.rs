@@ -5,10 +5,10 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::notes::{Pause, moment, pause};
+use super::notes::{Pause, PauseKind, moment, pause};
 use super::tenants::NEVER;
-use super::{Store, StoreError, failed, number, optional, text};
-use crate::model::TenantName;
+use super::{Store, StoreError, failed, number, optional, text, text_or_none};
+use crate::model::{Status, TenantName};
 
 /// One tenant as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,12 +16,12 @@ use crate::model::TenantName;
 pub struct TenantRow {
     /// Its name.
     pub tenant: TenantName,
-    /// The word for its status.
-    pub status: String,
+    /// How it is.
+    pub status: Status,
     /// Why.
     pub reason: String,
     /// What a notification would be about; empty where all is well.
-    pub trouble: String,
+    pub trouble: &'static str,
     /// Since when.
     pub since: Timestamp,
     /// The commit that last changed it.
@@ -30,6 +30,8 @@ pub struct TenantRow {
     pub applied: bool,
     /// Whether genesync may write.
     pub enforced: bool,
+    /// Its wave.
+    pub wave: u32,
     /// When it was last looked at.
     pub checked_at: Option<Timestamp>,
     /// When it was last seen in sync.
@@ -74,12 +76,8 @@ pub struct FleetFigures {
 /// How some tenants stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// The word for their status.
-    pub status: String,
-    /// Whether an operator has paused them.
-    pub paused: bool,
-    /// Whether they wait for git: their manifests are not valid.
-    pub invalid: bool,
+    /// How they are.
+    pub status: Status,
     /// How many they are.
     pub tenants: usize,
 }
@@ -96,13 +94,11 @@ impl Store {
         let standing = self
             .engine
             .query(
-                "SELECT t.status, CASE WHEN p.tenant IS NULL THEN 0 ELSE 1 END AS paused,
-                        CASE WHEN t.due_at < $1 THEN 0 ELSE 1 END AS invalid, CAST(COUNT(*) AS BIGINT) AS n
+                "SELECT t.status, t.trouble, p.kind, CAST(COUNT(*) AS BIGINT) AS n
                  FROM tenants t LEFT JOIN pauses p
                    ON p.tenant = t.name AND p.kind = 'pause' AND (p.until IS NULL OR p.until > {now})
                  WHERE t.removed = 0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             )
-            .bind(NEVER)
             .fetch_all(&self.engine);
         let standing = standing.await.map_err(failed(doing))?;
         let ages = self
@@ -123,12 +119,9 @@ impl Store {
             .fetch_one(&self.engine);
         let drifts = drifts.await.map_err(failed(doing))?;
         let standing = standing.iter().map(|row| {
-            Ok(Standing {
-                status: text(row, "status")?,
-                paused: number(row, "paused")? == 1,
-                invalid: number(row, "invalid")? == 1,
-                tenants: count(row, "n")?,
-            })
+            let paused = text_or_none(row, "kind")?.is_some();
+            let status = if paused { Status::Paused } else { status(row)? };
+            Ok(Standing { status, tenants: count(row, "n")? })
         });
         let ages =
             ages.iter().map(|row| Ok((TenantName::new(text(row, "name")?), moment(number(row, "seen_at")?))));
@@ -155,10 +148,6 @@ impl Store {
             .query(
                 "SELECT t.name, t.status, t.reason, t.trouble, t.since, t.revision, t.wanted, t.applied, t.enforced,
                         t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, t.wave, l.holder,
-                        (SELECT MIN(e.wave) FROM tenants e WHERE e.removed = 0 AND e.enforced = 1
-                           AND e.applied <> e.wanted
-                           AND NOT EXISTS (SELECT 1 FROM pauses o WHERE o.tenant = e.name AND o.kind = 'pause'
-                             AND (o.until IS NULL OR o.until > {now}))) AS current_wave,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
                  FROM tenants t
                  LEFT JOIN leases l ON l.name = t.name AND l.expires_at > {now}
@@ -176,21 +165,18 @@ impl Store {
             .map(|row| {
                 let some = |ms: i64| (ms > 0).then(|| moment(ms));
                 let due_at = number(row, "due_at")?;
+                let pause = pause(row)?;
                 let (enforced, applied) =
                     (number(row, "enforced")? == 1, text(row, "applied")? == text(row, "wanted")?);
-                let mut reason = text(row, "reason")?;
-                // It was not run yet, so nothing else could have been written down of it.
-                if let (true, true, false, Some(wave)) =
-                    (reason.is_empty(), enforced, applied, optional(row, "current_wave")?)
-                    && wave < number(row, "wave")?
-                {
-                    reason = format!("waits for wave {wave}");
-                }
+                let (status, reason) = match &pause {
+                    Some(pause) if pause.kind == PauseKind::Pause => (Status::Paused, pause.words()),
+                    Some(_) | None => (status(row)?, text(row, "reason")?),
+                };
                 Ok(TenantRow {
                     tenant: TenantName::new(text(row, "name")?),
-                    status: text(row, "status")?,
+                    status,
                     reason,
-                    trouble: text(row, "trouble")?,
+                    trouble: status.row().trouble,
                     since: moment(number(row, "since")?),
                     revision: text(row, "revision")?,
                     applied,
@@ -201,9 +187,16 @@ impl Store {
                     due_at: (due_at < NEVER).then(|| moment(due_at)),
                     failures: u32::try_from(number(row, "failures")?).unwrap_or_default(),
                     holder: row.try_get("holder").map_err(failed("reading a row"))?,
-                    pause: pause(row)?,
+                    wave: u32::try_from(number(row, "wave")?).unwrap_or_default(),
+                    pause,
                 })
             })
             .collect()
     }
+}
+
+/// The status of a row, from its two words.
+pub fn status(row: &AnyRow) -> Result<Status, StoreError> {
+    let word = text(row, "status")?;
+    Status::from_words(&word, &text(row, "trouble")?).ok_or(StoreError::Status { word })
 }

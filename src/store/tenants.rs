@@ -10,10 +10,25 @@ use super::engine::again_if_taken_back;
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
 use crate::crash;
-use crate::model::{Revision, TenantName, Wanted};
+use crate::model::standing::Standing;
+use crate::model::{Revision, Status, TenantName, Wanted};
 
 /// Due never, until something happens.
 pub const NEVER: i64 = i64::MAX / 4;
+
+/// Rows of tenants as git says they should be: what is not valid is due never.
+macro_rules! insert_wanted {
+    () => {
+        "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
+     due_at, cause, failures, status, reason, trouble, since, checked_at, synced_at, drifted_at,
+     standing, standing_at)
+   SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
+     r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), 0,
+     CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
+     r.value->>'status', r.value->>'reason', r.value->>'trouble', {now}, 0, 0, 0, r.value->>'standing', {now}
+   FROM {each:1} WHERE true ORDER BY 1"
+    };
+}
 
 /// Why a tenant is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -227,20 +242,7 @@ impl Store {
         judge: &Judge<'_>,
     ) -> Result<usize, StoreError> {
         let doing = "taking a new head";
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                serde_json::json!({
-                    "name": row.tenant.as_str(),
-                    "wanted": row.digest.as_deref().unwrap_or_default(),
-                    "enforced": i64::from(row.enforced),
-                    "credentials": row.credentials.as_str(),
-                    "wave": i64::from(row.wave),
-                    "status": if row.digest.is_some() { "OutOfSync" } else { "Held" },
-                    "reason": row.invalid.as_deref().unwrap_or_default(),
-                })
-            })
-            .collect();
+        let rows: Vec<_> = rows.iter().map(row_of).collect();
         let rows = json(&rows)?;
         // What a hold waited for may have come: git says something else. A guard waits for a person, or for git
         // to go back to what is in force: another commit on top is no answer to it.
@@ -259,21 +261,25 @@ impl Store {
         let written = self
             .engine
             .query(
-                "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
-                   due_at, cause, failures, status, reason, trouble, since, checked_at, synced_at, drifted_at)
-                 SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
-                   r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), 0,
-                   CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
-                   r.value->>'status', r.value->>'reason', CASE WHEN r.value->>'wanted' = '' THEN 'invalid' ELSE '' END, {now}, 0, 0, 0
-                 FROM {each:1} WHERE true ORDER BY 1
-                 ON CONFLICT (name) DO UPDATE SET
-                   wanted = excluded.wanted, revision = excluded.revision, enforced = excluded.enforced,
-                   credentials = excluded.credentials, wave = excluded.wave, removed = 0,
+                concat!(
+                    insert_wanted!(),
+                    " ON CONFLICT (name) DO UPDATE SET
+                   wanted = excluded.wanted, revision = excluded.revision, removed = 0,
+                   enforced = CASE WHEN excluded.enforced < 0 THEN tenants.enforced ELSE excluded.enforced END,
+                   credentials = CASE WHEN excluded.enforced < 0 THEN tenants.credentials ELSE excluded.credentials END,
+                   wave = CASE WHEN excluded.enforced < 0 THEN tenants.wave ELSE excluded.wave END,
+                   standing = CASE WHEN excluded.enforced < 0 AND tenants.enforced = 0 THEN 'aside'
+                                   WHEN excluded.standing = 'pending' AND tenants.standing = 'unavailable'
+                                   THEN 'unavailable' ELSE excluded.standing END,
+                   standing_at = CASE WHEN excluded.standing = 'pending' AND tenants.standing = 'unavailable'
+                                      THEN tenants.standing_at ELSE excluded.standing_at END,
+                   waits_for = -1,
                    due_at = excluded.due_at, cause = 'commit', failures = 0,
                    status = excluded.status, reason = excluded.reason, trouble = excluded.trouble,
                    since = CASE WHEN tenants.status = excluded.status THEN tenants.since ELSE {now} END
                  WHERE tenants.wanted <> excluded.wanted OR tenants.removed = 1
-                   OR tenants.reason <> excluded.reason AND excluded.wanted = ''",
+                   OR tenants.reason <> excluded.reason AND excluded.wanted = ''"
+                ),
             )
             .bind(rows)
             .bind(revision.to_string())
@@ -283,8 +289,26 @@ impl Store {
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
 
+    /// Writes down what git says of tenants that the store does not know yet, without taking a head: for an apply of
+    /// some tenants, or of another commit than the head. Rows that are there stay as they are.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn know(&self, revision: &Revision, rows: &[Wanted]) -> Result<(), StoreError> {
+        let rows: Vec<_> = rows.iter().map(row_of).collect();
+        let known = self
+            .engine
+            .query(concat!(insert_wanted!(), " ON CONFLICT (name) DO NOTHING"))
+            .bind(json(&rows)?)
+            .bind(revision.to_string())
+            .bind(NEVER)
+            .execute(&self.writer);
+        known.await.map(drop).map_err(failed("writing down what git says"))
+    }
+
     /// Holds the tenants that a head changes, where the guard says that they are too many. Those that it holds
-    /// already count, too: many small commits are as much as a large one.
+    /// already count, too: many small commits are as much as a large one. Tenants that it creates do not count, and
+    /// are held with the others: the head is refused as a whole.
     async fn hold_what_changes(
         &self,
         transaction: &mut Transaction<'static, Any>,
@@ -311,10 +335,14 @@ impl Store {
             .engine
             .query(
                 "INSERT INTO pauses (tenant, kind, paused_by, reason, since, until)
-                 SELECT t.name, 'hold', $2, $3, {now}, NULL
+                 SELECT t.name, 'hold', $2, $3, {now}, CAST(NULL AS BIGINT)
                  FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
-                 WHERE t.applied <> '' AND r.value->>'wanted' <> '' AND r.value->>'wanted' <> t.applied
+                 WHERE r.value->>'wanted' <> '' AND r.value->>'wanted' <> t.applied
                    AND (t.wanted <> r.value->>'wanted' OR t.removed = 1)
+                 UNION ALL
+                 SELECT r.value->>'name', 'hold', $2, $3, {now}, CAST(NULL AS BIGINT)
+                 FROM {each:1} WHERE r.value->>'wanted' <> ''
+                   AND NOT EXISTS (SELECT 1 FROM tenants t WHERE t.name = r.value->>'name')
                  ON CONFLICT (tenant) DO NOTHING",
             )
             .bind(rows.to_owned())
@@ -395,4 +423,30 @@ impl Store {
             head: head.map(Revision::new),
         })
     }
+}
+
+/// A tenant's row. Settings that can't be read are marked, so that those that were known last stay; of a tenant that
+/// was never read, nothing is known but that its change has failed.
+fn row_of(row: &Wanted) -> serde_json::Value {
+    let status = if row.digest.is_some() { Status::OutOfSync } else { Status::Invalid }.row();
+    let (enforced, wave, credentials) = match &row.settings {
+        Some(settings) => (i64::from(settings.enforced), settings.wave, settings.credentials.as_str()),
+        None => (-1, 0, "-"),
+    };
+    let standing = match (enforced, &row.digest) {
+        (0, _) => Standing::Aside,
+        (_, None) => Standing::Failed,
+        (_, Some(_)) => Standing::Pending,
+    };
+    serde_json::json!({
+        "name": row.tenant.as_str(),
+        "wanted": row.digest.as_deref().unwrap_or_default(),
+        "enforced": enforced,
+        "credentials": credentials,
+        "wave": i64::from(wave),
+        "standing": standing.name(),
+        "status": status.word,
+        "trouble": status.trouble,
+        "reason": row.invalid.as_deref().unwrap_or_default(),
+    })
 }

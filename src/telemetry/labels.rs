@@ -6,10 +6,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::model::Guard;
+use crate::model::{Guard, Status};
 
 /// A closed set of label values.
-pub trait Label: Copy + PartialEq + 'static {
+pub trait Label: Copy + 'static {
     /// The label's name.
     const KEY: &'static str;
     /// Every value.
@@ -36,36 +36,6 @@ macro_rules! label {
 }
 
 label! {
-    /// How a tenant stands.
-    TenantStatus "status" {
-        /// Not looked at yet.
-        Unknown "unknown",
-        /// Live equals git in every region, and every write is confirmed.
-        Synced "synced",
-        /// Git is ahead, and the tenant is only watched.
-        OutOfSync "out_of_sync",
-        /// Live moved, and the tenant is only watched.
-        Drifted "drifted",
-        /// A write is under way.
-        Applying "applying",
-        /// It is copied to the other regions.
-        Replicating "replicating",
-        /// Live equals git, but some writes have no audit entry.
-        Unconfirmed "unconfirmed",
-        /// A guard refused the plan.
-        Refused "refused",
-        /// A person has to decide.
-        Held "held",
-        /// Something outside failed.
-        Degraded "degraded",
-        /// Its manifests have errors.
-        Invalid "invalid",
-        /// An operator paused it.
-        Paused "paused",
-    }
-}
-
-label! {
     /// How a run ended.
     RunResult "result" {
         /// Live equals git, confirmed.
@@ -76,6 +46,8 @@ label! {
         Drifted "drifted",
         /// Some writes have no audit entry.
         Unconfirmed "unconfirmed",
+        /// Its change waits for a lower wave, or for a change window.
+        Waiting "waiting",
         /// A guard refused the plan.
         Refused "refused",
         /// A person has to decide.
@@ -153,6 +125,15 @@ label! {
     }
 }
 
+impl Label for Status {
+    const KEY: &'static str = "status";
+    const ALL: &'static [Self] = &Status::ALL;
+
+    fn name(self) -> &'static str {
+        self.row().metric
+    }
+}
+
 impl Label for Guard {
     const KEY: &'static str = "guard";
     const ALL: &'static [Self] = Guard::ALL;
@@ -215,5 +196,6 @@ impl<L: Label> Gauged<L> {
 }
 
 fn index<L: Label>(value: L) -> Option<usize> {
-    L::ALL.iter().position(|known| *known == value)
+    // By the text: several values may share one series.
+    L::ALL.iter().position(|known| known.name() == value.name())
 }

@@ -20,11 +20,11 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::labels::Gauged;
 pub use super::labels::{
-    Counted, HookResult, Label, LeaseEvent, NotificationResult, RequestClass, RunResult, TenantStatus,
+    Counted, HookResult, Label, LeaseEvent, NotificationResult, RequestClass, RunResult,
 };
 use super::process::resident_bytes;
 use crate::clock;
-use crate::model::{Guard, TenantName};
+use crate::model::{Guard, Status, TenantName};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -35,7 +35,7 @@ type Seconds = Gauge<f64, AtomicU64>;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FleetSeen {
     /// How many stand how.
-    pub standing: Vec<(TenantStatus, usize)>,
+    pub standing: Vec<(Status, usize)>,
     /// When a tenant was last seen in sync, the longest ago first; for one that never was, since when it stands
     /// as it does.
     pub in_sync_at: Vec<(TenantName, Timestamp)>,
@@ -89,7 +89,7 @@ pub struct Metrics {
     tenant_sync_age: Family<[(&'static str, String); 1], Seconds>,
     drift_age: Seconds,
     drifted_tenants: Gauge,
-    tenants: Gauged<TenantStatus>,
+    tenants: Gauged<Status>,
     budget_left: Known,
     fetch_age: Known,
     head_age: Known,

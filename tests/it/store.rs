@@ -1,23 +1,33 @@
 //! One suite for both engines of the store: each case runs on SQLite and on a private PostgreSQL.
 
+mod waves;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use genesync::model::record::{Ending, Intent, IntentAction, Revert};
+use genesync::model::standing::Standing;
 use genesync::model::{
-    Act, Base, CredentialsName, OrganizationId, Receipt, Receiver, Record, Region, Revision, Secret,
-    StorePlace, Target, TenantName, Wanted,
+    Act, Base, CredentialsName, FaultKind, OrganizationId, Receipt, Receiver, Record, Region, Revision,
+    Secret, Status, StorePlace, Target, TenantName, Wanted, WantedSettings,
 };
 use genesync::store::{
-    Advance, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
+    Advance, Asked, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
     StoreError, Which,
 };
 use jiff::Timestamp;
 
 use crate::postgres::{Bouncer, Postgres};
+use waves::{
+    a_change_waits_for_lower_waves_and_is_watched,
+    only_what_may_be_written_and_is_not_holds_higher_waves_back, the_gate_of_queries_is_the_pure_one,
+    what_cannot_be_reached_is_waited_for_once, what_cannot_be_read_keeps_its_place,
+};
 
 const LONG: Duration = Duration::from_secs(60);
+/// How long a tenant that cannot be reached is waited for.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 fn tenant(name: &str) -> TenantName {
     TenantName::new(name)
@@ -73,9 +83,7 @@ fn wanted(name: &str, digest: &str) -> Wanted {
     Wanted {
         tenant: tenant(name),
         digest: (!digest.is_empty()).then(|| digest.into()),
-        enforced: true,
-        credentials: CredentialsName::new("c"),
-        wave: 0,
+        settings: Some(WantedSettings { enforced: true, credentials: CredentialsName::new("c"), wave: 0 }),
         invalid: digest.is_empty().then(|| "not valid".into()),
     }
 }
@@ -83,10 +91,11 @@ fn wanted(name: &str, digest: &str) -> Wanted {
 fn done(claimed: &Claimed, in_sync: bool) -> Finished {
     Finished {
         lease: claimed.lease.clone(),
-        told: true,
-        status: if in_sync { "Synced" } else { "Degraded" },
+        wanted: std::sync::Arc::clone(&claimed.wanted),
+        status: Some(if in_sync { Status::Synced } else { Status::Degraded(FaultKind::Rejected) }),
         reason: String::new(),
-        trouble: "",
+        standing: Some(if in_sync { Standing::HasIt } else { Standing::Failed }),
+        waits_for: None,
         in_sync,
         drifted: Some(false),
         looked: true,
@@ -105,7 +114,8 @@ async fn claim_for(store: &Store, limit: usize, lease: Duration, saturated: &[&s
     let saturated: BTreeSet<CredentialsName> =
         saturated.iter().map(|name| CredentialsName::new(*name)).collect();
     let head = store.head("repo").await.unwrap().unwrap();
-    store.claim(&Claim { limit, lease, saturated: &saturated, head: ("repo", &head) }).await.unwrap()
+    let claim = Claim { limit, lease, saturated: &saturated, patience: PATIENCE, head: ("repo", &head) };
+    store.claim(&claim).await.unwrap()
 }
 
 fn named(claimed: &[Claimed]) -> Vec<&str> {
@@ -280,9 +290,13 @@ async fn who_dies_is_followed(pair: &Pair) {
     }
     assert_eq!((named(&taken), taken[0].cause), (vec!["acme"], Cause::Takeover));
     a.finish(&[done(&lost[0], true)]).await.unwrap();
-    assert_eq!(b.tenants(Which::All).await.unwrap()[0].status, "OutOfSync", "a holder of old says nothing");
+    assert_eq!(
+        b.tenants(Which::All).await.unwrap()[0].status,
+        Status::OutOfSync,
+        "a holder of old says nothing"
+    );
     b.finish(&[done(&taken[0], true)]).await.unwrap();
-    assert_eq!(b.tenants(Which::All).await.unwrap()[0].status, "Synced");
+    assert_eq!(b.tenants(Which::All).await.unwrap()[0].status, Status::Synced);
 }
 
 async fn an_intent_is_refused_once_git_moved_on_or_the_tenant_is_paused(pair: &Pair) {
@@ -372,7 +386,9 @@ async fn a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothin
     assert_eq!(counted.lock().unwrap().split_off(3), [1, 1, 2]);
     let revision = Revision::new("c2");
     let behind = Revision::new("c1");
-    let claim = Claim { limit: 5, lease: LONG, saturated: &BTreeSet::new(), head: ("repo", &behind) };
+    let saturated = BTreeSet::new();
+    let claim =
+        Claim { limit: 5, lease: LONG, saturated: &saturated, patience: PATIENCE, head: ("repo", &behind) };
     assert_eq!(a.claim(&claim).await.unwrap().len(), 0);
     assert_eq!(a.claim(&Claim { head: ("repo", &revision), ..claim }).await.unwrap().len(), 3);
 }
@@ -388,7 +404,15 @@ async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
     let partly = |claimed: &Claimed, writes: usize| {
         let (started_at, revision, cause) = (now(), Revision::new("c2"), Cause::Commit);
         Finished {
-            run: Some(RunRow { started_at, revision, cause, writes, conflicts: 0 }),
+            run: Some(RunRow {
+                started_at,
+                revision,
+                cause,
+                writes,
+                conflicts: 0,
+                status: "Degraded",
+                asked: None,
+            }),
             ..done(claimed, false)
         }
     };
@@ -415,61 +439,13 @@ async fn claims_are_fair_and_keep_the_caps(pair: &Pair) {
     let Pair { a, .. } = pair;
     let mut rows: Vec<Wanted> = (0..20).map(|number| wanted(&format!("hot-{number:02}"), "1")).collect();
     advance(a, None, "c1", &rows).await;
-    let late = Wanted { credentials: CredentialsName::new("other"), ..wanted("late", "1") };
+    let other = WantedSettings { enforced: true, credentials: CredentialsName::new("other"), wave: 0 };
+    let late = Wanted { settings: Some(other), ..wanted("late", "1") };
     rows.push(late);
     tokio::time::sleep(Duration::from_millis(5)).await;
     advance(a, Some("c1"), "c2", &rows).await;
     assert_eq!(named(&claim_for(a, 2, LONG, &["c"]).await), ["late"], "a full credential delays no other");
     assert_eq!(named(&claim(a, 2).await), ["hot-00", "hot-01"], "the longest waiting first");
-}
-
-async fn a_change_waits_for_lower_waves(pair: &Pair) {
-    let Pair { a, .. } = pair;
-    let wave = |name: &str, digest: &str, wave: u32| Wanted { wave, ..wanted(name, digest) };
-    advance(a, None, "c1", &[wave("canary", "1", 0), wave("rest", "1", 1)]).await;
-    let canary = claim(a, 5).await;
-    assert_eq!(named(&canary), ["canary"]);
-    a.finish(&[done(&canary[0], false)]).await.unwrap();
-    assert_eq!(claim(a, 5).await.len(), 0, "the canary did not get there");
-    a.poke(None, Cause::Operator).await.unwrap();
-    let canary = claim(a, 5).await;
-    a.finish(&[done(&canary[0], true)]).await.unwrap();
-    assert_eq!(named(&claim(a, 5).await), ["rest"]);
-}
-
-async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &Pair) {
-    let Pair { a, .. } = pair;
-    let wave = |name: &str, digest: &str, wave: u32| Wanted { wave, ..wanted(name, digest) };
-    let watched = Wanted { enforced: false, ..wave("a-watched", "1", 0) };
-    let rows = [watched, wave("b-zero", "1", 0), wave("c-one", "1", 1), wave("d-two", "1", 2)];
-    advance(a, None, "c1", &rows).await;
-    let first = claim(a, 5).await;
-    assert_eq!(named(&first), ["a-watched", "b-zero"]);
-    let pause = Pause {
-        kind: PauseKind::Pause,
-        by: "ops".into(),
-        reason: "broken".into(),
-        since: now(),
-        until: None,
-    };
-    a.pause(&tenant("b-zero"), &pause).await.unwrap();
-    a.finish(&[done(&first[0], false), done(&first[1], false)]).await.unwrap();
-    let one = claim(a, 5).await;
-    assert_eq!(
-        named(&one),
-        ["c-one"],
-        "neither the paused one nor the watched one is waited for, wave one is"
-    );
-    a.pause(&tenant("c-one"), &pause).await.unwrap();
-    a.finish(&[done(&one[0], false)]).await.unwrap();
-    a.pause(&tenant("d-two"), &pause).await.unwrap();
-    let two = claim(a, 5).await;
-    assert_eq!(named(&two), ["d-two"], "with everything paused nothing is waited for");
-    a.finish(&[done(&two[0], true)]).await.unwrap();
-    a.resume(&tenant("c-one")).await.unwrap();
-    a.poke(None, Cause::Resync).await.unwrap();
-    // What is applied is looked at whatever waits below it.
-    assert_eq!(named(&claim(a, 5).await), ["a-watched", "b-zero", "c-one", "d-two"]);
 }
 
 async fn what_runs_left_behind_is_shown(pair: &Pair) {
@@ -482,6 +458,8 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
         cause: Cause::Commit,
         writes: 2,
         conflicts: 1,
+        status: "Drifted",
+        asked: Some(Asked { by: "mara@ops-1".into(), why: "--allow window: a release".into() }),
     };
     let told = Finished {
         drifted: Some(true),
@@ -493,6 +471,8 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     a.finish(&[told, done(&claimed[1], true)]).await.unwrap();
     let runs = a.runs(&tenant("acme"), 10).await.unwrap();
     assert_eq!((runs.len(), runs[0].writes, runs[0].conflicts, runs[0].cause.as_str()), (1, 2, 1, "commit"));
+    let asked = (runs[0].asked_by.as_str(), runs[0].asked_why.as_str());
+    assert_eq!(asked, ("mara@ops-1", "--allow window: a release"));
     a.tell(&tenant("acme"), "paused", "by mara").await.unwrap();
     let history = a.history(&tenant("acme"), 10).await.unwrap();
     assert_eq!(
@@ -532,27 +512,15 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     a.pause(&tenant("calm"), &over).await.unwrap();
     let claimed = claim(a, 10).await;
     let ended = |one: &Claimed| match one.lease.tenant.as_str() {
-        "drifting" => {
-            Finished { status: "Drifted", trouble: "drift", drifted: Some(true), ..done(one, false) }
-        }
+        "drifting" => Finished { status: Some(Status::Drifted), drifted: Some(true), ..done(one, false) },
         _ => done(one, true),
     };
     a.finish(&claimed.iter().map(ended).collect::<Vec<_>>()).await.unwrap();
     let figures = a.figures(3).await.unwrap();
-    let standing: Vec<(&str, bool, bool, usize)> = figures
-        .standing
-        .iter()
-        .map(|some| (&*some.status, some.paused, some.invalid, some.tenants))
-        .collect();
-    assert_eq!(
-        standing,
-        [
-            ("Drifted", false, false, 1),
-            ("Held", false, true, 1),
-            ("Synced", false, false, 1),
-            ("Synced", true, false, 1)
-        ]
-    );
+    let standing: Vec<(Status, usize)> =
+        figures.standing.iter().map(|some| (some.status, some.tenants)).collect();
+    let expected = [(Status::Drifted, 1), (Status::Invalid, 1), (Status::Synced, 1), (Status::Paused, 1)];
+    assert_eq!(standing, expected);
     assert_eq!(figures.oldest.len(), 3, "no more than asked for");
     let seen: Vec<Timestamp> = figures.oldest.iter().map(|(_, at)| *at).collect();
     assert!(seen.is_sorted(), "{seen:?}");
@@ -637,8 +605,11 @@ macro_rules! suite {
             a_head_that_changes_too_much_is_held_and_a_replica_behind_claims_nothing,
             what_was_written_in_part_changes_when_git_goes_back,
             claims_are_fair_and_keep_the_caps,
-            a_change_waits_for_lower_waves,
+            a_change_waits_for_lower_waves_and_is_watched,
             only_what_may_be_written_and_is_not_holds_higher_waves_back,
+            what_cannot_be_reached_is_waited_for_once,
+            what_cannot_be_read_keeps_its_place,
+            the_gate_of_queries_is_the_pure_one,
             what_runs_left_behind_is_shown,
             the_fleet_is_counted_where_it_stands,
             appends_that_come_together_stand_alone,

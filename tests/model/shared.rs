@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use genesync::model::Record;
-use genesync::reconcile::{Effect, Event, Note, Run, Status, step};
+use genesync::reconcile::{Effect, End, Event, Note, Run, step};
 use jiff::Timestamp;
 
 /// A value and its digest. Two values of one digest count as equal, as they do to the checker anyway.
@@ -77,7 +77,7 @@ pub struct Heard {
     /// The run and what it waits for; none once it has settled.
     pub next: Option<(Shared<Run>, Shared<Effect>)>,
     /// How it ended.
-    pub ended: Option<Status>,
+    pub ended: Option<End>,
     /// Whether it said that somebody's change is gone, or may be.
     pub told: bool,
     /// Whether the event was one that the phase does not wait for.
@@ -110,7 +110,7 @@ pub fn hear(run: &Shared<Run>, event: Event, (now, is_late): (Timestamp, bool)) 
                 effect => asked = Some(effect),
             }
         }
-        match (asked, next.run.status()) {
+        match (asked, next.run.end()) {
             (Some(effect), _) => {
                 heard.next = Some((Shared::new(next.run), Shared::new(effect)));
                 break;

@@ -12,7 +12,7 @@ use genesync::model::{
     Versions, Write,
 };
 use genesync::plan;
-use genesync::reconcile::{Effect, Entries, Event, Pending, Phase, Run, Spec, Status, Timing};
+use genesync::reconcile::{Effect, End, Entries, Event, Pending, Phase, Run, Spec, Timing};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use stateright::{Model, Property};
@@ -377,7 +377,7 @@ impl Toy {
         }
     }
 
-    fn begin(&self, state: &mut Everything, commit: u64) -> Option<Status> {
+    fn begin(&self, state: &mut Everything, commit: u64) -> Option<End> {
         for other in &mut state.working {
             other.lease = Lease::Taken;
             self.witnesses.saw("a takeover");
@@ -393,16 +393,16 @@ impl Toy {
     }
 
     /// Feeds an event and keeps what the core asks for; a settled run makes room for the next.
-    fn hear(&self, state: &mut Everything, at: usize, event: Event) -> Option<Status> {
+    fn hear(&self, state: &mut Everything, at: usize, event: Event) -> Option<End> {
         let working = &mut state.working[at];
         // What it reads after its first look at the log it reads past the deadline: waiting has to end.
-        let is_late = match working.run.phase {
-            Phase::Confirming { attempt, .. } => attempt > 0 || event == Event::Entries(Entries::default()),
+        let is_late = match working.run.phase() {
+            Phase::Confirming { attempt, .. } => *attempt > 0 || event == Event::Entries(Entries::default()),
             _ => false,
         };
         let now = if is_late { much_later() } else { now() };
         let heard = hear(&working.run, event, (now, is_late));
-        assert!(!heard.out_of_place, "out of place in {:?}", working.run.phase);
+        assert!(!heard.out_of_place, "out of place in {:?}", working.run.phase());
         if heard.told && state.gone == Gone::Untold {
             state.gone = Gone::Told;
         }
@@ -476,7 +476,7 @@ impl Toy {
                 Some(Event::Entries(Entries { entries: entries(state), truncated: false }))
             }
             Effect::WakeAt(_) => {
-                if working.run.phase == Phase::Settling && self.guards.quarantine {
+                if *working.run.phase() == Phase::Settling && self.guards.quarantine {
                     self.wait_out(state, at);
                 }
                 Some(Event::Woke)
@@ -488,8 +488,8 @@ impl Toy {
     /// The store: git is asked before an intent is kept, and an old token is refused.
     fn save(&self, state: &mut Everything, at: usize, records: &[Record]) -> Option<Event> {
         let working = &mut state.working[at];
-        if matches!(working.run.phase, Phase::Intending(_)) && !working.checked && self.guards.recheck {
-            if working.run.spec.revision != Revision::new(format!("r{}", state.commit)) {
+        if matches!(working.run.phase(), Phase::Intending(_)) && !working.checked && self.guards.recheck {
+            if working.run.spec().revision != Revision::new(format!("r{}", state.commit)) {
                 self.witnesses.saw("a run is superseded");
                 return Some(Event::Superseded);
             }
@@ -567,13 +567,13 @@ impl Toy {
         };
         let before = (state.organizations.clone(), state.records.clone());
         let again = self.run_quietly(&mut state);
-        status == Some(Status::Synced)
+        status == Some(End::Synced)
             && again == status
             && state.organizations.iter().all(in_sync)
             && before == (state.organizations, state.records)
     }
 
-    fn run_quietly(&self, state: &mut Everything) -> Option<Status> {
+    fn run_quietly(&self, state: &mut Everything) -> Option<End> {
         let commit = state.commit;
         let mut ended = self.begin(state, commit);
         for _ in 0..200 {
@@ -590,7 +590,7 @@ impl Toy {
 
 /// The version that the write under way was planned from.
 fn seen(run: &Run) -> Option<u64> {
-    match &run.phase {
+    match &run.phase() {
         Phase::Sending(Pending::Put(write), _) => write.if_match,
         Phase::Sending(Pending::Job(_, seen), _) => seen.first().copied().flatten(),
         _ => None,
@@ -695,11 +695,11 @@ impl Model for Toy {
             if left.throttles > 0 && leaves && matches!(*working.asked, Effect::Write(_)) {
                 moves.push(Move::Throttle(at));
             }
-            if left.lags > 0 && matches!(working.run.phase, Phase::Confirming { .. }) && reads {
+            if left.lags > 0 && matches!(working.run.phase(), Phase::Confirming { .. }) && reads {
                 moves.push(Move::Lag(at));
             }
-            if working.run.phase == Phase::Waiting
-                && working.run.spec.revision != Revision::new(format!("r{}", state.commit))
+            if *working.run.phase() == Phase::Waiting
+                && working.run.spec().revision != Revision::new(format!("r{}", state.commit))
             {
                 moves.push(Move::Supersede(at));
             }
@@ -735,7 +735,7 @@ impl Model for Toy {
             }
             Move::Perform(at) => match self.perform(&mut state, at) {
                 Some(event) => {
-                    if self.hear(&mut state, at, event) == Some(Status::LeaseLost) {
+                    if self.hear(&mut state, at, event) == Some(End::LeaseLost) {
                         self.witnesses.saw("a run ends as its lease is lost");
                     }
                 }
@@ -770,7 +770,7 @@ impl Model for Toy {
             Move::Lag(at) => {
                 state.left.lags -= 1;
                 let ended = self.hear(&mut state, at, Event::Entries(Entries::default()));
-                if matches!(ended, Some(Status::Unconfirmed(None))) {
+                if matches!(ended, Some(End::Unconfirmed(None))) {
                     self.witnesses.saw("a run ends unconfirmed");
                 }
             }
@@ -789,7 +789,7 @@ impl Model for Toy {
             }
             Move::Notice(at) => {
                 let ended = self.hear(&mut state, at, Event::LeaseLost);
-                assert_eq!(ended, Some(Status::LeaseLost));
+                assert_eq!(ended, Some(End::LeaseLost));
             }
             Move::Supersede(at) => {
                 assert!(state.working[at].run.may_be_superseded());

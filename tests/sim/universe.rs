@@ -11,6 +11,7 @@ use genesync::api::webchat;
 use genesync::emulator::{
     self, Actor, Fault as Script_, FaultAction, FaultMatch, Handled, Seed, SettingsPatch, World,
 };
+use genesync::model::Timing;
 use genesync::model::plan::Limits;
 use genesync::model::record::{Intent, IntentAction, Journal};
 use genesync::model::{
@@ -18,7 +19,7 @@ use genesync::model::{
     Resource, Revision, Target, Tenant, TenantName, Versions,
 };
 use genesync::plan;
-use genesync::reconcile::{Effect, Entries, Event, Note, Spec, Status, Timing};
+use genesync::reconcile::{Effect, End, Entries, Event, Note, Spec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -280,12 +281,12 @@ impl Universe {
 
     /// Whether a run ended as it should in a world without faults. A stale read can make the core take one
     /// write for another; it says that it is in doubt, and no entry will ever prove what it wrote down.
-    fn is_peace(&self, status: Option<&Status>) -> bool {
+    fn is_peace(&self, status: Option<&End>) -> bool {
         let owed = self.journal().owed;
         let doubtful = |receipt: &Receipt| self.doubtful.contains(receipt.target.organization.as_str());
         match status {
-            Some(Status::Synced) => owed.is_empty(),
-            Some(Status::Unconfirmed(None)) => owed.iter().all(doubtful),
+            Some(End::Synced) => owed.is_empty(),
+            Some(End::Unconfirmed(None)) => owed.iter().all(doubtful),
             _ => false,
         }
     }

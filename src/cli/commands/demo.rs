@@ -7,6 +7,7 @@ pub mod files;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use clap::Args;
 use git2::{IndexAddOption, Repository, Signature};
@@ -17,16 +18,17 @@ use tokio::sync::oneshot;
 use url::Url;
 
 use super::{apply, emulate, validate};
+use crate::cli::order::{self, Wishes};
+use crate::cli::place::Place;
 use crate::cli::progress::Progress;
 use crate::cli::session::{self, Session};
 use crate::cli::{Exit, Failure, Output};
 use crate::clock;
-use crate::config::Settings;
-use crate::config::file::{ControllerFile, Pacing, TimingFile};
+use crate::config::file::Pacing;
+use crate::config::{ControllerSettings, Settings};
 use crate::emulator::{self, World, seed_from_json};
 use crate::fleet::{self, Fleet, Options};
-use crate::model::{Dialect, Region, StorePlace, Target, Tenant, TenantName};
-use crate::reconcile::Status;
+use crate::model::{Dialect, Region, Status, StorePlace, Target, Tenant, TenantName, Timing};
 use crate::render;
 use crate::source::Source;
 use crate::store::Store;
@@ -76,30 +78,42 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     chapter(output, "4. The plan");
     let planned = plan(&fleet, &settings, &store, output).await?;
     for run in &planned.runs {
-        if let Some(plan) = run.plan.as_deref().filter(|plan| !plan.is_empty()) {
-            output.data(&render::plan::tenant(plan, &run.refusals));
+        if let Some(plan) = run.plan().filter(|plan| !plan.is_empty()) {
+            output.data(&render::plan::tenant(plan, run.refusals()));
         }
     }
 
     chapter(output, "5. Apply, replicate, confirm");
     let telling = Output::new(false, true);
-    let mut session = apply::session_for(&fleet, &settings, &store).await?;
-    session.lease(&store, &telling).await?;
-    let applied = apply::apply(session, session::CONCURRENCY, &telling).await;
-    store.release(&applied.leases).await?;
+    let place = Place {
+        source: source.clone(),
+        revision: "HEAD".into(),
+        identity: folder.path.join("fleet").display().to_string(),
+    };
+    let wishes = Wishes {
+        limits: fleet.limits.clone(),
+        is_whole: true,
+        reviewed: None,
+        lease_patience: settings.lease,
+        concurrency: session::CONCURRENCY,
+        asked: None,
+        heard: None,
+    };
+    let order = order::order(&place, &fleet, &settings, &store, wishes)?;
+    let passed = apply::apply(&order, &telling).await?;
     output.data("\n");
-    output.data(&apply::table(&applied.runs));
+    output.data(&apply::table(&passed.shown()));
 
     chapter(output, "6. The plan again");
     let again = plan(&fleet, &settings, &store, output).await?;
     let changing: Vec<&TenantName> = again
         .runs
         .iter()
-        .filter(|run| run.plan.as_ref().is_none_or(|plan| !plan.is_empty()))
-        .map(|run| &run.spec.tenant.name)
+        .filter(|run| run.plan().is_none_or(|plan| !plan.is_empty()))
+        .map(|run| &run.spec().tenant.name)
         .collect();
     emulator.stop();
-    let synced = applied.runs.iter().filter(|run| run.status() == Some(&Status::Synced)).count();
+    let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
     let all = fleet.tenants.len();
     if changing.is_empty() && synced == all && again.runs.len() == all {
         output.data(&format!(
@@ -108,7 +122,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         ));
         return Ok(Exit::Done);
     }
-    let exit = match apply::exit(&fleet, &applied) {
+    let exit = match apply::exit(&fleet, &passed, true) {
         Exit::Done => Exit::Partial,
         exit => exit,
     };
@@ -342,11 +356,12 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         credentials_dir: Some(credentials),
         credentials: BTreeMap::new(),
         // A lost answer is waited out for as long as its write may take: shorter here than in earnest.
-        timing: TimingFile { write_ms: Some(2_000), settle_ms: Some(300), ..TimingFile::default() },
+        timing: Timing { write_ms: 2_000, settle_ms: 300, ..Timing::default() },
+        lease: Duration::from_secs(30),
         pacing: Pacing::default(),
         store: StorePlace::Folder(folder.join("state")),
         replica: "demo".into(),
-        controller: ControllerFile::default(),
+        controller: ControllerSettings::default(),
         hook_secrets: Vec::new(),
         notify_url: None,
         cache_dir: folder.join("cache"),
@@ -360,7 +375,14 @@ async fn plan(
     store: &Store,
     output: &Output,
 ) -> Result<Session, Failure> {
-    let mut session = apply::session_for(fleet, settings, store).await?;
+    let wishes = session::Wishes {
+        settings,
+        allowed: Default::default(),
+        drafts: Default::default(),
+        desired_before: Default::default(),
+        store: Some(store),
+    };
+    let mut session = Session::start(fleet, wishes).await?.with_somebody()?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
     session.plan(session::CONCURRENCY, &progress).await;
     progress.finish();

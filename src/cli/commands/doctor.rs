@@ -6,13 +6,14 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::api::ReadApi;
 use crate::api::cloud::permissions::{NEEDS, page};
+use crate::api::{ClientCredentials, ReadApi};
 use crate::cli::place::{self, Reads};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
+use crate::driver::clients::connect;
 use crate::fleet::Loaded;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
 use crate::render::value::{counted, document, escape};
@@ -124,7 +125,9 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
         };
         let id = credentials.client_id.clone();
         look.note("credentials", Finding::Good, &format!("found: client {id}"), "");
-        let api = session::client(settings, [(target.credentials.clone(), credentials)])?;
+        let api = connect(settings, None)?;
+        let client = ClientCredentials { id: credentials.client_id, secret: credentials.client_secret };
+        api.learn(&target.credentials, client);
         match tenant.dialect {
             Dialect::Webchat => look.webchat(&api).await,
             Dialect::Cloud => look.cloud(&api, tenant.mode, &loaded.resources).await,

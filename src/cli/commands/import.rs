@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -18,6 +18,7 @@ use crate::cli::session::{self, CONCURRENCY, Session, Wishes};
 use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings};
+use crate::driver::clients::{Clients, connect};
 use crate::manifest::emit::{self, Document};
 use crate::manifest::kinds::Kind;
 use crate::manifest::kinds::text::{Form as _, Uuid};
@@ -107,8 +108,8 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
         return Err(Failure::new(Exit::Usage, format!("`{}` holds something already", folder.display()))
             .hint("an import begins a tenant; to take in what changed since, see `genesync plan`"));
     }
-    let credentials = settings.credentials(&target.credentials).await?;
-    let api = session::client(&settings, [(target.credentials.clone(), credentials)])?;
+    let api = connect(&settings, None)?;
+    Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone()).learn(&target.credentials).await?;
     let shared = match (&args.layer, args.from) {
         (Some(layer), From::Cloud) => Some((layer.clone(), in_common(&api, &target).await?)),
         _ => None,
@@ -446,7 +447,6 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         )));
     }
     let wishes = Wishes {
-        reviewed: None,
         settings,
         allowed: BTreeSet::new(),
         drafts: Default::default(),
@@ -456,7 +456,7 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
     let mut session = Session::start(&fleet, wishes).await?.with_somebody()?;
     session.plan(CONCURRENCY, &Arc::new(Progress::silent(output, "planning", 1))).await;
     for run in &session.runs {
-        let Some(plan) = run.plan.as_ref().filter(|_| run.left_out().is_none()) else {
+        let Some(plan) = run.plan().filter(|_| run.left_out().is_none()) else {
             let why = run.reason().unwrap_or_default();
             return Err(Failure::new(Exit::Outside, format!("what was written can't be planned: {why}")));
         };

@@ -116,7 +116,6 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             drafts: place::drafts(&args.guards),
             desired_before,
             store: store.as_ref(),
-            reviewed: None,
         },
     )
     .await?;
@@ -278,9 +277,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         );
     }
     for run in &session.runs {
-        let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals.is_empty();
-        if let Some(plan) = run.plan.as_deref().filter(told) {
-            out.push_str(&render::plan::tenant(plan, &run.refusals));
+        let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals().is_empty();
+        if let Some(plan) = run.plan().filter(told) {
+            out.push_str(&render::plan::tenant(plan, run.refusals()));
             out.push('\n');
         }
     }
@@ -302,7 +301,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         out.push_str("No tenant's configuration moved: nothing was asked\n");
         return out;
     }
-    let refused = session.runs.iter().any(|run| !run.refusals.is_empty());
+    let refused = session.runs.iter().any(|run| !run.refusals().is_empty());
     let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
         let ignored = render::plan::ignored(summary.ignored);
         let in_sync = summary.tenants.saturating_sub(summary.unmanaged);

@@ -1,39 +1,37 @@
 //! `genesync run`: the controller.
 
+mod once;
 mod surface;
 mod telling;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use futures::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{emulate, status};
-use crate::api::{self, Api, ClientCredentials, Pace, ReadApi};
+use super::emulate;
+use crate::api::{self, Api};
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::cli::{place, session};
 use crate::clock;
 use crate::config::{Flags, Settings, env, file};
-use crate::controller::head::{Head, Origin, TroubleKind};
-use crate::controller::outcome::Intervals;
-use crate::controller::run::{Controller, CredentialsLookup, Extent, Pass, Tunables};
+use crate::controller::head::{Head, Origin};
+use crate::controller::run::{Controller, Tunables};
 use crate::controller::slots::Slots;
 use crate::crash;
-use crate::model::{CredentialsName, Region, StorePlace, TenantName};
+use crate::driver::clients::{Clients, connect};
+use crate::model::{StorePlace, TenantName};
 use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
-use crate::reconcile::Status;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
-use crate::store::{PauseKind, Store, TenantRow, Which};
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{self, LogFormat, Options, Telemetry, TraceOptions};
 use surface::Face;
@@ -53,6 +51,12 @@ pub struct RunArgs {
     /// Serve /healthz, /readyz, /metrics and /hooks/git on this address
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// With --once: exit with 3 where git has something left to apply, and with 8 where only live moved
+    #[arg(long, requires = "once")]
+    detailed_exitcode: bool,
+    /// With --once: exit with 6 where a write has no audit entry in time
+    #[arg(long, requires = "once")]
+    require_confirmed: bool,
     /// How the result of --once is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
@@ -76,7 +80,8 @@ pub async fn run(
     let store = session::open_store(&settings).await?;
     let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));
     let current = Arc::new(Mutex::new(settings.clone()));
-    let controller = controller(&settings, &current, origin.clone(), store, &metrics)?;
+    let heard = heard(&metrics);
+    let controller = controller(&settings, &current, origin.clone(), store, &metrics, Arc::clone(&heard))?;
     let stop = controller.stop.clone();
     tokio::spawn({
         let stop = stop.clone();
@@ -91,56 +96,46 @@ pub async fn run(
     if let StorePlace::Postgres(url) = &settings.store {
         telemetry::mask(url);
     }
-    let listener = listener(args, &settings).await?;
+    let listener = listener(args.listen.or(settings.controller.listen)).await?;
     let reload =
         Reload { controller: Arc::clone(&controller), current, flags, telemetry: Arc::clone(telemetry) };
     let background = Background::start(&controller, &settings, reload, &origin, telemetry, listener)?;
-    let extent = extent(&settings, args.once);
-    if args.once {
-        controller.head.look().await;
-        // A pass over what git said before would end well, and nobody would notice that git is not followed.
-        if let Some(trouble) = controller.head.trouble() {
-            let exit = match trouble.kind {
-                TroubleKind::Unreachable => Exit::Outside,
-                TroubleKind::Invalid => Exit::Findings,
-                TroubleKind::Rewound => Exit::Refused,
-            };
-            return Err(Failure::new(exit, trouble.message));
-        }
-    } else {
-        let following = Arc::clone(&controller);
-        tokio::spawn(async move {
-            let poll = || following.tunables().git_poll;
-            following.head.keep(poll, &following.stop).await;
-        });
-        tracing::info!(
-            repository = controller.head.identity(),
-            replica = controller.store.holder(),
-            "running"
-        );
-    }
     let work = async {
-        let pass = controller.run(extent).await;
+        let exit = if args.once {
+            once::run(args, &settings, &controller, heard, output).await
+        } else {
+            follow(&controller).await;
+            Ok(Exit::Done)
+        };
         background.end().await;
-        let exit =
-            if args.once { report(&controller, &pass, args.format, output).await? } else { Exit::Done };
         crash::point("C20");
         controller.store.close().await;
-        Ok(exit)
+        exit
     };
     // A store that hangs must not hold the end up: what is not written down by then, the next start finds out.
     tokio::select! {
         ended = work => ended,
-        () = overdue(&controller, extent) => {
+        () = overdue(&controller) => {
             Err(Failure::new(Exit::Outside, "the store did not answer in the time that there is for stopping"))
         }
     }
 }
 
+/// Follows the repository until it is told to stop.
+async fn follow(controller: &Arc<Controller>) {
+    let following = Arc::clone(controller);
+    tokio::spawn(async move {
+        let poll = || following.tunables().git_poll;
+        following.head.keep(poll, &following.stop).await;
+    });
+    tracing::info!(repository = controller.head.identity(), replica = controller.store.holder(), "running");
+    controller.run().await;
+}
+
 /// Comes when a controller that was told to stop has had its time, and a little more.
-async fn overdue(controller: &Controller, extent: Extent) {
+async fn overdue(controller: &Controller) {
     controller.stop.cancelled().await;
-    tokio::time::sleep(extent.patience() + Duration::from_secs(2)).await;
+    tokio::time::sleep(controller.shutdown + Duration::from_secs(2)).await;
 }
 
 /// What a controller logs unless told otherwise.
@@ -148,69 +143,32 @@ const LOG: &str = "genesync=info";
 
 /// What a controller logs and traces.
 pub fn telemetry(settings: &Settings, asked: Option<String>) -> Options {
-    let file = &settings.controller;
+    let settings = &settings.controller;
     Options {
-        filter: asked.or_else(|| file.log.clone()).or_else(|| Some(LOG.to_owned())),
-        format: match file.log_format {
-            Some(file::LogFormat::Json) => LogFormat::Json,
-            Some(file::LogFormat::Text) | None => LogFormat::Text,
+        filter: asked.or_else(|| settings.log.clone()).or_else(|| Some(LOG.to_owned())),
+        format: match settings.log_format {
+            file::LogFormat::Json => LogFormat::Json,
+            file::LogFormat::Text => LogFormat::Text,
         },
-        traces: file.otlp_endpoint.as_deref().and_then(|text| {
-            let endpoint = url::Url::parse(text).ok()?;
-            Some(TraceOptions { endpoint, headers: Vec::new() })
-        }),
-    }
-}
-
-fn extent(settings: &Settings, once: bool) -> Extent {
-    let file = &settings.controller;
-    if once {
-        Extent::Once(Duration::from_millis(file.once_ms.unwrap_or(600_000)))
-    } else {
-        Extent::UntilStopped(Duration::from_millis(file.shutdown_ms.unwrap_or(25_000)))
+        traces: settings.otlp_endpoint.clone().map(|endpoint| TraceOptions { endpoint, headers: Vec::new() }),
     }
 }
 
 fn tunables(settings: &Settings) -> Tunables {
-    let file = &settings.controller;
-    let ms = |given: Option<u64>, default: u64| Duration::from_millis(given.unwrap_or(default).max(1));
-    let git_poll = ms(file.git_poll_ms, 60_000);
+    let controller = &settings.controller;
     Tunables {
-        intervals: Intervals {
-            resync: ms(file.resync_ms, 600_000),
-            retry: ms(file.retry_ms, 5_000),
-            retry_max: ms(file.retry_max_ms, 300_000),
-        },
-        git_poll,
-        timing: session::timing(settings),
-        // Between two looks nothing is stale, however rarely somebody wants git to be asked.
-        stale_after: ms(file.git_stale_ms, 3_600_000).max(git_poll * 2),
+        intervals: controller.intervals,
+        git_poll: controller.git_poll,
+        timing: settings.timing,
+        stale_after: controller.git_stale,
+        waves_patience: controller.waves_patience,
     }
 }
 
-/// Places for runs: in all, and for one name of credentials.
-fn runs(settings: &Settings) -> (usize, usize) {
-    let file = &settings.controller;
-    let runs_max = file.runs_max.unwrap_or(64);
-    (runs_max, file.runs_per_credential_max.unwrap_or(runs_max))
-}
-
-fn keep_days(settings: &Settings) -> u32 {
-    settings.controller.keep_days.unwrap_or(30)
-}
-
-fn controller(
-    settings: &Settings,
-    current: &Arc<Mutex<Settings>>,
-    origin: Origin,
-    store: Store,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<Controller>, Failure> {
-    let base_urls =
-        Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
-    let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
+/// Counts requests, and keeps the lowest share of a budget that was left.
+fn heard(metrics: &Arc<Metrics>) -> api::Heard {
     let (counted, lowest) = (Arc::clone(metrics), Mutex::new((clock::monotonic(), 1.0_f64)));
-    let heard: api::Heard = Arc::new(move |status, budget_left| {
+    Arc::new(move |status, budget_left| {
         counted.request(status);
         let Some(share) = budget_left else { return };
         let mut lowest = lowest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,39 +178,33 @@ fn controller(
             _ => (clock::monotonic(), share),
         };
         counted.set_api_budget_left(lowest.1);
-    });
-    let options = api::Options { pace, heard: Some(heard), ..api::Options::default() };
-    let api = ReadApi::new(base_urls, BTreeMap::new(), options)?;
-    let (runs_max, runs_per_credential_max) = runs(settings);
+    })
+}
+
+fn controller(
+    settings: &Settings,
+    current: &Arc<Mutex<Settings>>,
+    origin: Origin,
+    store: Store,
+    metrics: &Arc<Metrics>,
+    heard: api::Heard,
+) -> Result<Arc<Controller>, Failure> {
+    let api = connect(settings, Some(heard))?;
+    let file = &settings.controller;
     Ok(Arc::new(Controller {
         head: Arc::new(Head::new(origin, store.clone(), Arc::clone(metrics))),
         store,
         metrics: Arc::clone(metrics),
-        slots: Slots::new(runs_max, runs_per_credential_max),
-        lease: session::lease_length(settings),
+        slots: Slots::new(file.runs_max, file.runs_per_credential_max),
+        lease: settings.lease,
+        shutdown: file.shutdown,
         tunables: Mutex::new(tunables(settings)),
-        credentials: lookup(current, &api),
+        clients: Clients::new(Arc::clone(current), api.clone()),
         api: Api::new(api),
         wake: Notify::new(),
         alive: AtomicBool::new(false),
         stop: CancellationToken::new(),
     }))
-}
-
-/// Looks credentials up in the settings as they are at that moment.
-fn lookup(settings: &Arc<Mutex<Settings>>, api: &ReadApi) -> CredentialsLookup {
-    let (settings, api) = (Arc::clone(settings), api.clone());
-    Box::new(move |name: CredentialsName| {
-        let settings = settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let api = api.clone();
-        async move {
-            let found = settings.credentials(&name).await.map_err(|error| Failure::from(error).message)?;
-            crate::telemetry::mask(&found.client_secret);
-            api.learn(&name, ClientCredentials { id: found.client_id, secret: found.client_secret });
-            Ok(())
-        }
-        .boxed()
-    })
 }
 
 /// What runs beside the loop: a watch on the files, signals, the figures, forgetting.
@@ -295,21 +247,20 @@ impl Background {
         if let Some(url) = &settings.notify_url {
             telemetry::mask(url);
             let format = match settings.controller.notify_format {
-                Some(file::NotifyFormat::Slack) => NotifyFormat::Slack,
-                Some(file::NotifyFormat::Json) | None => NotifyFormat::Json,
+                file::NotifyFormat::Slack => NotifyFormat::Slack,
+                file::NotifyFormat::Json => NotifyFormat::Json,
             };
             let sender = Sender::new(url, format)
                 .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", env::NOTIFY_URL)))?;
-            let settle = settings.controller.notify_settle_ms.map(Duration::from_millis);
             let policy = NotifyPolicy::default();
             let policy = NotifyPolicy {
-                settle: settle.unwrap_or(policy.settle),
+                settle: settings.controller.notify_settle.unwrap_or(policy.settle),
                 instance: settings.controller.instance.clone().unwrap_or(policy.instance.clone()),
                 ..policy
             };
             tasks.spawn(telling::keep_telling(Arc::clone(controller), sender, policy));
         }
-        tasks.spawn(forget(Arc::clone(controller), keep_days(settings)));
+        tasks.spawn(forget(Arc::clone(controller), settings.controller.keep_days));
         #[cfg(unix)]
         tasks.spawn(reload.on_hangup());
         Ok(Self { _watch: watch, stop, tasks })
@@ -322,14 +273,8 @@ impl Background {
 }
 
 /// The socket of probes and hooks, where there is to be one.
-async fn listener(args: &RunArgs, settings: &Settings) -> Result<Option<TcpListener>, Failure> {
-    let address = match (args.listen, &settings.controller.listen) {
-        (Some(address), _) => address,
-        (None, Some(text)) => text.parse().map_err(|_| {
-            Failure::new(Exit::Usage, format!("`{text}` is no address to listen on: write 0.0.0.0:8490"))
-        })?,
-        (None, None) => return Ok(None),
-    };
+async fn listener(address: Option<SocketAddr>) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = address else { return Ok(None) };
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::new(Exit::Outside, format!("`{address}` can't be listened on: {error}")))?;
@@ -382,8 +327,8 @@ impl Reload {
         let known = controller.head.known().borrow().clone();
         for name in known.iter().flat_map(|known| known.credentials()) {
             // What can't be looked up now keeps the secret that it had.
-            if let Err(reason) = (controller.credentials)(name.clone()).await {
-                tracing::warn!(credentials = %name, reason, "credentials can't be looked up");
+            if let Err(error) = controller.clients.learn(&name).await {
+                tracing::warn!(credentials = %name, %error, "credentials can't be looked up");
             }
         }
         controller.head.hints.notify_one();
@@ -401,42 +346,6 @@ async fn forget(controller: Arc<Controller>, days: u32) {
         }
         tokio::time::sleep(Duration::from_secs(3_600)).await;
     }
-}
-
-/// What one pass came to: the table of all tenants, and the exit code of the worst.
-async fn report(
-    controller: &Controller,
-    pass: &Pass,
-    format: Format,
-    output: &Output,
-) -> Result<Exit, Failure> {
-    let rows = controller.store.tenants(Which::All).await?;
-    let held = |row: &TenantRow| match &row.pause {
-        Some(pause) if pause.kind == PauseKind::Hold && pause.is_by_guard() => Some(Exit::Refused),
-        Some(pause) if pause.kind == PauseKind::Hold => Some(Exit::Held),
-        Some(_) | None => None,
-    };
-    let of = |row: &TenantRow| match pass.ended.get(&row.tenant) {
-        // It was watched because it is held: what git says is not applied.
-        Some(Status::OutOfSync | Status::Drifted) if held(row).is_some() => held(row).unwrap_or(Exit::Held),
-        Some(status) => Exit::from(status),
-        // It was not run here: it is not valid, waits for a lower wave, or somebody else works on it.
-        None if row.due_at.is_none() => Exit::Findings,
-        None => Exit::Held,
-    };
-    let mut exits: Vec<Exit> = rows.iter().map(of).collect();
-    exits.sort();
-    exits.dedup();
-    let exit = match exits.as_slice() {
-        [] => Exit::Done,
-        [one] => *one,
-        _ => Exit::Partial,
-    };
-    match format {
-        Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
-        Format::Text => output.data(&status::table(&rows, &[])),
-    }
-    Ok(exit)
 }
 
 /// Names in the order in which they were typed.

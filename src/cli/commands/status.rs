@@ -12,14 +12,14 @@ use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;
 use crate::config::{Flags, Settings};
-use crate::model::TenantName;
 use crate::model::json::at_dotted;
 use crate::model::plan::{HIDDEN, is_confidential};
 use crate::model::record::Ending;
+use crate::model::{Status, TenantName};
 use crate::plan::diff::differing;
 use crate::render;
 use crate::render::value::escape;
-use crate::store::{HeadTrouble, HistoryLine, Overwritten, PauseKind, RunLine, Store, TenantRow, Which};
+use crate::store::{HeadTrouble, HistoryLine, Overwritten, RunLine, Store, TenantRow, Which};
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -124,31 +124,22 @@ pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["TENANT", "STATUS", "FOR", "REVISION", "LAST LOOK", "IN SYNC", "REASON"]);
     for row in rows {
-        let paused = row.pause.as_ref().filter(|pause| pause.kind == PauseKind::Pause);
-        let status = if paused.is_some() { "Paused" } else { row.status.as_str() };
-        let reason = match paused {
-            Some(pause) => {
-                let until = pause.until.map(|until| format!(" until {until}")).unwrap_or_default();
-                format!("by {}{until}: {}", pause.by, pause.reason)
-            }
-            None => row.reason.clone(),
-        };
         let ago = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| age(at, now));
         table.add_row([
             row.tenant.to_string(),
-            status.to_owned(),
+            row.status.word().to_owned(),
             age(row.since, now),
             row.revision.chars().take(12).collect(),
             ago(row.checked_at),
             ago(row.synced_at),
-            escape(&reason),
+            escape(&row.reason),
         ]);
     }
     if rows.is_empty() && troubles.is_empty() {
         return "no controller has looked yet; `genesync run`, or `genesync run --once`, does\n".into();
     }
     let mut text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    let synced = rows.iter().filter(|row| row.status == "Synced").count();
+    let synced = rows.iter().filter(|row| row.status == Status::Synced).count();
     // Writing to a String can't fail.
     let _ = writeln!(text, "{synced} of {} tenants Synced", rows.len());
     for trouble in troubles {
@@ -168,13 +159,14 @@ fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {
     rows.extend(runs.iter().map(|run| {
         let took_ms = run.ended_at.duration_since(run.started_at).as_millis();
         let detail = format!(
-            "{} after {took_ms} ms, {} writes, {} conflicts, because of {}, at {}, by {}",
+            "{} after {took_ms} ms, {} writes, {} conflicts, because of {}, at {}, by {}{}",
             run.status,
             run.writes,
             run.conflicts,
             run.cause,
             run.revision.chars().take(12).collect::<String>(),
-            run.replica
+            if run.asked_by.is_empty() { &run.replica } else { &run.asked_by },
+            if run.asked_why.is_empty() { String::new() } else { format!(" ({})", run.asked_why) }
         );
         (run.ended_at, "run".to_owned(), detail)
     }));

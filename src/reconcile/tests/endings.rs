@@ -49,7 +49,7 @@ fn a_lost_lease_ends_a_run_in_any_phase_and_leaves_its_intent_open() {
         let (before, _) = after(run_with(1, Mode::Enforce, Journal::default()), events);
         assert_eq!(phase_name(&before).to_lowercase(), name.replace('-', ""));
         let next = step(before.clone(), Event::LeaseLost, now());
-        assert_eq!(next.run.status(), Some(&Status::LeaseLost), "{name}");
+        assert_eq!(next.run.end(), Some(&End::LeaseLost), "{name}");
         assert_eq!(next.run.journal, before.journal, "{name}");
         assert!(next.effects.is_empty(), "{name}: {:?}", next.effects);
         let settled = step(next.run.clone(), Event::Woke, now());
@@ -65,7 +65,7 @@ fn a_run_is_superseded_only_where_nothing_of_its_own_is_on_its_way() {
         let ends = matches!(name, "waiting" | "planned" | "intending");
         assert_eq!(before.may_be_superseded(), ends, "{name}");
         if ends {
-            assert_eq!(next.run.status(), Some(&Status::Superseded), "{name}");
+            assert_eq!(next.run.end(), Some(&End::Superseded), "{name}");
             assert!(next.effects.is_empty(), "{name}");
             // The intent was never durable: it does not count, and its number is free.
             assert!(next.run.journal.0.unresolved.is_empty(), "{name}");
@@ -113,9 +113,9 @@ fn where_versions_are_not_enforced_a_change_that_was_gone_over_is_told_and_nothi
             assert_eq!(asked, ended, "version {made}");
             if ended == "Held" {
                 assert!(
-                    matches!(run.status(), Some(Status::Held(reason)) if reason.contains("org-0")),
+                    matches!(run.end(), Some(End::Held(Hold { reason, .. })) if reason.contains("org-0")),
                     "{:?}",
-                    run.status()
+                    run.end()
                 );
             }
         }

@@ -202,7 +202,7 @@ fn each_organization_is_shown_with_its_own_plan() {
     let denied = Event::Failed(Fault::new(FaultKind::Denied, "403"));
     let ended = [Event::Saved, seen(3, 5), seen(10, 5), Event::Saved, denied];
     let (run, _) = after(run, [&planned[..], &without[..], &ended[..]].concat());
-    let table = crate::cli::commands::apply::table(&[run]);
+    let table = crate::cli::commands::apply::table(&[(crate::model::Status::Held, &run)]);
     let row = |region: &str| {
         let line = table.lines().find(|line| line.contains(region)).unwrap_or_default();
         line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::model::FaultKind;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).unwrap()
@@ -12,7 +13,7 @@ fn full() -> Metrics {
     let metrics = Metrics::new(2);
     let seen = |(name, second): (&str, i64)| (TenantName::new(name), at(second));
     metrics.set_fleet(FleetSeen {
-        standing: vec![(TenantStatus::Synced, 2), (TenantStatus::Held, 1), (TenantStatus::Degraded, 1)],
+        standing: vec![(Status::Synced, 2), (Status::Held, 1), (Status::Degraded(FaultKind::Transient), 1)],
         in_sync_at: [("sundale", 10), ("\"x\\y\n", 50), ("northbank", 90), ("early", 500)].map(seen).into(),
         drifted: 2,
         drifted_since: Some(at(30)),

@@ -89,7 +89,7 @@ fn following_a_commit_comes_to_what_reading_everything_comes_to() {
             assert_eq!(kept, standing(new.all_wanted()), "{what}");
             for tenant in new.tenants.iter() {
                 let found = followed.tenants.get(&tenant.name).unwrap();
-                assert_eq!(found.resources(TODAY), tenant.resources(TODAY), "{what}");
+                assert_eq!(found.resources(), tenant.resources(), "{what}");
             }
         }
     }

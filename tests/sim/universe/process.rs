@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use genesync::reconcile::{Effect, Event, Run, Status, step};
+use genesync::reconcile::{Effect, End, Event, Hold, HoldCause, Run, step};
 
 use super::{Mutant, Universe, name};
 
@@ -20,18 +20,18 @@ pub struct Working {
 impl Universe {
     /// One run from the journal as it is on the disk, of whichever process holds the lease at its end. Returns
     /// the effects left, the status (none after a crash), and how many changes its first plan had.
-    pub fn run(&mut self, mut left: Option<u64>) -> Result<(u64, Option<Status>, Option<usize>), String> {
+    pub fn run(&mut self, mut left: Option<u64>) -> Result<(u64, Option<End>, Option<usize>), String> {
         let mut working = self.begin()?;
         // No run needs more: every loop of the core is bounded.
         for _ in 0..2_000 {
             let Some(effect) = working.asked.take() else {
                 let run = working.run;
-                let changes = run.first_plan.as_ref().map(|plan| plan.changes().count());
-                if matches!(run.status(), Some(Status::Contested(_))) {
+                let changes = run.first_plan().map(|plan| plan.changes().count());
+                if matches!(run.end(), Some(End::Held(Hold { cause: HoldCause::Flapping, .. }))) {
                     self.counts.hit("fought over");
                 }
-                self.say(format!("settled: {:?}", run.status()));
-                return Ok((left.unwrap_or(0), run.status().cloned(), changes));
+                self.say(format!("settled: {:?}", run.end()));
+                return Ok((left.unwrap_or(0), run.end().cloned(), changes));
             };
             if let Some(left) = &mut left {
                 *left = left.saturating_sub(1);
@@ -68,7 +68,7 @@ impl Universe {
 
     fn begin(&mut self) -> Result<Working, String> {
         let run = Run::new(Arc::new(self.spec()), self.journal());
-        self.say(format!("run from {}", run.spec.revision));
+        self.say(format!("run from {}", run.spec().revision));
         let working = Working { run, asked: None, token: self.fence, commit: self.git.0 };
         self.feed(working, Event::Begin)
     }
@@ -87,7 +87,7 @@ impl Universe {
                     effect => asked = Some(effect),
                 }
             }
-            if asked.is_some() || run.status().is_some() {
+            if asked.is_some() || run.end().is_some() {
                 return Ok(Working { run, asked, token, commit });
             }
             event = Event::Proceed;
@@ -105,9 +105,9 @@ impl Universe {
         let event =
             if self.processes.percent(10) { Event::LeaseLost } else { self.perform_for(&former, effect)? };
         let former = self.feed(former, event)?;
-        match former.run.status() {
+        match former.run.end() {
             Some(status) => {
-                if *status == Status::LeaseLost {
+                if *status == End::LeaseLost {
                     self.counts.hit("lease lost");
                 }
                 self.say(format!("the former process has settled: {status:?}"));

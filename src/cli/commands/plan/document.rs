@@ -108,7 +108,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
             .map(|(name, fault)| without_plan(name.as_str(), "failed", Some(fault.to_string()))),
     );
     tenants.sort_by(|a, b| a.tenant.cmp(&b.tenant));
-    let plans = || session.runs.iter().filter_map(|run| run.plan.as_deref());
+    let plans = || session.runs.iter().filter_map(|run| run.plan());
     let count = |kind: ChangeKind| plans().map(|plan| plan.count(kind)).sum();
     let in_state = |state: &str| tenants.iter().filter(|tenant| tenant.state == state).count();
     let summary = Summary {
@@ -157,21 +157,21 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
 
 fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
     // A plan of some regions is none of the tenant: it says what is missing, and counts as failed.
-    let state = if run.plan.is_some() && run.left_out().is_none() { "planned" } else { "failed" };
+    let state = if run.plan().is_some() && run.left_out().is_none() { "planned" } else { "failed" };
     let targets = targets(run);
     // They stand in the order of their names.
-    let at = fleet.tenants.binary_search_by(|loaded| loaded.name.cmp(&run.spec.tenant.name)).ok();
+    let at = fleet.tenants.binary_search_by(|loaded| loaded.name.cmp(&run.spec().tenant.name)).ok();
     let zone = at.and_then(|at| fleet.tenants.get(at)?.time_zone.as_deref());
     TenantPlan {
-        tenant: run.spec.tenant.name.to_string(),
+        tenant: run.spec().tenant.name.to_string(),
         state,
-        mode: Some(run.spec.tenant.mode.name()),
+        mode: Some(run.spec().tenant.mode.name()),
         // What was not planned whole can't be approved.
-        digest: run.plan.as_ref().filter(|_| state == "planned").map(|plan| plan.digest.clone()),
+        digest: run.plan().filter(|_| state == "planned").map(|plan| plan.digest.clone()),
         visitors: sentences(&targets),
         moments: moments(run, zone, from),
         targets,
-        refusals: run.refusals.iter().map(RefusalDocument::from).collect(),
+        refusals: run.refusals().iter().map(RefusalDocument::from).collect(),
         error: run.reason(),
     }
 }
@@ -179,7 +179,7 @@ fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
 /// The spans of the next days in which it is seen that the hours of the primary change.
 fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument> {
     let Some((target, observed)) =
-        run.plan.as_deref().and_then(|plan| plan.targets.first()).zip(run.observed.first())
+        run.plan().and_then(|plan| plan.targets.first()).zip(run.observed().first())
     else {
         return Vec::new();
     };
@@ -241,9 +241,9 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
 
 /// The organizations of a plan, and what of them this build does not know.
 fn targets(run: &Run) -> Vec<TargetDocument> {
-    let Some(plan) = run.plan.as_deref() else { return Vec::new() };
+    let Some(plan) = run.plan() else { return Vec::new() };
     let mut documents = render::document::targets(plan);
-    for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(&run.observed) {
+    for ((document, target), observed) in documents.iter_mut().zip(&plan.targets).zip(run.observed()) {
         // What is not written is not in danger.
         if !target.changes.is_empty() {
             json::leaves(&observed.body(), &mut |path, _| {
@@ -266,19 +266,20 @@ fn knows(kind: ObjectKind, path: &str) -> bool {
 /// Asks which version visitors are served, deployment by deployment.
 pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<(), Failure> {
     for run in &session.runs {
-        let name = run.spec.tenant.name.as_str();
+        let name = run.spec().tenant.name.as_str();
         let Some(tenant) = document.tenants.iter_mut().find(|tenant| tenant.tenant == name) else { continue };
-        for ((target, observed), shown) in run.targets.iter().zip(&run.observed).zip(&mut tenant.targets) {
+        for ((target, observed), shown) in run.targets().iter().zip(run.observed()).zip(&mut tenant.targets) {
             let Observed::Present(Stored { body, cloud: Some(cloud), .. }) = observed else { continue };
             let Some(pinned) = &cloud.pinned else { continue };
             let configuration =
                 body.get("configuration").and_then(|pin| pin.get("id")).and_then(Value::as_str);
-            let newest = run.targets.iter().zip(&run.observed).find_map(|(other, observed)| match observed {
-                Observed::Present(stored) if other.organization == target.organization => {
-                    (stored.id().map(|id| &**id) == configuration).then_some(stored.version)
-                }
-                _ => None,
-            });
+            let newest =
+                run.targets().iter().zip(run.observed()).find_map(|(other, observed)| match observed {
+                    Observed::Present(stored) if other.organization == target.organization => {
+                        (stored.id().map(|id| &**id) == configuration).then_some(stored.version)
+                    }
+                    _ => None,
+                });
             let edge = session.api.edge(target, &cloud.id).await?;
             shown.versions = Some(VersionsDocument {
                 newest,
@@ -294,9 +295,9 @@ pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<()
 pub fn looks(runs: &[Run]) -> TenantLooks {
     let mut all = TenantLooks::new();
     for run in runs {
-        let Some(plan) = run.plan.as_deref() else { continue };
-        let primary = &run.spec.tenant.primary.organization;
-        let pairs = plan.targets.iter().zip(&run.observed);
+        let Some(plan) = run.plan() else { continue };
+        let primary = &run.spec().tenant.primary.organization;
+        let pairs = plan.targets.iter().zip(run.observed());
         let changed =
             pairs.filter(|(target, _)| target.target.organization == *primary && !target.changes.is_empty());
         for (target, observed) in changed {
@@ -307,7 +308,7 @@ pub fn looks(runs: &[Run]) -> TenantLooks {
             };
             let name = (!object.is_web_messaging()).then(|| object.name.to_string());
             let looks = Looks { object: name, before, after: looks_of(object.kind, &target.body) };
-            all.entry(run.spec.tenant.name.to_string()).or_default().push(looks);
+            all.entry(run.spec().tenant.name.to_string()).or_default().push(looks);
         }
     }
     all

@@ -8,9 +8,9 @@ use crate::clock;
 use crate::controller::run::Controller;
 use crate::model::causes;
 use crate::serve::Surface;
-use crate::store::{FleetFigures, Standing};
+use crate::store::FleetFigures;
 use crate::telemetry::Telemetry;
-use crate::telemetry::metrics::{FleetSeen, HookResult, TenantStatus};
+use crate::telemetry::metrics::{FleetSeen, HookResult};
 
 /// After this long without a turn of the loop the process is not healthy.
 const LOOP_PATIENCE: Duration = Duration::from_secs(60);
@@ -95,23 +95,9 @@ impl Surface for Face {
 fn seen(figures: FleetFigures) -> FleetSeen {
     let FleetFigures { standing, oldest, drifted, drifted_at } = figures;
     FleetSeen {
-        standing: standing.iter().map(|some| (status(some), some.tenants)).collect(),
+        standing: standing.iter().map(|some| (some.status, some.tenants)).collect(),
         in_sync_at: oldest,
         drifted,
         drifted_since: drifted_at,
-    }
-}
-
-fn status(some: &Standing) -> TenantStatus {
-    match some.status.as_str() {
-        _ if some.paused => TenantStatus::Paused,
-        "Held" if some.invalid => TenantStatus::Invalid,
-        "Synced" => TenantStatus::Synced,
-        "OutOfSync" => TenantStatus::OutOfSync,
-        "Drifted" => TenantStatus::Drifted,
-        "Unconfirmed" => TenantStatus::Unconfirmed,
-        "Held" => TenantStatus::Held,
-        "Degraded" => TenantStatus::Degraded,
-        _ => TenantStatus::Unknown,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::controller::run::Controller;
-use crate::model::{FaultKind, TenantName, causes};
+use crate::model::{Status, TenantName, causes};
 use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
 use crate::store::{Lease, StoreError, TenantRow, Which};
 use crate::telemetry::masked;
@@ -99,13 +99,14 @@ async fn keep(controller: &Controller, before: &Sent, after: &Sent) -> Result<()
 }
 
 fn trouble(row: &TenantRow) -> Option<Trouble> {
-    let cause = match row.trouble.as_str() {
-        "drift" => Cause::Drift,
-        "held" => Cause::Held,
-        "refused" => Cause::Refused,
-        "unconfirmed" => Cause::Unconfirmed,
-        "invalid" => Cause::Invalid,
-        word => Cause::Degraded(*FaultKind::ALL.iter().find(|kind| kind.name() == word)?),
+    let cause = match row.status {
+        Status::Drifted => Cause::Drift,
+        Status::Held => Cause::Held,
+        Status::Refused => Cause::Refused,
+        Status::Unconfirmed => Cause::Unconfirmed,
+        Status::Invalid => Cause::Invalid,
+        Status::Degraded(kind) => Cause::Degraded(kind),
+        Status::Synced | Status::OutOfSync | Status::Waiting | Status::Paused => return None,
     };
     let since = match cause {
         Cause::Drift => row.drifted_at.unwrap_or(row.since),

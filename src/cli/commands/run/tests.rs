@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test writes the settings that it reads")]
 
 use super::*;
+use crate::config::ControllerSettings;
 use crate::config::file::SettingsFile;
 
 const DOCS: &str = include_str!("../../../../docs/settings.md");
@@ -23,20 +24,17 @@ fn settings(text: &str) -> Settings {
 /// Everything that has a default, as it comes out.
 fn outcome(settings: &Settings) -> String {
     let policy = NotifyPolicy::default();
-    let settle = settings.controller.notify_settle_ms.map_or(policy.settle, Duration::from_millis);
-    let instance = settings.controller.instance.clone().unwrap_or(policy.instance);
-    let options = telemetry(settings, None);
-    format!(
-        "{:?}",
-        (
-            tunables(settings),
-            (extent(settings, false), extent(settings, true)),
-            (runs(settings), keep_days(settings), session::lease_length(settings)),
-            (settings.pacing.requests_per_minute, settings.pacing.burst),
-            (options.filter, options.format),
-            (settle, instance, settings.controller.notify_format.unwrap_or(file::NotifyFormat::Json)),
-        )
-    )
+    let controller = ControllerSettings {
+        notify_settle: Some(settings.controller.notify_settle.unwrap_or(policy.settle)),
+        instance: Some(settings.controller.instance.clone().unwrap_or(policy.instance)),
+        // Nothing is served, and no trace leaves, unless somebody says where.
+        listen: None,
+        otlp_endpoint: None,
+        log: Some(settings.controller.log.clone().unwrap_or_else(|| LOG.to_owned())),
+        ..settings.controller.clone()
+    };
+    let pacing = (settings.pacing.requests_per_minute, settings.pacing.burst);
+    format!("{:?}", (settings.timing, settings.lease, pacing, controller))
 }
 
 #[test]
@@ -48,12 +46,12 @@ fn the_example_in_the_documentation_is_the_default() {
 #[test]
 fn the_example_in_the_documentation_names_every_setting() {
     let example: toml::Table = toml::from_str(&examples()).unwrap();
-    for section in ["", "timing", "pacing", "controller"] {
+    for section in ["", "timing", "pacing", "controller", "waves"] {
         let misspelled = if section.is_empty() { "x = 1".into() } else { format!("[{section}]\nx = 1") };
         let error = toml::from_str::<SettingsFile>(&misspelled).unwrap_err().to_string();
         let names = error.rsplit("expected one of ").next().unwrap().rsplit("expected ").next().unwrap();
         let names: Vec<&str> = names.split('`').skip(1).step_by(2).collect();
-        assert!(names.len() > 1, "{error}");
+        assert!(!names.is_empty(), "{error}");
         let written = if section.is_empty() { &example } else { example[section].as_table().unwrap() };
         for name in names {
             // The one or the other of these two.

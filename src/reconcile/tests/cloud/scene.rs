@@ -11,6 +11,7 @@ use crate::model::reference::{Named, Names, ReferenceKind};
 use crate::model::timing::later;
 use crate::model::{
     Act, Cloud, Dialect, Draft, Guard, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
+    Status,
 };
 use crate::reconcile::{Effect, Entries};
 
@@ -394,10 +395,10 @@ impl Scene {
             if number >= effects {
                 return "killed".into();
             }
-            event = match (asked, run.status()) {
-                (_, Some(Status::Held(reason))) => return format!("Held: {reason}"),
-                (_, Some(Status::Degraded(fault))) => return format!("Degraded: {fault}"),
-                (_, Some(status)) => return status.name().into(),
+            event = match (asked, run.end()) {
+                (_, Some(End::Held(Hold { reason, .. }))) => return format!("Held: {reason}"),
+                (_, Some(End::Degraded(fault))) => return format!("Degraded: {fault}"),
+                (_, Some(end)) => return word(end).into(),
                 (None, None) => Event::Proceed,
                 (Some(effect), None) => self.perform(effect, &run),
             };
@@ -447,4 +448,9 @@ impl Scene {
         let pinned = self.platform.configuration.as_ref()?.versions.get(version as usize - 1)?;
         Some((version, pinned["messenger"]["styles"]["primaryColor"].clone()))
     }
+}
+
+/// An end in one word; a run that was not run to its end has none of its own.
+fn word(end: &End) -> &'static str {
+    end.status().map_or("Interrupted", Status::word)
 }

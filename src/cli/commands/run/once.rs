@@ -1,0 +1,138 @@
+//! `genesync run --once`: one pass over the whole repository, for a scheduled job. The same pass as `apply`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio_util::sync::CancellationToken;
+
+use super::RunArgs;
+use crate::api::Heard;
+use crate::cli::commands::status;
+use crate::cli::order::{self, Wishes};
+use crate::cli::place::{self, Place, Reads};
+use crate::cli::session::CONCURRENCY;
+use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
+use crate::clock;
+use crate::config::Settings;
+use crate::controller::run::Controller;
+use crate::driver::drive::Watcher;
+use crate::driver::pass::{self, Passed};
+use crate::driver::{counting, exit, notes};
+use crate::fleet::{self, Fleet, Options, PROJECT_IS_BROKEN};
+use crate::model::{Severity, TenantName};
+use crate::reconcile::Note;
+use crate::store::Which;
+
+/// Makes one pass, and prints how every tenant is.
+pub async fn run(
+    args: &RunArgs,
+    settings: &Settings,
+    controller: &Arc<Controller>,
+    heard: Heard,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let read = read(args, settings);
+    keep_trouble(controller, args, read.as_ref().err()).await;
+    let (place, fleet) = read?;
+    let wishes = Wishes {
+        limits: fleet.limits.clone(),
+        is_whole: true,
+        reviewed: None,
+        lease_patience: settings.controller.once,
+        concurrency: settings.controller.runs_max.min(CONCURRENCY),
+        asked: None,
+        heard: Some(heard),
+    };
+    let order = order::order(&place, &fleet, settings, &controller.store, wishes)?;
+    let progress: Arc<dyn pass::Progress> = Arc::new(Logged { controller: Arc::clone(controller) });
+    let overdue = tokio::spawn({
+        let (stop, within) = (controller.stop.clone(), settings.controller.once);
+        async move {
+            tokio::time::sleep(within).await;
+            tracing::warn!(
+                ms = within.as_millis() as u64,
+                "the pass takes too long: ending what is under way"
+            );
+            stop.cancel();
+        }
+    });
+    let passed = pass::pass(&order, &progress).await;
+    overdue.abort();
+    if let Err(error) = &passed {
+        let failure = Failure::new(Exit::Outside, error.to_string());
+        keep_trouble(controller, args, Some(&failure)).await;
+    }
+    let passed = passed?;
+    passed.runs().for_each(|run| counting::count(&controller.metrics, run, clock::now()));
+    report(args, controller, &fleet, &passed, output).await
+}
+
+/// The commit, and its tenants. A project that is not valid is not applied: no limit in it can be trusted.
+fn read(args: &RunArgs, settings: &Settings) -> Result<(Place, Fleet), Failure> {
+    let source = SourceArgs { path: args.path.clone(), rev: args.rev.clone(), tenants: Vec::new() };
+    let place = place::place(&source, Reads::Commit, settings)?;
+    let fleet = fleet::load(&place.source, &place.revision, &Options::on(clock::today()))?;
+    if fleet.project_is_broken() {
+        let first = fleet.findings.iter().find(|finding| finding.severity == Severity::Error);
+        let first =
+            first.map(|finding| format!(": {}: {}", finding.location, finding.message)).unwrap_or_default();
+        return Err(Failure::new(Exit::Findings, format!("{PROJECT_IS_BROKEN}{first}")));
+    }
+    Ok((place, fleet))
+}
+
+/// Keeps why the commit is not applied, or that it is: `status` shows it.
+async fn keep_trouble(controller: &Controller, args: &RunArgs, failure: Option<&Failure>) {
+    let identity = controller.head.identity();
+    let trouble = failure.map(|failure| (failure.message.as_str(), clock::now()));
+    if let Err(error) = controller.store.keep_trouble(&identity, trouble).await {
+        tracing::debug!(path = args.path, error = %error, "what is wrong with the commit can't be kept");
+    }
+}
+
+async fn report(
+    args: &RunArgs,
+    controller: &Controller,
+    fleet: &Fleet,
+    passed: &Passed,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let asked = exit::Asked {
+        waiting: false,
+        detailed: args.detailed_exitcode,
+        require_confirmed: args.require_confirmed,
+    };
+    let exit = passed.exit(fleet.has_shared_errors(), asked);
+    let rows = controller.store.tenants(Which::All).await?;
+    match args.format {
+        Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
+        Format::Text => output.data(&status::table(&rows, &[])),
+    }
+    Ok(exit)
+}
+
+/// A pass in the log.
+struct Logged {
+    controller: Arc<Controller>,
+}
+
+impl Watcher for Logged {
+    fn note(&self, tenant: &TenantName, note: &Note) {
+        notes::log(tenant, note);
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        &self.controller.stop
+    }
+}
+
+impl pass::Progress for Logged {
+    fn begin(&self, what: &'static str, tenants: usize) {
+        tracing::info!(tenants, "{what}");
+        self.controller.alive.store(true, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        self.controller.alive.store(true, Ordering::Relaxed);
+    }
+}

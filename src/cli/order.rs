@@ -1,0 +1,93 @@
+//! What `apply`, `run --once` and `demo` put together for a pass: one commit, its tenants, the operator's settings.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use jiff::civil::Date;
+
+use super::Failure;
+use super::place::Place;
+use crate::api::{Api, Heard, ReadApi};
+use crate::clock;
+use crate::config::Settings;
+use crate::driver::clients::{Clients, connect};
+use crate::driver::pass::{Holds, Lookup, Member, Order};
+use crate::driver::spec::Terms;
+use crate::fleet::{Fleet, known};
+use crate::model::TenantName;
+use crate::model::plan::{Limits, Reviewed};
+use crate::store::{Asked, Store};
+
+/// What a caller decides of a pass.
+pub struct Wishes {
+    /// How much may change, with the guards that were opened.
+    pub limits: Limits,
+    /// Whether the commit is applied to all its tenants.
+    pub is_whole: bool,
+    /// What a person reviewed, where only that may be written.
+    pub reviewed: Option<BTreeMap<TenantName, Arc<Reviewed>>>,
+    /// How long tenants that another process works on are waited for.
+    pub lease_patience: Duration,
+    /// Runs under way at once.
+    pub concurrency: usize,
+    /// Who runs it by hand, and why.
+    pub asked: Option<Asked>,
+    /// What counts requests.
+    pub heard: Option<Heard>,
+}
+
+/// An order for a pass over a fleet that was read from a place.
+///
+/// # Errors
+/// The HTTP client can't be set up.
+pub fn order(
+    place: &Place,
+    fleet: &Fleet,
+    settings: &Settings,
+    store: &Store,
+    wishes: Wishes,
+) -> Result<Order<ReadApi, Api>, Failure> {
+    let Wishes { limits, is_whole, reviewed, lease_patience, concurrency, asked, heard } = wishes;
+    let reads = connect(settings, heard)?;
+    let clients = Clients::new(Arc::new(Mutex::new(settings.clone())), reads.clone());
+    let lookup: Arc<Lookup> = Arc::new(move |tenant, resources| {
+        let clients = clients.clone();
+        async move { clients.for_run(&tenant, &resources).await }.boxed()
+    });
+    let (source, revision) = (place.source.clone(), fleet.revision.clone());
+    let holds: Arc<Holds> = Arc::new(move |last| source.holds(&revision, last));
+    let today: Date = clock::today();
+    Ok(Order {
+        ports: Api::new(reads.clone()),
+        reads,
+        store: store.clone(),
+        lookup,
+        holds,
+        repository: place.identity.clone(),
+        is_whole,
+        members: members(fleet),
+        terms: Terms { revision: fleet.revision.clone(), limits, timing: settings.timing, today },
+        reviewed,
+        lease: settings.lease,
+        lease_patience,
+        // Nobody waits here for a tenant that can't be reached: the next pass comes.
+        waves_patience: Duration::ZERO,
+        intervals: settings.controller.intervals,
+        concurrency,
+        asked,
+    })
+}
+
+/// The tenants of a fleet that are managed, or not valid.
+pub fn members(fleet: &Fleet) -> Vec<Member> {
+    let wanted = known::wanted(fleet);
+    let of = |wanted: crate::model::Wanted| {
+        let at = fleet.tenants.binary_search_by(|loaded| loaded.name.cmp(&wanted.tenant)).ok()?;
+        let loaded = fleet.tenants.get(at)?;
+        let resources = if loaded.blocked { Vec::new() } else { loaded.resources.clone() };
+        Some(Member { wanted, tenant: loaded.tenant.clone(), resources })
+    };
+    wanted.into_iter().filter_map(of).collect()
+}

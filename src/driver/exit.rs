@@ -1,0 +1,141 @@
+//! The exit code of a command that applies: one table for `apply` and `run --once`.
+
+use crate::model::{Exit, Mode, Status};
+
+/// What one tenant came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it is; none if its run was not run to its end.
+    pub status: Option<Status>,
+    /// Whether genesync may write for it.
+    pub mode: Mode,
+    /// Whether this command wrote something.
+    pub wrote: bool,
+    /// Whether its run ended by a defect of genesync.
+    pub is_bug: bool,
+}
+
+/// What the caller asked to see in the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Whether a change that waits is worth a code: it is for `apply`, whose user wanted it applied now.
+    pub waiting: bool,
+    /// Whether what is left to apply, and drift that is left, are.
+    pub detailed: bool,
+    /// Whether a write without an audit entry counts as trouble.
+    pub require_confirmed: bool,
+}
+
+/// Troubles, the worst first: what this is decides when several tenants failed differently and nothing was written.
+const WORST_FIRST: [Exit; 5] = [Exit::Bug, Exit::Outside, Exit::Refused, Exit::Held, Exit::Findings];
+
+impl Outcome {
+    /// Its trouble, if it has one.
+    fn trouble(self, asked: Asked) -> Option<Exit> {
+        let Some(status) = self.status else { return Some(if self.is_bug { Exit::Bug } else { Exit::Held }) };
+        if self.is_bug {
+            return Some(Exit::Bug);
+        }
+        // A command that was to apply nothing to a tenant does not fail because of it.
+        let is_watched = self.mode == Mode::Watch;
+        match status {
+            Status::Synced | Status::OutOfSync | Status::Drifted | Status::Waiting | Status::Paused => None,
+            Status::Unconfirmed => asked.require_confirmed.then_some(Exit::Partial),
+            Status::Held | Status::Refused | Status::Degraded(_) if is_watched => None,
+            Status::Held | Status::Refused | Status::Invalid | Status::Degraded(_) => Some(status.row().exit),
+        }
+    }
+}
+
+/// The code of a whole command. `findings` says that something is not valid that is no tenant's own.
+pub fn code(outcomes: &[Outcome], findings: bool, asked: Asked) -> Exit {
+    let troubles: Vec<Exit> = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.trouble(asked))
+        .chain(findings.then_some(Exit::Findings))
+        .collect();
+    let wrote = outcomes.iter().any(|outcome| outcome.wrote);
+    if !troubles.is_empty() {
+        let worst = WORST_FIRST.into_iter().find(|exit| troubles.contains(exit));
+        return if wrote { Exit::Partial } else { worst.unwrap_or(Exit::Partial) };
+    }
+    let any = |statuses: &[Status]| {
+        outcomes.iter().any(|outcome| outcome.status.is_some_and(|status| statuses.contains(&status)))
+    };
+    if any(&[Status::Waiting]) && (asked.waiting || asked.detailed)
+        || asked.detailed && any(&[Status::OutOfSync])
+    {
+        return Exit::Changes;
+    }
+    if asked.detailed && any(&[Status::Drifted]) { Exit::Drift } else { Exit::Done }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FaultKind;
+
+    const APPLY: Asked = Asked { waiting: true, detailed: false, require_confirmed: false };
+    const ONCE: Asked = Asked { waiting: false, detailed: false, require_confirmed: false };
+    const DETAILED: Asked = Asked { detailed: true, ..ONCE };
+    const STRICT: Asked = Asked { require_confirmed: true, ..ONCE };
+
+    fn of(status: Status) -> Outcome {
+        Outcome { status: Some(status), mode: Mode::Enforce, wrote: false, is_bug: false }
+    }
+
+    fn wrote(status: Status) -> Outcome {
+        Outcome { wrote: true, ..of(status) }
+    }
+
+    fn watched(status: Status) -> Outcome {
+        Outcome { mode: Mode::Watch, ..of(status) }
+    }
+
+    #[test]
+    fn each_combination_has_its_code() {
+        let outside = Status::Degraded(FaultKind::Transient);
+        let interrupted = Outcome { status: None, ..of(Status::Synced) };
+        let bug = Outcome { is_bug: true, ..interrupted };
+        // The tenants; apply, run --once, with --detailed-exitcode, with --require-confirmed.
+        let table: Vec<(Vec<Outcome>, [u8; 4])> = vec![
+            (vec![], [0, 0, 0, 0]),
+            (vec![of(Status::Synced), wrote(Status::Synced)], [0, 0, 0, 0]),
+            (vec![wrote(Status::Unconfirmed)], [0, 0, 0, 6]),
+            (vec![of(Status::Unconfirmed)], [0, 0, 0, 6]),
+            (vec![of(Status::Waiting)], [3, 0, 3, 0]),
+            (vec![wrote(Status::Synced), of(Status::Waiting)], [3, 0, 3, 0]),
+            (vec![of(Status::Paused)], [0, 0, 0, 0]),
+            (vec![watched(Status::OutOfSync)], [0, 0, 3, 0]),
+            (vec![watched(Status::Drifted)], [0, 0, 8, 0]),
+            (vec![watched(Status::Drifted), watched(Status::OutOfSync)], [0, 0, 3, 0]),
+            (vec![watched(Status::Held)], [0, 0, 0, 0]),
+            (vec![watched(outside)], [0, 0, 0, 0]),
+            (vec![watched(Status::Invalid)], [1, 1, 1, 1]),
+            (vec![of(Status::Held)], [4, 4, 4, 4]),
+            (vec![of(Status::Refused)], [5, 5, 5, 5]),
+            (vec![of(Status::Invalid)], [1, 1, 1, 1]),
+            (vec![of(Status::Degraded(FaultKind::Rejected))], [4, 4, 4, 4]),
+            (vec![of(outside)], [7, 7, 7, 7]),
+            (vec![interrupted], [4, 4, 4, 4]),
+            (vec![bug, of(outside)], [70, 70, 70, 70]),
+            (vec![of(Status::Synced), of(outside)], [7, 7, 7, 7]),
+            (vec![of(Status::Invalid), of(Status::Held)], [4, 4, 4, 4]),
+            (vec![of(Status::Held), of(Status::Refused)], [5, 5, 5, 5]),
+            (vec![of(Status::Refused), of(outside)], [7, 7, 7, 7]),
+            (vec![wrote(Status::Synced), of(Status::Invalid)], [6, 6, 6, 6]),
+            (vec![wrote(Status::Held)], [6, 6, 6, 6]),
+            (vec![of(Status::Waiting), of(Status::Held)], [4, 4, 4, 4]),
+        ];
+        for (outcomes, codes) in table {
+            let found = [APPLY, ONCE, DETAILED, STRICT].map(|asked| code(&outcomes, false, asked).code());
+            assert_eq!(found, codes, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_valid_and_no_tenants_own_counts_once() {
+        assert_eq!(code(&[of(Status::Synced)], true, APPLY), Exit::Findings);
+        assert_eq!(code(&[wrote(Status::Synced)], true, ONCE), Exit::Partial);
+    }
+}

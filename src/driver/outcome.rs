@@ -1,0 +1,356 @@
+//! What a run that has ended leaves behind: its tenant's status, when it is due again, lines for the history.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::spread::{backoff, seed_of, until_resync};
+use super::waves;
+use crate::model::standing::Standing;
+use crate::model::text::{counted, escape};
+use crate::model::{
+    Change, ChangeKind, FaultKind, Guard, Intervals, Mode, ObjectRef, Refusal, Retry, Status, TenantName,
+};
+use crate::plan::resolve::PINNED;
+use crate::reconcile::{End, HoldCause, Run, Wait};
+use crate::store::{Asked, Cause, Claimed, Finished, Pause, PauseKind, RunRow};
+use crate::telemetry::masked;
+
+/// When, by whom and how patiently a run was run.
+#[derive(Debug, Clone)]
+pub struct Setting<'a> {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The time.
+    pub now: Timestamp,
+    /// How long things wait.
+    pub intervals: &'a Intervals,
+    /// Who ran it by hand, and why.
+    pub asked: Option<&'a Asked>,
+}
+
+/// How a tenant is after a run, and why; no status if the run was not run to its end.
+pub fn seen(run: &Run, pause: Option<&Pause>) -> (Option<Status>, String) {
+    let status = run.end().and_then(End::status);
+    let is_left = matches!(status, Some(Status::OutOfSync | Status::Drifted));
+    match pause {
+        Some(pause) if is_left => (Some(of_pause(pause)), pause.words()),
+        None if status == Some(Status::Drifted) => {
+            (status, moved_by(run).or_else(|| run.reason()).unwrap_or_default())
+        }
+        Some(_) | None => (status, run.reason().unwrap_or_default()),
+    }
+}
+
+/// The status of a tenant that is only looked at because of a pause or a hold.
+fn of_pause(pause: &Pause) -> Status {
+    match (pause.kind, pause.guard_of()) {
+        (PauseKind::Pause, _) => Status::Paused,
+        (PauseKind::Hold, Some(_)) => Status::Refused,
+        (PauseKind::Hold, None) => Status::Held,
+    }
+}
+
+/// Whether live equals git after a run, as far as it is managed.
+pub fn in_force(run: &Run) -> bool {
+    match run.end() {
+        Some(End::Synced | End::Unconfirmed(_)) => true,
+        Some(End::Held(_)) => run.left_out().is_none() && run.plan().is_some_and(|plan| plan.is_empty()),
+        Some(_) | None => false,
+    }
+}
+
+/// How its tenant stands towards later waves after a run.
+pub fn standing(run: &Run, pause: Option<&Pause>, mode: Mode) -> Option<Standing> {
+    let kind = pause.map(|pause| pause.kind);
+    let (is_paused, is_held) = (kind == Some(PauseKind::Pause), kind == Some(PauseKind::Hold));
+    waves::standing(run.end()?, in_force(run), mode, is_paused, is_held)
+}
+
+/// What is written down of a run. `mode` is what git says, whether or not the tenant is paused.
+pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>) -> Finished {
+    let Some(end) = run.end() else {
+        return lost(claimed, "the run stopped without an end; please report this", setting);
+    };
+    let known = run.left_out().is_none();
+    let in_sync = in_force(run);
+    let drift = || {
+        let changes = run.plan().into_iter().flat_map(|plan| plan.changes());
+        changes.filter(|change| change.kind != ChangeKind::ToApply)
+    };
+    // A run that could not plan does not know; nor does one that did not see every region, but where it found some.
+    let drifted = (in_sync || run.plan().is_some()).then(|| !in_sync && drift().next().is_some());
+    let drifted = drifted.filter(|drifted| known || *drifted);
+    let (status, reason) = seen(run, claimed.pause.as_ref());
+    // What is written down is how it is; that it is paused stands in the pause.
+    let status = match status {
+        Some(Status::Paused) => end.status(),
+        status => status,
+    };
+    let failures = match status {
+        None => claimed.failures,
+        Some(Status::Held | Status::Refused) if end.status() != status => 0,
+        Some(Status::Held | Status::Refused | Status::Degraded(_)) => claimed.failures.saturating_add(1),
+        Some(
+            Status::Synced
+            | Status::OutOfSync
+            | Status::Drifted
+            | Status::Unconfirmed
+            | Status::Waiting
+            | Status::Invalid
+            | Status::Paused,
+        ) => 0,
+    };
+    let news = status.is_some_and(|status| status.word() != claimed.status.word());
+    let eventful = news || !run.receipts().is_empty() || run.tally().conflicts > 0 || setting.asked.is_some();
+    plain(Finished {
+        lease: claimed.lease.clone(),
+        wanted: Arc::clone(&claimed.wanted),
+        status,
+        reason,
+        standing: standing(run, claimed.pause.as_ref(), mode),
+        waits_for: match end {
+            End::Waiting(Wait::Wave(wave)) => Some(*wave),
+            _ => None,
+        },
+        in_sync,
+        drifted,
+        looked: !run.observed().is_empty(),
+        failures,
+        again: again(end, &claimed.lease.tenant, failures, setting),
+        run: eventful.then(|| RunRow {
+            started_at: setting.started_at,
+            revision: run.spec().revision.clone(),
+            cause: claimed.cause,
+            writes: run.receipts().len(),
+            conflicts: run.tally().conflicts,
+            status: status.map_or("Stopped", Status::word),
+            asked: setting.asked.cloned(),
+        }),
+        history: history(run, status, news),
+    })
+}
+
+/// Its texts without secrets, and with what a database or a terminal would choke on shown: names and reasons
+/// come from people and servers.
+fn plain(mut finished: Finished) -> Finished {
+    let clean = |text: &str| escape(&masked(text)).to_string();
+    finished.reason = clean(&finished.reason);
+    for (_, detail) in &mut finished.history {
+        *detail = clean(detail);
+    }
+    finished
+}
+
+/// What is written down of a tenant whose run could not begin, or ended by a defect of genesync.
+pub fn lost(claimed: &Claimed, reason: &str, setting: &Setting<'_>) -> Finished {
+    let Setting { now, intervals, .. } = setting;
+    let failures = claimed.failures.saturating_add(1);
+    let seed = seed_of(&claimed.lease.tenant) ^ now.as_millisecond().unsigned_abs();
+    plain(Finished {
+        lease: claimed.lease.clone(),
+        wanted: Arc::clone(&claimed.wanted),
+        status: Some(Status::Degraded(FaultKind::Local)),
+        reason: reason.to_owned(),
+        standing: Some(Standing::Unavailable),
+        waits_for: None,
+        in_sync: false,
+        drifted: None,
+        looked: false,
+        failures,
+        again: (backoff(failures, intervals.retry, intervals.retry_max, seed), Cause::Retry),
+        run: None,
+        history: vec![("status", format!("Degraded: {reason}"))],
+    })
+}
+
+/// Why a tenant has to be held for a person, so that the next run does not go on with it.
+pub fn hold(run: &Run) -> Option<Pause> {
+    let Some(End::Held(hold)) = run.end() else { return None };
+    let wrote_in_vain = !run.receipts().is_empty() && run.differs();
+    match hold.cause {
+        HoldCause::Flapping => {}
+        // It was written and is not in sync: another run would only write it again.
+        HoldCause::Undecided
+        | HoldCause::Contended
+        | HoldCause::NotKept
+        | HoldCause::WentOver
+        | HoldCause::NotReviewed
+            if wrote_in_vain => {}
+        HoldCause::Undecided
+        | HoldCause::Contended
+        | HoldCause::NotKept
+        | HoldCause::WentOver
+        | HoldCause::NotReviewed => return None,
+    }
+    let reason = escape(&masked(&hold.reason)).to_string();
+    Some(held_by("genesync".into(), reason, run.planned_at().unwrap_or_default()))
+}
+
+/// The hold of a guard that refused a whole run.
+pub fn guard_hold(refusal: &Refusal, since: Timestamp) -> Pause {
+    let release = match refusal.guard {
+        Guard::RunTenants => "go on with `genesync resume --all`",
+        _ => "go on with `genesync resume`",
+    };
+    held_by(Pause::guard(refusal.guard), format!("{}; {release}", refusal.message), since)
+}
+
+/// The hold of a tenant whose runs keep ending by a defect of genesync.
+pub fn defect_hold(tenant: &TenantName, reason: &str, since: Timestamp) -> Pause {
+    held_by("genesync".into(), format!("{reason}; it is left alone until `genesync resume {tenant}`"), since)
+}
+
+fn held_by(by: String, reason: String, since: Timestamp) -> Pause {
+    Pause { kind: PauseKind::Hold, by, reason, since, until: None }
+}
+
+/// When to look again, and why.
+fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -> (Duration, Cause) {
+    let Setting { now, intervals, .. } = setting;
+    let resync = until_resync(tenant, intervals.resync, now.as_millisecond());
+    let Some(status) = end.status() else { return (Duration::ZERO, Cause::Retry) };
+    let seed = seed_of(tenant) ^ now.as_millisecond().unsigned_abs();
+    let retry = backoff(failures, intervals.retry, intervals.retry_max, seed);
+    let asked = match end {
+        End::Degraded(fault) => Duration::from_millis(fault.retry_after_ms.unwrap_or_default()),
+        _ => Duration::ZERO,
+    };
+    match status.row().retry {
+        Retry::Resync | Retry::Commit => (resync, Cause::Resync),
+        // The entry may be late: it is looked for again, which costs one read and one query.
+        Retry::Soon => (resync.min(intervals.retry_max), Cause::Retry),
+        Retry::Backoff => (retry.min(resync), Cause::Retry),
+        Retry::Outage => (retry.max(asked), Cause::Retry),
+        // What the server refuses for what it says, it will refuse again: that is the resync's to see.
+        Retry::Refusal => (retry.max(resync).max(asked), Cause::Retry),
+    }
+}
+
+fn history(run: &Run, status: Option<Status>, news: bool) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
+    let drift = run.first_plan().into_iter().flat_map(|plan| &plan.targets).flat_map(|target| {
+        let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
+        moved.map(|change| (target.target.object_ref(), change))
+    });
+    if news || !run.receipts().is_empty() {
+        lines.extend(
+            drift.map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
+        );
+    }
+    for receipt in run.receipts() {
+        let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
+        lines.push(("write", text));
+    }
+    if let Some(status) = status.filter(|_| news) {
+        let status = status.word();
+        let reason = run.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+        lines.push(("status", format!("{status}{reason}")));
+    }
+    lines
+}
+
+/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`.
+fn moved_by(run: &Run) -> Option<String> {
+    let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
+    let all: Vec<(ObjectRef, &Change)> = targets
+        .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
+        .filter(|(_, change)| change.kind != ChangeKind::ToApply)
+        .collect();
+    let (object, change) = all.iter().find(|(_, change)| change.by.is_some())?;
+    let who = change.by.as_ref()?.actor.label();
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "more field")),
+    };
+    Some(format!("{who} changed {} of {object}{more}, and the tenant is in watch mode", change.path))
+}
+
+/// `greetings.delayMs: 1500 in git, 777 live`.
+fn moved(change: &Change) -> String {
+    let value = |value: &Option<serde_json::Value>| {
+        let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        match text.char_indices().nth(80) {
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+            None => text,
+        }
+    };
+    let [live, git] = change.shown();
+    let wanted = if change.path == PINNED { "to be pinned" } else { "in git" };
+    format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
+}
+
+/// `, by Mara Ionescu at … from …`.
+fn by(change: &Change) -> String {
+    let Some(by) = &change.by else { return String::new() };
+    let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
+    format!(", by {}{at}{from}", by.actor.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, Guard, Refusal};
+
+    const INTERVALS: Intervals = Intervals {
+        resync: Duration::from_secs(600),
+        retry: Duration::from_secs(5),
+        retry_max: Duration::from_secs(300),
+    };
+
+    fn fault(kind: FaultKind) -> End {
+        End::Degraded(Fault::new(kind, "x"))
+    }
+
+    #[test]
+    fn what_went_wrong_is_tried_again_sooner_and_what_will_go_wrong_again_later() {
+        let refused = End::Refused(vec![Refusal { guard: Guard::TenantChanges, message: "x".into() }]);
+        let asked =
+            End::Degraded(Fault { retry_after_ms: Some(900_000), ..Fault::new(FaultKind::Throttled, "x") });
+        let table = [
+            (End::Synced, 0, 60..=660, Cause::Resync),
+            (End::Drifted, 0, 60..=660, Cause::Resync),
+            (End::Waiting(Wait::Wave(1)), 0, 60..=660, Cause::Resync),
+            (End::Unconfirmed(None), 0, 60..=300, Cause::Retry),
+            (End::Superseded, 0, 0..=0, Cause::Retry),
+            (End::Cancelled, 3, 0..=0, Cause::Retry),
+            (fault(FaultKind::Transient), 1, 5..=6, Cause::Retry),
+            (fault(FaultKind::Transient), 4, 40..=50, Cause::Retry),
+            (fault(FaultKind::Transient), 40, 300..=375, Cause::Retry),
+            (fault(FaultKind::Rejected), 1, 60..=660, Cause::Retry),
+            (asked, 1, 900..=900, Cause::Retry),
+            (refused, 2, 10..=12, Cause::Retry),
+        ];
+        for (end, failures, seconds, cause) in table {
+            for at in 0..50 {
+                let now = Timestamp::from_second(1_790_000_000 + at * 17).unwrap();
+                let setting = Setting { started_at: now, now, intervals: &INTERVALS, asked: None };
+                let (wait, why) = again(&end, &TenantName::new("acme"), failures, &setting);
+                assert!(seconds.contains(&wait.as_secs()), "{end:?} after {failures}: {wait:?}");
+                assert_eq!(why, cause, "{end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_is_a_persons_own_doing_and_a_hold_is_trouble() {
+        let pause = |kind, by: &str| Pause {
+            kind,
+            by: by.into(),
+            reason: "x".into(),
+            since: Timestamp::UNIX_EPOCH,
+            until: None,
+        };
+        let table = [
+            (pause(PauseKind::Pause, "mara"), Status::Paused, ""),
+            (pause(PauseKind::Hold, "genesync"), Status::Held, "held"),
+            (pause(PauseKind::Hold, "guard run-tenants"), Status::Refused, "refused"),
+        ];
+        for (pause, status, trouble) in table {
+            assert_eq!((of_pause(&pause), of_pause(&pause).row().trouble), (status, trouble), "{pause:?}");
+        }
+    }
+}

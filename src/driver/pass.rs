@@ -1,0 +1,241 @@
+//! One commit applied to many tenants, once: what `apply` and `run --once` do.
+//!
+//! ```text
+//!  rewound? ─> leases ─> rows ─> clients ─> plan all ─> run guard ─> wave after wave ─> write down, give back
+//! ```
+//!
+//! The controller does the same tenant by tenant, with the same pieces.
+
+mod applying;
+mod beginning;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::drive::Watcher;
+use super::leases::Held;
+use super::ports::{Ports, Reads};
+use super::spec::Terms;
+use super::{exit, outcome};
+use crate::config::ConfigError;
+use crate::model::plan::Reviewed;
+use crate::model::standing::Standing;
+use crate::model::{
+    FaultKind, Intervals, Mode, Refusal, Resource, Revision, Status, Tenant, TenantName, Wanted,
+};
+use crate::reconcile::Run;
+use crate::source::SourceError;
+use crate::store::{Asked, Claimed, Store, StoreError};
+
+/// Looks up what a run of a tenant needs, and returns the ids of its clients.
+pub type Lookup =
+    dyn Fn(Tenant, Vec<Resource>) -> BoxFuture<'static, Result<BTreeSet<String>, ConfigError>> + Send + Sync;
+
+/// Whether the commit has an earlier one in its history.
+pub type Holds = dyn Fn(&Revision) -> Result<bool, SourceError> + Send + Sync;
+
+/// One tenant, as the commit has it.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// What the store has to know of it.
+    pub wanted: Wanted,
+    /// Its settings, where they could be read.
+    pub tenant: Option<Tenant>,
+    /// What git says of each object; empty if it is not valid.
+    pub resources: Vec<Resource>,
+}
+
+/// What a pass is to do.
+pub struct Order<R, P> {
+    /// What looks. It has no way to write.
+    pub reads: R,
+    /// What writes.
+    pub ports: P,
+    /// The state.
+    pub store: Store,
+    /// Who asks.
+    pub lookup: Arc<Lookup>,
+    /// The history of the commit.
+    pub holds: Arc<Holds>,
+    /// The repository's name in the store.
+    pub repository: String,
+    /// Whether the commit is applied to all its tenants: then it is the repository's head from now on.
+    pub is_whole: bool,
+    /// The tenants.
+    pub members: Vec<Member>,
+    /// What all runs share.
+    pub terms: Terms,
+    /// What a person reviewed, tenant by tenant, where only that may be written.
+    pub reviewed: Option<BTreeMap<TenantName, Arc<Reviewed>>>,
+    /// How long a tenant is leased.
+    pub lease: Duration,
+    /// How long tenants that another process works on are waited for.
+    pub lease_patience: Duration,
+    /// How long later waves wait for a tenant that cannot be reached.
+    pub waves_patience: Duration,
+    /// How long the controller waits between runs: what is written down says when a tenant is due.
+    pub intervals: Intervals,
+    /// Runs under way at once.
+    pub concurrency: usize,
+    /// Who runs it by hand, and why.
+    pub asked: Option<Asked>,
+}
+
+/// How one tenant came out of a pass.
+#[derive(Debug)]
+pub struct Ended {
+    /// The tenant.
+    pub tenant: TenantName,
+    /// What git says of it; [`Mode::Enforce`] if that can't be read and was never known.
+    pub mode: Mode,
+    /// Its run, if there was one.
+    pub run: Option<Run>,
+    /// How it is; none if its run was not run to its end.
+    pub status: Option<Status>,
+    /// How it was before.
+    pub before: Status,
+    /// Why it is so; empty if there is nothing to say.
+    pub reason: String,
+    /// How it stands towards later waves.
+    pub standing: Option<Standing>,
+    /// Whether its run ended by a defect of genesync.
+    pub is_bug: bool,
+}
+
+impl Ended {
+    /// A tenant without a run.
+    fn without_run(tenant: &TenantName, mode: Mode, status: Status, reason: String) -> Self {
+        let tenant = tenant.clone();
+        Self {
+            tenant,
+            mode,
+            run: None,
+            status: Some(status),
+            before: status,
+            reason,
+            standing: None,
+            is_bug: false,
+        }
+    }
+
+    /// A tenant whose run could not begin.
+    fn lost(tenant: &TenantName, mode: Mode, reason: String) -> Self {
+        Self::without_run(tenant, mode, Status::Degraded(FaultKind::Local), reason)
+    }
+
+    /// The status that people see: of a run that was not run to its end, the one before.
+    pub fn shown(&self) -> Status {
+        self.status.unwrap_or(self.before)
+    }
+
+    /// What the exit code is made of.
+    pub fn outcome(&self) -> exit::Outcome {
+        let wrote = self.run.as_ref().is_some_and(|run| !run.receipts().is_empty());
+        exit::Outcome { status: self.status, mode: self.mode, wrote, is_bug: self.is_bug }
+    }
+}
+
+/// How a pass ended.
+#[derive(Debug)]
+pub struct Passed {
+    /// Every tenant, by name.
+    pub ended: Vec<Ended>,
+    /// Why nothing at all was applied.
+    pub refusal: Option<Refusal>,
+}
+
+impl Passed {
+    /// The exit code. `findings` says that something is not valid that is no tenant's own.
+    pub fn exit(&self, findings: bool, asked: exit::Asked) -> crate::model::Exit {
+        let outcomes: Vec<exit::Outcome> = self.ended.iter().map(Ended::outcome).collect();
+        exit::code(&outcomes, findings, asked)
+    }
+
+    /// Every run, with the status that people see.
+    pub fn shown(&self) -> Vec<(Status, &Run)> {
+        self.ended.iter().filter_map(|ended| Some((ended.shown(), ended.run.as_ref()?))).collect()
+    }
+
+    /// Every run.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.ended.iter().filter_map(|ended| ended.run.as_ref())
+    }
+}
+
+/// Why a pass could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The commit does not hold what was applied last.
+    #[error("refused by guard `rewind`: {}; nothing is written", .0.message)]
+    Rewound(Refusal),
+    /// Another process keeps taking other commits.
+    #[error("another process took {0} meanwhile")]
+    Overtaken(Revision),
+    /// No tenant has a client.
+    #[error("{0}")]
+    NoClients(Arc<ConfigError>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The history can't be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// A run under its lease.
+struct Seat {
+    run: Run,
+    held: Arc<Held>,
+    claimed: Claimed,
+    mode: Mode,
+}
+
+/// A pass under way.
+struct Pass<'a, R, P> {
+    order: &'a Order<R, P>,
+    watcher: Arc<dyn Watcher>,
+    /// Tenants that are done with.
+    ended: Vec<Ended>,
+}
+
+/// What reports how far a pass is.
+pub trait Progress: Watcher {
+    /// So many tenants are to be planned, then applied.
+    fn begin(&self, what: &'static str, tenants: usize);
+    /// One more of them is.
+    fn step(&self);
+}
+
+/// Applies a commit. Nothing is written for a tenant before all were planned and the run's guard was asked.
+///
+/// # Errors
+/// It could not begin. What is wrong with one tenant is in what it returns.
+pub async fn pass<R, P>(order: &Order<R, P>, progress: &Arc<dyn Progress>) -> Result<Passed, PassError>
+where
+    R: Reads + Clone + 'static,
+    P: Ports + Clone + 'static,
+{
+    let watcher: Arc<dyn Watcher> = Arc::clone(progress) as Arc<dyn Watcher>;
+    let mut pass = Pass { order, watcher, ended: Vec::new() };
+    let seats = pass.begin().await?;
+    let seats = pass.plan(seats, progress.as_ref()).await;
+    let (seats, refusal) = pass.guard(seats).await?;
+    pass.apply(seats, progress.as_ref()).await?;
+    let mut ended = pass.ended;
+    ended.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+    Ok(Passed { ended, refusal })
+}
+
+impl<R: Reads, P> Pass<'_, R, P> {
+    fn setting(&self, started_at: jiff::Timestamp) -> outcome::Setting<'_> {
+        outcome::Setting {
+            started_at,
+            now: self.order.reads.now(),
+            intervals: &self.order.intervals,
+            asked: self.order.asked.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The beginning of a pass: leases, rows, clients, and one run for each tenant.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Ended, Lookup, Member, Pass, PassError, Seat};
+use crate::clock;
+use crate::config::ConfigError;
+use crate::driver::leases::{Held, Leases};
+use crate::driver::ports::{Ports, Reads};
+use crate::driver::spec::{Subject, spec};
+use crate::driver::{outcome, rewind};
+use crate::model::record::Journal;
+use crate::model::{Guard, Mode, Refusal, Revision, Status, TenantName, Wanted, causes};
+use crate::reconcile::{Event, Run, step};
+use crate::store::{Advance, Claimed, Lease, NewHead, Which};
+
+/// How often another head is met before the pass gives up.
+const HEADS_MAX: usize = 5;
+/// How often tenants that another process works on are asked for.
+const LEASE_POLL: Duration = Duration::from_millis(200);
+
+impl<R: Reads, P: Ports> Pass<'_, R, P> {
+    /// Takes the leases, writes down what git says, and makes a run for each tenant that is valid.
+    ///
+    /// # Errors
+    /// The commit is refused as a whole, or the store failed.
+    pub(super) async fn begin(&mut self) -> Result<Vec<Seat>, PassError> {
+        let head = self.refuse_rewound_head().await?;
+        self.end_invalid().await?;
+        let (held, busy) = self.lease().await?;
+        let began = self.begin_leased(head, &held).await;
+        if began.is_err() {
+            // Nothing was begun: others may go on at once.
+            let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
+            self.order.store.release(&leases).await?;
+        }
+        for (tenant, holder) in busy {
+            let mode = self.member(&tenant).map_or(Mode::Enforce, mode_of);
+            let reason = format!(
+                "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
+            );
+            self.ended.push(Ended::lost(&tenant, mode, reason));
+        }
+        began
+    }
+
+    fn member(&self, name: &TenantName) -> Option<&Member> {
+        self.order.members.iter().find(|member| member.wanted.tenant == *name)
+    }
+
+    /// The head before this one, which the commit holds in its history.
+    async fn refuse_rewound_head(&self) -> Result<Option<Revision>, PassError> {
+        let order = self.order;
+        let head = order.store.head(&order.repository).await?;
+        let allowed = &order.terms.limits.allowed;
+        match rewind::refused(&order.terms.revision, &head, allowed, &mut |last| (order.holds)(last))? {
+            None => Ok(head),
+            Some(refusal) => Err(PassError::Rewound(refusal)),
+        }
+    }
+
+    /// Ends the tenants whose manifests are not valid. What can't be read keeps its last known mode and wave.
+    async fn end_invalid(&mut self) -> Result<(), PassError> {
+        let invalid: Vec<&Member> =
+            self.order.members.iter().filter(|member| member.wanted.digest.is_none()).collect();
+        let unread: Vec<TenantName> = invalid
+            .iter()
+            .filter(|member| member.wanted.settings.is_none())
+            .map(|member| member.wanted.tenant.clone())
+            .collect();
+        let known = match unread.is_empty() {
+            true => Vec::new(),
+            false => self.order.store.tenants(Which::Named(&unread)).await?,
+        };
+        for member in invalid {
+            let name = &member.wanted.tenant;
+            let row = known.iter().find(|row| row.tenant == *name);
+            let mode = match (&member.wanted.settings, row) {
+                (None, Some(row)) if !row.enforced => Mode::Watch,
+                _ => mode_of(member),
+            };
+            let reason = member.wanted.invalid.clone().unwrap_or_default();
+            self.ended.push(Ended::without_run(name, mode, Status::Invalid, reason));
+        }
+        Ok(())
+    }
+
+    /// Takes the leases of all tenants that are valid; returns those that another process keeps, with its name.
+    async fn lease(&self) -> Result<(BTreeMap<TenantName, Arc<Held>>, Vec<(TenantName, String)>), PassError> {
+        let order = self.order;
+        let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
+        let sound = order.members.iter().filter(|member| member.wanted.digest.is_some());
+        let mut missing: BTreeSet<TenantName> = sound.map(|member| member.wanted.tenant.clone()).collect();
+        let mut held = BTreeMap::new();
+        let begun = clock::monotonic();
+        let mut is_noted = false;
+        loop {
+            let asked_at = clock::monotonic();
+            for lease in order.store.take(&missing, order.lease).await? {
+                missing.remove(&lease.tenant);
+                let wanted = self.member(&lease.tenant).and_then(|member| member.wanted.digest.clone());
+                let lease = Lease { wanted, ..lease };
+                held.insert(lease.tenant.clone(), Arc::new(leases.hold(lease, asked_at)));
+            }
+            let Some(one) = missing.first() else { break };
+            if begun.elapsed() >= order.lease_patience || self.watcher.stop().is_cancelled() {
+                break;
+            }
+            if !std::mem::replace(&mut is_noted, true) {
+                let holder = order.store.holder_of(one).await?.unwrap_or_default();
+                tracing::info!(tenants = missing.len(), first = %one, holder, "waiting for leased tenants");
+            }
+            tokio::time::sleep(LEASE_POLL).await;
+        }
+        let mut busy = Vec::new();
+        for tenant in missing {
+            let holder = order.store.holder_of(&tenant).await?.unwrap_or_else(|| "another genesync".into());
+            busy.push((tenant, holder));
+        }
+        Ok((held, busy))
+    }
+
+    async fn begin_leased(
+        &mut self,
+        head: Option<Revision>,
+        held: &BTreeMap<TenantName, Arc<Held>>,
+    ) -> Result<Vec<Seat>, PassError> {
+        let order = self.order;
+        self.write_down_what_git_says(head).await?;
+        order.store.open_guards(held.keys(), &order.terms.limits.allowed).await?;
+        let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
+        let claimed = order.store.begin(&leases, order.lease, order.waves_patience).await?;
+        let mut journals = order.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
+        let (mut seats, mut lost) = (Vec::new(), Vec::new());
+        let mut clients = Clients::default();
+        for claimed in claimed {
+            let name = claimed.lease.tenant.clone();
+            let (Some(held), Some(member)) = (held.get(&name), self.member(&name).cloned()) else { continue };
+            let journal = journals.remove(&name).unwrap_or_else(|| Ok(Journal::default()));
+            let ready = match (journal, clients.of(&member, &order.lookup).await) {
+                (Ok(journal), Ok(own)) => Ok((journal, own)),
+                (Err(error), _) => Err(causes(&error)),
+                (_, Err(error)) => Err(causes(&*error)),
+            };
+            match ready {
+                Ok((journal, own)) => {
+                    let run = self.run_of(&member, &claimed, journal, own)?;
+                    let mode = mode_of(&member);
+                    seats.push(Seat { run, held: Arc::clone(held), mode, claimed });
+                }
+                Err(reason) => lost.push((member, claimed, reason)),
+            }
+        }
+        if let (Some(error), true) = (clients.first_failure, seats.is_empty()) {
+            return Err(PassError::NoClients(error));
+        }
+        for (member, claimed, reason) in lost {
+            let finished = outcome::lost(&claimed, &reason, &self.setting(order.reads.now()));
+            order.store.finish(&[finished]).await?;
+            self.ended.push(Ended::lost(&member.wanted.tenant, mode_of(&member), reason));
+        }
+        Ok(seats)
+    }
+
+    /// Makes the commit the repository's head, with a row for each of its tenants; a pass over some of them only writes
+    /// down those that the store does not know.
+    async fn write_down_what_git_says(&self, mut head: Option<Revision>) -> Result<(), PassError> {
+        let order = self.order;
+        let revision = &order.terms.revision;
+        let rows: Vec<Wanted> = order.members.iter().map(|member| member.wanted.clone()).collect();
+        if !order.is_whole {
+            return Ok(order.store.know(revision, &rows).await?);
+        }
+        if order.terms.limits.allowed.contains(&Guard::Rewind) {
+            order.store.keep_head(&order.repository, revision, true).await?;
+            head = Some(revision.clone());
+        }
+        for _ in 0..HEADS_MAX {
+            let new = NewHead {
+                repository: &order.repository,
+                known: head.as_ref(),
+                revision,
+                rows: &rows,
+                gone: None,
+                // The guard is asked once all are planned: it counts what would be written.
+                judge: &|_| None,
+            };
+            let Advance::Moved(current) = order.store.advance(&new).await? else { return Ok(()) };
+            let allowed = &order.terms.limits.allowed;
+            let mut holds = |last: &Revision| (order.holds)(last);
+            if let Some(refusal) = rewind::refused(revision, [&current], allowed, &mut holds)? {
+                return Err(PassError::Rewound(refusal));
+            }
+            head = Some(current);
+        }
+        Err(PassError::Overtaken(head.unwrap_or_else(|| revision.clone())))
+    }
+
+    /// A tenant's run, refused already if its objects were last applied from a commit that this one does not hold.
+    fn run_of(
+        &self,
+        member: &Member,
+        claimed: &Claimed,
+        journal: Journal,
+        own_clients: BTreeSet<String>,
+    ) -> Result<Run, PassError> {
+        let order = self.order;
+        let name = &member.wanted.tenant;
+        let Some(tenant) = &member.tenant else {
+            return Err(PassError::Overtaken(order.terms.revision.clone()));
+        };
+        let subject = Subject {
+            tenant,
+            resources: member.resources.clone(),
+            before: &[],
+            own_clients,
+            reviewed: order.reviewed.as_ref().map(|all| all.get(name).cloned().unwrap_or_default()),
+            is_paused: claimed.pause.is_some(),
+            salt: claimed.lease.token.unsigned_abs(),
+        };
+        let run = Run::new(Arc::new(spec(&order.terms, subject)), journal);
+        let allowed = &order.terms.limits.allowed;
+        let mut holds = |last: &Revision| (order.holds)(last);
+        match rewind::refused(&order.terms.revision, run.applied_from(), allowed, &mut holds)? {
+            None => Ok(run),
+            Some(refusal) => Ok(refuse(run, refusal, order.reads.now())),
+        }
+    }
+}
+
+/// Ends a run that a guard of the history, or of the whole pass, refuses.
+pub(super) fn refuse(run: Run, refusal: Refusal, now: jiff::Timestamp) -> Run {
+    step(run, Event::Refused(vec![refusal]), now).run
+}
+
+fn mode_of(member: &Member) -> Mode {
+    match &member.wanted.settings {
+        Some(settings) if !settings.enforced => Mode::Watch,
+        Some(_) | None => Mode::Enforce,
+    }
+}
+
+/// Clients that were looked up in this pass. One that can't be is not looked up for every tenant again.
+#[derive(Default)]
+struct Clients {
+    failed: BTreeMap<BTreeSet<String>, Arc<ConfigError>>,
+    first_failure: Option<Arc<ConfigError>>,
+}
+
+impl Clients {
+    async fn of(
+        &mut self,
+        member: &Member,
+        lookup: &Arc<Lookup>,
+    ) -> Result<BTreeSet<String>, Arc<ConfigError>> {
+        let Some(tenant) = member.tenant.clone() else { return Ok(BTreeSet::new()) };
+        let secrets = member.resources.iter().filter_map(|resource| resource.secret.as_ref());
+        let names: BTreeSet<String> = tenant
+            .targets()
+            .map(|target| target.credentials.to_string())
+            .chain(secrets.map(ToString::to_string))
+            .collect();
+        if let Some(failed) = self.failed.get(&names) {
+            return Err(Arc::clone(failed));
+        }
+        let found = lookup(tenant, member.resources.clone()).await;
+        found.map_err(|error| {
+            let error = Arc::new(error);
+            self.failed.insert(names, Arc::clone(&error));
+            Arc::clone(self.first_failure.get_or_insert(error))
+        })
+    }
+}

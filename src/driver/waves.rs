@@ -1,0 +1,77 @@
+//! Waves: which changes may be applied, and which wait for a lower wave.
+//!
+//! Only changes of git wait. A tenant whose git did not change never waits for another, and its trouble holds nobody.
+
+use crate::model::standing::Standing;
+use crate::model::{FaultKind, Mode};
+use crate::reconcile::{End, Wait};
+
+/// How a tenant stands towards later waves after a run; none if the run says nothing about that: it was not run to
+/// its end, or the tenant was paused, which the gate knows by itself.
+///
+/// `in_force` says that live equals git, `mode` what git says of the tenant, `is_paused` and `is_held` that the run
+/// only looked because of a person's pause or because something waits for a person.
+pub fn standing(end: &End, in_force: bool, mode: Mode, is_paused: bool, is_held: bool) -> Option<Standing> {
+    if in_force {
+        return Some(Standing::HasIt);
+    }
+    match end {
+        End::Cancelled | End::LeaseLost | End::Superseded => None,
+        _ if is_paused => None,
+        _ if mode == Mode::Watch => Some(Standing::Aside),
+        End::Synced | End::Unconfirmed(_) => Some(Standing::HasIt),
+        // An enforced tenant that was only looked at waits for a person.
+        End::OutOfSync | End::Drifted => Some(if is_held { Standing::Failed } else { Standing::Pending }),
+        End::Waiting(Wait::Wave(_)) => Some(Standing::Pending),
+        End::Refused(_) | End::Held(_) => Some(Standing::Failed),
+        End::Degraded(fault) => Some(match fault.kind {
+            FaultKind::Rejected => Standing::Failed,
+            FaultKind::Denied
+            | FaultKind::NotFound
+            | FaultKind::Throttled
+            | FaultKind::Transient
+            | FaultKind::Local => Standing::Unavailable,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Fault, Guard, Refusal};
+    use crate::reconcile::HoldCause;
+
+    #[test]
+    fn an_end_says_how_a_tenant_stands() {
+        let degraded = |kind| End::Degraded(Fault::new(kind, "x"));
+        let refused = End::Refused(vec![Refusal { guard: Guard::TenantChanges, message: "x".into() }]);
+        // The end, in force, paused, held, how it stands.
+        let table = [
+            (End::Synced, true, false, false, Some(Standing::HasIt)),
+            (End::Unconfirmed(None), true, false, false, Some(Standing::HasIt)),
+            (End::held(HoldCause::WentOver, "x"), true, false, false, Some(Standing::HasIt)),
+            (End::held(HoldCause::WentOver, "x"), false, false, false, Some(Standing::Failed)),
+            (End::held(HoldCause::Contended, "x"), false, false, false, Some(Standing::Failed)),
+            (End::held(HoldCause::NotKept, "x"), false, false, false, Some(Standing::Failed)),
+            (End::held(HoldCause::Undecided, "x"), false, false, false, Some(Standing::Failed)),
+            (refused, false, false, false, Some(Standing::Failed)),
+            (End::OutOfSync, false, true, false, None),
+            (End::Drifted, false, false, true, Some(Standing::Failed)),
+            (End::Waiting(Wait::Wave(1)), false, false, false, Some(Standing::Pending)),
+            (degraded(FaultKind::Rejected), false, false, false, Some(Standing::Failed)),
+            (degraded(FaultKind::Denied), false, false, false, Some(Standing::Unavailable)),
+            (degraded(FaultKind::Transient), false, false, false, Some(Standing::Unavailable)),
+            (degraded(FaultKind::Local), false, false, false, Some(Standing::Unavailable)),
+            (End::Cancelled, false, false, false, None),
+            (End::LeaseLost, false, false, false, None),
+            (End::Superseded, false, false, false, None),
+        ];
+        for (end, in_force, is_paused, is_held, expected) in table {
+            assert_eq!(standing(&end, in_force, Mode::Enforce, is_paused, is_held), expected, "{end:?}");
+        }
+        // Nobody waits for a tenant that git only watches, whatever became of it.
+        for end in [End::OutOfSync, End::Drifted, degraded(FaultKind::Denied)] {
+            assert_eq!(standing(&end, false, Mode::Watch, false, false), Some(Standing::Aside), "{end:?}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! How a tenant stands towards the tenants of later waves.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How a tenant stands towards later waves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Its change is in force.
+    HasIt,
+    /// Its change was not tried yet.
+    Pending,
+    /// Its change was refused, or a person or a change window has to come first.
+    Failed,
+    /// It cannot be reached.
+    Unavailable,
+    /// It is only watched.
+    Aside,
+}
+
+impl Standing {
+    /// Every standing.
+    pub const ALL: [Standing; 5] =
+        [Standing::HasIt, Standing::Pending, Standing::Failed, Standing::Unavailable, Standing::Aside];
+
+    /// The word in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::HasIt => "has",
+            Standing::Pending => "pending",
+            Standing::Failed => "failed",
+            Standing::Unavailable => "unavailable",
+            Standing::Aside => "aside",
+        }
+    }
+
+    /// The standing that the store keeps under a word; `pending`, which holds later waves, for a word of another
+    /// build.
+    pub fn from_name(name: &str) -> Self {
+        Standing::ALL.into_iter().find(|known| known.name() == name).unwrap_or(Standing::Pending)
+    }
+}
+
+/// What the gate between waves has to know of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// Its wave.
+    pub wave: u32,
+    /// Whether git changed and the change is not in force, or its manifests are not valid.
+    pub changed: bool,
+    /// Whether a person paused it.
+    pub paused: bool,
+    /// How it stands.
+    pub standing: Standing,
+    /// Since when: for [`Standing::Unavailable`], the first run that could not reach it.
+    pub since: Timestamp,
+}
+
+impl Position {
+    /// Whether later waves wait for it.
+    fn holds(&self, now: Timestamp, patience: Duration) -> bool {
+        if !self.changed || self.paused {
+            return false;
+        }
+        match self.standing {
+            Standing::HasIt | Standing::Aside => false,
+            Standing::Pending | Standing::Failed => true,
+            Standing::Unavailable => {
+                let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
+                now.duration_since(self.since) < patience
+            }
+        }
+    }
+}
+
+/// The lowest wave that later ones wait for; none if nothing is waited for. A change of this wave or a lower one may
+/// be applied, a later one waits.
+pub fn gate(
+    positions: impl IntoIterator<Item = Position>,
+    now: Timestamp,
+    patience: Duration,
+) -> Option<u32> {
+    positions.into_iter().filter(|position| position.holds(now, patience)).map(|position| position.wave).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn only_a_change_that_may_yet_come_holds_later_waves() {
+        let patience = Duration::from_secs(900);
+        let position = |standing| Position { wave: 1, changed: true, paused: false, standing, since: at(0) };
+        let table = [
+            (position(Standing::HasIt), 0, None),
+            (position(Standing::Aside), 0, None),
+            (position(Standing::Pending), 99_999, Some(1)),
+            (position(Standing::Failed), 99_999, Some(1)),
+            (position(Standing::Unavailable), 899, Some(1)),
+            (position(Standing::Unavailable), 900, None),
+            (Position { changed: false, ..position(Standing::Failed) }, 0, None),
+            (Position { paused: true, ..position(Standing::Failed) }, 0, None),
+        ];
+        for (position, now, expected) in table {
+            assert_eq!(gate([position], at(now), patience), expected, "{position:?} at {now}");
+        }
+        assert_eq!(gate([position(Standing::Unavailable)], at(0), Duration::ZERO), None);
+    }
+
+    #[test]
+    fn the_lowest_wave_counts() {
+        let position =
+            |wave, standing| Position { wave, changed: true, paused: false, standing, since: at(0) };
+        let all =
+            [position(3, Standing::Pending), position(1, Standing::HasIt), position(2, Standing::Failed)];
+        assert_eq!(gate(all, at(0), Duration::ZERO), Some(2));
+        assert_eq!(gate([], at(0), Duration::ZERO), None);
+    }
+}

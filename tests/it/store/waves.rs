@@ -1,0 +1,207 @@
+//! Waves as the store keeps them: which changes wait, for whom, and what opens the gate.
+
+use std::time::Duration;
+
+use genesync::model::standing::{Position, Standing, gate};
+use genesync::model::{FaultKind, Status, Wanted, WantedSettings};
+use genesync::store::{Cause, Claimed, Finished, Pause, PauseKind, Store, TenantRow, Which};
+use jiff::Timestamp;
+
+use super::{LONG, PATIENCE, Pair, advance, claim, done, now, tenant, wanted};
+
+fn in_wave(name: &str, digest: &str, wave: u32) -> Wanted {
+    let plain = wanted(name, digest);
+    Wanted { settings: plain.settings.map(|settings| WantedSettings { wave, ..settings }), ..plain }
+}
+
+fn watched(wanted: Wanted) -> Wanted {
+    Wanted {
+        settings: wanted.settings.map(|settings| WantedSettings { enforced: false, ..settings }),
+        ..wanted
+    }
+}
+
+/// Which tenants are claimed, and what they wait for.
+async fn gated(store: &Store) -> (Vec<Claimed>, Vec<(String, Option<u32>)>) {
+    let claimed = claim(store, 9).await;
+    let seen = claimed.iter().map(|one| (one.lease.tenant.to_string(), one.waits_for)).collect();
+    (claimed, seen)
+}
+
+/// Ends a run that only looked, because its change waits.
+fn looked(claimed: &Claimed) -> Finished {
+    Finished {
+        status: Some(Status::Waiting),
+        standing: Some(Standing::Pending),
+        waits_for: claimed.waits_for,
+        ..done(claimed, false)
+    }
+}
+
+pub async fn a_change_waits_for_lower_waves_and_is_watched(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[in_wave("rest", "1", 1), in_wave("canary", "1", 0)]).await;
+    let (first, seen) = gated(a).await;
+    // The one that may go comes first, whatever their names.
+    assert_eq!(seen, [("canary".into(), None), ("rest".into(), Some(0))]);
+    a.finish(&[done(&first[0], false), looked(&first[1])]).await.unwrap();
+    assert_eq!(a.tenants(Which::All).await.unwrap()[1].status, Status::Waiting);
+    assert_eq!(claim(a, 5).await.len(), 0, "the canary did not get there");
+    a.poke(Some(&[tenant("canary")]), Cause::Operator).await.unwrap();
+    let canary = claim(a, 5).await;
+    a.finish(&[done(&canary[0], true)]).await.unwrap();
+    // It is due at once, although its resync is far off.
+    let (rest, seen) = gated(a).await;
+    assert_eq!(seen, [("rest".into(), None)]);
+    a.finish(&[done(&rest[0], true)]).await.unwrap();
+    assert_eq!(claim(a, 5).await.len(), 0);
+}
+
+pub async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let rows = [
+        watched(in_wave("a-watched", "1", 0)),
+        in_wave("b-zero", "1", 0),
+        in_wave("c-one", "1", 1),
+        in_wave("d-two", "1", 2),
+    ];
+    advance(a, None, "c1", &rows).await;
+    let (first, seen) = gated(a).await;
+    let waits = |name: &str, wave| (name.to_owned(), wave);
+    let all =
+        [waits("a-watched", None), waits("b-zero", None), waits("c-one", Some(0)), waits("d-two", Some(0))];
+    assert_eq!(seen, all);
+    let pause = Pause {
+        kind: PauseKind::Pause,
+        by: "ops".into(),
+        reason: "broken".into(),
+        since: now(),
+        until: None,
+    };
+    a.pause(&tenant("b-zero"), &pause).await.unwrap();
+    let aside = Finished { standing: Some(Standing::Aside), ..done(&first[0], false) };
+    a.finish(&[aside, done(&first[1], false), looked(&first[2]), looked(&first[3])]).await.unwrap();
+    // Neither the paused one nor the watched one is waited for. The first that fails is.
+    let (one, seen) = gated(a).await;
+    assert_eq!(seen, [waits("c-one", None)]);
+    a.finish(&[done(&one[0], false)]).await.unwrap();
+    assert_eq!(gated(a).await.1, []);
+    a.pause(&tenant("c-one"), &pause).await.unwrap();
+    let (two, seen) = gated(a).await;
+    assert_eq!(seen, [waits("d-two", None)], "with the rest paused nothing is waited for");
+    a.finish(&[done(&two[0], true)]).await.unwrap();
+    a.resume(&tenant("c-one")).await.unwrap();
+    a.poke(None, Cause::Resync).await.unwrap();
+    // What is applied is looked at whatever waits below it.
+    assert!(gated(a).await.1.iter().all(|(_, wave)| wave.is_none()));
+}
+
+/// What cannot be reached is waited for from its first failure on; another commit does not begin that again.
+pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[in_wave("canary", "1", 0), in_wave("rest", "1", 1)]).await;
+    let (first, _) = gated(a).await;
+    let out = |one: &Claimed| Finished {
+        status: Some(Status::Degraded(FaultKind::Denied)),
+        standing: Some(Standing::Unavailable),
+        ..done(one, false)
+    };
+    a.finish(&[out(&first[0]), looked(&first[1])]).await.unwrap();
+    let begun = a.begin(&[], LONG, PATIENCE).await.unwrap();
+    assert!(begun.is_empty());
+    let of = |patience: Duration| async move {
+        let leases = a.take(&[tenant("canary"), tenant("rest")], LONG).await.unwrap();
+        let seen = a.begin(&leases, LONG, patience).await.unwrap();
+        a.release(&leases).await.unwrap();
+        let rest = seen.iter().find(|one| one.lease.tenant == tenant("rest")).unwrap().waits_for;
+        let canary = seen.iter().find(|one| one.lease.tenant == tenant("canary")).unwrap().standing;
+        (canary, rest)
+    };
+    let (since, rest) = of(PATIENCE).await;
+    assert_eq!((since.0, rest), (Standing::Unavailable, Some(0)));
+    assert_eq!(of(Duration::ZERO).await.1, None, "whoever has no patience does not wait");
+    advance(a, Some("c1"), "c2", &[in_wave("canary", "2", 0), in_wave("rest", "2", 1)]).await;
+    assert_eq!(of(PATIENCE).await, (since, Some(0)), "a commit does not reset it");
+}
+
+/// What can't be read keeps the mode and the wave that were known last.
+pub async fn what_cannot_be_read_keeps_its_place(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let unread = |name: &str| Wanted { settings: None, ..wanted(name, "") };
+    let rows = [watched(in_wave("watched", "1", 1)), in_wave("enforced", "1", 3), in_wave("rest", "1", 5)];
+    advance(a, None, "c1", &rows).await;
+    let first = claim(a, 9).await;
+    a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    let broken = [unread("watched"), unread("enforced"), unread("new"), in_wave("rest", "2", 5)];
+    advance(a, Some("c1"), "c2", &broken).await;
+    let row = |rows: &[TenantRow], name: &str| {
+        let row = rows.iter().find(|row| row.tenant == tenant(name)).unwrap();
+        (row.wave, row.enforced, row.status)
+    };
+    let rows = a.tenants(Which::All).await.unwrap();
+    assert_eq!(row(&rows, "watched"), (1, false, Status::Invalid));
+    assert_eq!(row(&rows, "enforced"), (3, true, Status::Invalid));
+    // Of one that was never read it is not known that it is only watched: it holds others, from the first wave on.
+    assert_eq!(row(&rows, "new"), (0, false, Status::Invalid));
+    assert_eq!(gated(a).await.1, [("rest".into(), Some(0))]);
+}
+
+/// The gate that queries compare with is the one that is worked out in memory.
+pub async fn the_gate_of_queries_is_the_pure_one(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let mut random = 0x9E37_79B9_u64;
+    let mut below = move |end: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % end
+    };
+    let mut known: Option<String> = None;
+    for round in 0..60 {
+        let tenants: Vec<(String, u32, bool, bool)> = (0..6)
+            .map(|number| (format!("t{number}"), below(4) as u32, below(4) == 0, below(5) == 0))
+            .collect();
+        let rows: Vec<Wanted> = tenants
+            .iter()
+            .map(|(name, wave, watches, invalid)| {
+                let digest = if *invalid { String::new() } else { format!("{round}") };
+                let row = in_wave(name, &digest, *wave);
+                if *watches { watched(row) } else { row }
+            })
+            .collect();
+        let revision = format!("c{round}");
+        advance(a, known.as_deref(), &revision, &rows).await;
+        known = Some(revision);
+        // Some runs end in some way.
+        let ended: Vec<Finished> = claim(a, 9)
+            .await
+            .iter()
+            .map(|one| match below(5) {
+                0 => done(one, true),
+                1 => Finished { standing: Some(Standing::Unavailable), ..done(one, false) },
+                2 => Finished { standing: Some(Standing::Failed), ..done(one, false) },
+                3 => Finished { standing: Some(Standing::Aside), ..done(one, false) },
+                _ => Finished { standing: None, ..done(one, false) },
+            })
+            .collect();
+        a.finish(&ended).await.unwrap();
+        let leases =
+            a.take(&(0..6).map(|n| tenant(&format!("t{n}"))).collect::<Vec<_>>(), LONG).await.unwrap();
+        for patience in [Duration::ZERO, PATIENCE] {
+            let claimed = a.begin(&leases, LONG, patience).await.unwrap();
+            let position = |one: &Claimed| Position {
+                wave: one.wave,
+                changed: !one.applied || one.wanted.is_empty(),
+                paused: false,
+                standing: one.standing.0,
+                since: one.standing.1,
+            };
+            let pure = gate(claimed.iter().map(position), Timestamp::now(), patience);
+            for one in &claimed {
+                let (_, wave, watches, _) =
+                    tenants.iter().find(|(name, ..)| tenant(name) == one.lease.tenant).unwrap();
+                let expected = pure.filter(|gate| !one.applied && !watches && wave > gate);
+                assert_eq!(one.waits_for, expected, "round {round}, {patience:?}: {one:?} in {claimed:?}");
+            }
+        }
+        a.release(&leases).await.unwrap();
+    }
+}
