@@ -19,7 +19,7 @@ use crate::model::plan::{Drafts, Limits, Reviewed};
 use crate::model::{
     CredentialsName, Fault, FaultKind, Guard, Refusal, Region, Resource, Tenant, TenantName, json,
 };
-use crate::plan::guard;
+use crate::plan::guards;
 use crate::reconcile::{Run, Spec, Timing};
 use crate::store::Store;
 
@@ -307,7 +307,7 @@ impl Session {
                 plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
             })
         });
-        guard::check_run(changing.count(), self.runs.len(), &self.limits)
+        guards::run_tenants::check(changing.count(), self.runs.len(), &self.limits)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::clock;
 use crate::crash;
 use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
-use crate::plan::guard;
+use crate::plan::guards;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Pause, PauseKind, Store, StoreError};
 use crate::telemetry::masked;
@@ -313,7 +313,7 @@ impl Head {
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
         let (identity, tenants) = (self.identity(), known.tenants.count());
         let judge = |changing: usize| {
-            guard::check_run(changing, tenants, &known.limits).map(|refusal| Pause {
+            guards::run_tenants::check(changing, tenants, &known.limits).map(|refusal| Pause {
                 kind: PauseKind::Hold,
                 by: Pause::guard(refusal.guard),
                 reason: format!("{}; go on with `genesync resume --all`", refusal.message),

@@ -1,0 +1,31 @@
+//! `run-tenants`: a run that changes more tenants than its limit.
+
+use super::{GuardInfo, SHARE_FLOOR, Scope};
+use crate::model::plan::Limits;
+use crate::model::{Guard, Refusal};
+
+/// The guard.
+pub const GUARD: GuardInfo = GuardInfo {
+    guard: Guard::RunTenants,
+    scope: Scope::Run,
+    summary: "More tenants change in one run than the limit",
+};
+
+/// Refuses a run that changes `changing` of `total` tenants. Only tenants that already have a configuration count as
+/// changing: a first creation takes nothing from its visitors.
+pub fn check(changing: usize, total: usize, limits: &Limits) -> Option<Refusal> {
+    if limits.allowed.contains(&Guard::RunTenants) {
+        return None;
+    }
+    let message = if changing > limits.run_tenants_max {
+        format!("{changing} tenants would change in one run, the limit is {}", limits.run_tenants_max)
+    } else if total >= SHARE_FLOOR && changing * 100 > total * usize::from(limits.run_tenants_max_percent) {
+        format!(
+            "{changing} of {total} tenants would change in one run, the limit is {} %",
+            limits.run_tenants_max_percent
+        )
+    } else {
+        return None;
+    };
+    Some(Refusal { guard: Guard::RunTenants, message })
+}
