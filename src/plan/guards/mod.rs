@@ -1,11 +1,13 @@
 //! The guards, one a file: limits that a plan may not cross unless the operator opens one for one run.
 //!
-//! To add one: a variant of [`Guard`], a file here and a line in [`ALL`]; a test names what is missing.
+//! To add one: a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a section in
+//! `docs/guards.md`; a test names what is missing.
 
 pub mod protected;
 pub mod recreate;
 pub mod rewind;
 pub mod run_tenants;
+mod scenes;
 pub mod tenant_changes;
 pub mod window;
 
@@ -51,6 +53,17 @@ pub struct GuardInfo {
     pub scope: Scope,
     /// When it refuses, in one sentence without a full stop.
     pub summary: &'static str,
+    /// Runs the guard's own check on an example, and returns what it refuses.
+    pub scene: fn() -> Vec<Refusal>,
+}
+
+impl GuardInfo {
+    /// What the program prints when the guard refuses the example, one line a refusal.
+    pub fn printed(&self) -> Vec<String> {
+        let line =
+            |refusal: Refusal| format!("refused by guard `{}`: {}", refusal.guard.name(), refusal.message);
+        (self.scene)().into_iter().map(line).collect()
+    }
 }
 
 /// Every guard, in the order of [`Guard::ALL`].

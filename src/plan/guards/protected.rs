@@ -1,6 +1,6 @@
 //! `protected`: a plan that switches something off at a protected tenant.
 
-use super::{GuardInfo, Scope};
+use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::Limits;
 use crate::model::{Class, Guard, Plan, Refusal, Tenant};
 
@@ -9,6 +9,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Protected,
     scope: Scope::Tenant,
     summary: "A protected tenant loses something that visitors had",
+    scene: scenes::protected,
 };
 
 /// Refuses a plan that switches something off at a protected tenant.
@@ -21,6 +22,6 @@ pub fn check(plan: &Plan, tenant: &Tenant, limits: &Limits) -> Option<Refusal> {
         .filter(|change| change.class == Class::Off)
         .map(|change| change.path.as_str())
         .collect();
-    let message = format!("the tenant is protected, and this would switch off: {}", off.join(", "));
+    let message = format!("{} is protected, and the plan switches off {}", tenant.name, off.join(", "));
     (!off.is_empty()).then_some(Refusal { guard: Guard::Protected, message })
 }

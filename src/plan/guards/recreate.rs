@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{GuardInfo, Scope};
+use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::{Limits, TargetPlan};
 use crate::model::{Base, Guard, ObjectKind, ObjectRef, Plan, Refusal, Target};
 
@@ -12,6 +12,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Recreate,
     scope: Scope::Tenant,
     summary: "A configuration that genesync applied is gone, or another one has its name",
+    scene: scenes::recreate,
 };
 
 /// Refuses each object whose name belongs to another object now.
@@ -29,7 +30,8 @@ pub fn replaced(
         let id = id_of(target)?;
         (*known != id).then(|| {
             format!(
-                "{target} was {known}, and {id} goes by its name now: somebody deleted or renamed ours and made or copied another; give ours its name back, or take the other from here on"
+                "{} has the id {id}, and genesync applied the id {known}. Restore the name of the applied object, or manage this one with --allow recreate --reason …",
+                named(target)
             )
         })
     };
@@ -49,21 +51,31 @@ pub fn gone(plan: &Plan, bases: &BTreeMap<ObjectRef, Base>, limits: &Limits) -> 
 }
 
 fn gone_message(target: &Target, base: &Base) -> String {
-    format!(
-        "{target} was ours{}, and somebody deleted or renamed it: {}--allow recreate --reason … makes a new one{}",
-        match target.object.kind.counts_versions() {
-            true => format!(" at version {}", base.version),
-            false => String::new(),
-        },
-        match target.object.is_web_messaging() {
-            true => "",
-            false => "give it its name back, or change its name in git; ",
-        },
-        match target.object.kind {
-            ObjectKind::MessengerDeployment => ", whose snippet is another one",
-            _ => "",
+    let (lost, fix) = match target.object.kind {
+        ObjectKind::WebMessaging => ("deleted", "Create it again"),
+        ObjectKind::OpenMessagingIntegration | ObjectKind::MessengerConfiguration => {
+            ("deleted or renamed", "Restore its name, change its name in git, or create another one")
         }
+        ObjectKind::MessengerDeployment => (
+            "deleted or renamed",
+            "Restore its name, change its name in git, or create another one, which has another snippet,",
+        ),
+    };
+    let version = match target.object.kind.counts_versions() {
+        true => format!(" at version {}", base.version),
+        false => String::new(),
+    };
+    format!(
+        "another user {lost} {}, which genesync applied{version}. {fix} with --allow recreate --reason …",
+        named(target)
     )
+}
+
+fn named(target: &Target) -> String {
+    match target.object.is_web_messaging() {
+        true => format!("{} of {target}", target.object),
+        false => target.to_string(),
+    }
 }
 
 fn refusal(message: String) -> Refusal {

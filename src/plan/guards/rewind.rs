@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{GuardInfo, Scope};
+use super::{GuardInfo, Scope, scenes};
 use crate::model::{Guard, Refusal, Revision};
 
 /// The guard.
@@ -10,6 +10,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Rewind,
     scope: Scope::History,
     summary: "The branch does not contain the revision that genesync used last",
+    scene: scenes::rewind,
 };
 
 /// Refuses a revision that does not contain the last one: that of the repository's head, or of an object's base.

@@ -1,7 +1,8 @@
 //! `tenant-changes`: a plan that changes more fields of one object than its limit.
 
-use super::{GuardInfo, SHARE_FLOOR, Scope};
+use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
 use crate::model::plan::{Limits, TargetPlan};
+use crate::model::text::counted;
 use crate::model::{Guard, Object, Plan, Refusal, Resource, json};
 
 /// The guard.
@@ -9,6 +10,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::TenantChanges,
     scope: Scope::Tenant,
     summary: "More fields of one tenant change than its limit",
+    scene: scenes::tenant_changes,
 };
 
 /// Refuses each object of which more fields change than the limits allow. An object that does not exist yet is not
@@ -28,14 +30,17 @@ fn message(target: &TargetPlan, resources: &[Resource], limits: &Limits) -> Opti
     let (object, changed) = (&target.target.object, target.changes.len());
     if changed > limits.tenant_changes_max {
         return Some(format!(
-            "{changed} fields of {object} would change, the limit is {}",
+            "the plan changes {} of {object}, and the limit is {}",
+            counted(changed, "field"),
             limits.tenant_changes_max
         ));
     }
     let managed = managed_of(object, resources);
     let percent = limits.tenant_changes_max_percent;
     (managed >= SHARE_FLOOR && changed * 100 > managed * usize::from(percent)).then(|| {
-        format!("{changed} of {managed} managed fields of {object} would change, the limit is {percent} %")
+        format!(
+            "the plan changes {changed} of {managed} managed fields of {object}, and the limit is {percent} %"
+        )
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
-use super::{GuardInfo, Scope};
+use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::Limits;
 use crate::model::{Guard, Refusal, Tenant, Window};
 
@@ -15,6 +15,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Window,
     scope: Scope::Tenant,
     summary: "The moment is outside the tenant's change windows",
+    scene: scenes::window,
 };
 
 /// How far ahead an opening is looked for: a window opens once a week, and a clock change may skip one opening.
@@ -25,7 +26,11 @@ pub fn check(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Refusal
     if limits.allowed.contains(&Guard::Window) || is_open(&tenant.windows, now) {
         return None;
     }
-    let message = "it is outside the hours in which this tenant may be written".into();
+    let until = match next_opening(&tenant.windows, now) {
+        Some(opening) => format!("until {opening}"),
+        None => "and no window ever opens".into(),
+    };
+    let message = format!("{} is outside its change window {until}", tenant.name);
     Some(Refusal { guard: Guard::Window, message })
 }
 
@@ -71,7 +76,7 @@ fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
         .filter_map(|days| today.checked_add(days.days()).ok())
         .filter(|day: &Date| window.days.contains(&day.weekday().to_monday_one_offset()))
         .map(|day| zone.to_ambiguous_timestamp(day.to_datetime(time)))
-        .flat_map(|start| [start.clone().earlier().ok(), start.later().ok()])
+        .flat_map(|start| [start.earlier().ok(), start.later().ok()])
         .flatten();
     let horizon = now.checked_add(SignedDuration::from_hours(24 * HORIZON_DAYS)).unwrap_or(Timestamp::MAX);
     let clock_changes = zone.following(now).map(|change| change.timestamp()).take_while(|at| *at <= horizon);

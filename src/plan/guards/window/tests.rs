@@ -132,6 +132,24 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
 }
 
 #[test]
+fn a_refusal_names_the_next_opening_if_there_is_one() {
+    let refusal = |windows: Vec<Window>| {
+        let tenant = Tenant { windows, ..scenes::tenant() };
+        check(&tenant, &Limits::default(), "2026-11-27T12:00:00Z".parse().unwrap())
+            .map(|refusal| refusal.message)
+    };
+    for (windows, expected) in [
+        (vec![berlin(2, "09:00", "16:00")], Some("until Tuesday 09:00 Europe/Berlin")),
+        (vec![window(&[2], "09:00", "16:00", "Mars/Phobos")], Some("and no window ever opens")),
+        (vec![berlin(5, "09:00", "16:00")], None),
+        (vec![], None),
+    ] {
+        let expected = expected.map(|until| format!("acme is outside its change window {until}"));
+        assert_eq!(refusal(windows), expected);
+    }
+}
+
+#[test]
 fn an_opening_at_the_end_of_time_is_none() {
     assert_eq!(next_opening(&[berlin(2, "09:00", "16:00")], Timestamp::MAX), None);
 }
@@ -152,40 +170,44 @@ const ZONES: &[&str] = &[
     "Asia/Tokyo",
 ];
 
-fn any_window() -> impl Strategy<Value = Window> {
-    // Nights are when clocks change; days make gaps between windows that need few steps.
+fn any_window(time_zone: &'static str) -> impl Strategy<Value = Window> {
+    // Clocks change at night.
     let minute = || prop_oneof![0..240_u16, 0..1440_u16];
-    let days = proptest::collection::btree_set(1..=7_i8, 1..6);
-    (days, minute(), minute(), proptest::sample::select(ZONES)).prop_map(
-        |(days, start_min, end_min, time_zone)| Window {
-            days: days.into_iter().collect(),
-            start_min,
-            end_min,
-            time_zone: time_zone.into(),
-        },
-    )
+    let days = proptest::collection::btree_set(1..=7_i8, 1..7);
+    (days, minute(), minute()).prop_map(move |(days, start_min, end_min)| Window {
+        days: days.into_iter().collect(),
+        start_min,
+        end_min,
+        time_zone: time_zone.into(),
+    })
 }
 
-/// Moments up to two days before or after a clock change, or another moment in a zone without any.
-fn any_moment() -> impl Strategy<Value = Timestamp> {
-    (proptest::sample::select(ZONES), 0..4_usize, -2880..2880_i64, 0..60_i64).prop_map(
-        |(zone, change, minutes, seconds)| {
-            let from: Timestamp = "2025-11-15T12:00:00Z".parse().unwrap();
-            let changes = TimeZone::get(zone).unwrap();
-            let at = changes.following(from).nth(change).map_or(from, |change| change.timestamp());
-            at + SignedDuration::from_secs(minutes * 60 + seconds)
-        },
-    )
+/// Moments around a clock change of a zone, most of them within hours; in a zone without any, around a fixed moment.
+fn any_moment(zone: &'static str) -> impl Strategy<Value = Timestamp> {
+    let minutes = prop_oneof![3 => -240..240_i64, 1 => -2880..2880_i64];
+    (0..4_usize, minutes, 0..60_i64).prop_map(move |(change, minutes, seconds)| {
+        let from: Timestamp = "2025-11-15T12:00:00Z".parse().unwrap();
+        let changes = TimeZone::get(zone).unwrap();
+        let at = changes.following(from).nth(change).map_or(from, |change| change.timestamp());
+        at + SignedDuration::from_secs(minutes * 60 + seconds)
+    })
+}
+
+/// One window of the zone whose clock is about to change, sometimes another of any zone, and a moment.
+fn scene() -> impl Strategy<Value = (Vec<Window>, Timestamp)> {
+    let zone = || proptest::sample::select(ZONES);
+    (zone(), zone()).prop_flat_map(|(zone, other)| {
+        let more = proptest::collection::vec(any_window(other), 0..2);
+        (any_window(zone), more, any_moment(zone))
+            .prop_map(|(window, more, now)| ([vec![window], more].concat(), now))
+    })
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn the_next_opening_is_open_and_no_minute_before_it_is(
-        windows in proptest::collection::vec(any_window(), 1..3),
-        now in any_moment(),
-    ) {
+    fn the_next_opening_is_open_and_no_minute_before_it_is((windows, now) in scene()) {
         prop_assume!(!is_open(&windows, now));
         let at = next_opening(&windows, now).map(|opening| opening.at);
         let at = at.expect("a window with a day and a known zone opens");
