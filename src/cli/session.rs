@@ -15,7 +15,7 @@ use crate::driver::spec::{Subject, Terms, spec};
 use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
 use crate::model::{Fault, FaultKind, Guard, Refusal, Resource, TenantName};
-use crate::plan::guard;
+use crate::plan::guards;
 use crate::reconcile::Run;
 use crate::store::Store;
 
@@ -144,7 +144,7 @@ impl Session {
             })
         };
         let changing = self.runs.iter().filter(|run| run.would_write()).filter(changes).count();
-        guard::check_run(changing, self.runs.len(), &self.limits)
+        guards::run_tenants::check(changing, self.runs.len(), &self.limits)
     }
 }
 

@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::crash;
 use crate::driver::spread::jittered;
-use crate::driver::{outcome, rewind};
+use crate::driver::outcome;
 use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
-use crate::plan::guard;
+use crate::plan::guards;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
@@ -315,7 +315,7 @@ impl Head {
         let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
         let (identity, tenants) = (self.identity(), valid.count());
         let judge = |changing: usize| {
-            let refusal = guard::check_run(changing, tenants, &known.limits)?;
+            let refusal = guards::run_tenants::check(changing, tenants, &known.limits)?;
             Some(outcome::guard_hold(&refusal, clock::now()))
         };
         let head = NewHead {
@@ -338,7 +338,7 @@ impl Head {
         HeadError::Rewound(format!(
             "refused by guard `rewind`: {}: the branch was rewound, or this copy of it is behind; nothing is written from it. \
              If history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once",
-            rewind::refusal(revision, agreed).message
+            guards::rewind::refusal(revision, agreed).message
         ))
     }
 

@@ -217,6 +217,10 @@ fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -
         End::Degraded(fault) => Duration::from_millis(fault.retry_after_ms.unwrap_or_default()),
         _ => Duration::ZERO,
     };
+    if let End::Waiting(Wait::Window(opening)) = end {
+        let left = Duration::try_from(opening.at.duration_since(*now)).unwrap_or_default();
+        return (left.min(resync), Cause::Resync);
+    }
     match status.row().retry {
         Retry::Resync | Retry::Commit => (resync, Cause::Resync),
         // The entry may be late: it is looked for again, which costs one read and one query.
@@ -294,6 +298,7 @@ fn by(change: &Change) -> String {
 mod tests {
     use super::*;
     use crate::model::{Fault, Guard, Refusal};
+    use crate::plan::guards::window::Opening;
 
     const INTERVALS: Intervals = Intervals {
         resync: Duration::from_secs(600),
@@ -310,10 +315,12 @@ mod tests {
         let refused = End::Refused(vec![Refusal { guard: Guard::TenantChanges, message: "x".into() }]);
         let asked =
             End::Degraded(Fault { retry_after_ms: Some(900_000), ..Fault::new(FaultKind::Throttled, "x") });
+        let soon = Opening { at: Timestamp::UNIX_EPOCH, time_zone: "Europe/Berlin".into() };
         let table = [
             (End::Synced, 0, 60..=660, Cause::Resync),
             (End::Drifted, 0, 60..=660, Cause::Resync),
             (End::Waiting(Wait::Wave(1)), 0, 60..=660, Cause::Resync),
+            (End::Waiting(Wait::Window(soon)), 0, 30..=30, Cause::Resync),
             (End::Unconfirmed(None), 0, 60..=300, Cause::Retry),
             (End::Superseded, 0, 0..=0, Cause::Retry),
             (End::Cancelled, 3, 0..=0, Cause::Retry),
@@ -327,6 +334,13 @@ mod tests {
         for (end, failures, seconds, cause) in table {
             for at in 0..50 {
                 let now = Timestamp::from_second(1_790_000_000 + at * 17).unwrap();
+                let end = match &end {
+                    End::Waiting(Wait::Window(opening)) => {
+                        let at = now + jiff::SignedDuration::from_secs(30);
+                        End::Waiting(Wait::Window(Opening { at, ..opening.clone() }))
+                    }
+                    end => end.clone(),
+                };
                 let setting = Setting { started_at: now, now, intervals: &INTERVALS, asked: None };
                 let (wait, why) = again(&end, &TenantName::new("acme"), failures, &setting);
                 assert!(seconds.contains(&wait.as_secs()), "{end:?} after {failures}: {wait:?}");

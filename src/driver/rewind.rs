@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{Guard, Refusal, Revision};
+use crate::plan::guards;
 
 /// Why a commit may not be applied over what was applied last: the repository's last head, or the commits that a
 /// tenant's objects were last applied from. `holds` says whether the commit has an earlier one in its history; its
@@ -20,17 +21,11 @@ pub fn refused<'a, E>(
         return Ok(None);
     }
     for last in applied {
-        if last != revision && !holds(last)? {
-            return Ok(Some(refusal(revision, last)));
+        if let Some(refusal) = guards::rewind::check(revision, last, last == revision || holds(last)?, allowed) {
+            return Ok(Some(refusal));
         }
     }
     Ok(None)
-}
-
-/// The refusal of a commit that does not hold the one that was applied last.
-pub fn refusal(revision: &Revision, last: &Revision) -> Refusal {
-    let message = format!("{revision} does not hold {last}, which was applied last");
-    Refusal { guard: Guard::Rewind, message }
 }
 
 #[cfg(test)]
@@ -57,7 +52,7 @@ mod tests {
             let allowed = open.then_some(Guard::Rewind).into_iter().collect();
             let mut holds = |known: &Revision| Ok::<_, Infallible>(line.contains(&known.as_str()));
             let Ok(found) = refused(&revision("r3"), &applied, &allowed, &mut holds);
-            let message = expected.map(|last| format!("r3 does not hold {last}, which was applied last"));
+            let message = expected.map(|last| format!("revision r3 does not contain revision {last}, which genesync used last"));
             assert_eq!(found.map(|refusal| refusal.message), message, "{applied:?}");
         }
     }

@@ -22,7 +22,7 @@ pub fn standing(end: &End, in_force: bool, mode: Mode, is_paused: bool, is_held:
         End::Synced | End::Unconfirmed(_) => Some(Standing::HasIt),
         // An enforced tenant that was only looked at waits for a person.
         End::OutOfSync | End::Drifted => Some(if is_held { Standing::Failed } else { Standing::Pending }),
-        End::Waiting(Wait::Wave(_)) => Some(Standing::Pending),
+        End::Waiting(Wait::Wave(_) | Wait::Window(_)) => Some(Standing::Pending),
         End::Refused(_) | End::Held(_) => Some(Standing::Failed),
         End::Degraded(fault) => Some(match fault.kind {
             FaultKind::Rejected => Standing::Failed,

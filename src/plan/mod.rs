@@ -3,13 +3,13 @@
 //! In: [`Desired`], one [`Observed`](crate::model::Observed) per object, their [`Base`]s, the audit entries that tell who
 //! moved what, [`crate::model::plan::Limits`]. Out: a [`Plan`], and the [`crate::model::Refusal`]s that keep it from being applied.
 //! Never: reads YAML, wire formats, a clock or a store; writes anything.
-//! Start reading at [`plan`], then `diff.rs`; `guard.rs` and `flapping.rs` say why a plan may not be applied.
+//! Start reading at [`plan`], then `diff.rs`; `guards/` and `flapping.rs` say why a plan may not be applied.
 
 pub mod canonical;
 pub mod class;
 pub mod diff;
 pub mod flapping;
-pub mod guard;
+pub mod guards;
 pub mod next;
 pub mod resolve;
 

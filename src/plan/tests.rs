@@ -344,7 +344,7 @@ fn guards_refuse_until_they_are_opened() {
     let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
     let guards = |limits: &Limits| {
         let resources = [Resource::web_messaging(wanted.clone())];
-        guard::check(&plan, &tenant, &resources, &bases, |_| None, limits, now)
+        guards::check_tenant(&plan, &tenant, &resources, &bases, |_| None, limits, now)
             .into_iter()
             .map(|refusal| refusal.guard)
             .collect::<Vec<_>>()
@@ -369,7 +369,7 @@ fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing
         let bases = BTreeMap::from([(object_of("org-0"), known)]);
         let id_of = |_: &Target| seen.map(Arc::from);
         let now = Timestamp::UNIX_EPOCH;
-        let refusals = guard::check(&plan, &tenant(0), &resources, &bases, id_of, limits, now);
+        let refusals = guards::check_tenant(&plan, &tenant(0), &resources, &bases, id_of, limits, now);
         refusals.into_iter().map(|refusal| refusal.guard).collect::<Vec<_>>()
     };
     let limits = Limits::default();
@@ -386,27 +386,14 @@ fn run_guard_counts_shares_from_ten_tenants_on() {
     let limits = Limits::default();
     let table = [(9, 9, false), (5, 10, false), (6, 10, true), (600, 1000, true), (0, 1000, false)];
     for (changing, total, refused) in table {
-        assert_eq!(guard::check_run(changing, total, &limits).is_some(), refused, "{changing} of {total}");
+        assert_eq!(
+            guards::run_tenants::check(changing, total, &limits).is_some(),
+            refused,
+            "{changing} of {total}"
+        );
     }
     let counted = Limits { run_tenants_max: 3, ..limits };
-    assert!(guard::check_run(4, 1000, &counted).is_some());
-}
-
-#[test]
-fn windows_follow_their_own_clock_and_may_cross_midnight() {
-    let night =
-        Window { days: vec![5], start_min: 22 * 60, end_min: 4 * 60, time_zone: "Europe/Berlin".into() };
-    // 2026-11-20 is a Friday; Berlin is one hour ahead of UTC.
-    let table = [
-        ("2026-11-20T20:59:00Z", false),
-        ("2026-11-20T21:00:00Z", true),
-        ("2026-11-21T02:59:00Z", true),
-        ("2026-11-21T03:00:00Z", false),
-        ("2026-11-20T01:00:00Z", false),
-    ];
-    for (now, open) in table {
-        assert_eq!(guard::is_open(std::slice::from_ref(&night), now.parse().unwrap()), open, "{now}");
-    }
+    assert!(guards::run_tenants::check(4, 1000, &counted).is_some());
 }
 
 #[test]

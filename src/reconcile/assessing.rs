@@ -41,7 +41,7 @@ impl Run {
         let first = self.first_plan.is_none();
         self.hold_to_review(&mut plan);
         let plan = Arc::new(plan);
-        self.refusals = plan::guard::check(
+        self.refusals = plan::guards::check_tenant(
             &plan,
             &self.spec.tenant,
             &self.spec.resources,
@@ -50,6 +50,7 @@ impl Run {
             &self.spec.limits,
             now,
         );
+        self.opens = plan::guards::window::opens(&self.spec.tenant, &self.spec.limits, now);
         if first {
             self.first_plan = Some(Arc::clone(&plan));
             let versions =

@@ -1,6 +1,7 @@
 //! How a run ended, with its cause, and what people see of that.
 
 use crate::model::{Fault, Refusal, Status};
+use crate::plan::guards::window::Opening;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub enum End {
 pub enum Wait {
     /// A tenant of this lower wave that does not have its change yet.
     Wave(u32),
+    /// The tenant's change window.
+    Window(Opening),
 }
 
 /// Why a person decides.
@@ -116,6 +119,7 @@ impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Wait::Wave(wave) => write!(f, "waits for wave {wave}"),
+            Wait::Window(opening) => write!(f, "outside the change window, which opens {opening}"),
         }
     }
 }

@@ -44,6 +44,7 @@ use crate::model::{
 };
 
 use crate::plan;
+use crate::plan::guards::window::Opening;
 
 /// Where nothing was looked up.
 static NO_NAMES: Names = Names::new();
@@ -249,6 +250,8 @@ pub struct Run {
     first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
     refusals: Vec<Refusal>,
+    /// The change window that a write has to wait for.
+    opens: Option<Opening>,
     /// Objects that are not what was reviewed, and why: nothing is written to them.
     set_aside: BTreeMap<ObjectRef, String>,
     /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
@@ -356,6 +359,7 @@ impl Run {
             plan: None,
             first_plan: None,
             refusals: Vec::new(),
+            opens: None,
             receipts: Vec::new(),
             served_ms: BTreeMap::new(),
             started_from: BTreeMap::new(),
@@ -412,6 +416,11 @@ impl Run {
         &self.refusals
     }
 
+    /// The change window that its writes have to wait for; none if nothing is to be written, or now.
+    pub fn opens(&self) -> Option<&Opening> {
+        self.opens.as_ref().filter(|_| self.differs() && self.may_write())
+    }
+
     /// Proof of what this run wrote, or found to have been written.
     pub fn receipts(&self) -> &[Receipt] {
         &self.receipts
@@ -453,9 +462,13 @@ impl Run {
         self.plan().is_some_and(|plan| !plan.is_empty())
     }
 
-    /// Whether applying its plan writes something: it is enforced, differs, and no guard refuses it.
+    /// Whether applying its plan writes something: it is enforced, differs, no guard refuses it, and its window is open.
     pub fn would_write(&self) -> bool {
-        self.end().is_none() && self.may_write() && self.differs() && self.refusals.is_empty()
+        self.end().is_none()
+            && self.may_write()
+            && self.differs()
+            && self.refusals.is_empty()
+            && self.opens.is_none()
     }
 
     /// Whether [`Event::Superseded`] may end the run now: nothing of its own is on its way, and something may

@@ -73,6 +73,9 @@ impl Run {
         if !self.refusals.is_empty() {
             return self.refuse();
         }
+        if let Some(opening) = self.opens.clone() {
+            return self.settle(End::Waiting(Wait::Window(opening)));
+        }
         // Before every intent, not once a run: somebody may be quick.
         let reverts = &self.journal.0.reverts;
         if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {

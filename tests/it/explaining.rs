@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use genesync::cli::commands::explain::guard;
 use serde_json::{Value, json};
 
 use crate::support::{Ran, delay, ran, tenant};
@@ -119,6 +120,23 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
     );
     let guard = genesync(folder.path(), &["explain", "run-tenants", "--format", "json"]).expect(0).json();
     assert_eq!(guard["id"], "run-tenants");
+    assert_eq!(
+        guard["guard"],
+        json!({
+            "scope": "run",
+            "summary": "More tenants change in one run than the limit",
+            "messages": ["refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %"],
+            "docs": "docs/guards.md#run-tenants",
+        })
+    );
+    let guard = genesync(folder.path(), &["explain", "recreate"]).expect(0).stdout;
+    assert!(
+        guard.starts_with("## recreate\n")
+            && guard.contains("**Scope.** tenant: ")
+            && guard.contains("\nrefused by guard `recreate`: another user deleted ")
+            && guard.ends_with("\n\nsee docs/guards.md#recreate\n"),
+        "{guard}"
+    );
     let field =
         genesync(folder.path(), &["explain", "greetings.messages", "--tenant", "acme"]).expect(0).stdout;
     assert!(field.contains("won   tenants/acme/web.yaml:5:40"), "{field}");
@@ -134,6 +152,22 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
     }
     // A rule is what it is for every tenant.
     assert_eq!(genesync(folder.path(), &["explain", "contrast", "--tenant", "acme"]).expect(0).stdout, page);
+}
+
+/// With `GENESYNC_GUARDS` set, the file is written instead.
+#[test]
+fn the_page_of_guards_shows_what_the_program_prints() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/guards.md");
+    let kept = std::fs::read_to_string(&path).unwrap();
+    let written = guard::written(&kept);
+    if std::env::var_os("GENESYNC_GUARDS").is_some() {
+        std::fs::write(&path, &written).unwrap();
+        return;
+    }
+    assert!(
+        kept == written,
+        "docs/guards.md is not what the program prints: run `GENESYNC_GUARDS=1 cargo test --test it the_page_of_guards`"
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use genesync::cli::commands::demo;
+use genesync::model::Guard;
+use genesync::plan::guards;
 use genesync::validate::rules;
 
 fn root() -> &'static Path {
@@ -137,6 +139,34 @@ fn every_rule_has_its_file_its_fixtures_and_its_section() {
     for id in ["yaml", "schema", "layers", "repository", "waiver"] {
         assert!(docs.contains(&format!("\n## {id}\n")), "docs/rules.md has no section for `{id}`");
     }
+}
+
+#[test]
+fn every_guard_has_its_file_its_scene_and_its_section() {
+    let files: BTreeSet<String> = files_under(&root().join("src/plan/guards"), ".rs")
+        .iter()
+        .filter(|file| file.parent().unwrap().ends_with("guards"))
+        .map(|file| file.file_stem().unwrap().to_str().unwrap().replace('_', "-"))
+        .collect();
+    let mut expected = BTreeSet::from(["mod".to_owned(), "scenes".to_owned()]);
+    let docs = read("docs/guards.md");
+    for info in guards::ALL {
+        let name = info.guard.name();
+        expected.insert(name.to_owned());
+        let section = docs.split("\n## ").find(|section| section.starts_with(&format!("{name}\n")));
+        let section = section.unwrap_or_else(|| panic!("docs/guards.md has no section for `{name}`"));
+        let printed = info.printed();
+        assert!(!printed.is_empty(), "the scene of `{name}` is not refused");
+        for part in [info.summary.to_owned(), format!("**Scope.** {}: ", info.scope.name())]
+            .into_iter()
+            .chain(printed)
+        {
+            assert!(section.contains(&part), "docs/guards.md does not say under `{name}`: {part}");
+        }
+    }
+    assert_eq!(files, expected, "one file a guard under src/plan/guards");
+    let listed: Vec<Guard> = guards::ALL.iter().map(|info| info.guard).collect();
+    assert_eq!(listed, Guard::ALL, "guards::ALL lists every guard in their order");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `genesync explain`
 
+pub mod guard;
 mod moment;
 pub mod page;
 
@@ -54,13 +55,25 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     // A field of the same name is meant where a tenant is.
     let is_field = || DIALECTS.iter().any(|dialect| schema::has_field(*dialect, &args.what));
     if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty() || !is_field()) {
-        match args.format {
-            Format::Json => output.data(&document(&json!({"id": args.what, "page": page, "exitCode": 0}))),
-            Format::Text => output.data(&format!("{page}\n")),
-        }
+        print_page(args, &page, output);
         return Ok(Exit::Done);
     }
     of_field(args, flags, output)
+}
+
+/// Prints the page of a rule or a guard; for a guard also the address of its section.
+fn print_page(args: &ExplainArgs, page: &str, output: &Output) {
+    let guard = guard::named(&args.what);
+    match args.format {
+        Format::Json => {
+            let guard = guard.map(guard::document);
+            output.data(&document(&json!({"id": args.what, "page": page, "guard": guard, "exitCode": 0})));
+        }
+        Format::Text => {
+            let see = guard.map(|guard| format!("\nsee {}\n", guard::anchor(guard))).unwrap_or_default();
+            output.data(&format!("{page}\n{see}"));
+        }
+    }
 }
 
 /// What a tenant's visitors get at a moment.

@@ -14,7 +14,7 @@ use crate::driver::planning::{self, Panicked};
 use crate::driver::ports::{Ports, Reads};
 use crate::model::standing::{Position, Standing, gate};
 use crate::model::{Mode, Refusal, Status};
-use crate::plan::guard;
+use crate::plan::guards;
 use crate::store::{Finished, PauseKind};
 
 /// Ended runs that are written down at once.
@@ -70,7 +70,7 @@ where
         };
         let writes = seats.iter().filter(|seat| seat.run.would_write());
         let changing = writes.filter(exists).filter(|seat| !seat.claimed.released).count();
-        let Some(refusal) = guard::check_run(changing, seats.len(), &order.terms.limits) else {
+        let Some(refusal) = guards::run_tenants::check(changing, seats.len(), &order.terms.limits) else {
             return Ok((seats, None));
         };
         let now = order.reads.now();

@@ -103,7 +103,8 @@ fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
         cloud.fault(json!({"match": {"path": path}, "times": 0, "do": {"empty": true}}));
         let ran = cloud.apply(&[]).expect(5);
         assert!(
-            ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted or renamed it"),
+            ran.stdout.contains("recreate")
+                && ran.stdout.contains("another user deleted or renamed Messenger"),
             "{}",
             ran.stdout
         );

@@ -85,7 +85,7 @@ fn a_copy_that_took_the_name_of_ours_is_not_taken_for_it() {
         let mark = cloud.mark();
         let plan = cloud.plan().expect(5);
         let ran = cloud.apply(&[]).expect(5);
-        let told = format!("was {}, and ", ours.as_str().unwrap());
+        let told = format!("genesync applied the id {}. ", ours.as_str().unwrap());
         for output in [&plan.stdout, &ran.stdout] {
             assert!(output.contains(&told) && output.contains("recreate"), "{output}");
         }
@@ -119,7 +119,8 @@ fn what_somebody_switched_off_or_deleted_is_told_and_made_again_only_when_asked_
     let mark = cloud.mark();
     let ran = cloud.apply(&[]).expect(5);
     assert!(
-        ran.stdout.contains("recreate") && ran.stdout.contains("somebody deleted or renamed it"),
+        ran.stdout.contains("recreate")
+            && ran.stdout.contains("another user deleted or renamed MessengerDeployment"),
         "{}",
         ran.stdout
     );
@@ -146,7 +147,7 @@ fn an_object_that_somebody_renamed_or_copied_is_not_taken_for_another_and_not_ma
     // Nor is one that took its name.
     cloud.edit(1, json!({"create": {"configuration": {"name": "Website", "languages": ["en-us"]}}}));
     let ran = cloud.apply(&[]).expect(5);
-    let told = format!("was {}, and ", id.as_str().unwrap());
+    let told = format!("genesync applied the id {}. ", id.as_str().unwrap());
     assert!(ran.stdout.contains(&told), "{}", ran.stdout);
     assert_eq!((cloud.writes(1, mark), cloud.counts(1)), (vec![], (3, 1, 1)));
     cloud.edit(1, json!({"delete": {"configuration": "Website"}}));

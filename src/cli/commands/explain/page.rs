@@ -1,11 +1,18 @@
 //! The pages of rules and guards: sections of the documentation, found by their id.
 
+use std::borrow::Cow;
+
+use super::guard;
+
 const RULES: &str = include_str!("../../../../docs/rules.md");
 const GUARDS: &str = include_str!("../../../../docs/guards.md");
 
-/// The page of an id; none where nothing has it.
-pub fn page(id: &str) -> Option<&'static str> {
-    [RULES, GUARDS].into_iter().find_map(|document| section(document, id))
+/// The page of an id; none if nothing has it. What the program knows of a guard is asked of the program.
+pub fn page(id: &str) -> Option<Cow<'static, str>> {
+    match guard::named(id) {
+        Some(_) => section(&guard::written(GUARDS), id).map(|page| Cow::Owned(page.to_owned())),
+        None => [RULES, GUARDS].into_iter().find_map(|document| section(document, id)).map(Cow::Borrowed),
+    }
 }
 
 /// Every id that has a page, in the order of the documents.
@@ -14,7 +21,7 @@ pub fn ids() -> impl Iterator<Item = &'static str> {
     heads(RULES).chain(heads(GUARDS))
 }
 
-fn section(document: &'static str, id: &str) -> Option<&'static str> {
+fn section<'a>(document: &'a str, id: &str) -> Option<&'a str> {
     let head = format!("## {id}");
     let (mut start, mut in_code, mut at) = (None, false, 0);
     for line in document.split_inclusive('\n') {
@@ -43,6 +50,7 @@ mod tests {
         let readers = rules::READER.iter().map(|(id, _)| *id);
         for id in rules::ALL.iter().map(|rule| rule.id).chain(readers).chain(guards).chain(["reviewed"]) {
             let page = page(id).unwrap_or_else(|| panic!("`{id}` has no page"));
+            let page = page.as_ref();
             for part in ["**Why.** ", "**Example.**\n\n```", "**Fix.** ", "**Source.** "] {
                 assert_eq!(page.matches(part).count(), 1, "the page of `{id}` has no {part}");
             }

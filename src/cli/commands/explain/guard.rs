@@ -1,0 +1,92 @@
+//! The sections of guards: what the program knows of each, and below it what `docs/guards.md` adds by hand.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::plan::guards::{self, GuardInfo, Scope};
+
+/// Where the part that is written by hand begins.
+const BY_HAND: &str = "**Why.** ";
+
+/// Finds what is known of a guard by its name.
+pub fn named(name: &str) -> Option<&'static GuardInfo> {
+    guards::ALL.iter().find(|info| info.guard.name() == name)
+}
+
+/// The address of a guard's section in the documentation.
+pub fn anchor(info: &GuardInfo) -> String {
+    format!("docs/guards.md#{}", info.guard.name())
+}
+
+/// A guard as a JSON document holds it, below the id and the page.
+pub fn document(info: &GuardInfo) -> Value {
+    json!({
+        "scope": info.scope.name(),
+        "summary": info.summary,
+        "messages": info.printed(),
+        "docs": anchor(info),
+    })
+}
+
+/// The documentation with the generated part of every guard's section as the program writes it now.
+pub fn written(document: &str) -> String {
+    guards::ALL.iter().fold(document.to_owned(), |document, info| {
+        let head = heading(info);
+        let place = document.find(&head).and_then(|start| {
+            let by_hand = document.get(start..)?.find(BY_HAND)?;
+            Some((document.get(..start)?, document.get(start + by_hand..)?))
+        });
+        match place {
+            Some((before, after)) => format!("{before}{}{after}", generated(info)),
+            None => document,
+        }
+    })
+}
+
+fn heading(info: &GuardInfo) -> String {
+    format!("## {}\n", info.guard.name())
+}
+
+/// Scope, messages, and how the guard is opened and released.
+fn generated(info: &GuardInfo) -> String {
+    let name = info.guard.name();
+    let mut out = heading(info);
+    // Writing to a String can't fail; the results are dropped throughout.
+    let _ = writeln!(out, "\n{}.\n\n**Scope.** {}: {}", info.summary, info.scope.name(), judged(info.scope));
+    let _ = writeln!(out, "\n**Example.**\n\n```console\n{}\n```", info.printed().join("\n"));
+    let tenant = match info.scope {
+        Scope::Tenant => " --tenant NAME",
+        Scope::Run | Scope::History => "",
+    };
+    let _ = writeln!(
+        out,
+        "\n**Open.** `genesync apply{tenant} --allow {name} --reason TEXT` opens it for one run."
+    );
+    let _ = writeln!(out, "\n**Controller.** {}\n", released(info.scope));
+    out
+}
+
+fn judged(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Tenant => "it refuses the plan of one tenant, and the other tenants go on.",
+        Scope::Run => "it refuses every plan of one run.",
+        Scope::History => "it refuses the plans that are made from one commit.",
+    }
+}
+
+fn released(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Tenant => {
+            "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
+             To release the tenant earlier, run the command above with the controller's settings. `genesync resume` does not open this guard."
+        }
+        Scope::Run => {
+            "The controller holds the tenants that the commit changes. `genesync resume --all` releases them, and so does `git revert`."
+        }
+        Scope::History => {
+            "The controller keeps the last good commit and writes nothing from the new one. It goes on when the branch contains the last good\n\
+             commit again, or after the command above. `genesync resume` does not open this guard."
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One example a guard: facts on which its own check refuses, so that its messages are shown as they are printed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::model::plan::{Limits, TargetPlan};
+use crate::model::{
+    Base, Change, ChangeKind, Class, CredentialsName, Desired, Dialect, Mode, Object, ObjectKind, ObjectRef,
+    OrganizationId, Plan, Refusal, Region, Resource, Revision, Target, Tenant, TenantName, Window,
+};
+
+/// 2026-11-27T12:00:00Z, a Friday.
+const NOW: Timestamp = Timestamp::constant(1_795_780_800, 0);
+const APPLIED: &str = "8b77d0142ac31d9f6f3c2b1f4f0c9a5d7e6b8c21";
+const REWOUND: &str = "4f1c2a9be07d5a3368c14f2d9be0c7715a92d3f8";
+
+/// A file that lost most of its lines, and a deployment of which nearly every field moved.
+pub(super) fn tenant_changes() -> Vec<Refusal> {
+    let many = (0..214).map(|field| change(&format!("field{field}"), Class::Text)).collect();
+    let most = (0..9).map(|field| change(&format!("field{field}"), Class::Text)).collect();
+    let body: Map<String, Value> = (0..12).map(|field| (format!("field{field}"), field.into())).collect();
+    let desired = Desired { body: Arc::new(body), exclusive: false, ignored: BTreeSet::new() };
+    let resources = [Resource { object: deployment(), ..Resource::web_messaging(desired) }];
+    let plan = plan(vec![observed(messenger(), Some(3), many), observed(deployment(), Some(7), most)]);
+    let limits = Limits { tenant_changes_max_percent: 50, ..Limits::default() };
+    super::tenant_changes::check(&plan, &resources, &limits)
+}
+
+/// A shared layer that reaches most tenants.
+pub(super) fn run_tenants() -> Vec<Refusal> {
+    super::run_tenants::check(61, 80, &Limits::default()).into_iter().collect()
+}
+
+/// Greetings that a commit switches off.
+pub(super) fn protected() -> Vec<Refusal> {
+    let off = vec![change("greetings.enabled", Class::Off)];
+    let plan = plan(vec![observed(Object::web_messaging(), Some(3), off)]);
+    let tenant = Tenant { protected: true, ..tenant() };
+    super::protected::check(&plan, &tenant, &Limits::default()).into_iter().collect()
+}
+
+/// A configuration and a deployment that are gone, and an integration that was exchanged for another.
+pub(super) fn recreate() -> Vec<Refusal> {
+    let integration = object(ObjectKind::OpenMessagingIntegration, "Acme inbox");
+    let objects = [Object::web_messaging(), messenger(), deployment()];
+    let mut targets: Vec<TargetPlan> =
+        objects.iter().map(|object| observed(object.clone(), None, Vec::new())).collect();
+    targets.push(observed(integration.clone(), Some(7), Vec::new()));
+    let plan = plan(targets);
+    let base = |object: &Object| {
+        let id = (*object == integration).then(|| "0b5e7c4e".into());
+        let base = Base { version: 3, body: Arc::default(), revision: Revision::new(APPLIED), id, onto: 0 };
+        (target(object.clone()).object_ref(), base)
+    };
+    let bases: BTreeMap<ObjectRef, Base> = objects.iter().chain([&integration]).map(base).collect();
+    let limits = Limits::default();
+    let id_of = |target: &Target| (target.object == integration).then(|| "c2d9a1f0".into());
+    let mut refusals = super::recreate::gone(&plan, &bases, &limits);
+    refusals.extend(super::recreate::replaced(&plan, &bases, id_of, &limits));
+    refusals
+}
+
+/// A Friday, for a tenant that is written on Tuesdays.
+pub(super) fn window() -> Vec<Refusal> {
+    let tuesday =
+        Window { days: vec![2], start_min: 9 * 60, end_min: 16 * 60, time_zone: "Europe/Berlin".into() };
+    let tenant = Tenant { windows: vec![tuesday], ..tenant() };
+    super::window::check(&tenant, &Limits::default(), NOW).into_iter().collect()
+}
+
+/// A branch that was reset to another commit.
+pub(super) fn rewind() -> Vec<Refusal> {
+    let (rewound, applied) = (Revision::new(REWOUND), Revision::new(APPLIED));
+    super::rewind::check(&rewound, &applied, false, &BTreeSet::new()).into_iter().collect()
+}
+
+fn object(kind: ObjectKind, name: &str) -> Object {
+    Object { kind, name: name.into() }
+}
+
+fn messenger() -> Object {
+    object(ObjectKind::MessengerConfiguration, "Acme web")
+}
+
+fn deployment() -> Object {
+    object(ObjectKind::MessengerDeployment, "Acme shop")
+}
+
+fn target(object: Object) -> Target {
+    Target {
+        organization: OrganizationId::new("7b0e4a52-93d1-4f0c-8a7e-2f6b1c9d5e30"),
+        region: Region::EuCentral1,
+        credentials: CredentialsName::new("acme"),
+        object,
+    }
+}
+
+pub(super) fn tenant() -> Tenant {
+    Tenant {
+        name: TenantName::new("acme"),
+        dialect: Dialect::Webchat,
+        primary: target(Object::web_messaging()),
+        replicas: Vec::new(),
+        mode: Mode::Enforce,
+        wave: 0,
+        windows: Vec::new(),
+        ignore: Vec::new(),
+        protected: false,
+        owners: Vec::new(),
+    }
+}
+
+fn change(path: &str, class: Class) -> Change {
+    Change {
+        path: path.into(),
+        kind: ChangeKind::ToApply,
+        class,
+        observed: None,
+        desired: None,
+        applied: None,
+        by: None,
+    }
+}
+
+fn observed(object: Object, version: Option<u64>, changes: Vec<Change>) -> TargetPlan {
+    TargetPlan {
+        target: target(object),
+        version,
+        observed_digest: String::new(),
+        changes,
+        already_done: Vec::new(),
+        ignored: Vec::new(),
+        next: None,
+        draft: None,
+        body: Arc::default(),
+        ours_to_overwrite: false,
+    }
+}
+
+fn plan(targets: Vec<TargetPlan>) -> Plan {
+    Plan {
+        tenant: TenantName::new("acme"),
+        revision: Revision::new(APPLIED),
+        mode: Mode::Enforce,
+        targets,
+        digest: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ALL;
+    use super::*;
+    use crate::model::Guard;
+
+    #[test]
+    fn every_guard_has_one_line_and_refuses_its_own_scene() {
+        let guards: Vec<Guard> = ALL.iter().map(|info| info.guard).collect();
+        assert_eq!(guards, Guard::ALL);
+        for info in ALL {
+            let refused: BTreeSet<Guard> = (info.scene)().iter().map(|refusal| refusal.guard).collect();
+            assert_eq!(refused, BTreeSet::from([info.guard]), "{}", info.guard.name());
+        }
+    }
+}

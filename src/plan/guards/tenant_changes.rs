@@ -1,0 +1,54 @@
+//! `tenant-changes`: a plan that changes more fields of one object than its limit.
+
+use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
+use crate::model::plan::{Limits, TargetPlan};
+use crate::model::text::counted;
+use crate::model::{Guard, Object, Plan, Refusal, Resource, json};
+
+/// The guard.
+pub const GUARD: GuardInfo = GuardInfo {
+    guard: Guard::TenantChanges,
+    scope: Scope::Tenant,
+    summary: "More fields of one tenant change than its limit",
+    scene: scenes::tenant_changes,
+};
+
+/// Refuses each object of which more fields change than the limits allow. An object that does not exist yet is not
+/// counted.
+pub fn check(plan: &Plan, resources: &[Resource], limits: &Limits) -> Vec<Refusal> {
+    if limits.allowed.contains(&Guard::TenantChanges) {
+        return Vec::new();
+    }
+    let existing = plan.targets.iter().filter(|target| target.version.is_some());
+    existing
+        .filter_map(|target| message(target, resources, limits))
+        .map(|message| Refusal { guard: Guard::TenantChanges, message })
+        .collect()
+}
+
+fn message(target: &TargetPlan, resources: &[Resource], limits: &Limits) -> Option<String> {
+    let (object, changed) = (&target.target.object, target.changes.len());
+    if changed > limits.tenant_changes_max {
+        return Some(format!(
+            "the plan changes {} of {object}, and the limit is {}",
+            counted(changed, "field"),
+            limits.tenant_changes_max
+        ));
+    }
+    let managed = managed_of(object, resources);
+    let percent = limits.tenant_changes_max_percent;
+    (managed >= SHARE_FLOOR && changed * 100 > managed * usize::from(percent)).then(|| {
+        format!(
+            "the plan changes {changed} of {managed} managed fields of {object}, and the limit is {percent} %"
+        )
+    })
+}
+
+/// How many fields git manages of an object.
+fn managed_of(object: &Object, resources: &[Resource]) -> usize {
+    let mut managed = 0;
+    for desired in resources.iter().filter(|known| known.object == *object).map(|known| &known.desired) {
+        json::leaves(&desired.body, &mut |path, _| managed += usize::from(!desired.ignores(path)));
+    }
+    managed
+}

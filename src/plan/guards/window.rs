@@ -1,0 +1,106 @@
+//! `window`: a moment outside the hours in which a tenant may be written.
+
+use std::fmt;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+
+use super::{GuardInfo, Scope, scenes};
+use crate::model::plan::Limits;
+use crate::model::{Guard, Refusal, Tenant, Window};
+
+/// The guard.
+pub const GUARD: GuardInfo = GuardInfo {
+    guard: Guard::Window,
+    scope: Scope::Tenant,
+    summary: "No change window of the tenant ever opens; one that opens later is waited for",
+    scene: scenes::window,
+};
+
+/// How far ahead an opening is looked for: a window opens once a week, and a clock change may skip one opening.
+const HORIZON_DAYS: i64 = 15;
+
+/// Refuses a write to a tenant of which no change window ever opens. One that opens later is waited for.
+pub fn check(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Refusal> {
+    let is_waited_for = opens(tenant, limits, now).is_some();
+    if limits.allowed.contains(&Guard::Window) || is_open(&tenant.windows, now) || is_waited_for {
+        return None;
+    }
+    let message = format!("{} is outside its change window and no window ever opens", tenant.name);
+    Some(Refusal { guard: Guard::Window, message })
+}
+
+/// When the change window opens that a write has to wait for; none if it need not wait, or if none ever opens.
+pub fn opens(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Opening> {
+    if limits.allowed.contains(&Guard::Window) || is_open(&tenant.windows, now) {
+        return None;
+    }
+    next_opening(&tenant.windows, now)
+}
+
+/// Whether writes are allowed at a moment: inside any window, or always if there is none.
+pub fn is_open(windows: &[Window], now: Timestamp) -> bool {
+    windows.is_empty() || windows.iter().any(|window| holds(window, now))
+}
+
+/// The moment at which a window opens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Opening {
+    /// The moment.
+    pub at: Timestamp,
+    /// The IANA time zone of the window that opens.
+    pub time_zone: String,
+}
+
+impl fmt::Display for Opening {
+    /// Writes weekday, time and zone: `Tuesday 09:00 Europe/Berlin`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = TimeZone::get(&self.time_zone).ok();
+        let (zone, name) = known.map_or((TimeZone::UTC, "UTC"), |zone| (zone, self.time_zone.as_str()));
+        write!(f, "{} {name}", self.at.to_zoned(zone).strftime("%A %H:%M"))
+    }
+}
+
+/// Finds the next moment at which a window opens, for a moment outside all of them. None if there is no window, or
+/// if no window ever opens, such as one in an unknown time zone.
+pub fn next_opening(windows: &[Window], now: Timestamp) -> Option<Opening> {
+    let opening = |window: &Window| {
+        Some(Opening { at: opens_after(window, now)?, time_zone: window.time_zone.clone() })
+    };
+    windows.iter().filter_map(opening).min_by_key(|opening| opening.at)
+}
+
+/// The first moment after another at which a window is open: one of its opening times, or a clock change.
+fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
+    let zone = TimeZone::get(&window.time_zone).ok()?;
+    let today = now.to_zoned(zone.clone()).date();
+    let time = Time::midnight().checked_add(i64::from(window.start_min).minutes()).ok()?;
+    // A clock that goes back over midnight shows yesterday again.
+    let starts = (-1..=HORIZON_DAYS)
+        .filter_map(|days| today.checked_add(days.days()).ok())
+        .filter(|day: &Date| window.days.contains(&day.weekday().to_monday_one_offset()))
+        .map(|day| zone.to_ambiguous_timestamp(day.to_datetime(time)))
+        .flat_map(|start| [start.earlier().ok(), start.later().ok()])
+        .flatten();
+    let horizon = now.checked_add(SignedDuration::from_hours(24 * HORIZON_DAYS)).unwrap_or(Timestamp::MAX);
+    let clock_changes = zone.following(now).map(|change| change.timestamp()).take_while(|at| *at <= horizon);
+    starts.chain(clock_changes).filter(|at| *at > now && holds(window, *at)).min()
+}
+
+fn holds(window: &Window, now: Timestamp) -> bool {
+    // A zone that this machine does not know keeps its window shut: better late than at the wrong hour.
+    let Ok(zone) = TimeZone::get(&window.time_zone) else { return false };
+    let local = now.to_zoned(zone);
+    let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+    let day = local.weekday().to_monday_one_offset();
+    let yesterday = if day == 1 { 7 } else { day - 1 };
+    if window.start_min < window.end_min {
+        return window.days.contains(&day) && (window.start_min..window.end_min).contains(&minute);
+    }
+    (window.days.contains(&day) && minute >= window.start_min)
+        || (window.days.contains(&yesterday) && minute < window.end_min)
+}
+
+#[cfg(test)]
+mod tests;
