@@ -1,5 +1,8 @@
 //! The guards, one a file: limits that a plan may not cross unless the operator opens one for one run.
 //!
+//! In: a plan with its tenant, bases and limits; the counts of a run; a revision and the last one. Out: a
+//! [`Refusal`] with the message that people read. Never: reads a clock, a store or git; changes a plan.
+//!
 //! To add one: a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a section in
 //! `docs/guards.md`; a test names what is missing.
 

@@ -204,7 +204,7 @@ fn scene() -> impl Strategy<Value = (Vec<Window>, Timestamp)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn the_next_opening_is_open_and_no_minute_before_it_is((windows, now) in scene()) {
