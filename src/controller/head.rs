@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::crash;
-use crate::driver::spread::jittered;
 use crate::driver::outcome;
+use crate::driver::spread::jittered;
 use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
 use crate::plan::guards;

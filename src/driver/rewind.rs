@@ -21,7 +21,9 @@ pub fn refused<'a, E>(
         return Ok(None);
     }
     for last in applied {
-        if let Some(refusal) = guards::rewind::check(revision, last, last == revision || holds(last)?, allowed) {
+        if let Some(refusal) =
+            guards::rewind::check(revision, last, last == revision || holds(last)?, allowed)
+        {
             return Ok(Some(refusal));
         }
     }
@@ -52,7 +54,9 @@ mod tests {
             let allowed = open.then_some(Guard::Rewind).into_iter().collect();
             let mut holds = |known: &Revision| Ok::<_, Infallible>(line.contains(&known.as_str()));
             let Ok(found) = refused(&revision("r3"), &applied, &allowed, &mut holds);
-            let message = expected.map(|last| format!("revision r3 does not contain revision {last}, which genesync used last"));
+            let message = expected.map(|last| {
+                format!("revision r3 does not contain revision {last}, which genesync used last")
+            });
             assert_eq!(found.map(|refusal| refusal.message), message, "{applied:?}");
         }
     }

@@ -338,7 +338,7 @@ fn guards_refuse_until_they_are_opened() {
     let wanted = desired(json!({"greetings": {"enabled": false, "delayMs": 1}}));
     let observed = [live(3, json!({"greetings": {"enabled": true, "delayMs": 2}}), None), Observed::Absent];
     let bases = BTreeMap::from([(object_of("org-1"), base(2, json!({})))]);
-    let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Europe/Berlin".into() };
+    let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Mars/Phobos".into() };
     let tenant = Tenant { protected: true, windows: vec![window], ..tenant(1) };
     let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
     let limits = Limits { tenant_changes_max: 1, ..Limits::default() };

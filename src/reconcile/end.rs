@@ -1,7 +1,7 @@
 //! How a run ended, with its cause, and what people see of that.
 
 use crate::model::{Fault, Refusal, Status};
-use crate::plan::guards::window::Opening;
+use crate::plan::guards::window::{Opening, waits_for};
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -119,7 +119,7 @@ impl std::fmt::Display for Wait {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Wait::Wave(wave) => write!(f, "waits for wave {wave}"),
-            Wait::Window(opening) => write!(f, "outside the change window, which opens {opening}"),
+            Wait::Window(opening) => f.write_str(&waits_for(opening)),
         }
     }
 }

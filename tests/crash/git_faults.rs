@@ -121,7 +121,7 @@ pub fn a_history_that_is_replaced() {
     let orphan = repository.commit(None, &author, &author, "anew", &tree, &[]).unwrap();
     let mark = rig.mark();
     force(&rig, orphan);
-    eventually("it is told", || log(&rig)[before..].contains("does not hold"));
+    eventually("it is told", || log(&rig)[before..].contains("does not contain"));
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
     // A process that starts now does not take it for the first history that there is.
     let mut other = follow(&rig);

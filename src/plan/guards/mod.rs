@@ -58,14 +58,17 @@ pub struct GuardInfo {
     pub summary: &'static str,
     /// Runs the guard's own check on an example, and returns what it refuses.
     pub scene: fn() -> Vec<Refusal>,
+    /// Runs it on an example in which it makes a change wait, and returns what is printed then.
+    pub waiting: Option<fn() -> Vec<String>>,
 }
 
 impl GuardInfo {
-    /// What the program prints when the guard refuses the example, one line a refusal.
+    /// What the program prints on the examples, a line each.
     pub fn printed(&self) -> Vec<String> {
         let line =
             |refusal: Refusal| format!("refused by guard `{}`: {}", refusal.guard.name(), refusal.message);
-        (self.scene)().into_iter().map(line).collect()
+        let waiting = self.waiting.map(|scene| scene()).unwrap_or_default();
+        waiting.into_iter().chain((self.scene)().into_iter().map(line)).collect()
     }
 }
 

@@ -10,6 +10,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     scope: Scope::Tenant,
     summary: "A protected tenant loses something that visitors had",
     scene: scenes::protected,
+    waiting: None,
 };
 
 /// Refuses a plan that switches something off at a protected tenant.

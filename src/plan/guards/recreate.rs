@@ -13,6 +13,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     scope: Scope::Tenant,
     summary: "A configuration that genesync applied is gone, or another one has its name",
     scene: scenes::recreate,
+    waiting: None,
 };
 
 /// Refuses each object whose name belongs to another object now.

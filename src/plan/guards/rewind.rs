@@ -11,6 +11,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     scope: Scope::History,
     summary: "The branch does not contain the revision that genesync used last",
     scene: scenes::rewind,
+    waiting: None,
 };
 
 /// Refuses a revision that does not contain the last one: that of the repository's head, or of an object's base.

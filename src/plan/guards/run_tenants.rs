@@ -11,6 +11,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     scope: Scope::Run,
     summary: "More tenants change in one run than the limit",
     scene: scenes::run_tenants,
+    waiting: None,
 };
 
 /// Refuses a run that changes `changing` of `total` tenants. Only tenants that already have a configuration count as

@@ -63,12 +63,22 @@ pub(super) fn recreate() -> Vec<Refusal> {
     refusals
 }
 
-/// A Friday, for a tenant that is written on Tuesdays.
+/// A tenant that is written on Tuesdays.
+fn on_tuesdays(time_zone: &str) -> Tenant {
+    let tuesday = Window { days: vec![2], start_min: 9 * 60, end_min: 16 * 60, time_zone: time_zone.into() };
+    Tenant { windows: vec![tuesday], ..tenant() }
+}
+
+/// A Friday, in a time zone that this machine does not know.
 pub(super) fn window() -> Vec<Refusal> {
-    let tuesday =
-        Window { days: vec![2], start_min: 9 * 60, end_min: 16 * 60, time_zone: "Europe/Berlin".into() };
-    let tenant = Tenant { windows: vec![tuesday], ..tenant() };
-    super::window::check(&tenant, &Limits::default(), NOW).into_iter().collect()
+    super::window::check(&on_tuesdays("Mars/Phobos"), &Limits::default(), NOW).into_iter().collect()
+}
+
+/// A Friday, in one that it knows.
+pub(super) fn window_waits() -> Vec<String> {
+    let opening = super::window::opens(&on_tuesdays("Europe/Berlin"), &Limits::default(), NOW);
+    let line = |opening| format!("acme: {}", super::window::waits_for(&opening));
+    opening.map(line).into_iter().collect()
 }
 
 /// A branch that was reset to another commit.
@@ -163,6 +173,7 @@ mod tests {
         for info in ALL {
             let refused: BTreeSet<Guard> = (info.scene)().iter().map(|refusal| refusal.guard).collect();
             assert_eq!(refused, BTreeSet::from([info.guard]), "{}", info.guard.name());
+            assert!(info.waiting.is_none_or(|scene| !scene().is_empty()), "{}", info.guard.name());
         }
     }
 }

@@ -11,6 +11,7 @@ pub const GUARD: GuardInfo = GuardInfo {
     scope: Scope::Tenant,
     summary: "More fields of one tenant change than its limit",
     scene: scenes::tenant_changes,
+    waiting: None,
 };
 
 /// Refuses each object of which more fields change than the limits allow. An object that does not exist yet is not

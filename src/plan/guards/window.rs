@@ -14,8 +14,9 @@ use crate::model::{Guard, Refusal, Tenant, Window};
 pub const GUARD: GuardInfo = GuardInfo {
     guard: Guard::Window,
     scope: Scope::Tenant,
-    summary: "No change window of the tenant ever opens; one that opens later is waited for",
+    summary: "The moment is outside the tenant's change windows. A window that opens later is waited for",
     scene: scenes::window,
+    waiting: Some(scenes::window_waits),
 };
 
 /// How far ahead an opening is looked for: a window opens once a week, and a clock change may skip one opening.
@@ -29,6 +30,11 @@ pub fn check(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Refusal
     }
     let message = format!("{} is outside its change window and no window ever opens", tenant.name);
     Some(Refusal { guard: Guard::Window, message })
+}
+
+/// What a write says that waits for a window.
+pub fn waits_for(opening: &Opening) -> String {
+    format!("outside the change window, which opens {opening}")
 }
 
 /// When the change window opens that a write has to wait for; none if it need not wait, or if none ever opens.

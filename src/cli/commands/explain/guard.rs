@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::model::Guard;
 use crate::plan::guards::{self, GuardInfo, Scope};
 
 /// Where the part that is written by hand begins.
@@ -63,7 +64,7 @@ fn generated(info: &GuardInfo) -> String {
         out,
         "\n**Open.** `genesync apply{tenant} --allow {name} --reason TEXT` opens it for one run."
     );
-    let _ = writeln!(out, "\n**Controller.** {}\n", released(info.scope));
+    let _ = writeln!(out, "\n**Controller.** {}\n", released(info));
     out
 }
 
@@ -75,14 +76,19 @@ fn judged(scope: Scope) -> &'static str {
     }
 }
 
-fn released(scope: Scope) -> &'static str {
-    match scope {
+fn released(info: &GuardInfo) -> &'static str {
+    match info.scope {
+        Scope::Tenant if info.guard == Guard::Window => {
+            "The tenant is Waiting and is due when the window opens. Nobody is notified. To write earlier, run the command above with the\n\
+             controller's settings."
+        }
         Scope::Tenant => {
             "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
              To release the tenant earlier, run the command above with the controller's settings. `genesync resume` does not open this guard."
         }
         Scope::Run => {
-            "The controller holds the tenants that the commit changes. `genesync resume --all` releases them, and so does `git revert`."
+            "The controller and `run --once` hold the tenants that the commit changes. `genesync resume --all` releases them, and so does\n\
+             `git revert`."
         }
         Scope::History => {
             "The controller keeps the last good commit and writes nothing from the new one. It goes on when the branch contains the last good\n\

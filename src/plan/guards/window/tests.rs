@@ -132,20 +132,21 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
 }
 
 #[test]
-fn a_refusal_names_the_next_opening_if_there_is_one() {
-    let refusal = |windows: Vec<Window>| {
-        let tenant = Tenant { windows, ..scenes::tenant() };
-        check(&tenant, &Limits::default(), "2026-11-27T12:00:00Z".parse().unwrap())
-            .map(|refusal| refusal.message)
-    };
-    for (windows, expected) in [
-        (vec![berlin(2, "09:00", "16:00")], Some("until Tuesday 09:00 Europe/Berlin")),
-        (vec![window(&[2], "09:00", "16:00", "Mars/Phobos")], Some("and no window ever opens")),
-        (vec![berlin(5, "09:00", "16:00")], None),
-        (vec![], None),
+fn a_window_is_waited_for_unless_it_is_open_or_never_opens() {
+    let now = "2026-11-27T12:00:00Z".parse().unwrap();
+    let opened = Limits { allowed: [Guard::Window].into(), ..Limits::default() };
+    let never = Some("acme is outside its change window and no window ever opens");
+    for (windows, opens, refused) in [
+        (vec![berlin(2, "09:00", "16:00")], Some("Tuesday 09:00 Europe/Berlin"), None),
+        (vec![window(&[2], "09:00", "16:00", "Mars/Phobos")], None, never),
+        (vec![berlin(5, "09:00", "16:00")], None, None),
+        (vec![], None, None),
     ] {
-        let expected = expected.map(|until| format!("acme is outside its change window {until}"));
-        assert_eq!(refusal(windows), expected);
+        let tenant = Tenant { windows, ..scenes::tenant() };
+        let waits = super::opens(&tenant, &Limits::default(), now).map(|opening| opening.to_string());
+        let refusal = check(&tenant, &Limits::default(), now).map(|refusal| refusal.message);
+        assert_eq!((waits.as_deref(), refusal.as_deref()), (opens, refused), "{tenant:?}");
+        assert_eq!((super::opens(&tenant, &opened, now), check(&tenant, &opened, now)), (None, None));
     }
 }
 
