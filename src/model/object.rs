@@ -216,4 +216,28 @@ mod tests {
             assert_eq!(ObjectRef::from_key(odd).key(), odd);
         }
     }
+
+    /// Golden bytes. Bases, receipts and confirmations lie in the store under these keys. Under another key none of
+    /// them is found again: every field of every tenant then counts as never applied, drift becomes a change that
+    /// git asks for, and receipts are never proved. If this test fails, change the code and not the test:
+    /// docs/decisions/0014-what-a-golden-byte-protects.md.
+    #[test]
+    fn the_key_of_an_object_stays_what_stores_already_hold() {
+        let of = |kind, name: &str| {
+            let object = Object { kind, name: name.into() };
+            ObjectRef::new(OrganizationId::new("00000000-0000-4000-8000-000000000001"), object)
+        };
+        let configuration = of(ObjectKind::MessengerConfiguration, "Acme / web (DE)");
+        let draft = configuration.draft().unwrap();
+        let golden = [
+            (of(ObjectKind::WebMessaging, ""), ""),
+            (of(ObjectKind::OpenMessagingIntegration, "Acme app"), "/OpenMessagingIntegration/Acme app"),
+            (configuration, "/MessengerConfiguration/Acme / web (DE)"),
+            (draft, "/draft of MessengerConfiguration/Acme / web (DE)"),
+            (of(ObjectKind::MessengerDeployment, "Müller"), "/MessengerDeployment/Müller"),
+        ];
+        for (object, rest) in golden {
+            assert_eq!(object.key(), format!("00000000-0000-4000-8000-000000000001{rest}"));
+        }
+    }
 }
