@@ -1,5 +1,7 @@
 //! What changes in one object: a row a field.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of change is decided about here")]
+
 use serde_json::Value;
 
 use super::Looks;
@@ -75,7 +77,7 @@ fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
         contrast: contrast(&change.path, looks),
         kind: match change.kind {
             ChangeKind::ToApply => "apply",
-            kind => kind.name(),
+            kind @ (ChangeKind::Drift | ChangeKind::Conflict) => kind.name(),
         },
         why: change.kind.name(),
         class: change.class.name(),
