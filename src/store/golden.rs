@@ -1,9 +1,9 @@
 //! Golden bytes: the texts that the store holds.
 //!
-//! An upgrade reads what an earlier build wrote, a replica what one of another version writes beside it, and several
-//! queries take these texts apart themselves. Under another name a field is lost silently where it has a default
-//! (an intent that went over a draft then says that it went over nothing), and an intent that can't be read ends
-//! every run of its tenant. If one of these tests fails, change the code and not the test:
+//! A build reads what earlier builds wrote, replicas of two versions share one store during an upgrade, and some queries
+//! search these texts. If a field that has a default gets another name, its value is lost without an error: an intent
+//! that overwrote a draft then says that it overwrote nothing. If an intent can't be read, every run of its tenant
+//! fails. If one of these tests fails, change the code and not the test:
 //! docs/decisions/0014-what-a-golden-byte-protects.md.
 
 use std::sync::Arc;
@@ -168,7 +168,7 @@ const RECEIPT_READ_BACK: &str = concat!(
 /// Digits and the order of keys stay as the API sent them.
 const BODY: &str = r#"{"z":1.10,"a":{"y":null,"x":[12345678901234567890123]},"é":"\u0001"}"#;
 
-/// A store in which these records were made durable.
+/// A store that holds these records.
 async fn store_with(folder: &TempDir, records: &[Record]) -> Store {
     let store = Store::open(&StorePlace::Folder(folder.path().to_owned()), "a").await.unwrap();
     let leases = store.take([&TenantName::new("harbour")], Duration::from_secs(600)).await.unwrap();
@@ -244,7 +244,7 @@ async fn the_rows_of_bases_stay_what_stores_already_hold() {
     assert_eq!(column(&store, rows).await, expected);
 }
 
-/// Before there were two dialects, no text named an object, an act, or what it went over.
+/// Before there were two dialects, no text named an object, an act, or what it overwrote.
 #[test]
 fn texts_of_the_first_builds_are_read_as_what_they_meant() {
     let text = PUT.replace(r#","act":"store""#, "");

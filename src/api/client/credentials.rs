@@ -1,4 +1,4 @@
-//! Whose credentials a client sends with, and what is known of them.
+//! The credentials that a client sends with, and the organizations that their tokens belong to.
 
 use std::sync::{Arc, PoisonError};
 

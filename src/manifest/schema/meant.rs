@@ -1,4 +1,4 @@
-//! What was probably meant by a word or a value that breaks a schema.
+//! Suggestions: the word or the value that an author probably meant.
 
 use jsonschema::ValidationError;
 use serde_json::Value;

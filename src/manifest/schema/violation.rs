@@ -1,4 +1,4 @@
-//! What a schema has to say against a document, in words for whoever wrote it.
+//! What a schema reports about a document, in words for its author.
 
 use std::collections::BTreeSet;
 

@@ -35,7 +35,7 @@ fn texts(look: &Look) -> (&Option<String>, &Option<String>, &Option<String>) {
     (&look.title, &look.subtitle, &look.launcher.text)
 }
 
-/// The pictures of one object; what a person has to know of them is told beside them.
+/// The pictures of one object. Their glyphs go to `glyphs`, their remarks for the reader to `told`.
 pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<String>) -> Vec<Picture> {
     let mut languages: Vec<&Option<String>> = Vec::new();
     for look in looks.after.iter().chain(&looks.before) {

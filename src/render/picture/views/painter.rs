@@ -1,4 +1,4 @@
-//! What every screen is drawn with: the page, text, and circles around what can't be told apart.
+//! What every screen needs: the page, text, and circles around colours that are too alike.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ struct Mark {
     is_page: bool,
 }
 
-/// Draws one view: what every screen is drawn with.
+/// Draws one view, with what every screen needs: the page, text and marks.
 pub(super) struct Painter<'a> {
     /// What is drawn.
     pub(super) look: &'a Look,
