@@ -251,9 +251,17 @@ pub fn web_yaml(number: usize, delay_ms: usize) -> String {
             let _ = writeln!(out, "  extends: [{}]", layer_name(first));
         }
     }
-    remark(&mut out, &mut draw, 2);
+    widget(&mut out, &mut draw);
+    greetings(&mut out, &mut draw, &name, delay_ms);
+    availability(&mut out, &mut draw, zone);
+    features(&mut out, &mut draw);
+    out
+}
+
+fn widget(out: &mut String, draw: &mut Draw) {
+    remark(out, draw, 2);
     out.push_str("  widget:\n    theme:\n");
-    remark(&mut out, &mut draw, 6);
+    remark(out, draw, 6);
     let _ = writeln!(
         out,
         "      colors:\n        primary: \"{}\"\n        background: \"{}\"\n      typography:\n        fontSize: {}px\n        fontFamily: \"{}\"",
@@ -263,25 +271,31 @@ pub fn web_yaml(number: usize, delay_ms: usize) -> String {
         draw.of(FONTS)
     );
     out.push_str("    accessibility:\n");
-    remark(&mut out, &mut draw, 6);
+    remark(out, draw, 6);
     let _ = writeln!(
         out,
         "      wcagLevel: {}   # the ratio is computed from the colours\n      ariaLiveRegion: {}",
         draw.of(&["AA", "AAA"]),
         draw.of(&["polite", "assertive"])
     );
+}
+
+fn greetings(out: &mut String, draw: &mut Draw, name: &str, delay_ms: usize) {
     out.push_str("  greetings:\n    enabled: true\n");
-    remark(&mut out, &mut draw, 4);
+    remark(out, draw, 4);
     out.push_str("    messages:\n");
     // The first two in one language and the last in another: fleets greet in more than one.
     let (language, other) = (draw.below(GREETINGS.len()), draw.below(GREETINGS.len()));
     let [hello, safety, _] = GREETINGS[language];
     let [_, _, hours] = GREETINGS[other];
-    let _ = writeln!(out, "      - \"{}\"", hello.replace("{}", &name));
-    remark(&mut out, &mut draw, 6);
+    let _ = writeln!(out, "      - \"{}\"", hello.replace("{}", name));
+    remark(out, draw, 6);
     let _ = writeln!(out, "      - \"{safety}\"\n      - \"{hours}\"\n    delayMs: {delay_ms}");
+}
+
+fn availability(out: &mut String, draw: &mut Draw, zone: &str) {
     let _ = writeln!(out, "  availability:\n    schedule: custom\n    timeZone: {zone}");
-    remark(&mut out, &mut draw, 4);
+    remark(out, draw, 4);
     out.push_str("    rules:\n");
     for day in DAYS {
         let (open, close) = (7 + draw.below(3), 16 + draw.below(5));
@@ -307,19 +321,21 @@ pub fn web_yaml(number: usize, delay_ms: usize) -> String {
             }
         }
     }
+}
+
+fn features(out: &mut String, draw: &mut Draw) {
     out.push_str("  features:\n");
-    remark(&mut out, &mut draw, 4);
+    remark(out, draw, 4);
     out.push_str("    flags:\n");
     for flag in FLAGS {
         let note = if draw.below(3) == 0 { "   # as agreed with the owners" } else { "" };
         let _ = writeln!(out, "      {flag}: {}{note}", draw.below(2) == 0);
     }
-    remark(&mut out, &mut draw, 4);
+    remark(out, draw, 4);
     let start = draw.below(AUDIENCES.len());
     let audiences: Vec<&str> =
         AUDIENCES.iter().cycle().skip(start).take(2 + draw.below(3)).copied().collect();
     let _ = writeln!(out, "    audiences: [{}]\n    dynamicRouting: true", audiences.join(", "));
-    out
 }
 
 const PROJECT: &str = "\

@@ -1,30 +1,28 @@
 //! The one send function: endpoint, token, pace, deadline, size limits, request id.
 
+mod answer;
 mod budget;
+mod credentials;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, IF_MATCH, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MATCH, RETRY_AFTER};
 use reqwest::{Method, redirect};
 use url::Url;
 
 use super::auth::{TokenAnswer, TokenCell};
 use super::hosts::{may_follow, sibling};
-use super::operation::{Operation, Response, Verb, retry_after_ms, shown};
+use super::operation::{Operation, Response, Verb, retry_after_ms};
 use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
-use crate::model::{
-    CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Secret, SecretName, Target,
-};
+use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
+use answer::{allowance, cause, describe, header, read_body};
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -212,61 +210,6 @@ impl Client {
                 sent => return sent,
             }
         }
-    }
-
-    fn cell(&self, target: &Target, dialect: Dialect) -> Result<Arc<TokenCell>, Fault> {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (target.region, target.credentials.clone(), dialect);
-        if let Some(cell) = tokens.get(&key) {
-            return Ok(Arc::clone(cell));
-        }
-        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        let credentials = credentials
-            .get(&target.credentials)
-            .ok_or_else(|| local(format!("there are no credentials named `{}`", target.credentials)))?;
-        let cell = Arc::new(TokenCell::new(credentials.clone()));
-        tokens.insert(key, Arc::clone(&cell));
-        Ok(cell)
-    }
-
-    /// Takes credentials under a name. Where they are others than before, their tokens are dropped.
-    pub fn learn(&self, name: &CredentialsName, fresh: ClientCredentials) {
-        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |known: &ClientCredentials| {
-            known.id == fresh.id && known.secret.expose() == fresh.secret.expose()
-        };
-        if credentials.get(name).is_some_and(same) {
-            return;
-        }
-        credentials.insert(name.clone(), fresh);
-        drop(credentials);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|(_, known, _), _| known != name);
-    }
-
-    /// The secret that is kept under a name, where it is known.
-    pub fn secret(&self, name: &SecretName) -> Option<Secret> {
-        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        credentials.get(&CredentialsName::new(name.as_str())).map(|known| known.secret.clone())
-    }
-
-    /// The id of the client that goes by a name, where it is known.
-    pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
-        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-        credentials.get(name).map(|known| known.id.clone())
-    }
-
-    /// Whether the token is known to be of the organization that git names.
-    pub fn is_known(&self, target: &Target) -> bool {
-        let key = (target.region, target.credentials.clone(), target.organization.clone());
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
-    }
-
-    /// Remembers that the token is of the organization that git names.
-    pub fn know(&self, target: &Target) {
-        let key = (target.region, target.credentials.clone(), target.organization.clone());
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
     }
 
     /// Reads something public from another host of a region: without a token, and without a redirect.
@@ -464,65 +407,6 @@ impl Client {
             heard(status, budget_left);
         }
     }
-}
-
-/// What an answer says of the limit, in either dialect's words.
-fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
-    let number = |name: &str| header(answer, name).and_then(|value| value.parse::<u32>().ok());
-    if let Some(per_minute) = number("x-ratelimit-limit").and_then(NonZeroU32::new) {
-        let left = number("x-ratelimit-remaining");
-        return Some(Allowance { per_minute, left, reset_s: None });
-    }
-    let per_minute = number("inin-ratelimit-allowed").and_then(NonZeroU32::new)?;
-    let left = number("inin-ratelimit-count").map(|count| per_minute.get().saturating_sub(count));
-    Some(Allowance { per_minute, left, reset_s: number("inin-ratelimit-reset") })
-}
-
-fn header<'a>(answer: &'a reqwest::Response, name: &str) -> Option<&'a str> {
-    answer.headers().get(name)?.to_str().ok()
-}
-
-fn describe(answer: &reqwest::Response, subject: &str) -> Response {
-    let content_type = header(answer, CONTENT_TYPE.as_str()).unwrap_or_default();
-    Response {
-        status: answer.status().as_u16(),
-        request_id: header(answer, "x-request-id")
-            .or_else(|| header(answer, "inin-correlation-id"))
-            .map(|id| shown(id, 100).into_owned()),
-        retry_after_ms: header(answer, RETRY_AFTER.as_str())
-            .and_then(|value| retry_after_ms(value, clock::now())),
-        location: header(answer, LOCATION.as_str()).map(str::to_owned),
-        date: header(answer, DATE.as_str())
-            .and_then(|value| httpdate::parse_http_date(value).ok())
-            .and_then(|date| Timestamp::try_from(date).ok()),
-        allowed_per_minute: allowance(answer).map(|allowance| allowance.per_minute.get()),
-        is_json: content_type
-            .split(';')
-            .next()
-            .is_some_and(|kind| kind.trim() == "application/json" || kind.trim().ends_with("+json")),
-        body: Vec::new(),
-        subject: subject.to_owned(),
-    }
-}
-
-async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
-        if body.len() + chunk.len() > bytes_max {
-            return Err(format!("it is larger than {bytes_max} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// The innermost cause of an error, without the URL that the outer ones repeat.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    shown(&inner.to_string(), 200).into_owned()
 }
 
 #[cfg(test)]

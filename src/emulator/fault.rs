@@ -4,6 +4,8 @@
 //! Out: at most one [`FaultAction`] for a request. Never: carries an action out; `world` does.
 //! Start reading at [`strike`].
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new fault is decided about here")]
+
 use crate::emulator::actor::Actor;
 use crate::emulator::cloud::edit::{
     CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
@@ -146,7 +148,11 @@ impl Armed {
             FaultAction::FailTargets(_) => matches!(route, Route::Replicate),
             FaultAction::Empty => matches!(route, Route::Cloud(_)) && request.method == "GET",
             FaultAction::Edit { .. } | FaultAction::CloudEdit { .. } => organization.is_some(),
-            _ => true,
+            FaultAction::Status { .. }
+            | FaultAction::Error { .. }
+            | FaultAction::Delay(_)
+            | FaultAction::Drop(_)
+            | FaultAction::Garbage => true,
         };
         let wanted = &self.fault.requests;
         sensible

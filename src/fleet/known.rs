@@ -365,3 +365,6 @@ fn claims_of_others(others: &Tenants, fresh: &Tenants) -> bool {
     let named: BTreeSet<&OrganizationId> = fresh.targets().map(|target| &target.organization).collect();
     others.targets().any(|target| named.contains(&target.organization))
 }
+
+#[cfg(test)]
+mod tests;

@@ -233,14 +233,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     let mut resources: Vec<Resource> = Vec::new();
     let mut documents: Vec<Node> = Vec::new();
     if total > TENANT_BYTES_MAX {
-        let path = inputs
-            .first()
-            .map_or_else(|| Arc::from(format!("tenants/{name}")), |input| Arc::clone(&input.path));
-        reader.whole_file(
-            "yaml",
-            path,
-            format!("the tenant's files are too large together: {TENANT_BYTES_MAX} bytes are allowed"),
-        );
+        report_size(&mut reader, name, inputs);
     } else {
         for input in inputs {
             for document in reader.read(input) {
@@ -271,17 +264,9 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
                 documents.push(document);
             }
         }
-        if tenant_document.is_none()
-            && reader.findings.iter().all(|finding| finding.severity != Severity::Error)
-        {
-            reader.whole_file(
-                "identity",
-                Arc::from(format!("tenants/{name}")),
-                "this folder has no Tenant document".into(),
-            );
-            if let Some(finding) = reader.findings.last_mut() {
-                finding.help = Some(format!("add tenants/{name}/tenant.yaml; `genesync init` shows one"));
-            }
+        let is_sound = reader.findings.iter().all(|finding| finding.severity != Severity::Error);
+        if tenant_document.is_none() && is_sound {
+            report_missing_tenant(&mut reader, name);
         }
     }
     resources.sort_by(|a, b| a.object.cmp(&b.object));
@@ -295,5 +280,20 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
         web_document,
         files: reader.files,
         findings: reader.findings,
+    }
+}
+
+fn report_size(reader: &mut Reader, name: &TenantName, inputs: &[Input]) {
+    let folder = || Arc::from(format!("tenants/{name}"));
+    let path = inputs.first().map_or_else(folder, |input| Arc::clone(&input.path));
+    let message = format!("the tenant's files are too large together: {TENANT_BYTES_MAX} bytes are allowed");
+    reader.whole_file("yaml", path, message);
+}
+
+fn report_missing_tenant(reader: &mut Reader, name: &TenantName) {
+    let folder = Arc::from(format!("tenants/{name}"));
+    reader.whole_file("identity", folder, "this folder has no Tenant document".into());
+    if let Some(finding) = reader.findings.last_mut() {
+        finding.help = Some(format!("add tenants/{name}/tenant.yaml; `genesync init` shows one"));
     }
 }

@@ -1,5 +1,7 @@
 //! What is managed in an organization, and what one object needs of another.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -57,7 +59,10 @@ impl ObjectKind {
     /// Whether its versions are counted up one by one; of the others, the version is the moment of the last
     /// change, in milliseconds since 1970.
     pub fn counts_versions(self) -> bool {
-        matches!(self, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration)
+        match self {
+            ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration => true,
+            ObjectKind::OpenMessagingIntegration | ObjectKind::MessengerDeployment => false,
+        }
     }
 
     /// Every kind that git may speak of.
@@ -119,7 +124,9 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             ObjectKind::WebMessaging => f.write_str("the configuration"),
-            kind => write!(f, "{} `{}`", kind.name(), self.name),
+            kind @ (ObjectKind::OpenMessagingIntegration
+            | ObjectKind::MessengerConfiguration
+            | ObjectKind::MessengerDeployment) => write!(f, "{} `{}`", kind.name(), self.name),
         }
     }
 }
@@ -160,9 +167,10 @@ impl ObjectRef {
     /// The text that stands for it in the store: the organization's id alone for the `webchat` dialect.
     pub fn key(&self) -> String {
         let draft = if self.draft { DRAFT_OF } else { "" };
-        match self.object.kind {
-            ObjectKind::WebMessaging => self.organization.to_string(),
-            kind => format!("{}/{draft}{}/{}", self.organization, kind.name(), self.object.name),
+        let Object { kind, name } = &self.object;
+        match kind.dialect() {
+            Dialect::Webchat => self.organization.to_string(),
+            Dialect::Cloud => format!("{}/{draft}{}/{name}", self.organization, kind.name()),
         }
     }
 
@@ -183,13 +191,11 @@ impl ObjectRef {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.object.kind {
+        let draft = if self.draft { "the draft of " } else { "" };
+        match self.object.kind.dialect() {
             // There is but one there: the organization says it all.
-            ObjectKind::WebMessaging => self.organization.fmt(f),
-            _ if self.draft => {
-                write!(f, "the draft of {} of organization {}", self.object, self.organization)
-            }
-            _ => write!(f, "{} of organization {}", self.object, self.organization),
+            Dialect::Webchat => self.organization.fmt(f),
+            Dialect::Cloud => write!(f, "{draft}{} of organization {}", self.object, self.organization),
         }
     }
 }
@@ -214,6 +220,30 @@ mod tests {
         }
         for odd in ["", "a/b", "a/b/c", "a/MessengerDeployment"] {
             assert_eq!(ObjectRef::from_key(odd).key(), odd);
+        }
+    }
+
+    /// Golden bytes. Bases, receipts and confirmations lie in the store under these keys. Under another key none of
+    /// them is found again: every field of every tenant then counts as never applied, drift becomes a change that
+    /// git asks for, and receipts are never proved. If this test fails, change the code and not the test:
+    /// docs/decisions/0014-what-a-golden-byte-protects.md.
+    #[test]
+    fn the_key_of_an_object_stays_what_stores_already_hold() {
+        let of = |kind, name: &str| {
+            let object = Object { kind, name: name.into() };
+            ObjectRef::new(OrganizationId::new("00000000-0000-4000-8000-000000000001"), object)
+        };
+        let configuration = of(ObjectKind::MessengerConfiguration, "Acme / web (DE)");
+        let draft = configuration.draft().unwrap();
+        let golden = [
+            (of(ObjectKind::WebMessaging, ""), ""),
+            (of(ObjectKind::OpenMessagingIntegration, "Acme app"), "/OpenMessagingIntegration/Acme app"),
+            (configuration, "/MessengerConfiguration/Acme / web (DE)"),
+            (draft, "/draft of MessengerConfiguration/Acme / web (DE)"),
+            (of(ObjectKind::MessengerDeployment, "Müller"), "/MessengerDeployment/Müller"),
+        ];
+        for (object, rest) in golden {
+            assert_eq!(object.key(), format!("00000000-0000-4000-8000-000000000001{rest}"));
         }
     }
 }

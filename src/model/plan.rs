@@ -1,5 +1,10 @@
 //! A plan: every change that would make one tenant's organizations say what git says.
 
+#![warn(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new next step, guard or kind of change is decided about here"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -160,7 +165,7 @@ impl TargetPlan {
     pub fn undecided(&self) -> Option<&str> {
         match &self.next {
             Some(Next::Decide(reason)) => Some(reason),
-            _ => None,
+            Some(Next::Store | Next::Publish | Next::Wait) | None => None,
         }
     }
 
@@ -422,3 +427,6 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

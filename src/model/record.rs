@@ -1,5 +1,7 @@
 //! What is written down so that a crash loses nothing that matters: the journal's lines.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new record is decided about here")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! A write, what its answer meant, and the proof that it was accepted.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome or kind of fault is decided about here")]
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,6 +114,14 @@ impl FaultKind {
             FaultKind::NotFound => "not-found",
             FaultKind::Rejected => "rejected",
             FaultKind::Local => "local",
+        }
+    }
+
+    /// Whether it passes by itself, so that the same request may succeed later.
+    pub fn passes(self) -> bool {
+        match self {
+            FaultKind::Transient | FaultKind::Throttled => true,
+            FaultKind::Denied | FaultKind::NotFound | FaultKind::Rejected | FaultKind::Local => false,
         }
     }
 }

@@ -4,6 +4,8 @@
 //! group is told when it has lasted for a while, when it has grown to twice what was told, from time to time
 //! while it lasts, and when it has been gone for a while. A group that comes and goes is told later each time.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new cause is decided about here")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -307,7 +309,12 @@ fn key(trouble: &Trouble) -> String {
             let digits: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
             format!("degraded/{}/{digits}", failing.name())
         }
-        cause => cause.name().into(),
+        cause @ (Cause::Drift
+        | Cause::Held
+        | Cause::Refused
+        | Cause::Unconfirmed
+        | Cause::Invalid
+        | Cause::SourceStale) => cause.name().into(),
     }
 }
 

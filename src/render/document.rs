@@ -1,6 +1,8 @@
 //! The JSON documents that commands print: their shapes are committed as `schemas/plan.json` and
 //! `schemas/apply.json`.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status is decided about here")]
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;

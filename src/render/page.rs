@@ -3,37 +3,32 @@
 //! The template escapes every value; what goes in as it stands are our own drawings, in which no text of a manifest
 //! stands. The page's own policy lets a browser take the one style sheet and nothing else.
 
+mod pictures;
+mod target;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use base64::Engine as _;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::document::{ChangeDocument, PlanDocument, PlanFile, TargetDocument, TenantPlan};
+use super::document::{PlanDocument, PlanFile, TenantPlan};
 use super::finding::merged;
 use super::picture::look::Look;
 use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
-use super::picture::views::{Page, Panel, Screen, View, Width};
-use super::picture::{Pair, pairs};
-use super::plan::{by, taken_over, version};
-use super::review::{headline, is_as_primary, is_shown, is_told, remark, worst, worst_first};
+use super::review::{headline, is_shown, is_told, worst, worst_first};
 use super::value::{counted, escape};
 use super::visitors::{Part, Sentence};
-use crate::model::colour::Colour;
-use crate::model::{Mode, ObjectKind, Severity};
-use words::{Piece, around_the_change, cut, moved_words, readable, whole};
+use crate::model::{Mode, Severity};
+use pictures::{Picture, pictures};
+use target::{TargetSection, target_section};
+use words::{Piece, cut};
 
 const STYLE: &str = include_str!("../../templates/style.css");
 /// Most tenants whose pictures are shown: about 40 KB each.
 const PICTURED_MAX: usize = 80;
-/// Most languages of one object whose pictures are shown.
-const LANGUAGES_MAX: usize = 4;
-/// Most changed fields of one object that are listed.
-const CHANGES_MAX: usize = 500;
 /// Most findings that are listed.
 const FINDINGS_MAX: usize = 500;
 /// Most moments of one tenant that are listed.
@@ -100,34 +95,6 @@ struct TenantSection {
     pictures: Vec<Picture>,
     told: BTreeSet<String>,
     targets: Vec<TargetSection>,
-}
-
-struct Picture {
-    caption: String,
-    before: String,
-    after: String,
-}
-
-struct TargetSection {
-    heading: String,
-    same: usize,
-    alerts: Vec<(&'static str, String)>,
-    ignored: String,
-    changes: Vec<ChangeRow>,
-}
-
-struct ChangeRow {
-    path: String,
-    contrast: String,
-    kind: &'static str,
-    why: &'static str,
-    class: &'static str,
-    by: String,
-    applied: String,
-    old: Vec<Piece>,
-    new: Vec<Piece>,
-    old_chip: String,
-    new_chip: String,
 }
 
 struct FindingLine {
@@ -297,159 +264,12 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
     }
 }
 
-/// The views that a page has room for; `genesync picture` draws all.
-fn is_on_page(view: View) -> bool {
-    match (view.screen, view.width, view.page) {
-        (Screen::Launcher, Width::Wide, _) => true,
-        (Screen::Home | Screen::Conversation, _, page) => page == Page::Light,
-        (Screen::Unavailable, Width::Wide, Page::Light) => true,
-        _ => false,
-    }
-}
-
-/// What a language has of its own.
-fn texts(look: &Look) -> (&Option<String>, &Option<String>, &Option<String>) {
-    (&look.title, &look.subtitle, &look.launcher.text)
-}
-
-fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<String>) -> Vec<Picture> {
-    let mut languages: Vec<&Option<String>> = Vec::new();
-    for look in looks.after.iter().chain(&looks.before) {
-        if !languages.contains(&&look.language) {
-            languages.push(&look.language);
-        }
-    }
-    let mut drawn: Vec<Pair> = Vec::new();
-    let mut pictures = Vec::new();
-    let mut languages_drawn = 0;
-    for language in languages {
-        let of = |side: &'_ [Look]| side.iter().position(|look| look.language == *language);
-        let before = of(&looks.before).and_then(|at| looks.before.get(at));
-        let after = of(&looks.after).and_then(|at| looks.after.get(at));
-        // What changes in every language alike is drawn in the first one.
-        if languages_drawn > 0 && before.map(texts) == after.map(texts) {
-            continue;
-        }
-        let mut changed = pairs(before, after);
-        let scenes = |pair: &Pair| {
-            let scene = |panel: &Option<Panel>| panel.as_ref().map(|panel| panel.scene.clone());
-            (scene(&pair.before), scene(&pair.after))
-        };
-        changed
-            .retain(|pair| is_on_page(pair.view) && !drawn.iter().any(|known| scenes(known) == scenes(pair)));
-        if changed.is_empty() {
-            continue;
-        }
-        languages_drawn += 1;
-        if languages_drawn > LANGUAGES_MAX {
-            told.insert(
-                "More languages change than are drawn here: `genesync picture --lang` draws them".into(),
-            );
-            break;
-        }
-        let whose: Vec<String> =
-            looks.object.iter().chain(language.iter()).map(|text| escape(text)).collect();
-        let whose = if whose.is_empty() { String::new() } else { format!("{}: ", whose.join(", ")) };
-        for pair in &changed {
-            let caption = format!("{whose}{}", pair.view.name());
-            let mut side = |panel: &Option<Panel>, when: &str| {
-                let Some(panel) = panel else { return String::new() };
-                glyphs.extend(panel.scene.glyphs());
-                told.extend(panel.told.iter().map(|word| escape(word)).filter(|_| when == "after"));
-                svg::inline(&panel.scene, &format!("{caption}, {when}"), pair.view.width == Width::Wide)
-            };
-            let (before, after) = (side(&pair.before, "before"), side(&pair.after, "after"));
-            pictures.push(Picture { caption, before, after });
-        }
-        drawn.extend(changed);
-    }
-    pictures
-}
-
-fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks]) -> TargetSection {
-    let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
-    let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
-    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, escape(&object.name)));
-    let name = target.object.as_ref().map(|object| object.name.clone());
-    let of_object = looks.iter().find(|looks| looks.object == name);
-    let held = target.undecided.iter().map(|reason| ("Held", escape(&cut(reason))));
-    let draft = target.draft.iter().map(|draft| ("Draft", escape(&cut(&taken_over(draft)))));
-    let left_out = target.changes.len().saturating_sub(CHANGES_MAX);
-    let more = (left_out > 0)
-        .then(|| ("More", format!("{} are not shown here", counted(left_out, "changed field"))));
-    TargetSection {
-        heading: format!("{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role),
-        same: if is_as_primary(&tenant.targets, target) {
-            target.changes.len() + target.ignored.len()
-        } else {
-            0
-        },
-        alerts: held.chain(draft).chain(more).collect(),
-        ignored: escape(&target.ignored.join(", ")),
-        changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
-    }
-}
-
-fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
-    let shown = |value: Option<&Value>| value.map(|value| readable(&change.path, value));
-    let (old, new) = around_the_change(shown(change.observed.as_ref()), shown(change.desired.as_ref()));
-    let (old_pieces, new_pieces) = match (&old, &new) {
-        (Some(old), Some(new)) => moved_words(old, new),
-        (old, new) => (whole(old.as_deref()), whole(new.as_deref())),
-    };
-    ChangeRow {
-        path: escape(&change.path),
-        contrast: contrast(&change.path, looks),
-        kind: match change.kind {
-            crate::model::ChangeKind::ToApply => "apply",
-            kind => kind.name(),
-        },
-        why: change.kind.name(),
-        class: change.class.name(),
-        by: change.by.as_ref().map(by).unwrap_or_default(),
-        applied: change.applied.as_ref().map(|value| cut(&readable(&change.path, value))).unwrap_or_default(),
-        old: old_pieces,
-        new: new_pieces,
-        old_chip: chip(change.observed.as_ref()),
-        new_chip: chip(change.desired.as_ref()),
-    }
-}
-
-/// A square of a colour, drawn: a page's policy lets no value into its styles.
-fn chip(value: Option<&Value>) -> String {
-    let Some(colour) = value.and_then(Value::as_str).and_then(Colour::parse) else { return String::new() };
-    let hex = colour.hex();
-    format!(
-        "<svg class=\"chip\" width=\"16\" height=\"16\" aria-hidden=\"true\"><rect x=\".5\" y=\".5\" width=\"15\" height=\"15\" fill=\"{hex}\" stroke=\"#6b7382\"/></svg> "
-    )
-}
-
-/// What stands below a field: the contrast on both sides of a change of one of the widget's colours.
-fn contrast(path: &str, looks: Option<&Looks>) -> String {
-    if let Some(remark) = remark(path) {
-        return remark.into();
-    }
-    let is_drawn = matches!(
-        path,
-        "widget.theme.colors.primary" | "widget.theme.colors.background" | "messenger.styles.primaryColor"
-    );
-    let Some(looks) = looks.filter(|_| is_drawn) else { return String::new() };
-    let ratio = |side: &[Look]| side.first().map(|look| (look.accent.contrast(look.on_accent), look.needed));
-    match (ratio(&looks.before), ratio(&looks.after)) {
-        (Some((old, _)), Some((new, needed))) => {
-            let verdict = if new >= needed { "passes" } else { "fails" };
-            format!("contrast {old:.2} becomes {new:.2}: {verdict}, {needed} is needed")
-        }
-        (None, Some((new, needed))) => format!("contrast {new:.2}, {needed} is needed"),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, json};
 
     use super::*;
+    use crate::model::ObjectKind;
     use crate::render::fixture::{change, document, everywhere, hostile, tenant};
     use crate::render::picture::look::looks;
 

@@ -1,5 +1,7 @@
 //! A plan as aligned text.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status is decided about here")]
+
 use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
@@ -8,7 +10,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::document::role;
 use super::value::{escape, pair, value};
 use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
-use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
+use crate::model::{Change, ChangeKind, Dialect, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
@@ -87,10 +89,10 @@ pub fn taken_over(draft: &TheirDraft) -> String {
 /// What is there: the newest version, where such are counted.
 pub fn version(kind: ObjectKind, version: Option<u64>) -> String {
     let counted = kind.counts_versions();
-    match (version, kind == ObjectKind::WebMessaging) {
-        (None, true) => "no configuration yet".into(),
-        (None, false) => "not there yet".into(),
-        (Some(0), false) if counted => "never published".into(),
+    match (version, kind.dialect()) {
+        (None, Dialect::Webchat) => "no configuration yet".into(),
+        (None, Dialect::Cloud) => "not there yet".into(),
+        (Some(0), Dialect::Cloud) if counted => "never published".into(),
         (Some(version), _) if counted => format!("version {version}"),
         (Some(_), _) => "as it is".into(),
     }

@@ -1,5 +1,7 @@
 //! Commits, trees and blobs, read from the object database.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new mode of files is decided about here")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,7 +181,9 @@ fn tenant(repository: &Repository, entry: &TreeEntry<'_>, listing: &mut Listing)
     if entry.kind() != Some(ObjectType::Tree) {
         match mode(entry.filemode()) {
             FileMode::Regular | FileMode::Executable => listing.stray(&path),
-            other => listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name())),
+            other @ (FileMode::Symlink | FileMode::Submodule | FileMode::Other) => {
+                listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name()));
+            }
         }
         return Ok(());
     }

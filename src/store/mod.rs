@@ -11,6 +11,8 @@
 
 mod ended;
 mod engine;
+#[cfg(test)]
+mod golden;
 mod group;
 mod journal;
 mod lease;

@@ -1,6 +1,8 @@
 //! The label values of the metrics: closed sets, so that no text of a tenant, a server or an attacker can make
 //! a new series. The one exception is told at [`super::metrics::Metrics::set_fleet`].
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new status is decided about here")]
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;

@@ -105,34 +105,16 @@ impl Metrics {
     pub fn new(tenants_shown: usize) -> Self {
         let mut registry = Registry::with_prefix("genesync");
         let of = &mut registry;
-        let started = Seconds::default();
-        started.set(seconds(clock::now()));
-        of.register_with_unit(
-            "process_start_time",
-            "When this process started, since 1970",
-            Unit::Seconds,
-            started,
-        );
-        of.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        register_process(of);
+        // Metrics are scraped in the order in which they are registered: that of these fields.
         Self {
-            sync_age: seconds_of(
-                of,
-                "sync_age",
-                "Age of the oldest sight of a tenant in sync",
-                Known::default(),
-            ),
+            sync_age: seconds_of(of, "sync_age", "Age of the oldest sight of a tenant in sync"),
             tenant_sync_age: seconds_of(
                 of,
                 "tenant_sync_age",
                 "Time since a tenant was last seen in sync; only the worst tenants are shown",
-                Family::default(),
             ),
-            drift_age: seconds_of(
-                of,
-                "drift_age",
-                "Age of the oldest drift; 0 while there is none",
-                Seconds::default(),
-            ),
+            drift_age: seconds_of(of, "drift_age", "Age of the oldest drift; 0 while there is none"),
             drifted_tenants: metric(
                 of,
                 "drifted_tenants",
@@ -140,7 +122,7 @@ impl Metrics {
             ),
             tenants: Gauged::register(of, "tenants", "Tenants by how they stand"),
             runs: Counted::register(of, "runs", "Runs that ended, by how"),
-            run_duration: seconds_of(of, "run_duration", "How long a run took", Histogram::new(RUN_SECONDS)),
+            run_duration: histogram(of, "run_duration", "How long a run took", RUN_SECONDS),
             guard_refusals: Counted::register(of, "guard_refusals", "Plans that a guard refused"),
             requests: Counted::register(of, "requests", "Requests to the API, by the class of their answer"),
             conflicts: metric(
@@ -149,32 +131,21 @@ impl Metrics {
                 "Writes that the API refused because somebody else wrote (409, 412)",
             ),
             throttled: metric(of, "throttled", "Requests that the API refused as too many (429)"),
-            budget_left: register(
+            budget_left: metric(
                 of,
                 "api_budget_left_ratio",
                 "Smallest share of the rate limit that is left to an organization",
-                Known::default(),
             ),
-            time_to_confirm: seconds_of(
+            time_to_confirm: histogram(
                 of,
                 "time_to_confirm",
                 "From the acknowledgement of a write to its audit entry",
-                Histogram::new(CONFIRM_SECONDS),
+                CONFIRM_SECONDS,
             ),
             lease_churn: Counted::register(of, "lease_churn", "What happened to leases"),
             leases_held: metric(of, "leases_held", "Leases that this replica holds"),
-            head_age: seconds_of(
-                of,
-                "source_head_age",
-                "Age of the commit that is applied",
-                Known::default(),
-            ),
-            fetch_age: seconds_of(
-                of,
-                "source_fetch_age",
-                "Time since the source was last read",
-                Known::default(),
-            ),
+            head_age: seconds_of(of, "source_head_age", "Age of the commit that is applied"),
+            fetch_age: seconds_of(of, "source_fetch_age", "Time since the source was last read"),
             source_fetch_failures: metric(
                 of,
                 "source_fetch_failures",
@@ -184,18 +155,8 @@ impl Metrics {
             notifications: Counted::register(of, "notifications", "Attempts to deliver a notification"),
             lines_dropped: metric(of, "log_lines_dropped", "Log lines that never left"),
             store_errors: metric(of, "store_errors", "Calls of the store that failed"),
-            store_latency: seconds_of(
-                of,
-                "store_latency",
-                "How long a call of the store took",
-                Histogram::new(STORE_SECONDS),
-            ),
-            resident: {
-                let resident = Known::default();
-                let help = "Memory that this process holds";
-                of.register_with_unit("process_resident_memory", help, Unit::Bytes, resident.clone());
-                resident
-            },
+            store_latency: histogram(of, "store_latency", "How long a call of the store took", STORE_SECONDS),
+            resident: with_unit(of, "process_resident_memory", "Memory that this process holds", Unit::Bytes),
             state: Mutex::default(),
             tenants_shown,
             registry,
@@ -313,18 +274,40 @@ trait Registered: prometheus_client::registry::Metric + Clone {}
 
 impl<M: prometheus_client::registry::Metric + Clone> Registered for M {}
 
-fn register<M: Registered>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+fn metric<M: Registered + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
 }
 
-fn metric<M: Registered + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
-    register(registry, name, help, M::default())
+fn with_unit<M: Registered + Default>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
 }
 
-fn seconds_of<M: Registered>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
-    metric
+fn seconds_of<M: Registered + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    with_unit(registry, name, help, Unit::Seconds)
+}
+
+fn histogram<const N: usize>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    bounds_s: [f64; N],
+) -> Histogram {
+    let histogram = Histogram::new(bounds_s);
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+/// What never changes while a process runs.
+fn register_process(registry: &mut Registry) {
+    let started = Seconds::default();
+    started.set(seconds(clock::now()));
+    let help = "When this process started, since 1970";
+    registry.register_with_unit("process_start_time", help, Unit::Seconds, started);
+    registry.register("build", "The version that runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! nobody was asked, or what somebody said no to.
 //! Start reading at [`Client::account`].
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new outcome is decided about here")]
+
 use std::sync::PoisonError;
 
 use super::super::operation::Operation;
@@ -26,9 +28,7 @@ impl Client {
                 return sent;
             }
             // Nobody was asked, or somebody said no: that is neither a success nor a passing failure of the server.
-            Sent::Lost(fault) | Sent::Never(fault)
-                if fault.given_up || !matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) =>
-            {
+            Sent::Lost(fault) | Sent::Never(fault) if fault.given_up || !fault.kind.passes() => {
                 return sent;
             }
             Sent::Lost(fault) | Sent::Never(fault) => fault.kind == FaultKind::Throttled,

@@ -46,16 +46,16 @@ pub fn write(write: &Write, secret: Option<&str>) -> Operation {
     let mut body = Map::clone(&write.body);
     body.insert("name".into(), Value::String(write.target.object.name.to_string()));
     let id = write.id.as_deref().map(segment);
-    let (verb, path) = match (write.target.object.kind, write.act, id) {
-        (ObjectKind::MessengerConfiguration, Act::Publish, Some(id)) => {
-            let path = format!("{CONFIGURATIONS}/{id}/versions/draft/publish");
-            return post(Verb::Start, path, None, subject);
+    let (verb, path) = match (write.target.object.kind, id) {
+        (ObjectKind::MessengerConfiguration, Some(id)) => {
+            let draft = format!("{CONFIGURATIONS}/{id}/versions/draft");
+            match write.act {
+                Act::Publish => return post(Verb::Start, format!("{draft}/publish"), None, subject),
+                Act::Store => (Verb::Put, draft),
+            }
         }
-        (ObjectKind::MessengerConfiguration, _, Some(id)) => {
-            (Verb::Put, format!("{CONFIGURATIONS}/{id}/versions/draft"))
-        }
-        (ObjectKind::MessengerConfiguration, _, None) => (Verb::Start, CONFIGURATIONS.to_owned()),
-        (ObjectKind::OpenMessagingIntegration, _, id) => {
+        (ObjectKind::MessengerConfiguration, None) => (Verb::Start, CONFIGURATIONS.to_owned()),
+        (ObjectKind::OpenMessagingIntegration, id) => {
             if let Some(secret) = secret {
                 body.insert("outboundNotificationWebhookSignatureSecretToken".into(), secret.into());
             }
@@ -64,8 +64,12 @@ pub fn write(write: &Write, secret: Option<&str>) -> Operation {
                 None => (Verb::Start, INTEGRATIONS.to_owned()),
             }
         }
-        (_, _, Some(id)) => (Verb::Put, format!("{DEPLOYMENTS}/{id}")),
-        (_, _, None) => (Verb::Start, DEPLOYMENTS.to_owned()),
+        (ObjectKind::MessengerDeployment | ObjectKind::WebMessaging, Some(id)) => {
+            (Verb::Put, format!("{DEPLOYMENTS}/{id}"))
+        }
+        (ObjectKind::MessengerDeployment | ObjectKind::WebMessaging, None) => {
+            (Verb::Start, DEPLOYMENTS.to_owned())
+        }
     };
     post(verb, path, Some(&Value::Object(body)), subject)
 }

@@ -1,5 +1,7 @@
 //! The shapes on the wire. What is not ours to set is taken out of a body; what is new stays in it.
 
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -158,7 +160,7 @@ pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Va
             body.shift_remove("status");
             body.shift_remove("outboundNotificationWebhookSignatureSecretToken");
         }
-        _ => {
+        ObjectKind::MessengerConfiguration | ObjectKind::WebMessaging => {
             body.shift_remove("status");
         }
     }
@@ -179,7 +181,7 @@ fn without_uris(value: &mut Value) {
             map.values_mut().for_each(without_uris);
         }
         Value::Array(items) => items.iter_mut().for_each(without_uris),
-        _ => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -262,7 +264,9 @@ pub fn accepted(target: &Target, response: &Response) -> Result<Accepted, Fault>
             configuration(Some(&entity), &entity)
         }
         ObjectKind::MessengerConfiguration => configuration(None, &entity),
-        kind => unversioned(kind, &entity, None),
+        kind @ (ObjectKind::OpenMessagingIntegration
+        | ObjectKind::MessengerDeployment
+        | ObjectKind::WebMessaging) => unversioned(kind, &entity, None),
     };
     stored.ok_or_else(|| {
         response.fault(FaultKind::Transient, format!("{} came without an id", response.subject))

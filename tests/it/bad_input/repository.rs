@@ -764,6 +764,13 @@ fn folders_follow_nothing_either() {
         let expected = Expected { id, file, place: "-", rule: "repository", says };
         assert_refused(&acme(&make), &expected);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_of_tenants_is_no_link() {
+    use std::os::unix::fs::symlink;
+
     let dir = folder(&[]);
     symlink("zebra", dir.path().join("tenants/acme")).unwrap();
     let expected = Expected {

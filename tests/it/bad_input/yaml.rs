@@ -174,6 +174,13 @@ fn scalars_are_what_they_are_written_as() {
         ("Y12 truth", TENANT, named("true"), "4:9", "schema", "this must be text, not a truth value"),
         ("Y12 null", TENANT, named("~"), "4:9", "schema", "this must be text, not empty"),
         ("Y12 label", TENANT, labels("{ticket: 42}"), "5:20", "schema", "this must be text, not a number"),
+    ]);
+}
+
+#[test]
+fn endless_values_are_refused_and_not_repeated() {
+    let delay = |text: &str| spec(&format!("  greetings:\n    delayMs: {text}\n"));
+    refuse(vec![
         (
             "Y26 colour",
             WEB,
@@ -191,22 +198,6 @@ fn scalars_are_what_they_are_written_as() {
             "schema",
             "not one of the words",
         ),
-        (
-            "Y26 kind",
-            WEB,
-            format!("kind: {}\n", "W".repeat(60_000)).into_bytes(),
-            "1:7",
-            "schema",
-            "there is no kind",
-        ),
-        (
-            "Y26 field",
-            WEB,
-            spec(&format!("  ? {}\n  : 1\n", "w".repeat(60_000))),
-            "5:5",
-            "schema",
-            "there is no field",
-        ),
         ("Y26 number", WEB, delay(&"9".repeat(60_000)), "6:14", "yaml", "more than 15 digits"),
         (
             "Y26 digits",
@@ -223,6 +214,28 @@ fn scalars_are_what_they_are_written_as() {
             "5:28",
             "availability",
             "there is no time zone",
+        ),
+    ]);
+}
+
+#[test]
+fn endless_names_are_refused_and_not_repeated() {
+    refuse(vec![
+        (
+            "Y26 kind",
+            WEB,
+            format!("kind: {}\n", "W".repeat(60_000)).into_bytes(),
+            "1:7",
+            "schema",
+            "there is no kind",
+        ),
+        (
+            "Y26 field",
+            WEB,
+            spec(&format!("  ? {}\n  : 1\n", "w".repeat(60_000))),
+            "5:5",
+            "schema",
+            "there is no field",
         ),
         (
             "Y26 flag",
@@ -365,7 +378,7 @@ fn a_comma_too_many_is_yaml_and_means_nothing() {
 }
 
 #[test]
-fn encodings_and_hidden_characters_are_refused() {
+fn encodings_and_control_characters_are_refused() {
     let utf16: Vec<u8> = "kind: x\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
     let latin = |byte: u8| [b"kind: Web\nname: caf".to_vec(), vec![byte], b"\n".to_vec()].concat();
     let quoted = |escape: &str| greeting(&format!("\"a{escape}b\""));
@@ -391,6 +404,13 @@ fn encodings_and_hidden_characters_are_refused() {
             "yaml",
             "not valid YAML",
         ),
+    ]);
+}
+
+#[test]
+fn hidden_and_look_alike_characters_are_refused() {
+    let quoted = |escape: &str| greeting(&format!("\"a{escape}b\""));
+    refuse(vec![
         ("Y17 name", TENANT, named("\"ac\u{202e}me\""), "4:9", "schema", "is not "),
         ("Y17 width", TENANT, named("\"acme\u{200b}\""), "4:9", "schema", "is not "),
         ("Y17 label", TENANT, labels("{a: \"x\u{2066}y\"}"), "5:15", "schema", "is not "),
@@ -412,6 +432,13 @@ fn encodings_and_hidden_characters_are_refused() {
         ("Y18 nfd", TENANT, named("cafe\u{301}"), "4:9", "schema", "is not "),
         ("Y18 audience", WEB, spec("  features: {audiences: [p\u{430}ypal]}\n"), "5:26", "schema", "is not "),
         ("Y18 kind", WEB, "kind: W\u{435}bMessaging\n".into(), "1:7", "schema", "there is no kind"),
+    ]);
+}
+
+#[test]
+fn escapes_and_indents_that_mean_nothing_are_refused() {
+    let quoted = |escape: &str| greeting(&format!("\"a{escape}b\""));
+    refuse(vec![
         ("Y19 surrogate", WEB, quoted("\\ud800"), "6:16", "yaml", "not valid YAML"),
         ("Y19 pair", WEB, quoted("\\udc00\\ud800"), "6:16", "yaml", "not valid YAML"),
         ("Y19 beyond", WEB, quoted("\\U00110000"), "6:16", "yaml", "not valid YAML"),

@@ -1,0 +1,66 @@
+//! The credentials that a client sends with, and the organizations that their tokens belong to.
+
+use std::sync::{Arc, PoisonError};
+
+use super::Client;
+use crate::api::auth::TokenCell;
+use crate::api::{ClientCredentials, local};
+use crate::model::{CredentialsName, Dialect, Fault, Secret, SecretName, Target};
+
+impl Client {
+    /// The token of credentials in a region.
+    pub(super) fn cell(&self, target: &Target, dialect: Dialect) -> Result<Arc<TokenCell>, Fault> {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (target.region, target.credentials.clone(), dialect);
+        if let Some(cell) = tokens.get(&key) {
+            return Ok(Arc::clone(cell));
+        }
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let credentials = credentials
+            .get(&target.credentials)
+            .ok_or_else(|| local(format!("there are no credentials named `{}`", target.credentials)))?;
+        let cell = Arc::new(TokenCell::new(credentials.clone()));
+        tokens.insert(key, Arc::clone(&cell));
+        Ok(cell)
+    }
+
+    /// Takes credentials under a name. Where they are others than before, their tokens are dropped.
+    pub fn learn(&self, name: &CredentialsName, fresh: ClientCredentials) {
+        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |known: &ClientCredentials| {
+            known.id == fresh.id && known.secret.expose() == fresh.secret.expose()
+        };
+        if credentials.get(name).is_some_and(same) {
+            return;
+        }
+        credentials.insert(name.clone(), fresh);
+        drop(credentials);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|(_, known, _), _| known != name);
+    }
+
+    /// The secret that is kept under a name, where it is known.
+    pub fn secret(&self, name: &SecretName) -> Option<Secret> {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        credentials.get(&CredentialsName::new(name.as_str())).map(|known| known.secret.clone())
+    }
+
+    /// The id of the client that goes by a name, where it is known.
+    pub fn client_id(&self, name: &CredentialsName) -> Option<String> {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        credentials.get(name).map(|known| known.id.clone())
+    }
+
+    /// Whether the token is known to be of the organization that git names.
+    pub fn is_known(&self, target: &Target) -> bool {
+        let key = (target.region, target.credentials.clone(), target.organization.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&key)
+    }
+
+    /// Remembers that the token is of the organization that git names.
+    pub fn know(&self, target: &Target) {
+        let key = (target.region, target.credentials.clone(), target.organization.clone());
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+}

@@ -1,0 +1,247 @@
+//! What a schema reports about a document, in words for its author.
+
+use std::collections::BTreeSet;
+
+use jsonschema::ValidationError;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use serde_json::Value;
+
+use super::meant::{is_surely, mended, nearest, plain};
+use super::{schema, validator};
+use crate::manifest::kinds::Kind;
+use crate::manifest::yaml::{Node, shown};
+use crate::model::secret::is_telling;
+
+/// Most violations of one document that are explained; a document seldom has more to say.
+const VIOLATIONS_MAX: usize = 50;
+/// The platform's field that no manifest has, because its value is a secret.
+const SECRET_TOKEN: &str = "outboundNotificationWebhookSignatureSecretToken";
+
+/// What a schema says against one value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Violation {
+    /// JSON pointer of the value, or of the map that lacks or has too much of something.
+    pub pointer: String,
+    /// The key that is too much, where that is what is wrong.
+    pub key: Option<String>,
+    /// One sentence without a full stop.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// The word that was probably meant, where there is one.
+    pub suggestion: Option<String>,
+}
+
+/// Everything that the schema of a kind has to say against a document.
+pub fn check(kind: Kind, document: &Node) -> Vec<Violation> {
+    let Some(validator) = validator(kind) else { return Vec::new() };
+    let errors: Vec<_> = validator.iter_errors(document).take(VIOLATIONS_MAX).collect();
+    let is_pattern =
+        |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::Pattern { .. });
+    let is_length =
+        |error: &ValidationError<'_>| matches!(error.kind(), ValidationErrorKind::MaxLength { .. });
+    // A text that has not its form is seldom of its length, and one mistake is told of once.
+    let malformed: BTreeSet<String> = errors
+        .iter()
+        .filter(|error| is_pattern(error))
+        .map(|error| error.instance_path().to_string())
+        .collect();
+    let told = errors
+        .iter()
+        .filter(|error| !is_length(error) || !malformed.contains(error.instance_path().as_str()));
+    told.flat_map(|error| explain(kind, document, error)).take(VIOLATIONS_MAX).collect()
+}
+
+fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Violation> {
+    let pointer = error.instance_path().to_string();
+    let one = |message: String, help: Option<String>| {
+        vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion: None }]
+    };
+    let malformed = |message: String, otherwise: Option<String>| {
+        let suggestion = document.pointer(&pointer).and_then(|node| mended(kind, error, node));
+        let help = otherwise.filter(|_| suggestion.is_none());
+        vec![Violation { pointer: pointer.clone(), key: None, message, help, suggestion }]
+    };
+    let value = error.instance();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let known = siblings(kind, error);
+            unexpected.iter().take(VIOLATIONS_MAX).map(|key| unknown(&pointer, key, &known)).collect()
+        }
+        ValidationErrorKind::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            one(format!("`{name}` is missing"), Some(format!("add `{name}:` here")))
+        }
+        ValidationErrorKind::Type { kind } => {
+            let expected = expected(kind);
+            let help = (expected == "text" && value.is_object())
+                .then(|| "put text with a colon in quotes".to_owned());
+            malformed(format!("this must be {expected}, not {}", found(value)), help)
+        }
+        ValidationErrorKind::Enum { options } => {
+            let words: Vec<&str> =
+                options.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            choose(&pointer, value, &words)
+        }
+        ValidationErrorKind::Constant { expected_value } => {
+            let word = expected_value.as_str().unwrap_or_default();
+            one(format!("this must be `{word}`"), None)
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            let section = parent(kind, error).unwrap_or_default();
+            malformed(formless(&pointer, value, &section), described(&section))
+        }
+        ValidationErrorKind::PropertyNames { error: inner } => {
+            let key = inner.instance().as_str().unwrap_or_default().to_owned();
+            vec![Violation {
+                pointer,
+                message: format!("`{}` can't be a name here", shown(&key)),
+                key: Some(key),
+                help: Some(
+                    "use letters, digits, dashes, dots and underscores, starting with a letter".into(),
+                ),
+                suggestion: None,
+            }]
+        }
+        other => {
+            let otherwise = || format!("this breaks the schema's `{}`", other.keyword());
+            one(out_of_bounds(other, value).unwrap_or_else(otherwise), None)
+        }
+    }
+}
+
+/// What to say of a text that has not the form its section describes.
+fn formless(pointer: &str, value: &Value, section: &Value) -> String {
+    let form = section.get("title").and_then(Value::as_str).unwrap_or("of the form that is asked for");
+    let is_secret = is_telling(pointer.rsplit('/').next().unwrap_or_default());
+    match value.as_str().unwrap_or_default() {
+        // Where the name of a secret belongs, people paste the secret.
+        _ if is_secret => format!("this is not {form}"),
+        "" => format!("this is empty, and not {form}"),
+        text => format!("`{}` is not {form}", shown(text)),
+    }
+}
+
+/// What to say of a value that is too long, too many, too small or too large; none where something else is wrong.
+fn out_of_bounds(broken: &ValidationErrorKind, value: &Value) -> Option<String> {
+    let characters = || value.as_str().map_or(0, |text| text.chars().count());
+    let items = || value.as_array().map_or(0, Vec::len);
+    let number = || shown(&value.to_string());
+    match broken {
+        ValidationErrorKind::MaxLength { limit } => {
+            Some(format!("this has {} characters, {limit} are allowed", characters()))
+        }
+        ValidationErrorKind::MinItems { limit } => Some(format!("this list needs at least {limit} item(s)")),
+        ValidationErrorKind::MaxItems { limit } => {
+            Some(format!("this list has {} items, {limit} are allowed", items()))
+        }
+        ValidationErrorKind::MaxProperties { limit } => Some(format!("this has more than {limit} entries")),
+        ValidationErrorKind::Minimum { limit } => Some(format!("{} is less than {limit}", number())),
+        ValidationErrorKind::Maximum { limit } => Some(format!("{} is more than {limit}", number())),
+        _ => None,
+    }
+}
+
+fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
+    let suggestion = nearest(key, known.iter().map(String::as_str));
+    let help = match &suggestion {
+        Some(word) => format!("did you mean `{word}`?"),
+        None if key == "id" && known.iter().any(|field| field == "name") => {
+            "references are by `name`: ids differ from one organization to the next".into()
+        }
+        None if key == SECRET_TOKEN => {
+            "write `signatureSecret`, the name under which the operator keeps it: a repository holds no secret".into()
+        }
+        None => format!("fields here: {}", known.join(", ")),
+    };
+    Violation {
+        pointer: pointer.to_owned(),
+        key: Some(key.to_owned()),
+        message: format!("there is no field `{}` here", shown(key)),
+        help: Some(help),
+        suggestion,
+    }
+}
+
+fn choose(pointer: &str, value: &Value, words: &[&str]) -> Vec<Violation> {
+    let Some(text) = value.as_str() else { return Vec::new() };
+    // Of two or three letters any other word is near.
+    let suggestion =
+        nearest(text, words.iter().copied()).filter(|word| text.len() > 3 || is_surely(text, word));
+    let help = match &suggestion {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("one of: {}", words.join(", ")),
+    };
+    vec![Violation {
+        pointer: pointer.to_owned(),
+        key: None,
+        message: format!("`{}` is not one of the words that are allowed here", shown(text)),
+        help: Some(help),
+        suggestion: suggestion.filter(|word| is_surely(text, word)).map(|word| plain(&word)),
+    }]
+}
+
+/// Names of the properties that the schema knows where the error stands.
+fn siblings(kind: Kind, error: &ValidationError<'_>) -> Vec<String> {
+    parent(kind, error)
+        .and_then(|schema| schema.get("properties").and_then(Value::as_object).cloned())
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// What the schema says of a value.
+fn described(section: &Value) -> Option<String> {
+    let description = section.get("description").and_then(Value::as_str).unwrap_or_default();
+    let examples: Vec<String> = section
+        .get("examples")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|example| format!("`{}`", example.as_str().unwrap_or_default()))
+        .collect();
+    let text = match examples.as_slice() {
+        [] => description.to_owned(),
+        examples => format!("{description} For example: {}", examples.join(", ")),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The schema object whose keyword failed.
+pub(super) fn parent(kind: Kind, error: &ValidationError<'_>) -> Option<Value> {
+    let path = error.schema_path().to_string();
+    let (path, _) = path.rsplit_once('/')?;
+    schema(kind).pointer(path).cloned()
+}
+
+fn expected(kind: &TypeKind) -> String {
+    let word = |kind: &str| match kind {
+        "string" => "text".to_owned(),
+        "object" => "a map".to_owned(),
+        "array" => "a list".to_owned(),
+        "boolean" => "`true` or `false`".to_owned(),
+        "integer" => "a whole number".to_owned(),
+        "number" => "a number".to_owned(),
+        other => format!("`{other}`"),
+    };
+    match kind {
+        TypeKind::Single(single) => word(single.as_str()),
+        TypeKind::Multiple(set) => set
+            .iter()
+            .map(|single| single.as_str())
+            .filter(|single| *single != "null")
+            .map(word)
+            .collect::<Vec<_>>()
+            .join(" or "),
+    }
+}
+
+fn found(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}

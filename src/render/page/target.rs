@@ -1,0 +1,121 @@
+//! What changes in one object: a row a field.
+
+#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of change is decided about here")]
+
+use serde_json::Value;
+
+use super::Looks;
+use super::words::{Piece, around_the_change, cut, moved_words, readable, whole};
+use crate::model::colour::Colour;
+use crate::model::{ChangeKind, ObjectKind};
+use crate::render::document::{ChangeDocument, TargetDocument, TenantPlan};
+use crate::render::picture::look::Look;
+use crate::render::plan::{by, taken_over, version};
+use crate::render::review::{is_as_primary, remark};
+use crate::render::value::{counted, escape};
+
+/// Most changed fields of one object that are listed.
+const CHANGES_MAX: usize = 500;
+
+/// One object of a tenant.
+pub(super) struct TargetSection {
+    pub(super) heading: String,
+    pub(super) same: usize,
+    pub(super) alerts: Vec<(&'static str, String)>,
+    pub(super) ignored: String,
+    pub(super) changes: Vec<ChangeRow>,
+}
+
+/// One field.
+pub(super) struct ChangeRow {
+    pub(super) path: String,
+    pub(super) contrast: String,
+    pub(super) kind: &'static str,
+    pub(super) why: &'static str,
+    pub(super) class: &'static str,
+    pub(super) by: String,
+    pub(super) applied: String,
+    pub(super) old: Vec<Piece>,
+    pub(super) new: Vec<Piece>,
+    pub(super) old_chip: String,
+    pub(super) new_chip: String,
+}
+
+pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks]) -> TargetSection {
+    let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
+    let version = version(kind.unwrap_or(ObjectKind::WebMessaging), target.version);
+    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, escape(&object.name)));
+    let name = target.object.as_ref().map(|object| object.name.clone());
+    let of_object = looks.iter().find(|looks| looks.object == name);
+    let held = target.undecided.iter().map(|reason| ("Held", escape(&cut(reason))));
+    let draft = target.draft.iter().map(|draft| ("Draft", escape(&cut(&taken_over(draft)))));
+    let left_out = target.changes.len().saturating_sub(CHANGES_MAX);
+    let more = (left_out > 0)
+        .then(|| ("More", format!("{} are not shown here", counted(left_out, "changed field"))));
+    TargetSection {
+        heading: format!("{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role),
+        same: if is_as_primary(&tenant.targets, target) {
+            target.changes.len() + target.ignored.len()
+        } else {
+            0
+        },
+        alerts: held.chain(draft).chain(more).collect(),
+        ignored: escape(&target.ignored.join(", ")),
+        changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
+    }
+}
+
+fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
+    let shown = |value: Option<&Value>| value.map(|value| readable(&change.path, value));
+    let (old, new) = around_the_change(shown(change.observed.as_ref()), shown(change.desired.as_ref()));
+    let (old_pieces, new_pieces) = match (&old, &new) {
+        (Some(old), Some(new)) => moved_words(old, new),
+        (old, new) => (whole(old.as_deref()), whole(new.as_deref())),
+    };
+    ChangeRow {
+        path: escape(&change.path),
+        contrast: contrast(&change.path, looks),
+        kind: match change.kind {
+            ChangeKind::ToApply => "apply",
+            kind @ (ChangeKind::Drift | ChangeKind::Conflict) => kind.name(),
+        },
+        why: change.kind.name(),
+        class: change.class.name(),
+        by: change.by.as_ref().map(by).unwrap_or_default(),
+        applied: change.applied.as_ref().map(|value| cut(&readable(&change.path, value))).unwrap_or_default(),
+        old: old_pieces,
+        new: new_pieces,
+        old_chip: chip(change.observed.as_ref()),
+        new_chip: chip(change.desired.as_ref()),
+    }
+}
+
+/// A square of a colour, drawn: a page's policy lets no value into its styles.
+fn chip(value: Option<&Value>) -> String {
+    let Some(colour) = value.and_then(Value::as_str).and_then(Colour::parse) else { return String::new() };
+    let hex = colour.hex();
+    format!(
+        "<svg class=\"chip\" width=\"16\" height=\"16\" aria-hidden=\"true\"><rect x=\".5\" y=\".5\" width=\"15\" height=\"15\" fill=\"{hex}\" stroke=\"#6b7382\"/></svg> "
+    )
+}
+
+/// What stands below a field: the contrast on both sides of a change of one of the widget's colours.
+fn contrast(path: &str, looks: Option<&Looks>) -> String {
+    if let Some(remark) = remark(path) {
+        return remark.into();
+    }
+    let is_drawn = matches!(
+        path,
+        "widget.theme.colors.primary" | "widget.theme.colors.background" | "messenger.styles.primaryColor"
+    );
+    let Some(looks) = looks.filter(|_| is_drawn) else { return String::new() };
+    let ratio = |side: &[Look]| side.first().map(|look| (look.accent.contrast(look.on_accent), look.needed));
+    match (ratio(&looks.before), ratio(&looks.after)) {
+        (Some((old, _)), Some((new, needed))) => {
+            let verdict = if new >= needed { "passes" } else { "fails" };
+            format!("contrast {old:.2} becomes {new:.2}: {verdict}, {needed} is needed")
+        }
+        (None, Some((new, needed))) => format!("contrast {new:.2}, {needed} is needed"),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,214 @@
+//! One paragraph: its runs of one font and direction, shaped, and broken into lines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use harfrust::{Buffer, Direction, ShapeOptions, ShaperFont};
+use unicode_bidi::{BidiInfo, Level};
+use unicode_linebreak::linebreaks;
+
+use super::{Block, Face, Line, Placed, Type, Weight};
+use crate::model::text::is_hidden;
+
+/// How wide the box of a character is that no font has, by the size of its type.
+const BOX_WIDTH: f32 = 1.1;
+
+/// What can't be taken apart: a letter with its marks, or several that became one glyph.
+struct Cluster {
+    bytes: Range<usize>,
+    advance: f32,
+    is_space: bool,
+    glyphs: Vec<Placed>,
+}
+
+/// A text without line breaks, shaped.
+pub(super) struct Paragraph<'a> {
+    text: &'a str,
+    kind: Type,
+    bidi: BidiInfo<'a>,
+    /// Whether it begins at the right.
+    pub(super) rtl: bool,
+    clusters: Vec<Cluster>,
+    missing: BTreeSet<char>,
+}
+
+impl<'a> Paragraph<'a> {
+    pub(super) fn shape(kind: Type, text: &'a str, rtl: Option<bool>) -> Self {
+        let level = rtl.map(|rtl| if rtl { Level::rtl() } else { Level::ltr() });
+        let bidi = BidiInfo::new(text, level);
+        let rtl = bidi.paragraphs.first().map_or(rtl == Some(true), |paragraph| paragraph.level.is_rtl());
+        let mut paragraph = Self { text, kind, bidi, rtl, clusters: Vec::new(), missing: BTreeSet::new() };
+        let mut start = 0;
+        let mut current: Option<(Option<Face>, Level)> = None;
+        for (at, c) in text.char_indices() {
+            let level = paragraph.bidi.levels.get(at).copied().unwrap_or(Level::ltr());
+            let before = current.and_then(|(face, _)| face);
+            let here = (paragraph.face(c, before), level);
+            if let Some(known) = current.filter(|known| *known != here) {
+                paragraph.add(start..at, known);
+                start = at;
+            }
+            current = Some(here);
+        }
+        if let Some(last) = current {
+            paragraph.add(start..text.len(), last);
+        }
+        paragraph
+    }
+
+    /// The font of a character; what belongs to no script stays in the font of what comes before it.
+    fn face(&self, c: char, before: Option<Face>) -> Option<Face> {
+        let own = match self.kind.weight {
+            Weight::Regular => Face::Regular,
+            Weight::Semibold => Face::Semibold,
+        };
+        if !c.is_alphanumeric()
+            && let Some(before) = before.filter(|face| face.has(c))
+        {
+            return Some(before);
+        }
+        let found = [own, Face::Arabic, Face::Hebrew].into_iter().find(|face| face.has(c));
+        // What is never seen needs no glyph.
+        found.or_else(|| is_hidden(c).then(|| before.unwrap_or(own)))
+    }
+
+    fn add(&mut self, bytes: Range<usize>, (face, level): (Option<Face>, Level)) {
+        let text = self.text.get(bytes.clone()).unwrap_or_default();
+        match face {
+            Some(face) => self.add_shaped(bytes.start, text, face, level),
+            None => self.add_boxes(bytes.start, text),
+        }
+    }
+
+    fn add_shaped(&mut self, offset: usize, text: &str, face: Face, level: Level) {
+        let Some(font) = face.font() else { return };
+        let mut buffer = Buffer::new();
+        buffer.push_str(text);
+        buffer.set_direction(if level.is_rtl() { Direction::RightToLeft } else { Direction::LeftToRight });
+        buffer.guess_segment_properties();
+        // With its direction set there is nothing left that it could refuse.
+        let _ = harfrust::shape(&ShaperFont::new(font), &mut buffer, ShapeOptions::new());
+        let scale = self.kind.size_px / face.units_per_em();
+        let px = |units: i32| units as f32 * scale;
+        let mut clusters: BTreeMap<usize, Cluster> = BTreeMap::new();
+        for (info, position) in buffer.glyph_infos().iter().zip(buffer.glyph_positions()) {
+            let at = offset + info.cluster as usize;
+            let cluster = clusters.entry(at).or_insert_with(|| Cluster {
+                bytes: at..at,
+                advance: 0.0,
+                is_space: false,
+                glyphs: Vec::new(),
+            });
+            let (x, y) = (cluster.advance + px(position.x_offset), px(position.y_offset));
+            cluster.glyphs.push(Placed { glyph: Some((face, info.glyph_id)), x, y });
+            cluster.advance += px(position.x_advance);
+        }
+        let ends = clusters.keys().copied().skip(1).chain([offset + text.len()]).collect::<Vec<_>>();
+        for ((_, mut cluster), end) in clusters.into_iter().zip(ends) {
+            cluster.bytes.end = end;
+            let inside = self.text.get(cluster.bytes.clone()).unwrap_or_default();
+            cluster.is_space = !inside.is_empty() && inside.chars().all(char::is_whitespace);
+            if cluster.is_space {
+                cluster.glyphs.clear();
+            }
+            self.clusters.push(cluster);
+        }
+    }
+
+    /// A box for each character that no font has; what only joins or varies the one before it gets none.
+    fn add_boxes(&mut self, offset: usize, text: &str) {
+        for (at, c) in text.char_indices() {
+            let bytes = offset + at..offset + at + c.len_utf8();
+            let varies = matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}');
+            if varies && let Some(last) = self.clusters.last_mut() {
+                last.bytes.end = bytes.end;
+                continue;
+            }
+            self.missing.insert(c);
+            self.clusters.push(Cluster {
+                bytes,
+                advance: self.kind.size_px * BOX_WIDTH,
+                is_space: c.is_whitespace(),
+                glyphs: vec![Placed { glyph: None, x: 0.0, y: 0.0 }],
+            });
+        }
+    }
+
+    /// Breaks into lines where Unicode allows it (UAX 14), within a word only where nothing else fits.
+    pub(super) fn fill(mut self, width_px: f32, lines_max: usize, block: &mut Block) {
+        block.missing.append(&mut self.missing);
+        let allowed: BTreeSet<usize> = linebreaks(self.text).map(|(at, _)| at).collect();
+        let (mut start, mut at, mut width) = (0, 0, 0.0_f32);
+        let mut last_break = None;
+        while let Some(cluster) = self.clusters.get(at) {
+            if at > start && allowed.contains(&cluster.bytes.start) {
+                last_break = Some(at);
+            }
+            // Space at a line's end hangs over it.
+            let too_wide = !cluster.is_space && width + cluster.advance > width_px && at > start;
+            if !too_wide {
+                width += cluster.advance;
+                at += 1;
+                continue;
+            }
+            let end = last_break.unwrap_or(at);
+            if block.lines.len() + 1 >= lines_max {
+                block.is_cut = true;
+                block.lines.push(self.cut(start, width_px));
+                return;
+            }
+            block.lines.push(self.line(start..end));
+            (start, at, width, last_break) = (end, end, 0.0, None);
+            // The space after which the line was broken is not carried over.
+            while self.clusters.get(start).is_some_and(|cluster| cluster.is_space) {
+                start += 1;
+                at = start;
+            }
+        }
+        block.lines.push(self.line(start..self.clusters.len()));
+    }
+
+    /// A line that ends in `…` because the rest does not fit.
+    fn cut(&self, start: usize, width_px: f32) -> Line {
+        let dots = Paragraph::shape(self.kind, "…", Some(false));
+        let dots_px: f32 = dots.clusters.iter().map(|cluster| cluster.advance).sum();
+        let mut end = start;
+        let mut width = dots_px;
+        while let Some(cluster) = self.clusters.get(end).filter(|cluster| width + cluster.advance <= width_px)
+        {
+            width += cluster.advance;
+            end += 1;
+        }
+        let mut line = self.line(start..end);
+        let mut dots = dots.line(0..dots.clusters.len());
+        let (shifted, by) = if self.rtl { (&mut line, dots_px) } else { (&mut dots, line.width) };
+        shifted.glyphs.iter_mut().for_each(|glyph| glyph.x += by);
+        line.glyphs.append(&mut dots.glyphs);
+        line.width += dots_px;
+        line
+    }
+
+    /// Clusters in the order in which they are seen.
+    fn line(&self, mut range: Range<usize>) -> Line {
+        while range.end > range.start && self.clusters.get(range.end - 1).is_some_and(|last| last.is_space) {
+            range.end -= 1;
+        }
+        let clusters = self.clusters.get(range).unwrap_or_default();
+        let (Some(first), Some(last)) = (clusters.first(), clusters.last()) else { return Line::default() };
+        let Some(paragraph) = self.bidi.paragraphs.first() else { return Line::default() };
+        let (levels, runs) = self.bidi.visual_runs(paragraph, first.bytes.start..last.bytes.end);
+        let mut line = Line::default();
+        for run in runs {
+            let inside = clusters.iter().filter(|cluster| run.contains(&cluster.bytes.start));
+            let is_rtl = levels.get(run.start).is_some_and(Level::is_rtl);
+            let ordered: Vec<&Cluster> = if is_rtl { inside.rev().collect() } else { inside.collect() };
+            for cluster in ordered {
+                let placed = |glyph: &Placed| Placed { x: glyph.x + line.width, ..*glyph };
+                let glyphs: Vec<Placed> = cluster.glyphs.iter().map(placed).collect();
+                line.glyphs.extend(glyphs);
+                line.width += cluster.advance;
+            }
+        }
+        line
+    }
+}
