@@ -108,7 +108,7 @@ pub struct SourceArgs {
 /// Guards opened for one run.
 #[derive(Debug, Args)]
 pub struct GuardArgs {
-    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, protected, recreate, window, rewind
+    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, protected, recreate, window, rewind, pause
     #[arg(long = "allow", value_name = "GUARD", requires = "reason")]
     pub allow: Vec<String>,
     /// Why the guards are opened; stands in the result

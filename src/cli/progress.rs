@@ -12,7 +12,7 @@ use crate::driver::drive::Watcher;
 use crate::driver::pass;
 use crate::model::TenantName;
 use crate::reconcile::Note;
-use crate::render::value::escape;
+use crate::render::value::{counted, escape};
 
 /// What is shorter than this needs no bar.
 const QUIET_FOR: Duration = Duration::from_secs(1);
@@ -93,6 +93,12 @@ impl pass::Progress for Progress {
 
     fn step(&self) {
         Progress::step(self);
+    }
+
+    fn waiting(&self, tenants: usize, first: &TenantName, holder: &str) {
+        let tenants = counted(tenants, "tenant");
+        let line = format!("waiting for {tenants} leased by {holder}, such as {first}");
+        self.bar.suspend(|| self.output.talk(&escape(&line)));
     }
 }
 

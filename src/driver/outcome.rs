@@ -118,7 +118,11 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         drifted,
         looked: !run.observed().is_empty(),
         failures,
-        again: again(end, &claimed.lease.tenant, failures, setting),
+        // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
+        again: match setting.asked {
+            Some(_) => (Duration::ZERO, Cause::Operator),
+            None => again(end, &claimed.lease.tenant, failures, setting),
+        },
         run: eventful.then(|| RunRow {
             started_at: setting.started_at,
             revision: run.spec().revision.clone(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::drive::Watcher;
-use super::leases::Held;
+use super::leases::{Held, Leases};
 use super::ports::{Ports, Reads};
 use super::spec::Terms;
 use super::{exit, outcome};
@@ -197,6 +197,8 @@ struct Seat {
 struct Pass<'a, R, P> {
     order: &'a Order<R, P>,
     watcher: Arc<dyn Watcher>,
+    /// Keeps the leases until the pass is over.
+    leases: Leases,
     /// Tenants that are done with.
     ended: Vec<Ended>,
 }
@@ -207,6 +209,8 @@ pub trait Progress: Watcher {
     fn begin(&self, what: &'static str, tenants: usize);
     /// One more of them is.
     fn step(&self);
+    /// So many tenants, such as this one, are leased by another process, and waited for.
+    fn waiting(&self, tenants: usize, first: &TenantName, holder: &str);
 }
 
 /// Applies a commit. Nothing is written for a tenant before all were planned and the run's guard was asked.
@@ -219,8 +223,9 @@ where
     P: Ports + Clone + 'static,
 {
     let watcher: Arc<dyn Watcher> = Arc::clone(progress) as Arc<dyn Watcher>;
-    let mut pass = Pass { order, watcher, ended: Vec::new() };
-    let seats = pass.begin().await?;
+    let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
+    let mut pass = Pass { order, watcher, leases, ended: Vec::new() };
+    let seats = pass.begin(progress.as_ref()).await?;
     let seats = pass.plan(seats, progress.as_ref()).await;
     let (seats, refusal) = pass.guard(seats).await?;
     pass.apply(seats, progress.as_ref()).await?;

@@ -340,6 +340,8 @@ pub enum Guard {
     Window,
     /// The branch no longer holds the revision that was applied last.
     Rewind,
+    /// A person paused the tenant.
+    Pause,
 }
 
 impl Guard {
@@ -351,6 +353,7 @@ impl Guard {
         Guard::Recreate,
         Guard::Window,
         Guard::Rewind,
+        Guard::Pause,
     ];
 
     /// The name that `--allow` takes.
@@ -362,6 +365,7 @@ impl Guard {
             Guard::Recreate => "recreate",
             Guard::Window => "window",
             Guard::Rewind => "rewind",
+            Guard::Pause => "pause",
         }
     }
 

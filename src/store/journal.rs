@@ -270,14 +270,22 @@ impl Store {
         transaction: &mut Transaction<'_, Any>,
         lease: &Lease,
     ) -> Result<(), StoreError> {
+        let paused = self
+            .engine
+            .query(
+                "SELECT tenant FROM pauses WHERE tenant = $1 AND (until IS NULL OR until > {now})
+                   AND (kind = 'hold' OR $2 = 0)",
+            )
+            .bind(lease.tenant.to_string())
+            .bind(i64::from(lease.over_pause))
+            .fetch_optional(&mut **transaction);
+        if paused.await.map_err(failed("writing the journal"))?.is_some() {
+            return Err(StoreError::Superseded { tenant: lease.tenant.clone() });
+        }
         let Some(wanted) = &lease.wanted else { return Ok(()) };
         let row = self
             .engine
-            .query(
-                "SELECT t.wanted FROM tenants t WHERE t.name = $1 AND t.wanted = $2 AND t.removed = 0
-                   AND NOT EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = t.name
-                                   AND (p.until IS NULL OR p.until > {now})) {share}",
-            )
+            .query("SELECT wanted FROM tenants WHERE name = $1 AND wanted = $2 AND removed = 0 {share}")
             .bind(lease.tenant.to_string())
             .bind(wanted.to_string())
             .fetch_optional(&mut **transaction);

@@ -30,8 +30,10 @@ pub struct Lease {
     /// Grows with every holder.
     pub token: i64,
     /// The digest of what git says, that the run is planned from; with one, the journal takes no intent
-    /// once git says otherwise or the tenant is paused.
+    /// once git says otherwise.
     pub wanted: Option<Arc<str>>,
+    /// Whether an operator opened the guard `pause`: then the journal takes intents of a paused tenant.
+    pub over_pause: bool,
 }
 
 /// A question for tenants that are due.
@@ -205,7 +207,7 @@ impl Store {
             .query(concat!(
                 "SELECT t.name, t.wanted, t.applied, t.cause, t.failures, t.status, t.trouble, t.reason, t.standing,
                         t.standing_at, t.wave, t.released,
-                        CASE WHEN t.applied = t.wanted OR t.enforced = 0 THEN NULL ELSE ",
+                        CASE WHEN t.applied = t.wanted OR t.wanted = '' OR t.enforced = 0 THEN NULL ELSE ",
                 gate!("$2"),
                 " END AS gate,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
@@ -273,7 +275,7 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let tenant = TenantName::new(text(row, "name")?);
-                Ok(Lease { tenant, token: number(row, "token")?, wanted: None })
+                Ok(Lease { tenant, token: number(row, "token")?, wanted: None, over_pause: false })
             })
             .collect()
     }
@@ -343,9 +345,9 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
     let wave = u32::try_from(number(row, "wave")?).unwrap_or_default();
     let gate = optional(row, "gate")?.and_then(|gate| u32::try_from(gate).ok());
     Ok(Claimed {
-        lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)) },
+        lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)), over_pause: false },
         applied: text(row, "applied")? == *wanted,
-        released: text(row, "released")? == *wanted,
+        released: !wanted.is_empty() && text(row, "released")? == *wanted,
         wanted,
         cause: Cause::from_name(&text(row, "cause")?),
         failures: u32::try_from(number(row, "failures")?).unwrap_or_default(),

@@ -52,7 +52,7 @@ impl Pause {
         let until = self.until.map(|until| format!(" until {until}")).unwrap_or_default();
         match self.kind {
             PauseKind::Hold => self.reason.clone(),
-            PauseKind::Pause => format!("by {}{until}: {}", self.by, self.reason),
+            PauseKind::Pause => format!("paused by {}{until}: {}", self.by, self.reason),
         }
     }
 }

@@ -330,7 +330,17 @@ impl Store {
             .bind(rows.to_owned())
             .fetch_one(&mut **transaction);
         let changing = number(&counted.await.map_err(failed(doing))?, "n")?;
-        let Some(hold) = judge(usize::try_from(changing).unwrap_or_default()) else { return Ok(()) };
+        let Some(hold) = judge(usize::try_from(changing).unwrap_or_default()) else {
+            // What was held only because a whole head was refused has nothing of its own to decide.
+            let released = self
+                .engine
+                .query(
+                    "DELETE FROM pauses WHERE kind = 'hold' AND paused_by LIKE 'guard %'
+                       AND tenant IN (SELECT t.name FROM tenants t WHERE t.applied = '')",
+                )
+                .execute(&mut **transaction);
+            return released.await.map(drop).map_err(failed(doing));
+        };
         let held = self
             .engine
             .query(

@@ -178,17 +178,32 @@ impl Stage {
 
     /// Starts a controller over the stage's own repository.
     pub fn controller(&self) -> Running {
-        Running::start(self.command(&["run", "--listen", "127.0.0.1:0"]))
+        let was_applied = !self.rows().is_empty();
+        let running = Running::start(self.command(&["run", "--listen", "127.0.0.1:0"]));
+        // What was applied by hand is due: a test begins once each tenant was looked at, or is being written.
+        let looked = |row: &Value| {
+            let due: Option<jiff::Timestamp> = row["dueAt"].as_str().and_then(|due| due.parse().ok());
+            due.is_none_or(|due| due > jiff::Timestamp::now()) && row["holder"].is_null()
+        };
+        let begun = Instant::now();
+        while was_applied && begun.elapsed() < Duration::from_secs(5) && !self.rows().iter().all(looked) {
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        running
+    }
+
+    /// How the store sees every tenant; none where it is not there yet.
+    pub fn rows(&self) -> Vec<Value> {
+        let ran = self.genesync(&["status", "--format", "json"]);
+        if ran.code != 0 {
+            return Vec::new();
+        }
+        ran.json()["tenants"].as_array().unwrap().clone()
     }
 
     /// How the store sees a tenant; null where it does not know it, or is not there yet.
     pub fn status(&self, name: &str) -> Value {
-        let ran = self.genesync(&["status", "--format", "json"]);
-        if ran.code != 0 {
-            return Value::Null;
-        }
-        let rows = ran.json()["tenants"].as_array().unwrap().clone();
-        rows.into_iter().find(|row| row["tenant"] == name).unwrap_or_default()
+        self.rows().into_iter().find(|row| row["tenant"] == name).unwrap_or_default()
     }
 
     /// Waits until tenants have a status.

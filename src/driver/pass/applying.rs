@@ -15,10 +15,7 @@ use crate::driver::ports::{Ports, Reads};
 use crate::model::standing::{Position, Standing, gate};
 use crate::model::{Mode, Refusal, Status};
 use crate::plan::guards;
-use crate::store::{Finished, PauseKind};
-
-/// Ended runs that are written down at once.
-const FINISH_MAX: usize = 64;
+use crate::store::{Claimed, Finished, PauseKind, StoreError};
 
 impl<R, P> Pass<'_, R, P>
 where
@@ -74,13 +71,14 @@ where
             return Ok((seats, None));
         };
         let now = order.reads.now();
+        let hold = outcome::guard_hold(&refusal, now);
+        let of_each = Refusal { message: hold.reason.clone(), ..refusal.clone() };
         let mut refused = Vec::new();
         for mut seat in seats {
             if seat.run.would_write() {
-                seat.run = refuse(seat.run, refusal.clone(), now);
+                seat.run = refuse(seat.run, of_each.clone(), now);
                 // Else the controller, which shares the store, would go on with what was refused here.
                 if order.is_whole {
-                    let hold = outcome::guard_hold(&refusal, now);
                     order.store.pause(&seat.claimed.lease.tenant, &hold).await?;
                 }
             }
@@ -106,7 +104,7 @@ where
         }
         for (_, seats) in waves {
             let gate = gate(positions.values().copied(), order.reads.now(), order.waves_patience);
-            let mut done = futures::stream::iter(seats)
+            let ended: Vec<Result<Ended, StoreError>> = futures::stream::iter(seats)
                 .map(|seat| {
                     let go = match gate {
                         Some(gate) if !seat.claimed.applied && gate < seat.claimed.wave => Go::After(gate),
@@ -115,15 +113,10 @@ where
                     self.end(seat, go, progress)
                 })
                 .buffer_unordered(order.concurrency.max(1))
-                .ready_chunks(FINISH_MAX);
-            let mut ended = Vec::new();
-            while let Some(chunk) = done.next().await {
-                let (finished, seen): (Vec<Finished>, Vec<Ended>) = chunk.into_iter().unzip();
-                order.store.finish(&finished).await?;
-                ended.extend(seen);
-            }
-            drop(done);
+                .collect()
+                .await;
             for one in ended {
+                let one = one?;
                 if let (Some(position), Some(standing)) = (positions.get_mut(&one.tenant), one.standing) {
                     position.changed &= standing != Standing::HasIt;
                     position.standing = standing;
@@ -134,8 +127,15 @@ where
         Ok(())
     }
 
-    /// Drives one run to its end.
-    async fn end(&self, seat: Seat, go: Go, progress: &dyn Progress) -> (Finished, Ended) {
+    /// Drives one run to its end, and writes down how it ended.
+    async fn end(&self, seat: Seat, go: Go, progress: &dyn Progress) -> Result<Ended, StoreError> {
+        let (finished, ended) = self.drive(seat, go).await;
+        progress.step();
+        self.order.store.finish(&[finished]).await?;
+        Ok(ended)
+    }
+
+    async fn drive(&self, seat: Seat, go: Go) -> (Finished, Ended) {
         let order = self.order;
         let Seat { run, held, claimed, mode } = seat;
         let started_at = run.planned_at().unwrap_or_else(|| order.reads.now());
@@ -148,7 +148,6 @@ where
                 AssertUnwindSafe(work).catch_unwind().await
             }
         };
-        progress.step();
         let Ok(run) = run else {
             let reason = Panicked.to_string();
             let finished = outcome::lost(&claimed, &reason, &self.setting(started_at));
@@ -170,12 +169,7 @@ where
         )
     }
 
-    async fn panicked(
-        &self,
-        claimed: &crate::store::Claimed,
-        mode: Mode,
-        started_at: jiff::Timestamp,
-    ) -> Ended {
+    async fn panicked(&self, claimed: &Claimed, mode: Mode, started_at: jiff::Timestamp) -> Ended {
         let name = &claimed.lease.tenant;
         let reason = Panicked.to_string();
         let finished = outcome::lost(claimed, &reason, &self.setting(started_at));

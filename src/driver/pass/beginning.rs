@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ended, Lookup, Member, Pass, PassError, Seat};
+use super::{Ended, Lookup, Member, Pass, PassError, Progress, Seat};
 use crate::clock;
 use crate::config::ConfigError;
-use crate::driver::leases::{Held, Leases};
+use crate::driver::leases::Held;
 use crate::driver::ports::{Ports, Reads};
 use crate::driver::spec::{Subject, spec};
 use crate::driver::{outcome, rewind};
 use crate::model::record::Journal;
 use crate::model::{Guard, Mode, Refusal, Revision, Status, TenantName, Wanted, causes};
+use crate::plan::guards;
 use crate::reconcile::{Event, Run, step};
-use crate::store::{Advance, Claimed, Lease, NewHead, Which};
+use crate::store::{Advance, Claimed, Lease, NewHead, Pause, PauseKind, Which};
 
 /// How often another head is met before the pass gives up.
 const HEADS_MAX: usize = 5;
@@ -26,10 +27,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     ///
     /// # Errors
     /// The commit is refused as a whole, or the store failed.
-    pub(super) async fn begin(&mut self) -> Result<Vec<Seat>, PassError> {
+    pub(super) async fn begin(&mut self, progress: &dyn Progress) -> Result<Vec<Seat>, PassError> {
         let head = self.refuse_rewound_head().await?;
         self.end_invalid().await?;
-        let (held, busy) = self.lease().await?;
+        let (held, busy) = self.lease(progress).await?;
         let began = self.begin_leased(head, &held).await;
         if began.is_err() {
             // Nothing was begun: others may go on at once.
@@ -88,9 +89,11 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     }
 
     /// Takes the leases of all tenants that are valid; returns those that another process keeps, with its name.
-    async fn lease(&self) -> Result<(BTreeMap<TenantName, Arc<Held>>, Vec<(TenantName, String)>), PassError> {
+    async fn lease(
+        &self,
+        progress: &dyn Progress,
+    ) -> Result<(BTreeMap<TenantName, Arc<Held>>, Vec<(TenantName, String)>), PassError> {
         let order = self.order;
-        let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
         let sound = order.members.iter().filter(|member| member.wanted.digest.is_some());
         let mut missing: BTreeSet<TenantName> = sound.map(|member| member.wanted.tenant.clone()).collect();
         let mut held = BTreeMap::new();
@@ -100,9 +103,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             let asked_at = clock::monotonic();
             for lease in order.store.take(&missing, order.lease).await? {
                 missing.remove(&lease.tenant);
-                let wanted = self.member(&lease.tenant).and_then(|member| member.wanted.digest.clone());
-                let lease = Lease { wanted, ..lease };
-                held.insert(lease.tenant.clone(), Arc::new(leases.hold(lease, asked_at)));
+                let member = self.member(&lease.tenant).filter(|_| order.is_whole);
+                // An apply of some tenants may be of another commit than the head: that git says something else then
+                // is what its operator knows.
+                let wanted = member.and_then(|member| member.wanted.digest.clone());
+                let over_pause = order.terms.limits.allowed.contains(&Guard::Pause);
+                let lease = Lease { wanted, over_pause, ..lease };
+                held.insert(lease.tenant.clone(), Arc::new(self.leases.hold(lease, asked_at)));
             }
             let Some(one) = missing.first() else { break };
             if begun.elapsed() >= order.lease_patience || self.watcher.stop().is_cancelled() {
@@ -110,7 +117,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             }
             if !std::mem::replace(&mut is_noted, true) {
                 let holder = order.store.holder_of(one).await?.unwrap_or_default();
-                tracing::info!(tenants = missing.len(), first = %one, holder, "waiting for leased tenants");
+                progress.waiting(missing.len(), one, &holder);
             }
             tokio::time::sleep(LEASE_POLL).await;
         }
@@ -131,7 +138,14 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.write_down_what_git_says(head).await?;
         order.store.open_guards(held.keys(), &order.terms.limits.allowed).await?;
         let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
-        let claimed = order.store.begin(&leases, order.lease, order.waves_patience).await?;
+        let mut claimed = order.store.begin(&leases, order.lease, order.waves_patience).await?;
+        for one in &mut claimed {
+            let is_paused = |pause: &Pause| pause.kind == PauseKind::Pause;
+            let paused = one.pause.as_ref().is_some_and(is_paused);
+            if paused && !guards::pause::holds(paused, &order.terms.limits.allowed) {
+                one.pause = None;
+            }
+        }
         let mut journals = order.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
         let (mut seats, mut lost) = (Vec::new(), Vec::new());
         let mut clients = Clients::default();

@@ -6,6 +6,7 @@
 //! To add one: a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a section in
 //! `docs/guards.md`; a test names what is missing.
 
+pub mod pause;
 pub mod protected;
 pub mod recreate;
 pub mod rewind;
@@ -80,6 +81,7 @@ pub const ALL: &[GuardInfo] = &[
     recreate::GUARD,
     window::GUARD,
     rewind::GUARD,
+    pause::GUARD,
 ];
 
 /// Lists why one tenant's plan may not be applied now. Empty means that it may.

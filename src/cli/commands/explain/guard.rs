@@ -82,6 +82,9 @@ fn released(info: &GuardInfo) -> &'static str {
             "The tenant is Waiting and is due when the window opens. Nobody is notified. To write earlier, run the command above with the\n\
              controller's settings."
         }
+        Scope::Tenant if info.guard == Guard::Pause => {
+            "The controller looks at the tenant and writes nothing until the date of the pause, or until `genesync resume NAME`."
+        }
         Scope::Tenant => {
             "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
              To release the tenant earlier, run the command above with the controller's settings. `genesync resume` does not open this guard."

@@ -135,4 +135,8 @@ impl pass::Progress for Logged {
     fn step(&self) {
         self.controller.alive.store(true, Ordering::Relaxed);
     }
+
+    fn waiting(&self, tenants: usize, first: &TenantName, holder: &str) {
+        tracing::info!(tenants, %first, holder, "waiting for leased tenants");
+    }
 }
