@@ -12,7 +12,7 @@ use super::leases::Held;
 use crate::api::{Api, ReadApi};
 use crate::clock;
 use crate::crash;
-use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, causes};
+use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, TenantName, Write, causes};
 use crate::reconcile::{Effect, Entries, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
 
@@ -157,6 +157,9 @@ async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Ev
             crash::point("C06");
             let outcome = api.write(&write).await;
             crash::point("C09");
+            if let (Outcome::Accepted(_), Some(point)) = (&outcome, between_steps(&write)) {
+                crash::point(point);
+            }
             Event::Answered(outcome)
         }
         (Effect::StartJob(start), Hands::Free(api, _)) => {
@@ -172,6 +175,18 @@ async fn perform(effect: Effect, hands: &Hands<'_>, watcher: &dyn Watcher) -> Ev
             Event::JobAnswered(Outcome::Unsent(planner_cannot_write()))
         }
         (Effect::Report(_), _) => Event::Woke,
+    }
+}
+
+/// The point that follows an accepted step towards a version that visitors see; none where a write is all there is.
+fn between_steps(write: &Write) -> Option<&'static str> {
+    match (write.target.object.kind, write.act) {
+        (ObjectKind::MessengerConfiguration, Act::Store) => Some("C11"),
+        (ObjectKind::MessengerConfiguration, Act::Publish) => Some("C12"),
+        (
+            ObjectKind::WebMessaging | ObjectKind::MessengerDeployment | ObjectKind::OpenMessagingIntegration,
+            Act::Store | Act::Publish,
+        ) => None,
     }
 }
 
