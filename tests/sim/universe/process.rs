@@ -27,8 +27,10 @@ impl Universe {
             let Some(effect) = working.asked.take() else {
                 let run = working.run;
                 let changes = run.first_plan.as_ref().map(|plan| plan.changes().count());
-                if matches!(run.status(), Some(Status::Contested(_))) {
-                    self.counts.hit("fought over");
+                match run.status() {
+                    Some(Status::Contested(_)) => self.counts.hit("fought over"),
+                    Some(Status::Held(_)) => self.counts.hit("held"),
+                    _ => {}
                 }
                 self.say(format!("settled: {:?}", run.status()));
                 return Ok((left.unwrap_or(0), run.status().cloned(), changes));
