@@ -127,7 +127,7 @@ impl State {
         if published.len() as u64 != versions {
             wrong.push(format!("pair {pair} has {} versions, not {versions}", published.len()));
         }
-        if shop["configuration"]["version"] != versions.to_string() {
+        if shop["configuration"]["version"].as_str() != Some(&*versions.to_string()) {
             wrong.push(format!("pair {pair} pins {}, not version {versions}", shop["configuration"]));
         }
         let bodies = [&web["draft"], published.last().unwrap_or(&Value::Null)];

@@ -98,9 +98,9 @@ pub fn times(point: &str, workload: Workload) -> Vec<(u32, Kind)> {
         | Workload::LostAnswer => (1..=2, false),
     };
     let possible = hits.filter(|hit| impossible(point, *hit, workload).is_none());
-    let stores = |hit: u32| match turn {
-        true => vec![Kind::ALL[(workload as usize + point.len() + hit as usize) % Kind::ALL.len()]],
+    let stores = |nth: usize| match turn {
+        true => vec![Kind::ALL[(workload as usize + nth) % Kind::ALL.len()]],
         false => Kind::ALL.to_vec(),
     };
-    possible.flat_map(|hit| stores(hit).into_iter().map(move |kind| (hit, kind))).collect()
+    possible.enumerate().flat_map(|(nth, hit)| stores(nth).into_iter().map(move |kind| (hit, kind))).collect()
 }

@@ -319,7 +319,8 @@ fn crash_points(text: &mut String, done: &[(Cell, Outcome)]) {
         let _ = write!(text, "| {} | {} |", point.name, point.moment);
         for workload in Workload::ALL {
             let each = Kind::ALL.map(|kind| fired_of(done, point.name, workload, kind));
-            let shown = if each[0] == "-" { "-".to_owned() } else { each.join(", ") };
+            let none = each.iter().all(|one| one == "-");
+            let shown = if none { "-".to_owned() } else { each.join(", ") };
             let _ = write!(text, " {shown} |");
         }
         let mine = || done.iter().filter(|(cell, _)| cell.point == point.name);
