@@ -23,6 +23,7 @@
     reason = "a test ends with a panic, and sets the stage itself"
 )]
 
+mod bounds;
 mod cloud;
 mod shared;
 mod world;
@@ -30,9 +31,10 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use bounds::{Budget, Guards};
 use genesync::model::{Dialect, Versions};
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{BLIND, Budget, DOUBLE, Guards, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD};
+use world::{BLIND, DOUBLE, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD};
 
 /// The versions that webchat ships with, and a server of it that would hold nobody to any.
 fn both() -> [Versions; 2] {

@@ -20,7 +20,7 @@ mod script;
 mod universe;
 
 use genesync::model::Dialect;
-use universe::{Mutant, Universe};
+use universe::{Counts, Mutant, Universe};
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 2_000;
@@ -31,17 +31,14 @@ fn seeds() -> u64 {
     std::env::var("GENESYNC_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
 }
 
-fn on_all_cores(
-    seeds: u64,
-    check: impl Fn(u64) -> Result<universe::Counts, String> + Sync,
-) -> (universe::Counts, Vec<String>) {
+fn on_all_cores(seeds: u64, check: impl Fn(u64) -> Result<Counts, String> + Sync) -> (Counts, Vec<String>) {
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     std::thread::scope(|scope| {
         let check = &check;
         let handles: Vec<_> = (0..threads)
             .map(|thread| {
                 scope.spawn(move || {
-                    let (mut counts, mut failures) = (universe::Counts::default(), Vec::new());
+                    let (mut counts, mut failures) = (Counts::default(), Vec::new());
                     for seed in (thread..seeds).step_by(threads as usize) {
                         match check(seed) {
                             Ok(more) => counts.add(&more),
@@ -52,7 +49,7 @@ fn on_all_cores(
                 })
             })
             .collect();
-        let (mut counts, mut failures) = (universe::Counts::default(), Vec::new());
+        let (mut counts, mut failures) = (Counts::default(), Vec::new());
         for handle in handles {
             let (more, failed) = handle.join().unwrap();
             counts.add(&more);

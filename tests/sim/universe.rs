@@ -1,7 +1,9 @@
 //! One seed's world, and the oracle that watches it.
 
 mod cloud;
+mod counts;
 mod process;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,7 +26,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::script::{Dice, Script};
+pub use counts::Counts;
 use process::Working;
+use words::outcome_name;
 
 const CLIENT: &str = "our-client";
 const SECRET: &str = "our-secret";
@@ -43,63 +47,6 @@ pub enum Mutant {
     NoIntent,
     /// The store takes the records of an old token.
     NoFence,
-}
-
-/// How often each thing happened.
-#[derive(Debug, Clone, Default)]
-pub struct Counts(BTreeMap<&'static str, u64>);
-
-/// What has to happen in the seeds of each dialect.
-const IN_BOTH: &[&str] = &[
-    "accepted",
-    "crash after",
-    "crash before",
-    "drop after",
-    "drop before",
-    "edit",
-    "commit",
-    "garbage",
-    "landed late",
-    "left out",
-    "lease lost",
-    "outage",
-    "server error",
-    "stale",
-    "store failure",
-    "superseded",
-    "takeover",
-    "throttle",
-    "too late to leave",
-];
-/// What has to happen in those of one.
-const IN_WEBCHAT: &[&str] = &["conflict", "fought over", "gone over", "job failure"];
-const IN_CLOUD: &[&str] = &["draft", "held", "judged", "pin", "publication"];
-
-impl Counts {
-    fn hit(&mut self, kind: &'static str) {
-        *self.0.entry(kind).or_default() += 1;
-    }
-
-    pub fn add(&mut self, other: &Counts) {
-        for (kind, count) in &other.0 {
-            *self.0.entry(kind).or_default() += count;
-        }
-    }
-
-    pub fn never(&self, dialect: Dialect) -> Vec<&'static str> {
-        let own = match dialect {
-            Dialect::Webchat => IN_WEBCHAT,
-            Dialect::Cloud => IN_CLOUD,
-        };
-        IN_BOTH.iter().chain(own).copied().filter(|kind| !self.0.contains_key(kind)).collect()
-    }
-}
-
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parts: Vec<String> = self.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        f.write_str(&parts.join(", "))
-    }
 }
 
 /// A request that left and has not arrived.
@@ -941,32 +888,5 @@ impl Universe {
             ));
         }
         Ok(())
-    }
-}
-
-fn name(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Observe(_) => "observe",
-        Effect::Save(_) => "save",
-        Effect::Write(_) => "write",
-        Effect::StartJob(_) => "start-job",
-        Effect::PollJob { .. } => "poll-job",
-        Effect::ReadAudit(_) => "read-audit",
-        Effect::WakeAt(_) => "wake",
-        Effect::Report(_) => "report",
-    }
-}
-
-fn outcome_name<T>(outcome: &Outcome<T>) -> &'static str {
-    match outcome {
-        Outcome::Accepted(_) => "accepted",
-        Outcome::Conflict => "conflict",
-        Outcome::Throttled { .. } => "throttled",
-        Outcome::Rejected(_) => "rejected",
-        Outcome::NotFound(_) => "not found",
-        Outcome::Denied(_) => "denied",
-        Outcome::Unknown(_) => "unknown",
-        Outcome::Failed(_) => "failed",
-        Outcome::Unsent(_) => "unsent",
     }
 }

@@ -18,7 +18,8 @@ use genesync::reconcile::{AuditQuery, Effect, Entries, Event, Status};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{SECRET, SETTLE_MS, Universe, client, outcome_name};
+use super::words::outcome_name;
+use super::{SECRET, SETTLE_MS, Universe, client};
 use crate::script::Dice;
 
 const WEB: &str = "web";
@@ -35,6 +36,8 @@ pub struct Seen {
     pub drafts: Drafts,
     /// How often somebody did something to each organization.
     deeds: BTreeMap<String, u64>,
+    /// When that was last, by organization.
+    last: BTreeMap<String, Timestamp>,
     /// How often that was when the newest process began to look at it last.
     looked: BTreeMap<String, u64>,
     /// The objects of each organization that a fresh look is known of.
@@ -204,6 +207,7 @@ impl Universe {
         if !edit.is_empty() && self.world.cloud_edit(organization, &Actor::user("Mara"), &edit, now).is_ok() {
             self.counts.hit("edit");
             *self.cloud.deeds.entry(organization.to_owned()).or_default() += 1;
+            self.cloud.last.insert(organization.to_owned(), now);
             self.say(format!("Mara edits {organization}: {}", serde_json::to_string(&edit).unwrap()));
         }
     }
@@ -251,10 +255,11 @@ impl Universe {
             Effect::Save(records) => self.save(records),
             Effect::Observe(look) => {
                 let organization = look.target.organization.to_string();
-                let deeds = self.deeds(&organization);
+                let (deeds, shows) = (self.deeds(&organization), self.shows_all(&organization));
                 let seen = self.look(&look);
                 if is_newest && seen.is_ok() {
-                    self.cloud.looked.insert(organization, deeds);
+                    self.cloud.looked.remove(&organization);
+                    self.cloud.looked.extend(shows.then_some((organization, deeds)));
                 }
                 seen.map_or_else(Event::Failed, Event::Observed)
             }
@@ -277,6 +282,13 @@ impl Universe {
 
     fn deeds(&self, organization: &str) -> u64 {
         self.cloud.deeds.get(organization).copied().unwrap_or_default()
+    }
+
+    /// Whether what somebody did last is to be seen by now.
+    fn shows_all(&self, organization: &str) -> bool {
+        let hidden_ms = i64::try_from(self.world.settings().visible_delay_ms).unwrap();
+        let last = self.cloud.last.get(organization);
+        last.is_none_or(|last| self.now.as_millisecond() - last.as_millisecond() > hidden_ms)
     }
 
     fn look(&mut self, look: &Look) -> Result<Looked, Fault> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use genesync::reconcile::{Effect, Event, Run, Status, step};
 
-use super::{Mutant, Universe, name};
+use super::words::name;
+use super::{Mutant, Universe};
 
 /// A process with a run of the tenant.
 pub struct Working {
