@@ -115,8 +115,8 @@ impl ReadApi {
                     let object = target.object_ref();
                     Some((Arc::clone(ids.get(&object)?), object))
                 };
-                let (entries, more) =
-                    self.cloud_entries(asked, &group.iter().filter_map(id).collect(), from, to).await?;
+                let ids = group.iter().filter_map(id).collect();
+                let (entries, more) = cloud::Reader::new(self, asked).entries(&ids, from, to).await?;
                 all.extend(entries);
                 truncated |= more;
                 continue;

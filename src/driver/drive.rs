@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Fault, FaultKind, Outcome, Record, TenantName, Write, causes};
+use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, TenantName, Write, causes};
 use crate::reconcile::{Effect, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
 
@@ -158,6 +158,9 @@ impl<P: Ports, K: Keeps> Hands for Free<'_, P, K> {
         crash::point("C06");
         let outcome = self.0.write(write).await;
         crash::point("C09");
+        if let (Outcome::Accepted(_), Some(point)) = (&outcome, between_steps(write)) {
+            crash::point(point);
+        }
         outcome
     }
 
@@ -235,6 +238,18 @@ async fn perform(effect: Effect, hands: &impl Hands, watcher: &dyn Watcher) -> E
         Effect::Write(write) => Event::Answered(hands.write(&write).await),
         Effect::StartJob(start) => Event::JobAnswered(hands.start_job(&start).await),
         Effect::Report(_) => Event::Woke,
+    }
+}
+
+/// The point that follows an accepted step towards a version that visitors see; none where a write is all there is.
+fn between_steps(write: &Write) -> Option<&'static str> {
+    match (write.target.object.kind, write.act) {
+        (ObjectKind::MessengerConfiguration, Act::Store) => Some("C11"),
+        (ObjectKind::MessengerConfiguration, Act::Publish) => Some("C12"),
+        (
+            ObjectKind::WebMessaging | ObjectKind::MessengerDeployment | ObjectKind::OpenMessagingIntegration,
+            Act::Store | Act::Publish,
+        ) => None,
     }
 }
 

@@ -233,8 +233,9 @@ impl Run {
         };
         self.focus = if self.is_cloud() { at } else { None };
         let timing = self.spec.timing;
-        // What is made twice stays twice: whether it was made is asked for once it is sure to be seen.
-        let appears_ms = if creates { timing.appear_ms } else { 0 };
+        // What is made twice stays twice, an object as well as a version: whether it was made is asked for once it is
+        // sure to be seen.
+        let appears_ms = if creates || act == Act::Publish { timing.appear_ms } else { 0 };
         let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms) + u64::from(appears_ms);
         let reverts = flapping::reverts(&[target], now);
         self.intend(Pending::Put(write), action, reverts, window_ms, now)

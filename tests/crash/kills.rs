@@ -52,7 +52,7 @@ pub fn go(kills: u64, seed: u64) -> Vec<Lane> {
 
 fn one_world(lane: &mut Lane, kills: u64, seed: u64) {
     let mut random = Random::new(seed);
-    let rig = Rig::new(lane.kind);
+    let rig = Rig::of(lane.workload.dialect(), lane.kind);
     let failed =
         |why: &str| format!("seed {seed:#x}, {} on {}: {why}", lane.workload.name(), lane.kind.name());
     if lane.workload.prepare(&rig) {

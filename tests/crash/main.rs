@@ -2,7 +2,7 @@
 //! stands on, the next one brings every tenant to what git says, and no write has an effect twice.
 //!
 //! Each test is a world of its own: an emulator, a repository, a store, one or more processes of
-//! `genesync run`. `rig` sets it up and judges it, `proxy` stands between a process and the emulator,
+//! `genesync run`. `rig` sets it up and judges it (`cloud` is what differs in that dialect), `proxy` stands between a process and the emulator,
 //! `matrix` goes through every crash point, `report` writes docs/reliability.md.
 
 #![allow(
@@ -25,6 +25,7 @@ mod postgres;
 #[path = "../it/support.rs"]
 mod support;
 
+mod cloud;
 mod git_faults;
 mod kills;
 mod matrix;

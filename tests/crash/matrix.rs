@@ -1,4 +1,4 @@
-//! Every crash point, the first and the second time that it is reached, in every workload, on both stores.
+//! Every crash point, each time that it is reached in one step of a workload or the next, on both stores.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::points::{POINTS, impossible};
+use crate::points::{POINTS, times};
 use crate::proxy::{Proxy, Trap};
 use crate::rig::{Kind, Process, Rig, eventually, signal};
 use crate::workload::{STEPS, Workload};
@@ -44,10 +44,8 @@ pub fn cells() -> Vec<Cell> {
     let mut cells = Vec::new();
     for point in POINTS {
         for workload in Workload::ALL {
-            for (hit, kind) in [(1, Kind::ALL[0]), (1, Kind::ALL[1]), (2, Kind::ALL[0]), (2, Kind::ALL[1])] {
-                if impossible(point.name, hit, workload).is_none() {
-                    cells.push(Cell { point: point.name, hit, workload, kind });
-                }
+            for (hit, kind) in times(point.name, workload) {
+                cells.push(Cell { point: point.name, hit, workload, kind });
             }
         }
     }
@@ -100,7 +98,7 @@ fn run_armed(rig: &Rig, cell: Cell, outcome: &mut Outcome) -> Result<u32, String
     for step in 0.. {
         if step < STEPS {
             if cell.point == "C21" {
-                rig.fault(&json!({"match": {"method": "PUT"}, "do": {"delayMs": 300}}));
+                rig.fault(&json!({"match": cell.workload.writes(), "do": {"delayMs": 300}}));
             }
             let mark = rig.mark();
             cell.workload.step(rig, step);
@@ -156,7 +154,7 @@ fn second(cell: Cell) -> &'static str {
 }
 
 fn go_through(cell: Cell) -> Result<Outcome, String> {
-    let rig = Rig::new(cell.kind);
+    let rig = Rig::of(cell.workload.dialect(), cell.kind);
     if cell.point == "C28" {
         rig.ask("settings", &json!({"tokenLifetimeS": 1}));
     }

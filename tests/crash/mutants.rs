@@ -1,6 +1,7 @@
 //! Whether the judge would see it: each guard is taken away from outside, by a hand in the store or on the wire.
 
 use genesync::emulator::Request;
+use genesync::model::Dialect;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -37,6 +38,11 @@ pub const MUTANTS: &[Mutant] = &[
         how: "one more write in our name, of what is there already",
         run: repeated_write,
     },
+    Mutant {
+        guard: "an intent is saved before its write leaves, in the `cloud` dialect",
+        how: "killed when a version was published (C12); its intent is deleted before the next process starts",
+        run: published_without_its_intent,
+    },
 ];
 
 /// Killed at C08: executed, and nobody has read the answer.
@@ -45,6 +51,17 @@ fn crashed_without_its_intent(how: &'static str) -> Vec<String> {
     rig.commit(&[("acme", &[1], 100)]);
     rig.start(Some("C08")).wait();
     rig.query(how).unwrap();
+    let _process = rig.start(None);
+    rig.settle().unwrap();
+    rig.violations()
+}
+
+/// Killed at C12: published, and neither written down nor pinned.
+fn published_without_its_intent() -> Vec<String> {
+    let rig = Rig::of(Dialect::Cloud, Kind::Sqlite);
+    rig.commit_pairs(&[(1, 100)]);
+    rig.start(Some("C12")).wait();
+    rig.query("DELETE FROM intents WHERE resolved_at IS NULL").unwrap();
     let _process = rig.start(None);
     rig.settle().unwrap();
     rig.violations()

@@ -1,5 +1,8 @@
 //! Where a process can be ended, and where it can't.
 
+use genesync::model::Dialect;
+
+use crate::rig::Kind;
 use crate::workload::Workload;
 
 /// One crash point.
@@ -30,10 +33,12 @@ pub const POINTS: &[Point] = &[
     at("C08", "the server has executed it, the answer is not read"),
     at("C09", "answer read, journal as before"),
     at("C09b", "end of the intent inserted, not committed"),
-    at("C13", "between one organization of a tenant and the next"),
+    at("C11", "a draft is stored, its publication not intended"),
+    at("C12", "a version is published, the deployment serves the one before"),
+    at("C13", "between one object or organization of a tenant and the next"),
     at("C14", "replication job accepted, its id only in memory"),
     at("C15", "while a job is polled"),
-    at("C10a", "what is in force inserted, not committed"),
+    at("C10a", "what is in force, or the draft that is ours, inserted, not committed"),
     at("C16", "the answer of the audit log is not read"),
     at("C17b", "proof inserted, not committed"),
     at("C17", "proved, and nobody was told"),
@@ -45,8 +50,6 @@ pub const POINTS: &[Point] = &[
 
 /// Points of the catalogue that this product does not have, and why.
 pub const ABSENT: &[(&str, &str)] = &[
-    ("C11", "a write is one PUT: there is no draft that is published later"),
-    ("C12", "a configuration is served as soon as it is stored: nothing is pinned after it"),
     ("C18", "nothing is posted to pull requests"),
     (
         "C20, vacuum",
@@ -56,13 +59,48 @@ pub const ABSENT: &[(&str, &str)] = &[
     ("C27", "logs go to stderr; nothing is rotated here"),
 ];
 
-/// Why a point can't be reached that often in a workload.
+/// Points that a run comes by once for each request that writes.
+const OF_A_WRITE: [&str; 6] = ["C05", "C06", "C07", "C08", "C09", "C09b"];
+/// Points before a run, which knows the dialect.
+const BEFORE_A_RUN: [&str; 9] = ["C19", "C19b", "C03", "C02b", "C02", "C01b", "C01", "C28", "C20"];
+
+/// Why a point can't be reached that often in a workload, or is not gone through there.
 pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static str> {
     let replicas = matches!(workload, Workload::Rollout | Workload::Replicas);
-    match (point, hit) {
-        ("C13" | "C14" | "C15", _) if !replicas => Some("no replicas: one write a run, and no job"),
-        ("C19" | "C19b", 2) => Some("a process opens its store once"),
-        ("C20", 2) => Some("a process ends once"),
+    match (workload.dialect(), point, hit) {
+        (Dialect::Webchat, "C11" | "C12", _) => {
+            Some("in the webchat dialect a write is one PUT, and what it stores is served at once")
+        }
+        (Dialect::Webchat, "C13" | "C14" | "C15", _) if !replicas => {
+            Some("no replicas: one write a run, and no job")
+        }
+        (Dialect::Cloud, "C14" | "C15", _) => Some("the cloud dialect has no replication jobs"),
+        (Dialect::Cloud, point, _) if BEFORE_A_RUN.contains(&point) => {
+            Some("outside of runs nothing knows the dialect: gone through in webchat alone")
+        }
+        (_, "C19" | "C19b", 2) => Some("a process opens its store once"),
+        (_, "C20", 2) => Some("a process ends once"),
         _ => None,
     }
+}
+
+/// Which times a process dies at a point in a workload, and on which store. In the `cloud` dialect the points of a write
+/// are gone through at each of its three requests, the others once in each workload, the stores taking turns.
+pub fn times(point: &str, workload: Workload) -> Vec<(u32, Kind)> {
+    let (hits, turn) = match workload {
+        Workload::CloudCreate | Workload::CloudChange if OF_A_WRITE.contains(&point) => (1..=3, true),
+        Workload::CloudCreate => (1..=1, true),
+        Workload::CloudChange => (2..=2, true),
+        Workload::Rollout
+        | Workload::Commit
+        | Workload::Replicas
+        | Workload::Drift
+        | Workload::LostAnswer => (1..=2, false),
+    };
+    let possible = hits.filter(|hit| impossible(point, *hit, workload).is_none());
+    let stores = |nth: usize| match turn {
+        true => vec![Kind::ALL[(workload as usize + nth) % Kind::ALL.len()]],
+        false => Kind::ALL.to_vec(),
+    };
+    possible.enumerate().flat_map(|(nth, hit)| stores(nth).into_iter().map(move |kind| (hit, kind))).collect()
 }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::rig::RUNTIME;
+use crate::rig::{RUNTIME, is_write};
 
 /// One request, as it went by.
 #[derive(Debug, Clone)]
@@ -19,9 +19,9 @@ pub struct Seen {
     pub ended: Option<Instant>,
 }
 
-/// What happens to a chosen PUT.
+/// What happens to a chosen write.
 pub enum Trap {
-    /// Half of its body goes on; then this is called, and the rest never comes.
+    /// Half of its body goes on, of its head where it has none; then this is called, and the rest never comes.
     Half { nth: u32, then: Box<dyn Fn() + Send + Sync> },
     /// It goes on once it is let go, whether anybody still waits for the answer or not.
     Hold { nth: u32 },
@@ -31,7 +31,7 @@ pub enum Trap {
 struct Shared {
     seen: Mutex<Vec<Seen>>,
     trap: Mutex<Option<Trap>>,
-    puts: Mutex<u32>,
+    writes: Mutex<u32>,
     sprung: Mutex<u32>,
     let_go: Notify,
 }
@@ -63,7 +63,7 @@ impl Proxy {
     }
 
     pub fn set(&self, trap: Trap) {
-        *self.shared.puts.lock().unwrap() = 0;
+        *self.shared.writes.lock().unwrap() = 0;
         *self.shared.trap.lock().unwrap() = Some(trap);
     }
 
@@ -98,16 +98,18 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> s
         let first = String::from_utf8_lossy(&head);
         let mut words = first.split_whitespace();
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let writes = is_write(method, path);
         let seen = Seen { method: method.into(), path: path.into(), begun: Instant::now(), ended: None };
         let index = {
             let mut log = shared.seen.lock().unwrap();
             log.push(seen);
             log.len() - 1
         };
-        if method == "PUT" {
+        if writes {
             match sprung(shared) {
                 Some(Trap::Half { then, .. }) => {
-                    server.write_all(&head).await?;
+                    let begun = if body.is_empty() { &head[..head.len() / 2] } else { &head };
+                    server.write_all(begun).await?;
                     server.write_all(&body[..body.len() / 2]).await?;
                     server.flush().await?;
                     then();
@@ -127,13 +129,13 @@ async fn pass(mut client: TcpStream, upstream: SocketAddr, shared: &Shared) -> s
     }
 }
 
-/// Counts a PUT, and takes the trap where it is this one's.
+/// Counts a write, and takes the trap where it is this one's.
 fn sprung(shared: &Shared) -> Option<Trap> {
-    let mut puts = shared.puts.lock().unwrap();
-    *puts += 1;
+    let mut writes = shared.writes.lock().unwrap();
+    *writes += 1;
     let mut trap = shared.trap.lock().unwrap();
     let mine = trap.as_ref().is_some_and(|trap| match trap {
-        Trap::Half { nth, .. } | Trap::Hold { nth } => *nth == *puts,
+        Trap::Half { nth, .. } | Trap::Hold { nth } => *nth == *writes,
     });
     if !mine {
         return None;

@@ -5,10 +5,12 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use genesync::model::Dialect;
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::runtime::Runtime;
 
+use crate::cloud;
 use crate::postgres::Postgres;
 use crate::support::{CLIENT_ID, SECRET, Stage, delay, organization, tenant};
 
@@ -33,6 +35,8 @@ poll-ms = 20
 poll-max-ms = 60
 confirm-ms = 2000
 job-ms = 1200
+appear-ms = 300
+ready-ms = 5000
 lease-ms = 600
 [pacing]
 requests-per-minute = 60000
@@ -106,13 +110,15 @@ pub struct Expected {
 pub struct Rig {
     pub stage: Stage,
     pub kind: Kind,
+    dialect: Dialect,
     /// What the processes are given as `GENESYNC_STORE`; empty for SQLite.
     pub store_url: String,
     /// How the test itself reaches the store.
     look_url: String,
     _cluster: Option<Arc<Postgres>>,
+    /// By organization; in the `cloud` dialect by pair of a configuration and its deployment.
     pub expected: Mutex<BTreeMap<u32, Expected>>,
-    /// What people put where nobody manages anything, by organization.
+    /// What people put where nobody manages anything, by the same.
     decorations: Mutex<BTreeMap<u32, u64>>,
     /// The commit that the repository is at.
     head: Mutex<String>,
@@ -202,6 +208,15 @@ impl Rig {
         }
     }
 
+    /// A world whose tenants speak a dialect.
+    pub fn of(dialect: Dialect, kind: Kind) -> Self {
+        let rig = Self { dialect, ..Self::new(kind) };
+        if dialect == Dialect::Cloud {
+            *rig.stage.world.lock().unwrap() = cloud::world();
+        }
+        rig
+    }
+
     pub fn on(kind: Kind, store_url: String, cluster: Option<Arc<Postgres>>) -> Self {
         let stage = Stage::new();
         std::fs::write(stage.path("settings.toml"), SETTINGS).unwrap();
@@ -213,6 +228,7 @@ impl Rig {
         Self {
             stage,
             kind,
+            dialect: Dialect::Webchat,
             store_url,
             look_url,
             _cluster: cluster,
@@ -250,6 +266,14 @@ impl Rig {
         self.commit_files(&files)
     }
 
+    /// Commits what pairs of the `cloud` dialect's tenant are to be at.
+    pub fn commit_pairs(&self, pairs: &[(u32, u32)]) -> String {
+        let files = pairs.iter().flat_map(|(pair, delay)| cloud::files(*pair, *delay)).collect::<Vec<_>>();
+        self.tenants.lock().unwrap().insert(cloud::TENANT.to_owned(), vec![cloud::ORGANIZATION]);
+        pairs.iter().for_each(|(pair, delay)| self.expect(*pair, *delay));
+        self.commit_files(&files)
+    }
+
     /// One more version of an organization, unless it is at that delay already.
     pub fn expect(&self, number: u32, ms: u32) {
         let mut expected = self.expected.lock().unwrap();
@@ -282,7 +306,11 @@ impl Rig {
 
     /// Somebody changes what nobody manages, which is to stay: one version.
     pub fn decorate(&self, number: u32, banner: u64) {
-        self.ask("edit", &edit(number, &json!({"banner": banner})));
+        let edit = match self.dialect {
+            Dialect::Webchat => edit(number, &json!({"banner": banner})),
+            Dialect::Cloud => cloud::decoration(number, banner),
+        };
+        self.ask("edit", &edit);
         self.decorations.lock().unwrap().insert(number, banner);
         self.expected.lock().unwrap().get_mut(&number).unwrap().version += 1;
     }
@@ -350,11 +378,22 @@ impl Rig {
     /// Whether live is what git says, everywhere.
     pub fn in_sync(&self) -> bool {
         let expected = self.expected.lock().unwrap().clone();
-        expected.iter().all(|(number, expected)| self.delay_of(*number) == Some(expected.delay.into()))
+        let mut expected = expected.iter().map(|(number, expected)| (*number, Some(expected.delay.into())));
+        match self.dialect {
+            Dialect::Webchat => expected.all(|(number, delay)| self.delay_of(number) == delay),
+            Dialect::Cloud => {
+                let state = self.cloud_state();
+                expected.all(|(pair, delay)| state.delay(pair) == delay)
+            }
+        }
     }
 
     pub fn delay_of(&self, number: u32) -> Option<u64> {
         self.stage.live(number).1["greetings"]["delayMs"].as_u64()
+    }
+
+    fn cloud_state(&self) -> cloud::State {
+        cloud::State::of(&self.stage.world.lock().unwrap())
     }
 
     /// A query's rows, as texts.
@@ -471,41 +510,34 @@ impl Rig {
             let reads = self.requests(mark, |request| request["method"] == "GET");
             primaries.iter().all(|number| {
                 let about = organization(*number);
-                reads.iter().filter(|request| request["organizationId"] == about.as_str()).count() >= looks
+                let of_one = |request: &&Value| request["organizationId"] == about.as_str();
+                reads.iter().filter(of_one).filter(|read| self.is_look(read)).count() >= looks
             })
         });
         self.mutations(mark)
     }
 
+    /// Whether a read is one that a look at an organization has once.
+    fn is_look(&self, read: &Value) -> bool {
+        match self.dialect {
+            Dialect::Webchat => true,
+            Dialect::Cloud => read["path"] == "/api/v2/webdeployments/deployments",
+        }
+    }
+
     /// What is wrong with how it ended; nothing, if all is well.
     pub fn violations(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for (number, expected) in &*self.expected.lock().unwrap() {
-            let (version, body) = self.stage.live(*number);
-            if body["greetings"]["delayMs"] != expected.delay {
-                wrong.push(format!("organization {number} is at {body}, not {expected:?}"));
-            }
-            // More: an effect was repeated. Fewer: one that somebody asked for never came.
-            if version != expected.version {
-                wrong.push(format!("organization {number} is at version {version}, not {expected:?}"));
-            }
-        }
-        for (number, banner) in &*self.decorations.lock().unwrap() {
-            let live = self.stage.live(*number).1["banner"].clone();
-            if live != *banner {
-                wrong.push(format!("somebody's banner {banner} of organization {number} is now {live}"));
-            }
-        }
-        let mut ours: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for record in self.stage.world.lock().unwrap().audit() {
-            if record.actor.id == CLIENT_ID {
-                *ours.entry((record.organization_id.clone(), record.version.to_string())).or_default() += 1;
-            }
-        }
+        let mut wrong = match self.dialect {
+            Dialect::Webchat => self.wrong_organizations(),
+            Dialect::Cloud => self.wrong_pairs(),
+        };
+        let made = self.made();
+        let mut ours: BTreeMap<&(String, String), usize> = BTreeMap::new();
+        made.iter().for_each(|key| *ours.entry(key).or_default() += 1);
         wrong.extend(
             ours.iter().filter(|(_, count)| **count != 1).map(|one| format!("audited twice: {one:?}")),
         );
-        let ours: BTreeSet<(String, String)> = ours.into_keys().collect();
+        let ours: BTreeSet<(String, String)> = ours.into_keys().cloned().collect();
         for table in ["receipts", "confirmations"] {
             let rows = match table {
                 "receipts" => self.query("SELECT object, version FROM receipts"),
@@ -525,11 +557,66 @@ impl Rig {
         }
         for row in self.query("SELECT receipt FROM receipts").unwrap() {
             let receipt: Value = serde_json::from_str(&row[0]).unwrap();
-            if receipt["fromVersion"].as_u64().unwrap_or(0) + 1 != receipt["version"].as_u64().unwrap() {
+            // A deployment has no numbers: the moment of its last change stands for one.
+            let counts = receipt["target"]["object"]["kind"] != "MessengerDeployment";
+            let next = receipt["fromVersion"].as_u64().unwrap_or(0) + 1;
+            if counts && next != receipt["version"].as_u64().unwrap() {
                 wrong.push(format!("a write went over something it had not seen: {receipt}"));
             }
         }
         wrong
+    }
+
+    fn wrong_organizations(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, expected) in &*self.expected.lock().unwrap() {
+            let (version, body) = self.stage.live(*number);
+            if body["greetings"]["delayMs"] != expected.delay {
+                wrong.push(format!("organization {number} is at {body}, not {expected:?}"));
+            }
+            // More: an effect was repeated. Fewer: one that somebody asked for never came.
+            if version != expected.version {
+                wrong.push(format!("organization {number} is at version {version}, not {expected:?}"));
+            }
+        }
+        for (number, banner) in &*self.decorations.lock().unwrap() {
+            let live = self.stage.live(*number).1["banner"].clone();
+            if live != *banner {
+                wrong.push(format!("somebody's banner {banner} of organization {number} is now {live}"));
+            }
+        }
+        wrong
+    }
+
+    fn wrong_pairs(&self) -> Vec<String> {
+        let state = self.cloud_state();
+        let mut wrong = Vec::new();
+        for (pair, expected) in &*self.expected.lock().unwrap() {
+            let served = state.delay(*pair);
+            if served != Some(expected.delay.into()) {
+                wrong.push(format!("visitors of pair {pair} are served {served:?}, not {expected:?}"));
+            }
+            wrong.extend(state.violations(*pair, expected.version));
+        }
+        for (pair, banner) in &*self.decorations.lock().unwrap() {
+            if !state.is_decorated(*pair, *banner) {
+                wrong.push(format!("what Mara put into pair {pair}, {banner}, is not there any more"));
+            }
+        }
+        wrong.extend(
+            state.misproved(&self.query("SELECT object, version, entry FROM confirmations").unwrap()),
+        );
+        wrong
+    }
+
+    /// The versions that we made, as the audit log has them, one for each record.
+    fn made(&self) -> Vec<(String, String)> {
+        if self.dialect == Dialect::Cloud {
+            return self.cloud_state().made().into_iter().map(|(key, _)| key).collect();
+        }
+        let world = self.stage.world.lock().unwrap();
+        let ours = world.audit().iter().filter(|record| record.actor.id == CLIENT_ID);
+        ours.map(|record| (record.organization_id.clone(), record.version.to_string())).collect()
     }
 }
 
@@ -538,9 +625,13 @@ pub fn edit(number: u32, patch: &Value) -> Value {
 }
 
 pub fn is_mutation(request: &Value) -> bool {
-    let starts_job = request["path"].as_str().is_some_and(|path| path.ends_with("/replicate"));
-    matches!(request["method"].as_str(), Some("PUT" | "DELETE" | "PATCH"))
-        || request["method"] == "POST" && starts_job
+    is_write(request["method"].as_str().unwrap_or_default(), request["path"].as_str().unwrap_or_default())
+}
+
+/// Whether a request changes something: what is only asked is posted as well.
+pub fn is_write(method: &str, path: &str) -> bool {
+    let makes = path.ends_with("/replicate") || path.starts_with("/api/v2/webdeployments/");
+    matches!(method, "PUT" | "DELETE" | "PATCH") || method == "POST" && makes
 }
 
 /// Waits for a condition; it fails only where that never comes.

@@ -1,6 +1,7 @@
 //! What there is to do while processes die. Each workload is a few steps; each step is settled before the next.
 
-use serde_json::json;
+use genesync::model::Dialect;
+use serde_json::{Value, json};
 
 use crate::rig::Rig;
 use crate::support::organization;
@@ -12,14 +13,23 @@ pub enum Workload {
     Replicas,
     Drift,
     LostAnswer,
+    CloudCreate,
+    CloudChange,
 }
 
 /// Steps of each.
 pub const STEPS: u32 = 2;
 
 impl Workload {
-    pub const ALL: [Workload; 5] =
-        [Workload::Rollout, Workload::Commit, Workload::Replicas, Workload::Drift, Workload::LostAnswer];
+    pub const ALL: [Workload; 7] = [
+        Workload::Rollout,
+        Workload::Commit,
+        Workload::Replicas,
+        Workload::Drift,
+        Workload::LostAnswer,
+        Workload::CloudCreate,
+        Workload::CloudChange,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -28,13 +38,34 @@ impl Workload {
             Workload::Replicas => "a job",
             Workload::Drift => "drift",
             Workload::LostAnswer => "lost answer",
+            Workload::CloudCreate => "cloud: first rollout",
+            Workload::CloudChange => "cloud: a change",
+        }
+    }
+
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Workload::CloudCreate | Workload::CloudChange => Dialect::Cloud,
+            Workload::Rollout
+            | Workload::Commit
+            | Workload::Replicas
+            | Workload::Drift
+            | Workload::LostAnswer => Dialect::Webchat,
+        }
+    }
+
+    /// Which requests its writes are, for a fault.
+    pub fn writes(self) -> Value {
+        match self {
+            Workload::CloudCreate => json!({"method": "POST", "path": "/api/v2/webdeployments/**"}),
+            _ => json!({"method": "PUT"}),
         }
     }
 
     /// What is there before any process may die; false where that is nothing.
     pub fn prepare(self, rig: &Rig) -> bool {
         match self {
-            Workload::Rollout => {
+            Workload::Rollout | Workload::CloudCreate => {
                 rig.commit_files(&[("README.md".into(), "A fleet.".into())]);
                 return false;
             }
@@ -42,6 +73,7 @@ impl Workload {
             Workload::Commit | Workload::Drift | Workload::LostAnswer => {
                 rig.commit(&[("acme", &[1], 100), ("zeta", &[2], 100)])
             }
+            Workload::CloudChange => rig.commit_pairs(&[(1, 100), (2, 100)]),
         };
         true
     }
@@ -78,6 +110,14 @@ impl Workload {
                 let when = if n.is_multiple_of(2) { "after" } else { "before" };
                 rig.fault(&json!({"match": {"method": "PUT", "organizationId": organization(1)}, "do": {"drop": when}}));
                 rig.commit(&[("acme", &[1], ms), ("zeta", &[2], ms)]);
+            }
+            Workload::CloudCreate => {
+                rig.commit_pairs(&[(n + 1, ms)]);
+            }
+            Workload::CloudChange => {
+                let pair = 1 + n % 2;
+                rig.decorate(pair, n.into());
+                rig.commit_pairs(&[(pair, ms)]);
             }
         }
     }

@@ -518,9 +518,11 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     };
     a.finish(&claimed.iter().map(ended).collect::<Vec<_>>()).await.unwrap();
     let figures = a.figures(3).await.unwrap();
-    let standing: Vec<(Status, usize)> =
+    let mut standing: Vec<(Status, usize)> =
         figures.standing.iter().map(|some| (some.status, some.tenants)).collect();
-    let expected = [(Status::Drifted, 1), (Status::Invalid, 1), (Status::Synced, 1), (Status::Paused, 1)];
+    // Each database sorts what is absent in its own way.
+    standing.sort_by_key(|(status, _)| status.row().metric);
+    let expected = [(Status::Drifted, 1), (Status::Invalid, 1), (Status::Paused, 1), (Status::Synced, 1)];
     assert_eq!(standing, expected);
     assert_eq!(figures.oldest.len(), 3, "no more than asked for");
     let seen: Vec<Timestamp> = figures.oldest.iter().map(|(_, at)| *at).collect();

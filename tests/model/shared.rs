@@ -104,7 +104,8 @@ pub fn hear(run: &Shared<Run>, event: Event, (now, is_late): (Timestamp, bool)) 
         for effect in next.effects {
             match effect {
                 Effect::Report(note) => {
-                    heard.told |= matches!(note, Note::Overwrote { .. } | Note::Unclear { .. });
+                    heard.told |=
+                        matches!(note, Note::Overwrote { .. } | Note::Unclear { .. } | Note::Mixed { .. });
                     heard.out_of_place |= matches!(note, Note::OutOfPlace { .. });
                 }
                 effect => asked = Some(effect),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use genesync::model::plan::Limits;
+use genesync::model::plan::{Drafts, Limits};
 use genesync::model::record::Journal;
 use genesync::model::write::{Job, JobTarget, JobTargetStatus};
 use genesync::model::{
-    Actor, ActorKind, CredentialsName, Desired, Entry, Fault, FaultKind, Mode, Object, Observed,
-    OrganizationId, Outcome, Record, Region, Resource, Revision, Stored, Target, Tenant, TenantName,
-    Versions, Write,
+    Actor, ActorKind, CredentialsName, Desired, Dialect, Entry, Fault, FaultKind, Mode, Object, ObjectRef,
+    Observed, OrganizationId, Outcome, Receipt, Record, Region, Resource, Revision, Stored, Target, Tenant,
+    TenantName, Versions, Write,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, End, Entries, Event, Pending, Phase, Run, Spec, Timing};
@@ -17,6 +17,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use stateright::{Model, Property};
 
+use crate::bounds::{Budget, Guards, Witnesses};
+use crate::cloud::{self, Cloud};
 use crate::shared::{Lines, Shared, digest, hear};
 
 pub const BLIND: &str = "no write goes over an edit that it has not seen";
@@ -25,83 +27,13 @@ pub const OWN: &str = "no write of ours goes over a newer one of ours";
 pub const TRAVEL: &str = "what an older commit says never replaces what a newer one says";
 pub const RECEIPT: &str = "every version of ours has a receipt";
 pub const TOKEN: &str = "only whoever has the newest token writes the journal";
+pub const DOUBLE: &str = "nothing is made twice";
 pub const HEALS: &str = "from here it heals and falls silent";
-
-/// Guards that can be switched off: some are the core's, some its driver's, its store's or the server's.
-#[derive(Debug, Clone, Copy)]
-pub struct Guards {
-    /// The server refuses a stale version.
-    pub if_match: bool,
-    /// A write whose answer was lost counts as open.
-    pub read_back: bool,
-    /// Intents are kept.
-    pub intent: bool,
-    /// The store refuses the records of an old token.
-    pub fence: bool,
-    /// What is open is waited out before anything is read.
-    pub quarantine: bool,
-    /// A write whose deadline is past is not sent.
-    pub deadline: bool,
-    /// Git is asked once more before an intent is kept.
-    pub recheck: bool,
-    /// The server keeps what it accepts.
-    pub memory: bool,
-}
-
-impl Guards {
-    pub const ALL: Self = Self {
-        if_match: true,
-        read_back: true,
-        intent: true,
-        fence: true,
-        quarantine: true,
-        deadline: true,
-        recheck: true,
-        memory: true,
-    };
-}
-
-/// How often each thing may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Budget {
-    /// A person edits a field that nobody manages.
-    pub edits: u8,
-    /// A request or its answer is lost.
-    pub lost: u8,
-    /// A write is held up on its way.
-    pub late: u8,
-    /// A write is refused by the rate limit.
-    pub throttles: u8,
-    /// A process dies.
-    pub crashes: u8,
-    /// Git moves.
-    pub commits: u8,
-    /// A lease runs out while its holder works.
-    pub leases: u8,
-    /// A run starts from what git said before.
-    pub behind: u8,
-    /// The audit log shows nothing until long after.
-    pub lags: u8,
-}
-
-/// What really happened in some state: without it nothing is shown. Beside the states and not in them, so that
-/// what is behind does not multiply what is ahead.
-#[derive(Debug, Default)]
-pub struct Witnesses(Mutex<BTreeSet<&'static str>>);
-
-impl Witnesses {
-    fn saw(&self, what: &'static str) {
-        self.0.lock().unwrap().insert(what);
-    }
-
-    pub fn all(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap().iter().copied().collect()
-    }
-}
 
 /// What an exploration is about, and its bounds.
 #[derive(Debug, Clone)]
 pub struct Toy {
+    pub dialect: Dialect,
     /// Organizations of the tenant: the primary and its replicas.
     pub organizations: usize,
     /// Processes that share the work.
@@ -117,6 +49,7 @@ pub struct Toy {
 impl Toy {
     pub fn new(organizations: usize, processes: usize, versions: Versions, budget: Budget) -> Self {
         Self {
+            dialect: Dialect::Webchat,
             organizations,
             processes,
             versions,
@@ -126,11 +59,21 @@ impl Toy {
             judged: Arc::default(),
         }
     }
+
+    /// One organization of the `cloud` dialect.
+    pub fn cloud(processes: usize, budget: Budget) -> Self {
+        let versions = Dialect::Cloud.versions();
+        Self { dialect: Dialect::Cloud, ..Self::new(1, processes, versions, budget) }
+    }
+
+    fn is_cloud(&self) -> bool {
+        self.dialect == Dialect::Cloud
+    }
 }
 
 /// Who made a version, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Maker {
+pub enum Maker {
     Person,
     Put,
     Job,
@@ -188,6 +131,8 @@ enum Gone {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Everything {
     organizations: Shared<Vec<Organization>>,
+    /// In place of them, in the `cloud` dialect.
+    cloud: Shared<Cloud>,
     /// The journal, as it is on the disk.
     records: Lines,
     /// The newest last; at most one has the newest token.
@@ -198,6 +143,7 @@ pub struct Everything {
     gone: Gone,
     blind: bool,
     over_own: bool,
+    doubled: bool,
     travelled: bool,
     intruded: bool,
 }
@@ -232,13 +178,13 @@ pub enum Move {
     Notice(usize),
     /// A run that may be hears that git moved.
     Supersede(usize),
-    /// A person edits a field that nobody manages, in this organization.
+    /// A person edits a field that nobody manages, in this organization; in the `cloud` dialect in this way.
     Edit(usize),
     /// Git moves.
     Commit,
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::from_second(1_790_000_000).unwrap_or_default()
 }
 
@@ -247,7 +193,7 @@ fn much_later() -> Timestamp {
     now() + SignedDuration::from_hours(1)
 }
 
-fn target(number: usize) -> Target {
+pub fn target(number: usize) -> Target {
     Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
@@ -293,7 +239,7 @@ fn journal(records: &[Record]) -> Journal {
 }
 
 impl Maker {
-    fn actor(self) -> Actor {
+    pub fn actor(self) -> Actor {
         match self {
             Maker::Person => person(),
             Maker::Put | Maker::Job => us(),
@@ -329,6 +275,15 @@ impl Organization {
 }
 
 impl Everything {
+    /// What a counterexample is read from: the platform, and the journal line by line.
+    pub fn trail(&self) -> (&Cloud, Vec<String>) {
+        let line = |record: &Record| match record {
+            Record::Intent(intent) => format!("intent {}: {:?}", intent.id, intent.action),
+            other => format!("{other:?}"),
+        };
+        (&self.cloud, self.records.iter().map(line).collect())
+    }
+
     /// A write of ours takes force.
     fn store(&mut self, at: usize, body: Map<String, Value>, seen: Option<u64>, maker: Maker) -> u64 {
         let organization = &self.organizations[at];
@@ -352,11 +307,11 @@ impl Everything {
 }
 
 impl Toy {
-    fn spec(&self, commit: u64) -> Spec {
+    fn spec(&self, commit: u64, drafts: Drafts) -> Spec {
         Spec {
             tenant: Tenant {
                 name: TenantName::new("acme"),
-                dialect: genesync::model::Dialect::Webchat,
+                dialect: self.dialect,
                 primary: target(0),
                 replicas: (1..self.organizations).map(target).collect(),
                 mode: Mode::Enforce,
@@ -367,8 +322,11 @@ impl Toy {
                 owners: Vec::new(),
             },
             revision: Revision::new(format!("r{commit}")),
-            resources: vec![Resource::web_messaging(desired(commit))],
-            limits: Limits::default(),
+            resources: match self.dialect {
+                Dialect::Webchat => vec![Resource::web_messaging(desired(commit))],
+                Dialect::Cloud => cloud::resources(commit),
+            },
+            limits: Limits { drafts, ..Limits::default() },
             timing: Timing::default(),
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),
@@ -377,12 +335,12 @@ impl Toy {
         }
     }
 
-    fn begin(&self, state: &mut Everything, commit: u64) -> Option<End> {
+    fn begin(&self, state: &mut Everything, commit: u64, drafts: Drafts) -> Option<End> {
         for other in &mut state.working {
             other.lease = Lease::Taken;
             self.witnesses.saw("a takeover");
         }
-        let run = Shared::new(Run::new(Arc::new(self.spec(commit)), journal(&state.records)));
+        let run = Shared::new(Run::new(Arc::new(self.spec(commit, drafts)), journal(&state.records)));
         let heard = hear(&run, Event::Begin, (now(), false));
         if let Some((run, asked)) = heard.next {
             let line = state.records.len();
@@ -417,6 +375,9 @@ impl Toy {
 
     /// Executes a PUT; the version check is the server's, and a guard.
     fn put(&self, state: &mut Everything, write: &Write) -> Outcome<Stored> {
+        if self.is_cloud() {
+            return self.put_there(state, write);
+        }
         let at = index(&write.target);
         let current = write.if_match.unwrap_or(0) == state.organizations[at].version();
         if !current {
@@ -434,6 +395,26 @@ impl Toy {
             Observed::Present(stored) => Outcome::Accepted(stored),
             Observed::Absent => Outcome::Conflict,
         }
+    }
+
+    /// Executes one of the three writes of the `cloud` dialect.
+    fn put_there(&self, state: &mut Everything, write: &Write) -> Outcome<Stored> {
+        let (mut stored, mut damage) = (None, cloud::Damage::default());
+        if self.guards.memory {
+            state.cloud.change(|cloud| (stored, damage) = cloud.write(write));
+        } else {
+            (stored, _) = Cloud::clone(&state.cloud).write(write);
+        }
+        if damage.over_theirs {
+            self.witnesses.saw("an edit is gone over");
+            if state.gone == Gone::Nothing {
+                state.gone = Gone::Untold;
+            }
+        }
+        state.over_own |= damage.over_ours;
+        state.travelled |= damage.travelled;
+        state.doubled |= damage.doubled;
+        stored.map_or(Outcome::Conflict, Outcome::Accepted)
     }
 
     /// Executes a job: it copies what the primary holds, over whatever is there.
@@ -464,6 +445,7 @@ impl Toy {
     fn perform(&self, state: &mut Everything, at: usize) -> Option<Event> {
         let working = state.working[at].clone();
         match &*working.asked {
+            Effect::Observe(look) if self.is_cloud() => Some(Event::Observed(state.cloud.look(look))),
             Effect::Observe(look) => {
                 Some(Event::Observed(state.organizations[index(&look.target)].observed().into()))
             }
@@ -473,7 +455,8 @@ impl Toy {
             Effect::StartJob(_) if working.expired => Some(Event::JobAnswered(Outcome::Unsent(lost()))),
             Effect::Write(_) | Effect::StartJob(_) => self.execute(state, &working.asked, seen(&working.run)),
             Effect::ReadAudit(_) => {
-                Some(Event::Entries(Entries { entries: entries(state), truncated: false }))
+                let entries = if self.is_cloud() { state.cloud.entries() } else { entries(state) };
+                Some(Event::Entries(Entries { entries, truncated: false }))
             }
             Effect::WakeAt(_) => {
                 if *working.run.phase() == Phase::Settling && self.guards.quarantine {
@@ -541,11 +524,11 @@ impl Toy {
     /// What is left of a world whose processes are gone: whether it heals, and whether every version of ours is
     /// accounted for.
     fn judge(&self, state: &Everything) -> (bool, bool) {
-        let key = digest(&(&state.organizations, &state.records, &state.late, state.commit));
+        let key = digest(&(&state.organizations, &state.cloud, &state.records, &state.late, state.commit));
         if let Some(known) = self.judged.lock().unwrap().get(&key) {
             return *known;
         }
-        let judged = (self.heals(state), !state.is_closed() || accounted(state));
+        let judged = (self.heals(state), !state.is_closed() || self.accounted(state));
         self.judged.lock().unwrap().insert(key, judged);
         judged
     }
@@ -557,25 +540,37 @@ impl Toy {
             self.execute(&mut state, &late.request, late.seen);
         }
         let mut status = None;
-        for _ in 0..3 {
-            status = self.run_quietly(&mut state);
+        for drafts in self.quiet() {
+            status = self.run_quietly(&mut state, *drafts);
         }
         let wanted = desired(state.commit);
         let in_sync = |organization: &Organization| {
             let observed = organization.observed();
             plan::diff::changes(&wanted, &observed, &plan::Evidence::default()).0.is_empty()
         };
-        let before = (state.organizations.clone(), state.records.clone());
-        let again = self.run_quietly(&mut state);
+        let before = (state.organizations.clone(), state.cloud.clone(), state.records.clone());
+        let again = self.run_quietly(&mut state, Drafts::Refuse);
+        let in_sync = match self.dialect {
+            Dialect::Webchat => state.organizations.iter().all(in_sync),
+            Dialect::Cloud => state.cloud.serves(state.commit),
+        };
         status == Some(End::Synced)
             && again == status
-            && state.organizations.iter().all(in_sync)
-            && before == (state.organizations, state.records)
+            && in_sync
+            && before == (state.organizations, state.cloud, state.records)
     }
 
-    fn run_quietly(&self, state: &mut Everything) -> Option<End> {
+    /// What becomes of people's drafts in each of the runs that heal: the operator is asked, and says it.
+    fn quiet(&self) -> &'static [Drafts] {
+        match self.dialect {
+            Dialect::Webchat => &[Drafts::Refuse; 3],
+            Dialect::Cloud => &[Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Adopt, Drafts::Adopt],
+        }
+    }
+
+    fn run_quietly(&self, state: &mut Everything, drafts: Drafts) -> Option<End> {
         let commit = state.commit;
-        let mut ended = self.begin(state, commit);
+        let mut ended = self.begin(state, commit, drafts);
         for _ in 0..200 {
             if state.working.is_empty() {
                 return ended;
@@ -617,17 +612,31 @@ fn entries(state: &Everything) -> Vec<Entry> {
     entries
 }
 
+impl Toy {
+    fn accounted(&self, state: &Everything) -> bool {
+        if !self.is_cloud() {
+            return accounted(state);
+        }
+        let receipts = receipts(state);
+        let kept =
+            |object: &ObjectRef, version| receipts.iter().any(|receipt| receipt.speaks_of(object, version));
+        state.cloud.ours().iter().all(|(object, version)| kept(object, *version))
+    }
+}
+
+fn receipts(state: &Everything) -> Vec<&Receipt> {
+    let found = state.records.iter().filter_map(|record| match record {
+        Record::Resolved { receipts, .. } => Some(receipts),
+        _ => None,
+    });
+    found.flatten().collect()
+}
+
 /// Every version of ours is a receipt in the journal, except where an edit on top of it hides whose it was: that
 /// the core reports as unclear.
 fn accounted(state: &Everything) -> bool {
-    let receipts: BTreeSet<(String, u64)> = state
-        .records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Resolved { receipts, .. } => Some(receipts),
-            _ => None,
-        })
-        .flatten()
+    let receipts: BTreeSet<(String, u64)> = receipts(state)
+        .into_iter()
         .map(|receipt| (receipt.target.organization.to_string(), receipt.version))
         .collect();
     state.organizations.iter().enumerate().all(|(number, organization)| {
@@ -647,6 +656,7 @@ impl Model for Toy {
     fn init_states(&self) -> Vec<Everything> {
         vec![Everything {
             organizations: Shared::new(vec![Organization::default(); self.organizations]),
+            cloud: Shared::new(Cloud::default()),
             records: Shared::new(Vec::new()),
             working: Vec::new(),
             late: None,
@@ -655,6 +665,7 @@ impl Model for Toy {
             gone: Gone::Nothing,
             blind: false,
             over_own: false,
+            doubled: false,
             travelled: false,
             intruded: false,
         }]
@@ -663,7 +674,8 @@ impl Model for Toy {
     fn actions(&self, state: &Everything, moves: &mut Vec<Move>) {
         let left = &state.left;
         if left.edits > 0 {
-            moves.extend((0..self.organizations).map(Move::Edit));
+            let ways = if self.is_cloud() { cloud::DEEDS } else { self.organizations };
+            moves.extend((0..ways).map(Move::Edit));
         }
         if left.commits > 0 {
             moves.push(Move::Commit);
@@ -726,12 +738,12 @@ impl Model for Toy {
         match action {
             Move::Begin => {
                 let commit = state.commit;
-                self.begin(&mut state, commit);
+                self.begin(&mut state, commit, Drafts::Refuse);
             }
             Move::BeginBehind => {
                 state.left.behind -= 1;
                 let commit = state.commit - 1;
-                self.begin(&mut state, commit);
+                self.begin(&mut state, commit, Drafts::Refuse);
             }
             Move::Perform(at) => match self.perform(&mut state, at) {
                 Some(event) => {
@@ -796,6 +808,13 @@ impl Model for Toy {
                 self.hear(&mut state, at, Event::Superseded);
                 self.witnesses.saw("a run is superseded");
             }
+            Move::Edit(deed) if self.is_cloud() => {
+                state.left.edits -= 1;
+                state.cloud.change(|cloud| cloud.edit(deed));
+                if state.cloud == last.cloud {
+                    return None;
+                }
+            }
             Move::Edit(at) => {
                 state.left.edits -= 1;
                 state.organizations.change(|organizations| {
@@ -820,6 +839,7 @@ impl Model for Toy {
             Property::always(OWN, |_: &Toy, state: &Everything| !state.over_own),
             Property::always(TRAVEL, |_: &Toy, state: &Everything| !state.travelled),
             Property::always(RECEIPT, |toy: &Toy, state: &Everything| toy.judge(state).1),
+            Property::always(DOUBLE, |_: &Toy, state: &Everything| !state.doubled),
             Property::always(TOKEN, |_: &Toy, state: &Everything| !state.intruded),
             Property::always(HEALS, |toy: &Toy, state: &Everything| toy.judge(state).0),
         ]

@@ -19,26 +19,26 @@
 mod script;
 mod universe;
 
-use universe::{Mutant, Universe};
+use genesync::model::Dialect;
+use universe::{Counts, Mutant, Universe};
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 2_000;
+/// One in so many is played in the cloud dialect: each takes that much longer, a look there being many requests.
+const CLOUD_SHARE: u64 = 5;
 
 fn seeds() -> u64 {
     std::env::var("GENESYNC_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
 }
 
-fn on_all_cores(
-    seeds: u64,
-    check: impl Fn(u64) -> Result<universe::Counts, String> + Sync,
-) -> (universe::Counts, Vec<String>) {
+fn on_all_cores(seeds: u64, check: impl Fn(u64) -> Result<Counts, String> + Sync) -> (Counts, Vec<String>) {
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     std::thread::scope(|scope| {
         let check = &check;
         let handles: Vec<_> = (0..threads)
             .map(|thread| {
                 scope.spawn(move || {
-                    let (mut counts, mut failures) = (universe::Counts::default(), Vec::new());
+                    let (mut counts, mut failures) = (Counts::default(), Vec::new());
                     for seed in (thread..seeds).step_by(threads as usize) {
                         match check(seed) {
                             Ok(more) => counts.add(&more),
@@ -49,7 +49,7 @@ fn on_all_cores(
                 })
             })
             .collect();
-        let (mut counts, mut failures) = (universe::Counts::default(), Vec::new());
+        let (mut counts, mut failures) = (Counts::default(), Vec::new());
         for handle in handles {
             let (more, failed) = handle.join().unwrap();
             counts.add(&more);
@@ -61,50 +61,89 @@ fn on_all_cores(
 
 #[test]
 fn every_seed_converges_and_falls_silent_once_faults_stop() {
-    let seeds = seeds();
-    let (counts, failures) = on_all_cores(seeds, |seed| Universe::new(seed, Mutant::None).play());
-    assert!(failures.is_empty(), "{} of {seeds} seeds failed; the first:\n{}", failures.len(), failures[0]);
-    println!("{seeds} seeds: {counts}");
+    converges(Dialect::Webchat, seeds());
+}
+
+#[test]
+fn every_seed_of_the_cloud_dialect_converges_and_falls_silent_once_faults_stop() {
+    converges(Dialect::Cloud, seeds().div_ceil(CLOUD_SHARE));
+}
+
+/// The platform shows what is new when it likes, up to the time after which it is taken not to be there.
+#[test]
+#[ignore = "it fails: where the answer is lost, a version that shows late counts as not made, and is published again"]
+fn a_version_that_shows_late_is_published_once() {
+    let late = |seed| Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500).play();
+    let (_, failures) = on_all_cores(200, late);
+    assert!(failures.is_empty(), "{} of 200 seeds failed; the first:\n{}", failures.len(), failures[0]);
+}
+
+fn converges(dialect: Dialect, seeds: u64) {
+    let (counts, failures) = on_all_cores(seeds, |seed| Universe::new(seed, dialect, Mutant::None).play());
+    let why = || failures.iter().filter_map(|failure| failure.lines().next()).collect::<Vec<_>>().join("\n");
+    assert!(
+        failures.is_empty(),
+        "{} of {seeds} seeds failed:\n{}\nthe first:\n{}",
+        failures.len(),
+        why(),
+        failures[0]
+    );
+    println!("{seeds} seeds of the {} dialect: {counts}", dialect.name());
     // A fault that never fired was never survived.
-    let silent = counts.never();
+    let silent = counts.never(dialect);
     assert!(silent.is_empty(), "never happened in {seeds} seeds: {silent:?}");
 }
 
 #[test]
 fn the_same_seed_plays_the_same_way() {
-    for seed in [1, 77, 4_242] {
-        let trace = |seed| {
-            let mut universe = Universe::new(seed, Mutant::None);
-            let result = universe.play().map(|counts| counts.to_string());
-            (result, universe.trace())
-        };
-        assert_eq!(trace(seed), trace(seed));
+    for dialect in [Dialect::Webchat, Dialect::Cloud] {
+        for seed in [1, 77, 4_242] {
+            let trace = |seed| {
+                let mut universe = Universe::new(seed, dialect, Mutant::None);
+                let result = universe.play().map(|counts| counts.to_string());
+                (result, universe.trace())
+            };
+            assert_eq!(trace(seed), trace(seed));
+        }
     }
 }
 
 /// Without its guard the core must be caught: otherwise the simulator proves nothing.
-fn is_caught(mutant: Mutant, complaint: &str) {
-    let (_, failures) = on_all_cores(300, |seed| Universe::new(seed, mutant).play());
+fn is_caught(dialect: Dialect, mutant: Mutant, complaint: &str) {
+    let seeds = match dialect {
+        Dialect::Webchat => 300,
+        Dialect::Cloud => 100,
+    };
+    let (_, failures) = on_all_cores(seeds, |seed| Universe::new(seed, dialect, mutant).play());
     let caught = failures.iter().filter(|failure| failure.contains(complaint)).count();
-    assert!(caught > 0, "{mutant:?} was not caught in 300 seeds; other complaints: {:?}", failures.first());
+    assert!(
+        caught > 0,
+        "{dialect:?}, {mutant:?} was not caught in {seeds} seeds; other complaints: {:?}",
+        failures.first()
+    );
 }
 
 #[test]
 fn writing_without_if_match_is_caught() {
-    is_caught(Mutant::NoIfMatch, "over a change that it had not seen");
+    is_caught(Dialect::Webchat, Mutant::NoIfMatch, "over a change that it had not seen");
 }
 
 #[test]
 fn not_reading_back_a_lost_answer_is_caught() {
-    is_caught(Mutant::NoReadBack, "no receipt");
+    for dialect in [Dialect::Webchat, Dialect::Cloud] {
+        is_caught(dialect, Mutant::NoReadBack, "no receipt");
+    }
 }
 
 #[test]
 fn writing_without_an_intent_is_caught() {
-    is_caught(Mutant::NoIntent, "no receipt");
+    for dialect in [Dialect::Webchat, Dialect::Cloud] {
+        is_caught(dialect, Mutant::NoIntent, "no receipt");
+    }
 }
 
 #[test]
 fn taking_the_records_of_an_old_token_is_caught() {
-    is_caught(Mutant::NoFence, "went over a newer one of ours");
+    is_caught(Dialect::Webchat, Mutant::NoFence, "went over a newer one of ours");
+    is_caught(Dialect::Cloud, Mutant::NoFence, "says what");
 }

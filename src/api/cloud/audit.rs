@@ -9,11 +9,13 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::AUDIT_PAGES_MAX;
 use super::super::operation::{Verb, shown};
-use super::super::{AUDIT_PAGES_MAX, ReadApi};
+use super::caller::Caller;
+use super::survey::Reader;
 use super::{audit_question, get, post, segment, wire};
 use crate::model::audit::PropertyChange;
-use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectKind, ObjectRef, Target};
+use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectKind, ObjectRef};
 
 /// Records on a page: as many as the platform gives.
 pub const PAGE_SIZE: u32 = 500;
@@ -84,11 +86,13 @@ fn service_of(kind: ObjectKind) -> &'static str {
     }
 }
 
-impl ReadApi {
-    /// Entries about some objects of one organization. True in the second place means that there was more.
-    pub(in crate::api) async fn cloud_entries(
+impl<C: Caller> Reader<'_, C> {
+    /// Entries about some objects of the organization. True in the second place means that there was more.
+    ///
+    /// # Errors
+    /// The audit log can't be asked, or its answer can't be read.
+    pub async fn entries(
         &self,
-        target: &Target,
         ids: &Ids,
         from: Timestamp,
         to: Timestamp,
@@ -96,16 +100,16 @@ impl ReadApi {
         let mut services: Vec<&str> = ids.values().map(|object| service_of(object.object.kind)).collect();
         services.sort_unstable();
         services.dedup();
-        let subject = || format!("the audit log of organization {}", target.organization);
+        let subject = || format!("the audit log of organization {}", self.target().organization);
         let (mut all, mut truncated) = (Vec::new(), false);
         for service in services {
             let path = "api/v2/audits/query/realtime/servicemapping".to_owned();
-            let mapping: Mapping = wire::parse(&self.call(target, &get(path, subject())).await?)?;
+            let mapping: Mapping = wire::parse(&self.ask(&get(path, subject())).await?)?;
             let known = mapping.services.iter().find(|known| known.name == service);
             let recent = to.duration_since(from).as_hours() < REALTIME_HOURS;
             let (records, more) = match known.is_some() && recent {
-                true => self.realtime(target, service, from, to).await?,
-                false => self.queried(target, service, from, to).await?,
+                true => self.realtime(service, from, to).await?,
+                false => self.queried(service, from, to).await?,
             };
             truncated |= more;
             let apart = known.is_some_and(Service::tells_publications);
@@ -116,18 +120,17 @@ impl ReadApi {
 
     async fn realtime(
         &self,
-        target: &Target,
         service: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<(Vec<Value>, bool), Fault> {
-        let subject = format!("the audit log of organization {}", target.organization);
+        let subject = format!("the audit log of organization {}", self.target().organization);
         let mut all = Vec::new();
         for number in 1..=AUDIT_PAGES_MAX {
             let question = audit_question(from, to, service, Some(number));
             let path = "api/v2/audits/query/realtime?expand=user".to_owned();
             let operation = post(Verb::Query, path, Some(&question), subject.clone());
-            let page: Page = wire::parse(&self.call(target, &operation).await?)?;
+            let page: Page = wire::parse(&self.ask(&operation).await?)?;
             let count = page.entities.len();
             all.extend(page.entities);
             if count == 0 || page.page_count.is_none_or(|pages| number >= pages) {
@@ -139,15 +142,14 @@ impl ReadApi {
 
     async fn queried(
         &self,
-        target: &Target,
         service: &str,
         from: Timestamp,
         to: Timestamp,
     ) -> Result<(Vec<Value>, bool), Fault> {
-        let subject = || format!("the audit query of organization {}", target.organization);
+        let subject = || format!("the audit query of organization {}", self.target().organization);
         let question = audit_question(from, to, service, None);
         let operation = post(Verb::Query, "api/v2/audits/query".into(), Some(&question), subject());
-        let mut query: Query = wire::parse(&self.call(target, &operation).await?)?;
+        let mut query: Query = wire::parse(&self.ask(&operation).await?)?;
         let path = format!("api/v2/audits/query/{}", segment(&query.id));
         let mut polls = 0;
         while query.state != "Succeeded" {
@@ -157,9 +159,9 @@ impl ReadApi {
                 return Err(Fault::new(FaultKind::Transient, format!("{} is {state}", subject())));
             }
             let wait_ms = FIRST_POLLS_MS.get(polls as usize).copied().unwrap_or(POLL_MS);
-            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+            self.caller().wait(Duration::from_millis(wait_ms)).await;
             polls += 1;
-            query = wire::parse(&self.call(target, &get(path.clone(), subject())).await?)?;
+            query = wire::parse(&self.ask(&get(path.clone(), subject())).await?)?;
         }
         let (mut all, mut cursor) = (Vec::new(), None::<String>);
         for _ in 0..AUDIT_PAGES_MAX {
@@ -171,10 +173,10 @@ impl ReadApi {
                 })
                 .unwrap_or_default();
             let path = format!("{path}/results?pageSize={PAGE_SIZE}&expand=user&allowRedirect=true{after}");
-            let mut response = self.call(target, &get(path, subject())).await?;
+            let mut response = self.ask(&get(path, subject())).await?;
             // Large results are a file elsewhere, which the platform points to.
             if let (300..=399, Some(location)) = (response.status, response.location.clone()) {
-                response = self.client.fetch_pointed_to(target.region, &location, &subject()).await?;
+                response = self.caller().fetch(self.target().region, &location, &subject()).await?;
             }
             let page: Page = wire::parse(&response)?;
             all.extend(page.entities);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::ReadApi;
-use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, PAGE_SIZE};
+use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, PAGE_SIZE, Reader};
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, wire};
 use crate::model::reference::ReferenceKind;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, Stored, Target};
@@ -40,6 +40,7 @@ impl ReadApi {
     /// The organization can't be asked, or is another one. What the client may not see is told, and no error.
     pub async fn directory(&self, target: &Target) -> Result<Directory, Fault> {
         self.identify(target).await?;
+        let reader = Reader::new(self, target);
         let mut directory = Directory::default();
         let by_cursor = [(
             &[ReferenceKind::KnowledgeBase][..],
@@ -69,11 +70,11 @@ impl ReadApi {
             ),
         ];
         for (kinds, path, what) in by_cursor {
-            let found = self.by_cursor(target, &path, what).await;
+            let found = reader.by_cursor(&path, what).await;
             directory.take(kinds, found)?;
         }
         for (kinds, path, what) in by_page {
-            let found = self.by_page(target, path, what).await;
+            let found = reader.by_page(path, what).await;
             directory.take(kinds, found)?;
         }
         Ok(directory)
@@ -91,12 +92,13 @@ impl ReadApi {
         unpublished: &mut Vec<String>,
         tell: &mut (dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send),
     ) -> Result<(), Fault> {
+        let reader = Reader::new(self, target);
         let path = format!("{DEPLOYMENTS}?pageSize={PAGE_SIZE}");
-        let deployments = self.by_cursor(target, &path, "the deployments").await?;
+        let deployments = reader.by_cursor(&path, "the deployments").await?;
         let pinned = pins(&deployments);
         let mut published = BTreeSet::new();
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
-        let mut pages = self.pages(target, &path, "the published messenger configurations");
+        let mut pages = reader.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
             for entity in page {
                 let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
@@ -107,12 +109,12 @@ impl ReadApi {
                 directory.names.insert((ReferenceKind::Configuration, id.clone()), name.as_str().into());
                 let stored = match wire::number(&entity) {
                     Some(_) => wire::configuration(Some(&entity), &entity),
-                    None => Some(self.listed(target, &id, &name).await?),
+                    None => Some(reader.listed(&id, &name).await?),
                 };
                 let Some(stored) = stored.filter(|stored| stored.version > 0) else { continue };
                 let mut served_otherwise = BTreeSet::new();
                 for version in pinned.get(&id).into_iter().flatten().filter(|pin| **pin != stored.version) {
-                    if let Some(body) = self.version(target, &id, Some(*version)).await? {
+                    if let Some(body) = reader.version(&id, Some(*version)).await? {
                         served_otherwise.extend(differing(&body, &stored.body));
                     }
                 }
@@ -122,7 +124,7 @@ impl ReadApi {
             }
         }
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
-        let mut pages = self.pages(target, &path, "the messenger configurations");
+        let mut pages = reader.pages(&path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
             let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));
             unpublished.extend(
@@ -131,7 +133,7 @@ impl ReadApi {
         }
         let kind = ObjectKind::MessengerDeployment;
         tell_all(kind, deployments, directory, tell)?;
-        let integrations = match self.by_page(target, INTEGRATIONS, "the open messaging integrations").await {
+        let integrations = match reader.by_page(INTEGRATIONS, "the open messaging integrations").await {
             Err(fault) if fault.kind == FaultKind::Denied => {
                 directory.unread.push(fault.to_string());
                 Vec::new()

@@ -1,9 +1,11 @@
 //! The `cloud` dialect: Genesys Cloud's public API. How a run's wishes become requests, and what answers mean. Pure:
-//! bytes in, values out; only `survey.rs` and `audit.rs`, which put several answers together, ask for them.
+//! bytes in, values out; only `survey.rs` and `audit.rs`, which put several answers together, ask for them, and they ask
+//! whoever is a [`Caller`].
 //!
 //! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
 
 mod audit;
+mod caller;
 pub mod edge;
 pub mod inventory;
 pub mod permissions;
@@ -15,6 +17,10 @@ use serde_json::{Map, Value, json};
 use super::operation::{Operation, Response, Verb, shown};
 use crate::model::write::Accepted;
 use crate::model::{Act, Dialect, Fault, FaultKind, ObjectKind, Outcome, Target, Write};
+
+pub use audit::Ids;
+pub use caller::Caller;
+pub use survey::Reader;
 
 const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
 const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";

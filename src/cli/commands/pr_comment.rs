@@ -109,7 +109,7 @@ pub async fn run(args: &PrCommentArgs, output: &Output) -> Result<Exit, Failure>
 /// What the exit code of a plan is to a pull request.
 fn state(code: u8) -> State {
     match code {
-        0 | 3 => State::Success,
+        0 | 3 | 8 => State::Success,
         4 | 5 => State::Neutral,
         _ => State::Failure,
     }

@@ -119,6 +119,8 @@ fn race(cloud: &Cloud, (edit, method, path, nth, writes, code, told, visitors): 
     cloud.commit("#222222");
     let mark = cloud.mark();
     cloud.fault(json!({"match": {"method": method, "path": path}, "nth": nth, "do": by_mara(&edit)}));
+    // Held with a version of ours published is a part.
+    let code = if code == 4 && writes.contains(&"publish") { 6 } else { code };
     let ran = cloud.apply(&["--format", "json"]).expect(code);
     assert_eq!(cloud.writes(1, mark), writes, "{what}: {}", ran.stderr);
     assert_eq!(cloud.served(1), visitors, "{what}");

@@ -127,7 +127,8 @@ fn a_permission_that_the_client_lacks_is_named() {
     each(&table, |(missing, writes)| {
         let held: Vec<&str> = all.iter().copied().filter(|known| known != missing).collect();
         let cloud = Cloud::seeded(1, |world| world["clients"][0]["permissions"] = json!(held));
-        let ran = cloud.apply(&[]).expect(7);
+        // Where a version was published before the refusal, something was written: a part.
+        let ran = cloud.apply(&[]).expect(if writes.contains(&"publish") { 6 } else { 7 });
         assert!(ran.stdout.contains(*missing), "{missing}: {}", ran.stdout);
         assert!(!ran.stderr.contains("trying again"), "{missing}: {}", ran.stderr);
         assert_eq!(cloud.writes(1, 0), *writes, "{missing}");
@@ -136,8 +137,8 @@ fn a_permission_that_the_client_lacks_is_named() {
     // Without the log all is done, and told to be without proof.
     let held: Vec<&str> = all.iter().copied().filter(|known| *known != "audits:audit:view").collect();
     let cloud = Cloud::seeded(1, |world| world["clients"][0]["permissions"] = json!(held));
-    let ran = cloud.apply(&[]).expect(6);
-    assert!(ran.stdout.contains("applied, but the audit log could not be asked"), "{}", ran.stdout);
+    let ran = cloud.apply(&["--require-confirmed"]).expect(6);
+    assert!(ran.stdout.contains("applied, but the audit log could not be queried"), "{}", ran.stdout);
     assert!(ran.stdout.contains("audits:audit:view"), "{}", ran.stdout);
     assert_eq!(cloud.served(1), served(1, "#111111"));
 }

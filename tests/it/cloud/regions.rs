@@ -13,7 +13,8 @@ fn a_region_that_takes_no_writes_leaves_the_other_one_done_and_is_repaired_later
     let mark = cloud.mark();
     let down = |method: &str| json!({"match": {"method": method, "organizationId": organization(2)}, "times": 0, "do": {"status": 503}});
     cloud.fault(down("PUT"));
-    let ran = cloud.apply(&[]).expect(7);
+    // One region has it, and one has not: a part.
+    let ran = cloud.apply(&[]).expect(6);
     assert!(
         ran.stdout.contains("Degraded") && ran.stdout.contains("writes in a row came to nothing"),
         "{}",
@@ -75,7 +76,7 @@ fn a_region_that_does_not_answer_holds_up_no_other_and_is_brought_along_once_it_
         let told = format!("us-east-1 (organization {}) is left out", organization(2));
         let planned = cloud.plan().expect(7);
         assert!(planned.stdout.contains(&told), "{}", planned.stdout);
-        let ran = cloud.apply(&[]).expect(7);
+        let ran = cloud.apply(&[]).expect(6);
         assert!(ran.stdout.contains("Degraded") && ran.stdout.contains(&told), "{}", ran.stdout);
         let now = [cloud.served(1), cloud.served(2), cloud.served(3)];
         assert_eq!(now, [served(2, "#222222"), served(1, "#111111"), served(2, "#222222")]);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use genesync::reconcile::{Effect, End, Event, Hold, HoldCause, Run, step};
 
-use super::{Mutant, Universe, name};
+use super::words::name;
+use super::{Mutant, Universe};
 
 /// A process with a run of the tenant.
 pub struct Working {
@@ -27,8 +28,12 @@ impl Universe {
             let Some(effect) = working.asked.take() else {
                 let run = working.run;
                 let changes = run.first_plan().map(|plan| plan.changes().count());
-                if matches!(run.end(), Some(End::Held(Hold { cause: HoldCause::Flapping, .. }))) {
-                    self.counts.hit("fought over");
+                match run.end() {
+                    Some(End::Held(Hold { cause: HoldCause::Flapping, .. })) => {
+                        self.counts.hit("fought over")
+                    }
+                    Some(End::Held(_)) => self.counts.hit("held"),
+                    _ => {}
                 }
                 self.say(format!("settled: {:?}", run.end()));
                 return Ok((left.unwrap_or(0), run.end().cloned(), changes));

@@ -1,0 +1,48 @@
+//! The seam under every reading of an organization: whoever performs one request.
+
+use std::time::Duration;
+
+use crate::api::ReadApi;
+use crate::api::operation::{Operation, Response};
+use crate::model::{Fault, Region, Target};
+
+/// Performs requests: the client does so over HTTP, a simulator within its own process.
+pub trait Caller: Sync {
+    /// Performs a request about a target and returns the answer, whatever that says.
+    ///
+    /// # Errors
+    /// There was no answer.
+    fn call(
+        &self,
+        target: &Target,
+        operation: &Operation,
+    ) -> impl Future<Output = Result<Response, Fault>> + Send;
+
+    /// Fetches a result from the place that an answer points to, without a token.
+    ///
+    /// # Errors
+    /// There was no answer, or the place is not one of the region's.
+    fn fetch(
+        &self,
+        region: Region,
+        location: &str,
+        subject: &str,
+    ) -> impl Future<Output = Result<Response, Fault>> + Send;
+
+    /// Waits between two questions about the same thing.
+    fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send;
+}
+
+impl Caller for ReadApi {
+    async fn call(&self, target: &Target, operation: &Operation) -> Result<Response, Fault> {
+        self.call(target, operation).await
+    }
+
+    async fn fetch(&self, region: Region, location: &str, subject: &str) -> Result<Response, Fault> {
+        self.client.fetch_pointed_to(region, location, subject).await
+    }
+
+    async fn wait(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}

@@ -1,0 +1,133 @@
+//! Listings: whole ones or page by page, in both of the platform's styles.
+//!
+//! In: a path and what it lists, in words. Out: entities, each once. Never: takes a listing that broke off, or one
+//! that leads round in a circle, for a whole one.
+
+use std::collections::BTreeSet;
+
+use super::super::caller::Caller;
+use super::super::{get, wire};
+use super::{Entity, Reader};
+use crate::model::{Fault, FaultKind, Target};
+
+/// Entities on a page.
+pub(in crate::api::cloud) const PAGE_SIZE: u32 = 100;
+/// Most pages of one listing.
+const PAGES_MAX: u32 = 500;
+
+impl<C: Caller> Reader<'_, C> {
+    /// A listing whose pages are told apart by a cursor, page by page.
+    pub(in crate::api::cloud) fn pages<'a>(&'a self, path: &'a str, what: &'a str) -> Pages<'a, C> {
+        Pages { reader: self, path, what, after: None, read: 0, done: false }
+    }
+
+    /// A whole listing whose pages are told apart by a cursor.
+    pub(in crate::api::cloud) async fn by_cursor(
+        &self,
+        path: &str,
+        what: &str,
+    ) -> Result<Vec<Entity>, Fault> {
+        let mut all = Vec::new();
+        let mut pages = self.pages(path, what);
+        while let Some(page) = pages.next().await? {
+            all.extend(page);
+        }
+        Ok(distinct(all))
+    }
+
+    /// A whole listing whose pages are numbered.
+    pub(in crate::api::cloud) async fn by_page(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let mut all = Vec::new();
+        for number in 1..=PAGES_MAX {
+            let path = format!("{path}{joint}pageSize={PAGE_SIZE}&pageNumber={number}");
+            let page = self.page(path, what).await?;
+            let count = page.entities.len();
+            all.extend(page.entities);
+            let last = match page.page_count {
+                Some(pages) => u64::from(number) >= pages,
+                None => count < PAGE_SIZE as usize,
+            };
+            if last {
+                return Ok(distinct(all));
+            }
+            if count == 0 {
+                let message = format!(
+                    "page {number} of {what} of organization {} is empty, and not the last",
+                    self.target.organization
+                );
+                return Err(Fault::new(FaultKind::Transient, message));
+            }
+        }
+        Err(endless(self.target, what))
+    }
+
+    async fn page(&self, path: String, what: &str) -> Result<wire::Page, Fault> {
+        let subject = format!("{what} of organization {}", self.target.organization);
+        wire::parse(&self.ask(&get(path, subject)).await?)
+    }
+}
+
+/// A listing that is read page by page.
+pub(in crate::api::cloud) struct Pages<'a, C> {
+    reader: &'a Reader<'a, C>,
+    path: &'a str,
+    what: &'a str,
+    after: Option<String>,
+    read: u32,
+    done: bool,
+}
+
+impl<C: Caller> Pages<'_, C> {
+    /// The next page; none where there is no more.
+    pub(in crate::api::cloud) async fn next(&mut self) -> Result<Option<Vec<Entity>>, Fault> {
+        if self.done {
+            return Ok(None);
+        }
+        let encoded = |after: &str| {
+            let encoded: String = url::form_urlencoded::byte_serialize(after.as_bytes()).collect();
+            format!("&after={encoded}")
+        };
+        let cursor = self.after.as_deref().map(encoded).unwrap_or_default();
+        let page = self.reader.page(format!("{}{cursor}", self.path), self.what).await?;
+        let uri = page.next_uri.as_deref().filter(|uri| !uri.is_empty());
+        let next = uri.and_then(cursor_of);
+        let target = self.reader.target;
+        if let (Some(_), None) = (uri, &next) {
+            // What is not read is not known to be absent.
+            let message = format!(
+                "{} of organization {} go on at a page that can't be read",
+                self.what, target.organization
+            );
+            return Err(Fault::new(FaultKind::Rejected, message));
+        }
+        self.read += 1;
+        self.done = next.is_none();
+        // A cursor that comes again leads round in a circle.
+        if next.is_some() && (next == self.after || self.read >= PAGES_MAX) {
+            return Err(endless(target, self.what));
+        }
+        self.after = next;
+        Ok(Some(page.entities))
+    }
+}
+
+/// What is inserted or deleted while a list is read may come twice.
+pub(super) fn distinct(entities: Vec<Entity>) -> Vec<Entity> {
+    let mut seen = BTreeSet::new();
+    let id = |entity: &Entity| wire::text(entity, "id").map(str::to_owned);
+    let version = |entity: &Entity| wire::text(entity, "version").map(str::to_owned);
+    entities.into_iter().filter(|entity| seen.insert((id(entity), version(entity)))).collect()
+}
+
+/// The cursor within the link to the next page.
+fn cursor_of(uri: &str) -> Option<String> {
+    let (_, query) = uri.split_once('?')?;
+    let pair = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "after")?;
+    Some(pair.1.into_owned()).filter(|cursor| !cursor.is_empty())
+}
+
+fn endless(target: &Target, what: &str) -> Fault {
+    let message = format!("the list of {what} of organization {} does not end", target.organization);
+    Fault::new(FaultKind::Transient, message)
+}

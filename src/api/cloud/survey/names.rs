@@ -1,0 +1,112 @@
+//! What goes by the names that git uses for other things of the organization.
+//!
+//! In: references. Out: the ids that go by each name, all of them. Never: chooses between two.
+
+use std::collections::BTreeSet;
+
+use super::super::caller::Caller;
+use super::super::wire;
+use super::listing::PAGE_SIZE;
+use super::{Configurations, Entity, Reader};
+use crate::model::Fault;
+use crate::model::reference::{Named, Names, Reference, ReferenceKind};
+
+/// Flows are asked for one by one up to this many names; more are found in the whole list.
+const FLOWS_BY_NAME_MAX: usize = 3;
+
+impl<C: Caller> Reader<'_, C> {
+    /// What goes by the names that were asked for.
+    pub(super) async fn names(
+        &self,
+        references: &BTreeSet<Reference>,
+        configurations: &Configurations,
+    ) -> Result<Names, Fault> {
+        let mut names: Names = references.iter().map(|reference| (reference.clone(), Vec::new())).collect();
+        let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
+        kinds.dedup();
+        for kind in kinds {
+            if kind == ReferenceKind::Configuration {
+                self.name_configurations(configurations, &mut names).await?;
+                continue;
+            }
+            for entity in self.candidates(kind, references).await? {
+                let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {
+                    continue;
+                };
+                let Some(known) = names.get_mut(&Reference { kind, name: name.into() }) else { continue };
+                let named = Named { id: id.into(), version: None };
+                if !known.contains(&named) {
+                    known.push(named);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    async fn name_configurations(
+        &self,
+        configurations: &Configurations,
+        names: &mut Names,
+    ) -> Result<(), Fault> {
+        for (id, listed) in configurations {
+            let reference =
+                Reference { kind: ReferenceKind::Configuration, name: listed.name.as_str().into() };
+            let Some(known) = names.get_mut(&reference) else { continue };
+            let version = match listed.version {
+                Some(version) => Some(version),
+                // As with what git manages: its own list of versions decides.
+                None => {
+                    let stored = self.listed(id, &listed.name).await?;
+                    Some(stored.version).filter(|version| *version > 0)
+                }
+            };
+            known.push(Named { id: id.as_str().into(), version });
+        }
+        Ok(())
+    }
+
+    /// Everything of a kind that may go by a name.
+    async fn candidates(
+        &self,
+        kind: ReferenceKind,
+        references: &BTreeSet<Reference>,
+    ) -> Result<Vec<Entity>, Fault> {
+        match kind {
+            ReferenceKind::Flow => self.flows(references).await,
+            ReferenceKind::KnowledgeBase => {
+                let path = format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}");
+                self.by_cursor(&path, "the knowledge bases").await
+            }
+            ReferenceKind::SupportedContent => {
+                let path = "api/v2/conversations/messaging/supportedcontent";
+                self.by_page(path, "the supported content profiles").await
+            }
+            ReferenceKind::MessagingSetting => {
+                self.by_page("api/v2/conversations/messaging/settings", "the messaging settings").await
+            }
+            ReferenceKind::AuthenticationIntegration | ReferenceKind::PushIntegration => {
+                self.by_page("api/v2/integrations", "the integrations").await
+            }
+            // Categories and labels are of one knowledge base, whose lists this build does not read.
+            ReferenceKind::Configuration
+            | ReferenceKind::KnowledgeCategory
+            | ReferenceKind::KnowledgeLabel => Ok(Vec::new()),
+        }
+    }
+
+    async fn flows(&self, references: &BTreeSet<Reference>) -> Result<Vec<Entity>, Fault> {
+        let flows: Vec<&Reference> =
+            references.iter().filter(|reference| reference.kind == ReferenceKind::Flow).collect();
+        let path = "api/v2/flows?type=inboundshortmessage";
+        if flows.len() > FLOWS_BY_NAME_MAX {
+            return self.by_page(path, "the inbound message flows").await;
+        }
+        let mut found = Vec::new();
+        for flow in flows {
+            let name: String = url::form_urlencoded::byte_serialize(flow.name.as_bytes()).collect();
+            let path = format!("{path}&name={name}");
+            found.extend(self.by_page(&path, "the inbound message flows").await?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,207 @@
+//! The `cloud` dialect's side of a world: one organization with numbered pairs, each a configuration and the deployment
+//! that pins one of its versions. What is judged is what visitors are served.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use genesync::emulator::{World, seed_from_json};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::{CLIENT_ID, SECRET, organization};
+
+/// The tenant's one organization.
+pub const ORGANIZATION: u32 = 1;
+/// The tenant.
+pub const TENANT: &str = "acme";
+
+/// Every organization is empty but for a flow. What is written is settled a moment later.
+pub fn world() -> World {
+    let id = organization(ORGANIZATION);
+    let seed = json!({
+        "clients": [{"id": CLIENT_ID, "secret": SECRET, "name": "genesync", "cloud": {"organization": id}}],
+        "organizations": [
+            {"id": id, "cloud": {"name": "Acme", "region": "eu-west-1", "flows": [{"name": "Inbound"}]}},
+        ],
+        "settings": {"activeDelayMs": 5, "auditDelayMs": 20, "cdnDelayMs": 0},
+    });
+    World::new(&seed_from_json(seed.to_string().as_bytes()).unwrap())
+}
+
+fn configuration(pair: u32) -> String {
+    format!("Website {pair}")
+}
+
+fn deployment(pair: u32) -> String {
+    format!("Shop {pair}")
+}
+
+/// What git says of one pair; the number that changes is a colour there.
+pub fn files(pair: u32, delay: u32) -> Vec<(String, String)> {
+    let head = |kind: &str, name: &str| {
+        format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n")
+    };
+    let tenant = format!(
+        "{}  api: cloud\n  organizationId: {}\n  region: eu-west-1\n  credentials: main\n  sync: {{mode: enforce}}\n",
+        head("Tenant", TENANT),
+        organization(ORGANIZATION)
+    );
+    let messenger = format!(
+        "{}  name: {}\n  languages: [en-us]\n  defaultLanguage: en-us\n  messenger: {{enabled: true, styles: {{primaryColor: \"{}\"}}}}\n",
+        head("MessengerConfiguration", &format!("web-{pair}")),
+        configuration(pair),
+        colour(delay)
+    );
+    let shop = format!(
+        "{}  name: {}\n  configuration: {{name: {}}}\n  flow: {{name: Inbound}}\n  allowAllDomains: true\n",
+        head("MessengerDeployment", &format!("shop-{pair}")),
+        deployment(pair),
+        configuration(pair)
+    );
+    vec![
+        (format!("tenants/{TENANT}/tenant.yaml"), tenant),
+        (format!("tenants/{TENANT}/web-{pair}.yaml"), messenger),
+        (format!("tenants/{TENANT}/shop-{pair}.yaml"), shop),
+    ]
+}
+
+fn colour(delay: u32) -> String {
+    format!("#{delay:06}")
+}
+
+/// Mara writes, publishes and pins what nobody manages, in one go: one version.
+pub fn decoration(pair: u32, banner: u64) -> Value {
+    let text = format!("Sale {banner}");
+    json!({
+        "organizationId": organization(ORGANIZATION),
+        "actor": "Mara Ionescu",
+        "draft": {"configuration": configuration(pair), "patch": {"description": text}},
+        "publish": {"configuration": configuration(pair)},
+        "deployment": {"deployment": deployment(pair), "version": "newest", "patch": {"description": text}},
+    })
+}
+
+/// What the organization holds, its audit trail included.
+pub struct State(Value);
+
+impl State {
+    pub fn of(world: &World) -> Self {
+        Self(world.cloud_state(&organization(ORGANIZATION), Timestamp::now()).unwrap_or_default())
+    }
+
+    /// All objects of a list that go by a name: there should be one.
+    fn named(&self, list: &str, name: &str) -> Vec<&Value> {
+        self.0[list].as_array().into_iter().flatten().filter(|object| object["name"] == name).collect()
+    }
+
+    fn records(&self) -> impl Iterator<Item = &Value> {
+        self.0["audit"].as_array().into_iter().flatten()
+    }
+
+    /// The version that a pair's visitors are served.
+    fn served(&self, pair: u32) -> Option<&Value> {
+        let shop = *self.named("deployments", &deployment(pair)).first()?;
+        let web = *self.named("configurations", &configuration(pair)).first()?;
+        let pin = &shop["configuration"];
+        let mut versions = web["versions"].as_array()?.iter();
+        versions.find(|version| pin["id"] == web["id"] && version["version"] == pin["version"])
+    }
+
+    /// The number that a pair's visitors are served.
+    pub fn delay(&self, pair: u32) -> Option<u64> {
+        self.served(pair)?["messenger"]["styles"]["primaryColor"].as_str()?.strip_prefix('#')?.parse().ok()
+    }
+
+    /// What is wrong with a pair of which so many versions should have been published.
+    pub fn violations(&self, pair: u32, versions: u64) -> Vec<String> {
+        let webs = self.named("configurations", &configuration(pair));
+        let shops = self.named("deployments", &deployment(pair));
+        let ([web], [shop]) = (webs.as_slice(), shops.as_slice()) else {
+            return vec![format!(
+                "pair {pair} is {} configurations and {} deployments",
+                webs.len(),
+                shops.len()
+            )];
+        };
+        let mut wrong = Vec::new();
+        let published = web["versions"].as_array().unwrap();
+        if published.len() as u64 != versions {
+            wrong.push(format!("pair {pair} has {} versions, not {versions}", published.len()));
+        }
+        if shop["configuration"]["version"].as_str() != Some(&*versions.to_string()) {
+            wrong.push(format!("pair {pair} pins {}, not version {versions}", shop["configuration"]));
+        }
+        let bodies = [&web["draft"], published.last().unwrap_or(&Value::Null)];
+        let [draft, newest] = bodies.map(|body| (&body["messenger"], &body["description"]));
+        if draft != newest {
+            wrong.push(format!("the draft of pair {pair} is not what was published: {web}"));
+        }
+        // Each version of ours was stored once, published once and pinned once.
+        let ours = published.iter().filter(|version| version["publishedUser"].is_null()).count();
+        for (what, object, entity) in [
+            ("stored", web, "Configuration"),
+            ("published", web, "ConfigurationVersion"),
+            ("pinned", shop, "Deployment"),
+        ] {
+            let made = self
+                .ours()
+                .filter(|record| record["entityType"] == entity && record["entity"]["id"] == object["id"]);
+            let made = made.count();
+            if made != ours {
+                wrong.push(format!("of {ours} versions of ours of pair {pair}, {made} were {what}"));
+            }
+        }
+        wrong
+    }
+
+    /// Whether what nobody manages is as Mara left it, in what visitors are served.
+    pub fn is_decorated(&self, pair: u32, banner: u64) -> bool {
+        let text = format!("Sale {banner}");
+        let shops = self.named("deployments", &deployment(pair));
+        self.served(pair).is_some_and(|served| served["description"] == text)
+            && shops.iter().all(|shop| shop["description"] == text)
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Value> {
+        self.records().filter(|record| record["client"]["id"] == CLIENT_ID)
+    }
+
+    /// Each of our writes that has an effect for visitors, by object and version, with the id of its audit record.
+    pub fn made(&self) -> Vec<((String, String), String)> {
+        let mut published: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut made = Vec::new();
+        for record in self.records() {
+            let entity = record["entity"]["id"].as_str().unwrap();
+            let (kind, version) = match record["entityType"].as_str().unwrap() {
+                // Versions are counted by their publications, whoever published.
+                "ConfigurationVersion" => {
+                    let count = published.entry(entity).or_default();
+                    *count += 1;
+                    ("MessengerConfiguration", count.to_string())
+                }
+                "Deployment" => {
+                    let at: Timestamp = record["eventDate"].as_str().unwrap().parse().unwrap();
+                    ("MessengerDeployment", at.as_millisecond().to_string())
+                }
+                _ => continue,
+            };
+            if record["client"]["id"] == CLIENT_ID {
+                let name = record["entity"]["name"].as_str().unwrap();
+                let object = format!("{}/{kind}/{name}", organization(ORGANIZATION));
+                made.push(((object, version), record["id"].as_str().unwrap().to_owned()));
+            }
+        }
+        made
+    }
+
+    /// What is wrong with confirmations, each of which names an audit record of ours about its object, and none the
+    /// same as another.
+    pub fn misproved(&self, confirmations: &[Vec<String>]) -> Vec<String> {
+        let known: BTreeMap<String, String> =
+            self.made().into_iter().map(|((object, _), record)| (record, object)).collect();
+        let mut used = BTreeSet::new();
+        let proves = |row: &&Vec<String>| known.get(&row[2]) == Some(&row[0]) && used.insert(row[2].clone());
+        let proved: Vec<&Vec<String>> = confirmations.iter().filter(proves).collect();
+        let wrong = confirmations.iter().filter(|row| !proved.contains(row));
+        wrong.map(|row| format!("confirmations: {row:?} is proved by nothing of its own")).collect()
+    }
+}

@@ -1,0 +1,266 @@
+//! A toy of the platform behind the `cloud` dialect: one configuration with a draft and versions, one deployment that
+//! pins a version. It takes every write, whatever that was made from.
+
+use std::sync::Arc;
+
+use genesync::model::{
+    Act, Actor, Cloud as Platform, Desired, Draft, Entry, Look, Names, Object, ObjectKind, ObjectRef,
+    Observed, Pinned, Readiness, Resource, Seen, Stored, Target, Write,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use crate::world::{Maker, now, target};
+
+type Body = Map<String, Value>;
+
+/// What was published, by whom, and whose draft it was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Version {
+    body: Body,
+    maker: Maker,
+    drafted: Maker,
+    tick: i64,
+}
+
+/// What the organization holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Cloud {
+    draft: Option<(Body, Maker, i64)>,
+    versions: Vec<Version>,
+    deployment: Option<Body>,
+    /// Every change of the deployment.
+    pins: Vec<(Maker, i64)>,
+    /// Ticks with every write.
+    clock: i64,
+}
+
+/// What a write of ours did to others.
+#[derive(Debug, Default)]
+pub struct Damage {
+    /// Somebody's change is gone, or goes along, which it was not made from.
+    pub over_theirs: bool,
+    /// A newer write of ours is gone.
+    pub over_ours: bool,
+    /// It says what an older commit says.
+    pub travelled: bool,
+    /// There are two of it now.
+    pub doubled: bool,
+}
+
+/// What somebody does at the platform's own screens.
+pub const DEEDS: usize = 3;
+
+pub fn web() -> Object {
+    Object { kind: ObjectKind::MessengerConfiguration, name: "web".into() }
+}
+
+pub fn site() -> Object {
+    Object { kind: ObjectKind::MessengerDeployment, name: "site".into() }
+}
+
+/// What git says at a commit.
+pub fn resources(commit: u64) -> Vec<Resource> {
+    let wanted = |object, body: Value| {
+        let body = Arc::new(body.as_object().cloned().unwrap_or_default());
+        let desired = Desired { body, exclusive: false, ignored: std::collections::BTreeSet::new() };
+        Resource { object, desired, before: None, secret: None }
+    };
+    vec![
+        wanted(web(), json!({"messenger": {"styles": {"primaryColor": format!("#{commit:06}")}}})),
+        wanted(site(), json!({"configuration": {"name": "web"}, "allowAllDomains": true})),
+    ]
+}
+
+/// The commit whose value a configuration holds.
+fn content(body: &Body) -> u64 {
+    let colour = body.get("messenger").and_then(|messenger| messenger["styles"]["primaryColor"].as_str());
+    colour.and_then(|colour| colour.strip_prefix('#')?.parse().ok()).unwrap_or(0)
+}
+
+fn at(tick: i64) -> Timestamp {
+    now() + SignedDuration::from_millis(tick)
+}
+
+fn moment(tick: i64) -> u64 {
+    at(tick).as_millisecond().unsigned_abs()
+}
+
+impl Maker {
+    /// A person by name; what a client did names nobody.
+    fn named(self) -> Option<Actor> {
+        (self == Maker::Person).then(|| self.actor())
+    }
+}
+
+impl Cloud {
+    fn pinned(&self, body: &Body) -> Option<u64> {
+        body.get("configuration")?["version"].as_str()?.parse().ok()
+    }
+
+    fn version(&self, number: u64) -> Option<&Body> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.versions.get(index).map(|version| &version.body)
+    }
+
+    fn served(&self) -> Option<&Body> {
+        self.version(self.pinned(self.deployment.as_ref()?)?)
+    }
+
+    /// Whether visitors are served what git says at a commit.
+    pub fn serves(&self, commit: u64) -> bool {
+        self.served().is_some_and(|body| content(body) == commit)
+    }
+
+    pub fn look(&self, look: &Look) -> Seen {
+        let objects = look.sought.iter().map(|sought| self.observe(&sought.object)).collect();
+        let names: Names = look.references.iter().map(|known| (known.clone(), Vec::new())).collect();
+        Seen { objects, names }
+    }
+
+    fn observe(&self, object: &Object) -> Observed {
+        let stored = match object.kind {
+            ObjectKind::MessengerConfiguration => self.configuration(),
+            _ => self.placement(),
+        };
+        stored.map_or(Observed::Absent, Observed::Present)
+    }
+
+    fn configuration(&self) -> Option<Stored> {
+        let (draft, by, drafted) = self.draft.as_ref()?;
+        let newest = self.versions.last();
+        let unpublished = newest.is_none_or(|newest| newest.body != *draft);
+        let held =
+            Draft { body: Arc::new(draft.clone()), modified_at: Some(at(*drafted)), modified_by: by.named() };
+        let publisher = newest.and_then(|newest| newest.maker.named());
+        let cloud = Platform {
+            id: "c-1".into(),
+            readiness: Readiness::Ready,
+            draft: unpublished.then_some(held),
+            pinned: None,
+            publisher: publisher.as_ref().map(|actor| actor.id.clone()),
+        };
+        Some(Stored {
+            version: self.versions.len() as u64,
+            body: Arc::new(newest.map(|newest| newest.body.clone()).unwrap_or_default()),
+            modified_at: newest.map(|newest| at(newest.tick)),
+            // As the platform has it: whose draft it was, where a client published.
+            modified_by: publisher.or_else(|| newest?.drafted.named()),
+            cloud: Some(Arc::new(cloud)),
+        })
+    }
+
+    fn placement(&self) -> Option<Stored> {
+        let (body, (by, tick)) = (self.deployment.as_ref()?, self.pins.last()?);
+        let version = self.pinned(body);
+        let pinned = Pinned {
+            version,
+            body: version.and_then(|version| self.version(version)).map(|body| Arc::new(body.clone())),
+        };
+        let cloud = Platform {
+            id: "d-1".into(),
+            readiness: Readiness::Ready,
+            draft: None,
+            pinned: Some(pinned),
+            publisher: None,
+        };
+        Some(Stored {
+            version: moment(*tick),
+            body: Arc::new(body.clone()),
+            modified_at: Some(at(*tick)),
+            modified_by: by.named(),
+            cloud: Some(Arc::new(cloud)),
+        })
+    }
+
+    /// A write of ours takes force, whatever it was made from.
+    pub fn write(&mut self, write: &Write) -> (Option<Stored>, Damage) {
+        self.clock += 1;
+        let mut damage = Damage::default();
+        let is_web = write.target.object.kind == ObjectKind::MessengerConfiguration;
+        match (is_web, write.act) {
+            (true, Act::Publish) => {
+                let Some((draft, by, _)) = self.draft.clone() else { return (None, damage) };
+                let seen = write.if_match.unwrap_or(0) as usize;
+                let unseen = self.versions.get(seen..).unwrap_or_default();
+                damage.over_ours = unseen.iter().any(|version| version.maker == Maker::Put);
+                damage.over_theirs = unseen.iter().any(|version| version.maker == Maker::Person)
+                    || by == Maker::Person && draft != *write.body;
+                damage.travelled =
+                    self.versions.last().is_some_and(|newest| content(&newest.body) > content(&draft));
+                let (maker, tick) = (Maker::Put, self.clock);
+                self.versions.push(Version { body: draft, maker, drafted: by, tick });
+                (self.configuration(), damage)
+            }
+            (true, Act::Store) => {
+                damage.doubled = write.id.is_none() && self.draft.is_some();
+                damage.travelled =
+                    self.draft.as_ref().is_some_and(|(body, _, _)| content(body) > content(&write.body));
+                self.draft = Some(((*write.body).clone(), Maker::Put, self.clock));
+                // The answer is the draft alone.
+                let alone = Cloud { versions: Vec::new(), ..self.clone() };
+                (alone.configuration(), damage)
+            }
+            (false, _) => {
+                damage.doubled = write.id.is_none() && self.deployment.is_some();
+                let before = self.served().map_or(0, content);
+                self.deployment = Some((*write.body).clone());
+                self.pins.push((Maker::Put, self.clock));
+                damage.travelled = before > self.served().map_or(0, content);
+                (self.placement(), damage)
+            }
+        }
+    }
+
+    /// Mara changes what git leaves alone: in the draft, and publishes it, and pins it.
+    pub fn edit(&mut self, deed: usize) {
+        self.clock += 1;
+        let Some((draft, by, tick)) = &mut self.draft else { return };
+        draft.insert("description".into(), json!("sale"));
+        (*by, *tick) = (Maker::Person, self.clock);
+        if deed > 0 {
+            let (maker, tick) = (Maker::Person, self.clock);
+            self.versions.push(Version { body: draft.clone(), maker, drafted: maker, tick });
+        }
+        if let (2, Some(body)) = (deed, &mut self.deployment) {
+            body["configuration"]["version"] = self.versions.len().to_string().into();
+            self.pins.push((Maker::Person, self.clock));
+        }
+    }
+
+    /// The audit log, complete at once: publications and changes of the deployment.
+    pub fn entries(&self) -> Vec<Entry> {
+        let entry = |id: String, object: Object, maker: Maker, tick: i64| Entry {
+            id,
+            at: at(tick),
+            action: "Update".into(),
+            object: of(object),
+            actor: maker.actor(),
+            remote_ip: None,
+            version: None,
+            changes: Vec::new(),
+        };
+        let versions = self.versions.iter().enumerate();
+        let versions =
+            versions.map(|(index, known)| entry(format!("v-{index}"), web(), known.maker, known.tick));
+        let pins = self.pins.iter().enumerate();
+        let pins = pins.map(|(index, (maker, tick))| entry(format!("p-{index}"), site(), *maker, *tick));
+        versions.chain(pins).collect()
+    }
+
+    /// Versions and changes of ours that no edit on top hides, by object.
+    pub fn ours(&self) -> Vec<(ObjectRef, u64)> {
+        let last = |makers: &[Maker]| {
+            makers.iter().rposition(|maker| *maker == Maker::Person).map_or(0, |at| at + 1)
+        };
+        let publishers: Vec<Maker> = self.versions.iter().map(|version| version.maker).collect();
+        let pinners: Vec<Maker> = self.pins.iter().map(|(maker, _)| *maker).collect();
+        let versions = (last(&publishers)..self.versions.len()).map(|index| (of(web()), index as u64 + 1));
+        let pins = self.pins.iter().skip(last(&pinners)).map(|(_, tick)| (of(site()), moment(*tick)));
+        versions.chain(pins).collect()
+    }
+}
+
+fn of(object: Object) -> ObjectRef {
+    Target::of(&target(0), object).object_ref()
+}

@@ -1,0 +1,507 @@
+//! The `cloud` dialect in a universe: three writes for a change, no version that a write is held to, people who edit,
+//! publish and pin. The survey and the audit reading are the product's own, request by request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use genesync::api::cloud::{self, Caller, Ids, Reader};
+use genesync::api::operation::{Operation, Response};
+use genesync::emulator::{self, Actor, CloudEdit, Handled, SettingsPatch, World, seed_from_json};
+use genesync::model::plan::Drafts;
+use genesync::model::{
+    Act, Desired, Fault, FaultKind, Look, Object, ObjectKind, ObjectRef, Outcome, Record, Region, Resource,
+    Seen as Looked, Target, Write,
+};
+use genesync::reconcile::{AuditQuery, Effect, End, Entries, Event};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::words::outcome_name;
+use super::{SECRET, SETTLE_MS, Universe, client};
+use crate::script::Dice;
+
+const WEB: &str = "web";
+const SITE: &str = "site";
+/// A field of a configuration that git leaves alone.
+const BANNER: &str = "description";
+/// Until it is as git says, or a person has said what becomes of drafts in each way.
+const QUIET: [Drafts; 5] = [Drafts::Refuse, Drafts::Refuse, Drafts::Adopt, Drafts::Discard, Drafts::Adopt];
+
+/// What the oracle remembers of the dialect.
+#[derive(Default)]
+pub struct Seen {
+    /// What becomes of other people's drafts, as the operator of this run says.
+    pub drafts: Drafts,
+    /// How often somebody did something to each organization.
+    deeds: BTreeMap<String, u64>,
+    /// When that was last, by organization.
+    last: BTreeMap<String, Timestamp>,
+    /// How often that was when the newest process began to look at it last.
+    looked: BTreeMap<String, u64>,
+    /// The objects of each organization that a fresh look is known of.
+    known: BTreeSet<String>,
+    /// Versions of objects of which the core said that it can't tell whose they are.
+    unclear: Vec<(ObjectRef, u64, u64)>,
+    /// Requests of ours that may have changed something.
+    writes: u64,
+}
+
+/// Three organizations, each with a client of its own, and with a flow.
+pub fn world() -> World {
+    let id = |number: usize| format!("org-{number}");
+    let clients = (0..3).map(|number| {
+        let name = client(&genesync::model::OrganizationId::new(id(number)));
+        json!({"id": name, "secret": SECRET, "name": "genesync", "cloud": {"organization": id(number)}})
+    });
+    let organizations = (0..3).map(|number| {
+        let region = ["eu-west-1", "us-east-1", "ap-south-1"][number];
+        json!({"id": id(number), "cloud": {"name": id(number), "region": region, "flows": [{"name": "Inbound"}]}})
+    });
+    let seed = json!({
+        "clients": clients.collect::<Vec<_>>(),
+        "organizations": organizations.collect::<Vec<_>>(),
+    });
+    World::new(&seed_from_json(seed.to_string().as_bytes()).unwrap())
+}
+
+/// How slow the platform is. What is new shows within the time that a write is given to settle: a version that shows
+/// later is published twice where the answer was lost.
+pub fn pace(dice: &mut Dice) -> SettingsPatch {
+    SettingsPatch {
+        active_delay_ms: Some(dice.below(1_500)),
+        visible_delay_ms: Some(dice.below(u64::from(SETTLE_MS))),
+        ..SettingsPatch::default()
+    }
+}
+
+fn object(kind: ObjectKind) -> Object {
+    let name = if kind == ObjectKind::MessengerConfiguration { WEB } else { SITE };
+    Object { kind, name: name.into() }
+}
+
+/// What git says at one of its values.
+pub fn resources(value: u64) -> Vec<Resource> {
+    let wanted = |kind, body: Value| {
+        let body = Arc::new(body.as_object().cloned().unwrap());
+        let desired = Desired { body, exclusive: false, ignored: BTreeSet::new() };
+        Resource { object: object(kind), desired, before: None, secret: None }
+    };
+    vec![
+        wanted(
+            ObjectKind::MessengerConfiguration,
+            json!({
+                "languages": ["en-us"], "defaultLanguage": "en-us",
+                "messenger": {"enabled": true, "styles": {"primaryColor": colour(value)}},
+            }),
+        ),
+        wanted(
+            ObjectKind::MessengerDeployment,
+            json!({"configuration": {"name": WEB}, "flow": {"name": "Inbound"}, "allowAllDomains": true}),
+        ),
+    ]
+}
+
+fn colour(value: u64) -> String {
+    format!("#{value:06}")
+}
+
+fn lost(what: &str) -> Fault {
+    Fault::new(FaultKind::Transient, what.to_owned())
+}
+
+/// Performs requests in a universe, at once.
+struct Wire<'a>(Mutex<&'a mut Universe>);
+
+impl Caller for Wire<'_> {
+    async fn call(&self, target: &Target, operation: &Operation) -> Result<Response, Fault> {
+        let mut universe = self.0.lock().unwrap();
+        let pause = 1 + universe.dice.below(20);
+        universe.advance(pause);
+        universe.send(target, operation, None).map_err(|(fault, _)| fault)
+    }
+
+    async fn fetch(&self, _: Region, _: &str, _: &str) -> Result<Response, Fault> {
+        Err(lost("nothing here points elsewhere"))
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.0.lock().unwrap().advance(u64::try_from(time.as_millis()).unwrap());
+    }
+}
+
+/// What an organization holds, whatever readers see.
+struct State(Value);
+
+impl State {
+    fn named(&self, list: &str) -> impl Iterator<Item = &Value> {
+        let name = if list == "configurations" { WEB } else { SITE };
+        self.0[list].as_array().into_iter().flatten().filter(move |object| object["name"] == name)
+    }
+
+    fn web(&self) -> &Value {
+        self.named("configurations").next().unwrap_or(&Value::Null)
+    }
+
+    fn site(&self) -> &Value {
+        self.named("deployments").next().unwrap_or(&Value::Null)
+    }
+
+    fn newest(&self) -> &Value {
+        self.web()["versions"].as_array().and_then(|versions| versions.last()).unwrap_or(&Value::Null)
+    }
+
+    fn version(&self, number: &Value) -> &Value {
+        let versions = self.web()["versions"].as_array();
+        versions.into_iter().flatten().find(|known| known["version"] == *number).unwrap_or(&Value::Null)
+    }
+
+    /// What visitors are served.
+    fn served(&self) -> &Value {
+        self.version(&self.site()["configuration"]["version"])
+    }
+
+    /// What was published and what was pinned, with who did it.
+    fn made(&self) -> Vec<(ObjectKind, u64, &str)> {
+        let mut published = 0;
+        let mut made = Vec::new();
+        for record in self.0["audit"].as_array().into_iter().flatten() {
+            let (kind, version) = match record["entityType"].as_str().unwrap() {
+                "ConfigurationVersion" => {
+                    published += 1;
+                    (ObjectKind::MessengerConfiguration, published)
+                }
+                "Deployment" => {
+                    let at: Timestamp = record["eventDate"].as_str().unwrap().parse().unwrap();
+                    (ObjectKind::MessengerDeployment, at.as_millisecond().unsigned_abs())
+                }
+                _ => continue,
+            };
+            made.push((kind, version, record["client"]["id"].as_str().unwrap_or("somebody")));
+        }
+        made
+    }
+}
+
+impl Universe {
+    fn state(&self, organization: &str) -> State {
+        State(self.world.cloud_state(organization, self.now).unwrap_or_default())
+    }
+
+    /// Mara does something at the platform's own screens.
+    pub fn mara_acts(&mut self, organization: &str, value: u64) {
+        let edit = if self.people.percent(self.script.managed_edit) {
+            self.meddles(value)
+        } else if self.people.percent(self.script.unmanaged_edit) {
+            self.decorates(value)
+        } else {
+            return;
+        };
+        let mut edit: CloudEdit = serde_json::from_value(edit).unwrap();
+        let (state, now) = (self.state(organization), self.now);
+        // What is not there yet can't be edited.
+        if state.site().is_null() {
+            edit.deployment = None;
+        }
+        if !edit.is_empty() && self.world.cloud_edit(organization, &Actor::user("Mara"), &edit, now).is_ok() {
+            self.counts.hit("edit");
+            *self.cloud.deeds.entry(organization.to_owned()).or_default() += 1;
+            self.cloud.last.insert(organization.to_owned(), now);
+            self.say(format!("Mara edits {organization}: {}", serde_json::to_string(&edit).unwrap()));
+        }
+    }
+
+    /// In fields that git manages.
+    fn meddles(&mut self, value: u64) -> Value {
+        let draft = json!({"configuration": WEB, "patch": {"messenger": {"styles": {"primaryColor": colour(5_000 + value)}}}});
+        let publish = json!({"configuration": WEB});
+        match self.people.below(5) {
+            0 => json!({"draft": draft}),
+            1 => json!({"draft": draft, "publish": publish}),
+            2 => {
+                json!({"draft": draft, "publish": publish, "deployment": {"deployment": SITE, "version": "newest"}})
+            }
+            3 => json!({"deployment": {"deployment": SITE, "version": "1"}}),
+            _ => json!({"deployment": {"deployment": SITE, "patch": {"allowAllDomains": false}}}),
+        }
+    }
+
+    /// In fields that git leaves alone.
+    fn decorates(&mut self, value: u64) -> Value {
+        let text = format!("sale {value}");
+        let draft = json!({"configuration": WEB, "patch": {BANNER: text}});
+        let publish = json!({"configuration": WEB});
+        match self.people.below(5) {
+            0 => json!({"draft": draft}),
+            1 => json!({"publish": publish}),
+            2 => json!({"draft": draft, "publish": publish}),
+            3 => {
+                json!({"draft": draft, "publish": publish, "deployment": {"deployment": SITE, "version": "newest"}})
+            }
+            _ => json!({"deployment": {"deployment": SITE, "patch": {BANNER: text}}}),
+        }
+    }
+
+    /// Performs an effect, but for what is the same in both dialects.
+    pub fn perform_cloud(&mut self, effect: Effect, is_newest: bool) -> Result<Event, String> {
+        let event = match effect {
+            Effect::Report(_) => Event::Woke,
+            Effect::WakeAt(until) => {
+                let wait = u64::try_from(until.duration_since(self.now).as_millis()).unwrap_or(0);
+                self.advance(wait);
+                Event::Woke
+            }
+            Effect::Save(records) => self.save(records),
+            Effect::Observe(look) => {
+                let organization = look.target.organization.to_string();
+                let (deeds, shows) = (self.deeds(&organization), self.shows_all(&organization));
+                let seen = self.look(&look);
+                if is_newest && seen.is_ok() {
+                    self.cloud.looked.remove(&organization);
+                    self.cloud.looked.extend(shows.then_some((organization, deeds)));
+                }
+                seen.map_or_else(Event::Failed, Event::Observed)
+            }
+            Effect::ReadAudit(query) => self.ask(&query).map_or_else(Event::Failed, Event::Entries),
+            // Whoever stood still for too long does not send any more.
+            Effect::Write(write) if self.now > write.deadline => {
+                self.counts.hit("too late to leave");
+                Event::Answered(Outcome::Unsent(lost("too late")))
+            }
+            Effect::Write(write) => self.write(&write, is_newest)?,
+            Effect::StartJob(_) | Effect::PollJob { .. } => {
+                return self.fail("the dialect has no replication jobs");
+            }
+        };
+        if let Some(crossed) = &self.crossed {
+            return self.fail(crossed);
+        }
+        Ok(event)
+    }
+
+    fn deeds(&self, organization: &str) -> u64 {
+        self.cloud.deeds.get(organization).copied().unwrap_or_default()
+    }
+
+    /// Whether what somebody did last is to be seen by now.
+    fn shows_all(&self, organization: &str) -> bool {
+        let hidden_ms = i64::try_from(self.world.settings().visible_delay_ms).unwrap();
+        let last = self.cloud.last.get(organization);
+        last.is_none_or(|last| self.now.as_millisecond() - last.as_millisecond() > hidden_ms)
+    }
+
+    fn look(&mut self, look: &Look) -> Result<Looked, Fault> {
+        let organization = look.target.organization.to_string();
+        let is_known = self.cloud.known.contains(&organization);
+        let wire = Wire(Mutex::new(self));
+        let reader = Reader::new(&wire, &look.target);
+        let looking = async {
+            if !is_known {
+                reader.identify().await?;
+            }
+            reader.survey(look).await
+        };
+        let seen = looking.now_or_never().unwrap()?;
+        self.cloud.known.insert(organization);
+        Ok(seen)
+    }
+
+    fn ask(&mut self, query: &AuditQuery) -> Result<Entries, Fault> {
+        let mut by_organization: BTreeMap<&str, Vec<&Target>> = BTreeMap::new();
+        for target in &query.targets {
+            by_organization.entry(target.organization.as_str()).or_default().push(target);
+        }
+        let mut page = Entries::default();
+        for targets in by_organization.into_values() {
+            let id = |target: &&Target| {
+                let object = target.object_ref();
+                Some((Arc::clone(query.ids.get(&object)?), object))
+            };
+            let ids: Ids = targets.iter().filter_map(id).collect();
+            let wire = Wire(Mutex::new(self));
+            let reader = Reader::new(&wire, targets[0]);
+            let (entries, more) = reader.entries(&ids, query.from, query.to).now_or_never().unwrap()?;
+            page.entries.extend(entries);
+            page.truncated |= more;
+        }
+        Ok(page)
+    }
+
+    fn write(&mut self, write: &Write, is_newest: bool) -> Result<Event, String> {
+        self.demand_intent(std::slice::from_ref(&write.target))?;
+        let organization = write.target.organization.to_string();
+        // Where nobody was quicker, and no look was stale, a write does what it was meant to.
+        let alone = self.cloud.looked.get(&organization) == Some(&self.deeds(&organization));
+        if is_newest && alone && !self.stale_ever {
+            self.counts.hit("judged");
+            if let Some(wrong) = misstep(&self.state(&organization), write, self.cloud.drafts) {
+                return self.fail(format!("{}: {wrong}", write.target));
+            }
+        }
+        self.cloud.writes += 1;
+        let operation = cloud::write(write, None);
+        let outcome = match self.send(&write.target, &operation, Some(write.deadline)) {
+            Ok(response) => cloud::answer(&write.target, &response),
+            Err((fault, left)) => self.unanswered(fault, left),
+        };
+        if matches!(outcome, Outcome::Accepted(_)) {
+            self.counts.hit("accepted");
+            self.counts.hit(match (write.target.object.kind, write.act) {
+                (ObjectKind::MessengerConfiguration, Act::Publish) => "publication",
+                (ObjectKind::MessengerConfiguration, Act::Store) => "draft",
+                _ => "pin",
+            });
+        }
+        self.say(format!("{:?} {}: {}", write.act, write.target, outcome_name(&outcome)));
+        Ok(Event::Answered(outcome))
+    }
+
+    /// The request arrives, and what it did to others of ours is judged.
+    pub fn deliver_cloud(&mut self, organization: &str, request: &emulator::Request, commit: u64) -> Handled {
+        let handled = self.world.handle(request, self.now);
+        let writes = request.method != "GET" && request.path.starts_with("/api/v2/webdeployments/");
+        if !writes || handled.response.as_ref().is_none_or(|response| response.status >= 300) {
+            return handled;
+        }
+        let after = self.state(organization);
+        for list in ["configurations", "deployments"] {
+            if after.named(list).count() > 1 {
+                self.crossed = Some(format!("{organization} has two {list} of one name"));
+            }
+        }
+        let newest = self.written.entry(organization.to_owned()).or_default();
+        if commit < *newest {
+            self.crossed =
+                Some(format!("{organization} says what r{commit} says, after r{newest} was written"));
+        }
+        *newest = commit.max(*newest);
+        handled
+    }
+
+    /// Whoever is asked says what becomes of drafts; then it is as git says, quiet, and accounted for.
+    pub fn demand_cloud_peace(&mut self) -> Result<(), String> {
+        let mut ended = None;
+        for drafts in QUIET {
+            self.cloud.drafts = drafts;
+            ended = self.run(None)?.1;
+            if self.is_cloud_peace(ended.as_ref()) {
+                break;
+            }
+        }
+        if !self.is_cloud_peace(ended.as_ref()) {
+            return self.fail(format!("it did not come to rest without faults: {ended:?}"));
+        }
+        self.cloud.drafts = Drafts::Refuse;
+        self.demand_served()?;
+        let writes = self.cloud.writes;
+        for _ in 0..3 {
+            let (_, _, changes) = self.run(None)?;
+            if changes != Some(0) || self.cloud.writes != writes {
+                let more = self.cloud.writes - writes;
+                return self
+                    .fail(format!("it is not silent at rest: {changes:?} changes, {more} more writes"));
+            }
+        }
+        self.demand_receipts()
+    }
+
+    fn is_cloud_peace(&self, status: Option<&End>) -> bool {
+        let owed = self.journal().owed;
+        match status {
+            Some(End::Synced) => owed.is_empty(),
+            // No entry ever proves what was taken for ours, and was not.
+            Some(End::Unconfirmed(None)) => {
+                owed.iter().all(|receipt| self.is_told(&receipt.target.object_ref(), receipt.version))
+            }
+            _ => false,
+        }
+    }
+
+    /// Visitors are served what git says.
+    fn demand_served(&self) -> Result<(), String> {
+        let wanted = &self.git.1[0].desired.body["messenger"]["styles"]["primaryColor"];
+        for target in self.tenant.targets() {
+            let state = self.state(target.organization.as_str());
+            let served = &state.served()["messenger"]["styles"]["primaryColor"];
+            if served != wanted || state.site()["allowAllDomains"] != true {
+                return self.fail(format!(
+                    "{} serves {served}, not {wanted}: {}",
+                    target.organization,
+                    state.site()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the core said that it can't tell whose a version is, or may have taken another for it.
+    fn is_told(&self, object: &ObjectRef, version: u64) -> bool {
+        let covers =
+            |(known, from, to): &(ObjectRef, u64, u64)| known == object && (*from..=*to).contains(&version);
+        self.cloud.unclear.iter().any(covers) || self.doubtful.contains(object.organization.as_str())
+    }
+
+    pub fn unclear_of_cloud(&mut self, object: &ObjectRef, from: u64, to: u64) {
+        self.cloud.unclear.push((object.clone(), from, to));
+    }
+
+    /// Every version of ours, and every change of a deployment, has a receipt, and each receipt is about one.
+    fn demand_receipts(&self) -> Result<(), String> {
+        let mut made = BTreeSet::new();
+        for target in self.tenant.targets() {
+            let ours = client(&target.organization);
+            let state = self.state(target.organization.as_str());
+            let by_us = state.made().into_iter().filter(|(_, _, by)| *by == ours);
+            made.extend(by_us.map(|(kind, version, _)| (target.of(object(kind)).object_ref(), version)));
+        }
+        let mut receipts = BTreeSet::new();
+        for record in &self.records {
+            if let Record::Resolved { receipts: found, .. } = record {
+                receipts.extend(found.iter().map(|found| (found.target.object_ref(), found.version)));
+            }
+        }
+        let untold = |of: &&(ObjectRef, u64)| !self.is_told(&of.0, of.1);
+        if let Some((object, version)) = made.difference(&receipts).find(untold) {
+            return self.fail(format!("version {version} of {object} is ours and has no receipt"));
+        }
+        if let Some((object, version)) = receipts.difference(&made).find(untold) {
+            return self.fail(format!("there is a receipt for version {version} of {object}, not ours"));
+        }
+        Ok(())
+    }
+}
+
+/// What a write does that it may not, where nobody came between the look and it.
+fn misstep(state: &State, write: &Write, drafts: Drafts) -> Option<&'static str> {
+    let is_web = write.target.object.kind == ObjectKind::MessengerConfiguration;
+    let (draft, newest) = (&state.web()["draft"], state.newest());
+    match (is_web, write.act, &write.id) {
+        (true, Act::Publish, _) => {
+            let adopted = drafts == Drafts::Adopt || newest.is_null();
+            (!adopted && draft[BANNER] != newest[BANNER]).then_some("it takes back or along what is not ours")
+        }
+        (true, Act::Store, None) => (!state.web().is_null()).then_some("it makes a second configuration"),
+        (true, Act::Store, Some(_)) => {
+            let differs = draft[BANNER] != newest[BANNER] || draft["messenger"] != newest["messenger"];
+            let hers = !draft["lastModifiedUser"].is_null() && !newest.is_null() && differs;
+            let kept = write.body.get(BANNER).unwrap_or(&Value::Null) == &draft[BANNER];
+            let allowed = match drafts {
+                Drafts::Refuse => !hers,
+                Drafts::Adopt => !hers || kept,
+                Drafts::Discard => true,
+            };
+            (!allowed).then_some("it writes over her draft unasked")
+        }
+        (false, _, None) => (!state.site().is_null()).then_some("it makes a second deployment"),
+        (false, _, Some(_)) => {
+            let pinned = state.version(pin(&write.body));
+            let same = pinned[BANNER] == state.served()[BANNER] || state.served().is_null();
+            (!same && drafts != Drafts::Adopt).then_some("it lets visitors see what nobody let them see")
+        }
+    }
+}
+
+fn pin(body: &Map<String, Value>) -> &Value {
+    body.get("configuration").map_or(&Value::Null, |pinned| &pinned["version"])
+}
