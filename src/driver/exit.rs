@@ -70,6 +70,36 @@ pub fn code(outcomes: &[Outcome], findings: bool, asked: Asked) -> Exit {
     if asked.detailed && any(&[Status::Drifted]) { Exit::Drift } else { Exit::Done }
 }
 
+/// What a plan found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Planned {
+    /// Something is not valid.
+    pub findings: bool,
+    /// A tenant could not be planned whole.
+    pub failed: bool,
+    /// A guard refuses something.
+    pub refused: bool,
+    /// A person decides about an object before anything is written to it.
+    pub undecided: bool,
+    /// Git has something to apply, with drift or without.
+    pub to_apply: bool,
+    /// Something differs at all.
+    pub changes: bool,
+}
+
+/// The code of a plan: the worst of what it found. Differences count if the caller asked for them.
+pub fn of_plan(found: Planned, detailed: bool) -> Exit {
+    match found {
+        Planned { findings: true, .. } => Exit::Findings,
+        Planned { failed: true, .. } => Exit::Outside,
+        Planned { refused: true, .. } => Exit::Refused,
+        Planned { undecided: true, .. } => Exit::Held,
+        Planned { to_apply: true, .. } if detailed => Exit::Changes,
+        Planned { changes: true, .. } if detailed => Exit::Drift,
+        _ => Exit::Done,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +160,29 @@ mod tests {
         for (outcomes, codes) in table {
             let found = [APPLY, ONCE, DETAILED, STRICT].map(|asked| code(&outcomes, false, asked).code());
             assert_eq!(found, codes, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_has_the_code_of_the_worst_that_it_found() {
+        let nothing = Planned::default();
+        let drift = Planned { changes: true, ..nothing };
+        let to_apply = Planned { to_apply: true, ..drift };
+        let undecided = Planned { undecided: true, ..to_apply };
+        let refused = Planned { refused: true, ..undecided };
+        let failed = Planned { failed: true, ..refused };
+        let findings = Planned { findings: true, ..failed };
+        let table = [
+            (nothing, [0, 0]),
+            (drift, [8, 0]),
+            (to_apply, [3, 0]),
+            (undecided, [4, 4]),
+            (refused, [5, 5]),
+            (failed, [7, 7]),
+            (findings, [1, 1]),
+        ];
+        for (found, codes) in table {
+            assert_eq!([true, false].map(|detailed| of_plan(found, detailed).code()), codes, "{found:?}");
         }
     }
 

@@ -25,8 +25,10 @@ mod end;
 mod event;
 mod leaving;
 mod note;
+mod phase;
 mod reading;
 mod reviewed;
+mod seen;
 mod writing;
 
 use std::borrow::Cow;
@@ -37,10 +39,9 @@ use jiff::Timestamp;
 
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::record::{IntentId, Journal};
-use crate::model::write::{Job, StartJob};
 use crate::model::{
     Confirmation, Desired, Dialect, Entry, Fault, Mode, Names, ObjectRef, Observed, OrganizationId, Plan,
-    Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions, Write,
+    Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
 };
 
 use crate::plan;
@@ -55,6 +56,7 @@ pub use crate::model::Timing;
 pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
+pub use phase::{After, Copying, Made, Pending, Phase, Span, Tally};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -77,135 +79,6 @@ pub struct Spec {
     pub reviewed: Option<Arc<Reviewed>>,
     /// Where the jitter of this run's waits comes from.
     pub seed: u64,
-}
-
-/// A write or a job on its way.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Pending {
-    /// One PUT.
-    Put(Write),
-    /// One replication job, with the version that each target was seen at.
-    Job(StartJob, Vec<Option<u64>>),
-}
-
-/// A replication job that is running.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Copying {
-    /// The job.
-    pub job: Job,
-    /// What was asked for.
-    pub start: StartJob,
-    /// The version that each target was seen at.
-    pub seen: Vec<Option<u64>>,
-    /// When it was asked for.
-    pub asked_at: Timestamp,
-    /// How often it was polled.
-    pub polls: u32,
-    /// The intent that it stands for.
-    pub intent: IntentId,
-}
-
-/// What happens after an intent's end is saved.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum After {
-    /// Read at once.
-    Read,
-    /// Wait, then read.
-    WaitUntil(Timestamp),
-    /// End the run.
-    Settle(End),
-    /// Go on without the organization of the n-th target.
-    LeaveOut(usize, Fault),
-}
-
-/// Where a run is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Phase {
-    /// Not begun.
-    Fresh,
-    /// Waits until unresolved intents can no longer take effect.
-    Settling,
-    /// Waits before reading again.
-    Waiting,
-    /// Reads.
-    Reading(Span),
-    /// Saves what reading back said of unresolved intents.
-    Resolving,
-    /// Asks the audit log who moved what.
-    Attributing,
-    /// Has a plan, and waits for the word to go on.
-    Planned,
-    /// Saves an intent.
-    Intending(Pending),
-    /// Sends what was intended.
-    Sending(Pending, IntentId),
-    /// Saves an intent's end.
-    Closing(After),
-    /// Polls a replication job, or waits to.
-    Polling(Copying),
-    /// Reads back a target that a job says it copied.
-    ReadingCopy(Copying, usize),
-    /// Saves what is now in force.
-    Keeping,
-    /// Queries the audit log, or waits to.
-    Confirming {
-        /// How many queries were made.
-        attempt: u32,
-        /// When to stop.
-        deadline: Timestamp,
-    },
-    /// Saves which receipts the audit log proves.
-    Witnessing {
-        /// How many queries were made.
-        attempt: u32,
-        /// When to stop.
-        deadline: Timestamp,
-    },
-    /// Over.
-    Settled(End),
-}
-
-/// Which targets are read, by their places in [`Run::targets`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
-    /// The first one that was asked for.
-    pub from: usize,
-    /// The one after the last that was asked for: objects of one organization are asked for together.
-    pub to: usize,
-    /// The one after the last that is to be read.
-    pub end: usize,
-}
-
-/// What this run made of an object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Made {
-    /// Its id.
-    pub id: Option<Arc<str>>,
-    /// When we asked for it, by our clock.
-    pub at: Timestamp,
-    /// How often it was asked for since, because the platform was not done with it.
-    pub polls: u32,
-}
-
-/// How often things went other than planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Tally {
-    /// Writes refused because somebody else wrote.
-    pub conflicts: u32,
-    /// Rounds of reads that failed, in a row.
-    pub rounds: u32,
-    /// Writes that were not answered or not executed, in a row: reading well does not make up for them.
-    pub write_faults: u32,
-    /// Writes refused by the rate limit, in a row.
-    pub write_throttles: u32,
-    /// Writes refused for what the platform may not be done with, in a row.
-    pub refusals: u32,
-    /// Writes accepted.
-    pub writes: u32,
-    /// Objects that were listed and not found by their ids.
-    pub vanished: u32,
-    /// Waits so far: each gets its own jitter.
-    pub waits: u32,
 }
 
 /// One pass over one tenant.
@@ -373,116 +246,6 @@ impl Run {
             confirmation: None,
             tally: Tally::default(),
             journal: JournalState(journal),
-        }
-    }
-
-    /// What it is about.
-    pub fn spec(&self) -> &Arc<Spec> {
-        &self.spec
-    }
-
-    /// Where it is.
-    pub fn phase(&self) -> &Phase {
-        &self.phase
-    }
-
-    /// Every object of every organization that is not left out, the primary's first.
-    pub fn targets(&self) -> &[Target] {
-        &self.targets
-    }
-
-    /// What was read in this round, in the order of [`Run::targets`].
-    pub fn observed(&self) -> &[Observed] {
-        &self.observed
-    }
-
-    /// The plan of this round.
-    pub fn plan(&self) -> Option<&Plan> {
-        self.plan.as_deref()
-    }
-
-    /// The plan as it was first made: what the run set out to do.
-    pub fn first_plan(&self) -> Option<&Plan> {
-        self.first_plan.as_deref()
-    }
-
-    /// When the plan of this round was made.
-    pub fn planned_at(&self) -> Option<Timestamp> {
-        self.planned_at
-    }
-
-    /// Why the plan may not be applied.
-    pub fn refusals(&self) -> &[Refusal] {
-        &self.refusals
-    }
-
-    /// The change window that its writes have to wait for; none if nothing is to be written, or now.
-    pub fn opens(&self) -> Option<&Opening> {
-        self.opens.as_ref().filter(|_| self.differs() && self.may_write())
-    }
-
-    /// Proof of what this run wrote, or found to have been written.
-    pub fn receipts(&self) -> &[Receipt] {
-        &self.receipts
-    }
-
-    /// Milliseconds from asking to serving, by object.
-    pub fn served_ms(&self) -> &BTreeMap<ObjectRef, u64> {
-        &self.served_ms
-    }
-
-    /// Whether this run stored a draft of a configuration.
-    pub fn stored_draft_of(&self, object: &ObjectRef) -> bool {
-        self.drafted.contains_key(object)
-    }
-
-    /// What the audit log said.
-    pub fn confirmation(&self) -> Option<&Confirmation> {
-        self.confirmation.as_ref()
-    }
-
-    /// How often things went other than planned.
-    pub fn tally(&self) -> Tally {
-        self.tally
-    }
-
-    /// The commits from which the objects of this run were last applied. A draft, or an object that git no longer
-    /// names, is not among them: no run applies it again.
-    pub fn applied_from(&self) -> BTreeSet<&Revision> {
-        let bases = &self.journal.0.bases;
-        self.targets
-            .iter()
-            .filter_map(|target| bases.get(&target.object_ref()))
-            .map(|base| &base.revision)
-            .collect()
-    }
-
-    /// Whether live differs from git in what is managed, as far as was read.
-    pub fn differs(&self) -> bool {
-        self.plan().is_some_and(|plan| !plan.is_empty())
-    }
-
-    /// Whether applying its plan writes something: it is enforced, differs, no guard refuses it, and its window is open.
-    pub fn would_write(&self) -> bool {
-        self.end().is_none()
-            && self.may_write()
-            && self.differs()
-            && self.refusals.is_empty()
-            && self.opens.is_none()
-    }
-
-    /// Whether [`Event::Superseded`] may end the run now: nothing of its own is on its way, and something may
-    /// yet be written. Before the record of an intent is saved this is the last moment at which what git says
-    /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
-    pub fn may_be_superseded(&self) -> bool {
-        matches!(self.phase, Phase::Waiting | Phase::Planned | Phase::Intending(_))
-    }
-
-    /// How it ended, once it has.
-    pub fn end(&self) -> Option<&End> {
-        match &self.phase {
-            Phase::Settled(end) => Some(end),
-            _ => None,
         }
     }
 

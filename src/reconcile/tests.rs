@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::Write;
 use crate::model::record::{Intent, IntentAction, Revert};
+use crate::model::write::Job;
 use crate::model::write::{JobTarget, JobTargetStatus};
 use crate::model::{
     Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Object, Outcome, Record, Region, Seen, Stored,

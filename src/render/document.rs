@@ -165,6 +165,9 @@ pub struct TenantPlan {
     pub targets: Vec<TargetDocument>,
     /// What keeps the plan from being applied.
     pub refusals: Vec<RefusalDocument>,
+    /// What its change waits for, such as a change window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waits: Option<String>,
     /// Why it could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -95,6 +95,7 @@ pub fn tenant(name: &str, changes: Vec<ChangeDocument>) -> TenantPlan {
         moments: Vec::new(),
         targets,
         refusals: Vec::new(),
+        waits: None,
         error: None,
     }
 }

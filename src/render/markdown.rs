@@ -195,6 +195,9 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
     for refusal in &tenant.refusals {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&short(&refusal.message)));
     }
+    if let Some(waits) = &tenant.waits {
+        let _ = writeln!(out, "\n> Waits: {}", code(&short(waits)));
+    }
     if !tenant.visitors.is_empty() {
         out.push('\n');
     }

@@ -221,6 +221,7 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         worst(tenant).map(|class| class.name()),
         held.then_some("held"),
         (!tenant.refusals.is_empty()).then_some("refused"),
+        tenant.waits.is_some().then_some("waiting"),
     ];
     let is_watched = tenant.mode == Some(Mode::Watch.name());
     let changes = tenant.targets.iter().any(|target| !target.changes.is_empty());
@@ -233,6 +234,7 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         .refusals
         .iter()
         .map(|refusal| (format!("Refused by guard {}", refusal.guard), escape(&cut(&refusal.message))));
+    let waits = tenant.waits.iter().map(|waits| ("Waits".to_owned(), escape(&cut(waits))));
     let mut moments: Vec<String> =
         tenant.moments.iter().take(MOMENTS_MAX).map(|moment| moment.text.clone()).collect();
     if tenant.moments.len() > MOMENTS_MAX {
@@ -249,7 +251,7 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         },
         tags: marks.into_iter().flatten().collect(),
         is_invalid: tenant.state == "invalid",
-        alerts: watched.chain(error).chain(refusals).collect(),
+        alerts: watched.chain(error).chain(refusals).chain(waits).collect(),
         will: if is_watched { "would" } else { "will" },
         sentences: tenant.visitors.iter().map(pieces).collect(),
         moments,

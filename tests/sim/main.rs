@@ -71,7 +71,6 @@ fn every_seed_of_the_cloud_dialect_converges_and_falls_silent_once_faults_stop()
 
 /// The platform shows what is new when it likes, up to the time after which it is taken not to be there.
 #[test]
-#[ignore = "it fails: where the answer is lost, a version that shows late counts as not made, and is published again"]
 fn a_version_that_shows_late_is_published_once() {
     let late = |seed| Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500).play();
     let (_, failures) = on_all_cores(200, late);

@@ -19,6 +19,7 @@ use crate::clock;
 use crate::config::Flags;
 use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan};
+use crate::plan::guards::window;
 use crate::render;
 use crate::render::document::{PlanDocument, SharedDocument};
 use crate::render::value::escape;
@@ -65,7 +66,7 @@ pub struct PlanArgs {
     /// Ask the delivery network too which version of its configuration each deployment serves
     #[arg(long)]
     edge: bool,
-    /// Exit with 3 where the plan has changes
+    /// Exit with 3 where git has something to apply, and with 8 where only live moved
     #[arg(long)]
     detailed_exitcode: bool,
     /// Tenants looked at at once
@@ -196,10 +197,7 @@ fn link(text: &str) -> Result<String, String> {
 }
 
 fn exit_of(code: u8) -> Exit {
-    [Exit::Findings, Exit::Changes, Exit::Held, Exit::Refused, Exit::Partial, Exit::Outside]
-        .into_iter()
-        .find(|exit| exit.code() == code)
-        .unwrap_or(Exit::Done)
+    Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
 }
 
 /// One line for each deployment: where its versions are.
@@ -280,6 +278,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals().is_empty();
         if let Some(plan) = run.plan().filter(told) {
             out.push_str(&render::plan::tenant(plan, run.refusals()));
+            if let Some(opening) = run.opens() {
+                let _ = writeln!(out, "  waits: {}", window::waits_for(opening));
+            }
             out.push('\n');
         }
     }

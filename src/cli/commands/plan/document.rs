@@ -5,8 +5,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
+use crate::cli::Failure;
 use crate::cli::session::Session;
-use crate::cli::{Exit, Failure};
+use crate::driver::exit;
 use crate::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN, ProjectMoved};
 use crate::manifest::schema;
 use crate::model::hours::{self, Hours, Moment};
@@ -14,6 +15,7 @@ use crate::model::plan::fleet_digest;
 use crate::model::{
     Change, ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, TenantName, json, reference,
 };
+use crate::plan::guards::window;
 use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{
@@ -91,6 +93,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         moments: Vec::new(),
         targets: Vec::new(),
         refusals: Vec::new(),
+        waits: None,
         error,
     };
     tenants.extend(
@@ -125,22 +128,15 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
     };
     let digest = fleet_digest(tenants.iter().filter_map(|tenant| tenant.digest.as_deref()));
     let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
-    let refused = !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty());
-    let exit = if blocks(&fleet.findings) {
-        Exit::Findings
-    } else if summary.failed > 0 && summary.failed == tenants.len() {
-        Exit::Outside
-    } else if summary.failed > 0 {
-        Exit::Partial
-    } else if refused {
-        Exit::Refused
-    } else if tenants.iter().flat_map(|tenant| &tenant.targets).any(|target| target.undecided.is_some()) {
-        Exit::Held
-    } else if detailed && summary.tenants_changing > 0 {
-        Exit::Changes
-    } else {
-        Exit::Done
+    let found = exit::Planned {
+        findings: blocks(&fleet.findings),
+        failed: summary.failed > 0,
+        refused: !refusals.is_empty() || tenants.iter().any(|tenant| !tenant.refusals.is_empty()),
+        undecided: tenants.iter().flat_map(|tenant| &tenant.targets).any(|target| target.undecided.is_some()),
+        to_apply: summary.to_apply > 0 || summary.conflicts > 0 || plans().any(is_unfinished),
+        changes: summary.tenants_changing > 0,
     };
+    let exit = exit::of_plan(found, detailed);
     PlanDocument {
         revision: fleet.revision.to_string(),
         digest,
@@ -153,6 +149,11 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         findings: fleet.findings.clone(),
         exit_code: exit.code(),
     }
+}
+
+/// Whether an object is begun and not in force: a draft of ours to publish, a write that the platform is not done with.
+fn is_unfinished(plan: &Plan) -> bool {
+    plan.targets.iter().any(|target| target.changes.is_empty() && target.next.is_some())
 }
 
 fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
@@ -172,6 +173,7 @@ fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
         moments: moments(run, zone, from),
         targets,
         refusals: run.refusals().iter().map(RefusalDocument::from).collect(),
+        waits: run.opens().map(window::waits_for),
         error: run.reason(),
     }
 }

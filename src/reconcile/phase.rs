@@ -1,0 +1,139 @@
+//! Where a run is, and what it has counted on the way.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::End;
+use crate::model::record::IntentId;
+use crate::model::write::{Job, StartJob};
+use crate::model::{Fault, Write};
+
+/// A write or a job on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pending {
+    /// One PUT.
+    Put(Write),
+    /// One replication job, with the version that each target was seen at.
+    Job(StartJob, Vec<Option<u64>>),
+}
+
+/// A replication job that is running.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Copying {
+    /// The job.
+    pub job: Job,
+    /// What was asked for.
+    pub start: StartJob,
+    /// The version that each target was seen at.
+    pub seen: Vec<Option<u64>>,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// How often it was polled.
+    pub polls: u32,
+    /// The intent that it stands for.
+    pub intent: IntentId,
+}
+
+/// What happens after an intent's end is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum After {
+    /// Read at once.
+    Read,
+    /// Wait, then read.
+    WaitUntil(Timestamp),
+    /// End the run.
+    Settle(End),
+    /// Go on without the organization of the n-th target.
+    LeaveOut(usize, Fault),
+}
+
+/// Where a run is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not begun.
+    Fresh,
+    /// Waits until unresolved intents can no longer take effect.
+    Settling,
+    /// Waits before reading again.
+    Waiting,
+    /// Reads.
+    Reading(Span),
+    /// Saves what reading back said of unresolved intents.
+    Resolving,
+    /// Asks the audit log who moved what.
+    Attributing,
+    /// Has a plan, and waits for the word to go on.
+    Planned,
+    /// Saves an intent.
+    Intending(Pending),
+    /// Sends what was intended.
+    Sending(Pending, IntentId),
+    /// Saves an intent's end.
+    Closing(After),
+    /// Polls a replication job, or waits to.
+    Polling(Copying),
+    /// Reads back a target that a job says it copied.
+    ReadingCopy(Copying, usize),
+    /// Saves what is now in force.
+    Keeping,
+    /// Queries the audit log, or waits to.
+    Confirming {
+        /// How many queries were made.
+        attempt: u32,
+        /// When to stop.
+        deadline: Timestamp,
+    },
+    /// Saves which receipts the audit log proves.
+    Witnessing {
+        /// How many queries were made.
+        attempt: u32,
+        /// When to stop.
+        deadline: Timestamp,
+    },
+    /// Over.
+    Settled(End),
+}
+
+/// Which targets are read, by their places in [`Run::targets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// The first one that was asked for.
+    pub from: usize,
+    /// The one after the last that was asked for: objects of one organization are asked for together.
+    pub to: usize,
+    /// The one after the last that is to be read.
+    pub end: usize,
+}
+
+/// What this run made of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Made {
+    /// Its id.
+    pub id: Option<Arc<str>>,
+    /// When we asked for it, by our clock.
+    pub at: Timestamp,
+    /// How often it was asked for since, because the platform was not done with it.
+    pub polls: u32,
+}
+
+/// How often things went other than planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Tally {
+    /// Writes refused because somebody else wrote.
+    pub conflicts: u32,
+    /// Rounds of reads that failed, in a row.
+    pub rounds: u32,
+    /// Writes that were not answered or not executed, in a row: reading well does not make up for them.
+    pub write_faults: u32,
+    /// Writes refused by the rate limit, in a row.
+    pub write_throttles: u32,
+    /// Writes refused for what the platform may not be done with, in a row.
+    pub refusals: u32,
+    /// Writes accepted.
+    pub writes: u32,
+    /// Objects that were listed and not found by their ids.
+    pub vanished: u32,
+    /// Waits so far: each gets its own jitter.
+    pub waits: u32,
+}

@@ -1,0 +1,110 @@
+//! Random fleets: what git says of each tenant, and what befalls it.
+
+/// The same numbers from the same seed.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x5851_F42D_4C95_7F2D)
+    }
+
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+}
+
+/// What befalls a tenant when a commit is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing.
+    Fine,
+    /// Its organization answers nothing.
+    Out,
+    /// Its client may not ask.
+    Denied,
+    /// The platform refuses what is written.
+    Rejected,
+    /// No client is known for it.
+    NoClient,
+    /// Its configuration breaks a rule.
+    Invalid,
+    /// Its settings can't be read.
+    Unreadable,
+    /// A person paused it.
+    Paused,
+    /// genesync holds it for a person.
+    Held,
+    /// Its change window is closed.
+    Closed,
+}
+
+impl Fate {
+    /// What nothing is written for.
+    pub fn keeps_from_writing(self) -> bool {
+        self != Fate::Fine && self != Fate::Rejected
+    }
+
+    /// What is no trouble of the tenant's own.
+    pub fn stands_aside(self) -> bool {
+        self == Fate::Paused
+    }
+}
+
+/// One tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Member {
+    pub number: u32,
+    pub wave: u32,
+    pub watched: bool,
+    /// Whether the commit changes it.
+    pub changed: bool,
+    /// Whether a person moved what it manages.
+    pub drifted: bool,
+    pub fate: Fate,
+}
+
+impl Member {
+    pub fn name(&self) -> String {
+        format!("t{}", self.number)
+    }
+
+    /// What git says its delay is, before and after the commit.
+    pub fn delay_ms(&self) -> u32 {
+        if self.changed { 2 } else { 1 }
+    }
+}
+
+/// A fleet of three to six tenants.
+pub fn fleet(seed: u64) -> Vec<Member> {
+    let mut dice = Dice::new(seed);
+    let tenants = 3 + dice.below(4) as u32;
+    (1..=tenants)
+        .map(|number| {
+            let fate = match dice.below(18) {
+                0 => Fate::Out,
+                1 => Fate::Denied,
+                2 => Fate::Rejected,
+                3 => Fate::NoClient,
+                4 => Fate::Invalid,
+                5 => Fate::Unreadable,
+                6 => Fate::Paused,
+                7 => Fate::Held,
+                8 => Fate::Closed,
+                _ => Fate::Fine,
+            };
+            Member {
+                number,
+                wave: dice.below(3) as u32,
+                watched: dice.one_in(6),
+                changed: dice.below(3) > 0,
+                drifted: dice.one_in(4),
+                fate,
+            }
+        })
+        .collect()
+}

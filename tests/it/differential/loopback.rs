@@ -1,0 +1,177 @@
+//! The real binary over loopback: `apply`, `run --once` and `run` over the same fleets.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::fleet::{Fate, Member, fleet};
+use crate::support::{Stage, delay, organization, tenant, wait_until};
+
+/// How many fleets are played, by each of the three.
+const SEEDS: u64 = 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shell {
+    Apply,
+    Once,
+    Controller,
+}
+
+/// What became of a tenant: its status, and how live is.
+type Ends = BTreeMap<String, (String, Value, u64)>;
+
+fn files(member: &Member, after: bool) -> Vec<(String, String)> {
+    let ms = if after { member.delay_ms() } else { 1 };
+    let mode = if member.watched { "watch" } else { "enforce" };
+    let window = match member.fate == Fate::Closed && after {
+        // A day that is not today, in UTC.
+        true => {
+            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).weekday();
+            let other = if today == jiff::civil::Weekday::Monday { "wednesday" } else { "monday" };
+            format!(", windows: [{{days: [{other}], start: \"09:00\", end: \"10:00\", timeZone: Etc/UTC}}]")
+        }
+        false => String::new(),
+    };
+    let sync = format!("mode: {mode}, wave: {}{window}", member.wave);
+    let credentials = if member.fate == Fate::NoClient && after { "nobody" } else { "main" };
+    let web = match member.fate == Fate::Invalid && after {
+        true => "  greetings: {delayMs: 99999999}\n".to_owned(),
+        false => delay(ms),
+    };
+    tenant(&member.name(), &[member.number], &web)
+        .into_iter()
+        .map(|(path, text)| {
+            let text = text
+                .replace("mode: enforce", &sync)
+                .replace("credentials: main", &format!("credentials: {credentials}"));
+            let broken = member.fate == Fate::Unreadable && after && path.ends_with("tenant.yaml");
+            (path, if broken { "kind: [".to_owned() } else { text })
+        })
+        .collect()
+}
+
+/// A fleet that was applied, then a commit, people, faults, a pause.
+fn stage(members: &[Member]) -> Stage {
+    let stage = Stage::new();
+    // No change is one too many here; that guard has its own tests.
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  guards: {run: {tenantsMaxPercent: 100}}\n";
+    let before = members.iter().flat_map(|member| {
+        // What is watched was enforced before, so that there is something to drift from.
+        files(&Member { watched: false, ..*member }, false)
+    });
+    stage.commit(&[before.collect(), vec![("genesync.yaml".to_owned(), project.to_owned())]].concat());
+    stage.genesync(&["apply"]).expect(0);
+    stage.configure(&[
+        "timing.write-ms = 500",
+        "timing.settle-ms = 50",
+        "timing.backoff-ms = 5",
+        "timing.backoff-max-ms = 20",
+        "timing.poll-ms = 10",
+        "controller.retry-ms = 600_000",
+        "controller.retry-max-ms = 600_000",
+        "controller.resync-ms = 3_600_000",
+        "controller.git-poll-ms = 50",
+        "waves.patience-ms = 0",
+    ]);
+    for member in members {
+        if member.drifted {
+            stage.edit(member.number, &json!({"greetings": {"delayMs": 777}}));
+        }
+        match member.fate {
+            Fate::Out => failing(&stage, member.number, "*", 503),
+            Fate::Denied => failing(&stage, member.number, "*", 403),
+            Fate::Rejected => failing(&stage, member.number, "PUT", 400),
+            Fate::Paused => {
+                stage.genesync(&["pause", &member.name(), "--reason", "mine"]).expect(0);
+            }
+            Fate::Fine
+            | Fate::NoClient
+            | Fate::Invalid
+            | Fate::Unreadable
+            | Fate::Held
+            | Fate::Closed => {}
+        }
+    }
+    stage.commit(&members.iter().flat_map(|member| files(member, true)).collect::<Vec<_>>());
+    stage
+}
+
+fn failing(stage: &Stage, number: u32, method: &str, status: u16) {
+    for method in if method == "*" { &["GET", "PUT"][..] } else { &[method][..] } {
+        let matched = json!({"method": method, "organizationId": organization(number)});
+        let fault = json!({"match": matched, "times": 0, "do": {"status": status}});
+        stage.control("POST", "faults", &json!({"faults": [fault]}));
+    }
+}
+
+fn play(shell: Shell, members: &[Member]) -> (Ends, Option<i32>) {
+    let stage = stage(members);
+    let code = match shell {
+        Shell::Apply => Some(stage.genesync(&["apply"]).code),
+        Shell::Once => Some(stage.genesync(&["run", "--once"]).code),
+        Shell::Controller => {
+            let _running = stage.controller();
+            let head = crate::support::commit_all(&stage.repository());
+            wait_until("all is quiet", || {
+                let now = jiff::Timestamp::now();
+                let quiet = |row: &Value| {
+                    let due: Option<jiff::Timestamp> =
+                        row["dueAt"].as_str().and_then(|due| due.parse().ok());
+                    let changed = row["revision"] == head.as_str() || row["applied"] == true;
+                    changed && row["holder"].is_null() && due.is_none_or(|due| due > now)
+                };
+                let rows = stage.rows();
+                rows.len() == members.len() && rows.iter().all(quiet)
+            });
+            None
+        }
+    };
+    let rows: BTreeMap<String, String> = stage
+        .rows()
+        .iter()
+        .map(|row| {
+            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            (text("tenant"), text("status"))
+        })
+        .collect();
+    let ends = members
+        .iter()
+        .map(|member| {
+            let (version, body) = stage.live(member.number);
+            let status = rows.get(&member.name()).cloned().unwrap_or_default();
+            (member.name(), (status, body["greetings"]["delayMs"].clone(), version))
+        })
+        .collect();
+    (ends, code)
+}
+
+#[test]
+fn three_shells_come_to_one_end_over_loopback() {
+    // Each fleet needs processes of its own: two at a time keep the machine busy and no more.
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let half = |parity: u64| {
+            scope.spawn(move || {
+                let mut wrong = Vec::new();
+                for seed in (0..SEEDS).filter(|seed| seed % 2 == parity) {
+                    let mut members = fleet(seed);
+                    // A hold is written by runs alone; the other test sets it.
+                    members.retain(|member| member.fate != Fate::Held);
+                    let (apply, code) = play(Shell::Apply, &members);
+                    let (once, once_code) = play(Shell::Once, &members);
+                    let (controller, _) = play(Shell::Controller, &members);
+                    let waits = apply.values().any(|(status, ..)| status == "Waiting");
+                    let same_code = code == once_code || waits && (code, once_code) == (Some(3), Some(0));
+                    if apply != once || once != controller || !same_code {
+                        wrong.push(format!(
+                            "seed {seed}: {members:#?}\napply {code:?} {apply:#?}\nonce {once_code:?} {once:#?}\ncontroller {controller:#?}"
+                        ));
+                    }
+                }
+                wrong
+            })
+        };
+        let halves = [half(0), half(1)];
+        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "{} of {SEEDS} fleets differ; the first:\n{}", failures.len(), failures[0]);
+}
