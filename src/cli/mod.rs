@@ -44,10 +44,10 @@ Exit codes:
    0  in sync, or done
    1  findings: the input is not valid
    2  usage
-   3  the plan has changes (--detailed-exitcode)
+   3  the plan has changes (--detailed-exitcode), or a change waits (apply)
    4  conflict, contended or held: a person decides
    5  refused by a guard
-   6  partial failure: some tenants done, some not
+   6  partial failure: something was written, and something failed
    7  outside: network, API, database, git
    8  only live moved: drift (--detailed-exitcode)
   70  a bug")]
