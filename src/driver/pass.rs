@@ -91,6 +91,8 @@ pub struct Ended {
     pub tenant: TenantName,
     /// What git says of it; [`Mode::Enforce`] if that can't be read and was never known.
     pub mode: Mode,
+    /// Its wave; the last known one if its settings can't be read, and 0 if there is none.
+    pub wave: u32,
     /// Its run, if there was one.
     pub run: Option<Run>,
     /// How it is; none if its run was not run to its end.
@@ -107,11 +109,12 @@ pub struct Ended {
 
 impl Ended {
     /// A tenant without a run.
-    fn without_run(tenant: &TenantName, mode: Mode, status: Status, reason: String) -> Self {
+    fn without_run(tenant: &TenantName, (mode, wave): (Mode, u32), status: Status, reason: String) -> Self {
         let tenant = tenant.clone();
         Self {
             tenant,
             mode,
+            wave,
             run: None,
             status: Some(status),
             before: status,
@@ -122,8 +125,8 @@ impl Ended {
     }
 
     /// A tenant whose run could not begin.
-    fn lost(tenant: &TenantName, mode: Mode, reason: String) -> Self {
-        Self::without_run(tenant, mode, Status::Degraded(FaultKind::Local), reason)
+    fn lost(tenant: &TenantName, place: (Mode, u32), reason: String) -> Self {
+        Self::without_run(tenant, place, Status::Degraded(FaultKind::Local), reason)
     }
 
     /// The status that people see: of a run that was not run to its end, the one before.

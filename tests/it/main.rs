@@ -16,6 +16,7 @@ mod bad_input;
 mod cloud;
 mod controller;
 mod deploy;
+mod differential;
 mod docs;
 mod drift;
 mod examples;

@@ -95,7 +95,7 @@ where
         let mut positions: BTreeMap<_, Position> = seats
             .iter()
             .map(|seat| (seat.claimed.lease.tenant.clone(), position(seat, now)))
-            .chain(self.ended.iter().map(|ended| (ended.tenant.clone(), self.position_of_ended(ended, now))))
+            .chain(self.ended.iter().map(|ended| (ended.tenant.clone(), position_of_ended(ended, now))))
             .collect();
         let mut waves: BTreeMap<u32, Vec<Seat>> = BTreeMap::new();
         for seat in seats {
@@ -151,7 +151,7 @@ where
         let Ok(run) = run else {
             let reason = Panicked.to_string();
             let finished = outcome::lost(&claimed, &reason, &self.setting(started_at));
-            return (finished, Ended { is_bug: true, ..Ended::lost(&name, mode, reason) });
+            return (finished, Ended { is_bug: true, ..Ended::lost(&name, (mode, claimed.wave), reason) });
         };
         if let Some(hold) = outcome::hold(&run)
             && let Err(error) = order.store.pause(&name, &hold).await
@@ -165,7 +165,17 @@ where
         let before = claimed.status;
         (
             finished,
-            Ended { tenant: name, mode, run: Some(run), status, before, reason, standing, is_bug: false },
+            Ended {
+                tenant: name,
+                mode,
+                wave: claimed.wave,
+                run: Some(run),
+                status,
+                before,
+                reason,
+                standing,
+                is_bug: false,
+            },
         )
     }
 
@@ -176,21 +186,18 @@ where
         if let Err(error) = self.order.store.finish(&[finished]).await {
             tracing::warn!(tenant = %name, error = crate::model::causes(&error), "its end can't be written down");
         }
-        Ended { is_bug: true, ..Ended::lost(name, mode, reason) }
+        Ended { is_bug: true, ..Ended::lost(name, (mode, claimed.wave), reason) }
     }
+}
 
-    /// How a tenant without a run stands towards later waves.
-    fn position_of_ended(&self, ended: &Ended, now: jiff::Timestamp) -> Position {
-        let member = self.order.members.iter().find(|member| member.wanted.tenant == ended.tenant);
-        let settings = member.and_then(|member| member.wanted.settings.as_ref());
-        let standing = match (ended.mode, ended.status) {
-            (Mode::Watch, _) => Standing::Aside,
-            (Mode::Enforce, Some(Status::Invalid)) => Standing::Failed,
-            (Mode::Enforce, _) => Standing::Unavailable,
-        };
-        let wave = settings.map_or(0, |settings| settings.wave);
-        Position { wave, changed: true, paused: false, standing, since: now }
-    }
+/// How a tenant without a run stands towards later waves.
+fn position_of_ended(ended: &Ended, now: jiff::Timestamp) -> Position {
+    let standing = match (ended.mode, ended.status) {
+        (Mode::Watch, _) => Standing::Aside,
+        (Mode::Enforce, Some(Status::Invalid)) => Standing::Failed,
+        (Mode::Enforce, _) => Standing::Unavailable,
+    };
+    Position { wave: ended.wave, changed: true, paused: false, standing, since: now }
 }
 
 /// How a tenant with a run stands towards later waves before it is applied.

@@ -38,11 +38,11 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             self.order.store.release(&leases).await?;
         }
         for (tenant, holder) in busy {
-            let mode = self.member(&tenant).map_or(Mode::Enforce, mode_of);
+            let place = self.member(&tenant).map_or((Mode::Enforce, 0), place_of);
             let reason = format!(
                 "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
             );
-            self.ended.push(Ended::lost(&tenant, mode, reason));
+            self.ended.push(Ended::lost(&tenant, place, reason));
         }
         began
     }
@@ -78,12 +78,12 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         for member in invalid {
             let name = &member.wanted.tenant;
             let row = known.iter().find(|row| row.tenant == *name);
-            let mode = match (&member.wanted.settings, row) {
-                (None, Some(row)) if !row.enforced => Mode::Watch,
-                _ => mode_of(member),
+            let place = match (&member.wanted.settings, row) {
+                (None, Some(row)) => (if row.enforced { Mode::Enforce } else { Mode::Watch }, row.wave),
+                _ => place_of(member),
             };
             let reason = member.wanted.invalid.clone().unwrap_or_default();
-            self.ended.push(Ended::without_run(name, mode, Status::Invalid, reason));
+            self.ended.push(Ended::without_run(name, place, Status::Invalid, reason));
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             match ready {
                 Ok((journal, own)) => {
                     let run = self.run_of(&member, &claimed, journal, own)?;
-                    let mode = mode_of(&member);
+                    let (mode, _) = place_of(&member);
                     seats.push(Seat { run, held: Arc::clone(held), mode, claimed });
                 }
                 Err(reason) => lost.push((member, claimed, reason)),
@@ -173,7 +173,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         for (member, claimed, reason) in lost {
             let finished = outcome::lost(&claimed, &reason, &self.setting(order.reads.now()));
             order.store.finish(&[finished]).await?;
-            self.ended.push(Ended::lost(&member.wanted.tenant, mode_of(&member), reason));
+            self.ended.push(Ended::lost(&member.wanted.tenant, place_of(&member), reason));
         }
         Ok(seats)
     }
@@ -249,11 +249,10 @@ pub(super) fn refuse(run: Run, refusal: Refusal, now: jiff::Timestamp) -> Run {
     step(run, Event::Refused(vec![refusal]), now).run
 }
 
-fn mode_of(member: &Member) -> Mode {
-    match &member.wanted.settings {
-        Some(settings) if !settings.enforced => Mode::Watch,
-        Some(_) | None => Mode::Enforce,
-    }
+/// The mode and the wave of a tenant, as far as its settings can be read.
+fn place_of(member: &Member) -> (Mode, u32) {
+    let Some(settings) = &member.wanted.settings else { return (Mode::Enforce, 0) };
+    (if settings.enforced { Mode::Enforce } else { Mode::Watch }, settings.wave)
 }
 
 /// Clients that were looked up in this pass. One that can't be is not looked up for every tenant again.

@@ -51,7 +51,7 @@ fn files(member: &Member, after: bool) -> Vec<(String, String)> {
 }
 
 /// A fleet that was applied, then a commit, people, faults, a pause.
-fn stage(members: &[Member]) -> Stage {
+fn stage(members: &[Member]) -> (Stage, String) {
     let stage = Stage::new();
     // No change is one too many here; that guard has its own tests.
     let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: p}\nspec:\n  guards: {run: {tenantsMaxPercent: 100}}\n";
@@ -84,20 +84,16 @@ fn stage(members: &[Member]) -> Stage {
             Fate::Paused => {
                 stage.genesync(&["pause", &member.name(), "--reason", "mine"]).expect(0);
             }
-            Fate::Fine
-            | Fate::NoClient
-            | Fate::Invalid
-            | Fate::Unreadable
-            | Fate::Held
-            | Fate::Closed => {}
+            Fate::Fine | Fate::NoClient | Fate::Invalid | Fate::Unreadable | Fate::Held | Fate::Closed => {}
         }
     }
-    stage.commit(&members.iter().flat_map(|member| files(member, true)).collect::<Vec<_>>());
-    stage
+    let head = stage.commit(&members.iter().flat_map(|member| files(member, true)).collect::<Vec<_>>());
+    (stage, head)
 }
 
 fn failing(stage: &Stage, number: u32, method: &str, status: u16) {
-    for method in if method == "*" { &["GET", "PUT"][..] } else { &[method][..] } {
+    let methods = if method == "*" { vec!["GET", "PUT"] } else { vec![method] };
+    for method in methods {
         let matched = json!({"method": method, "organizationId": organization(number)});
         let fault = json!({"match": matched, "times": 0, "do": {"status": status}});
         stage.control("POST", "faults", &json!({"faults": [fault]}));
@@ -105,20 +101,18 @@ fn failing(stage: &Stage, number: u32, method: &str, status: u16) {
 }
 
 fn play(shell: Shell, members: &[Member]) -> (Ends, Option<i32>) {
-    let stage = stage(members);
+    let (stage, head) = stage(members);
     let code = match shell {
         Shell::Apply => Some(stage.genesync(&["apply"]).code),
         Shell::Once => Some(stage.genesync(&["run", "--once"]).code),
         Shell::Controller => {
-            let _running = stage.controller();
-            let head = crate::support::commit_all(&stage.repository());
+            let running = stage.controller();
+            running.wait_for_log(&format!("took a head revision={head}"));
             wait_until("all is quiet", || {
                 let now = jiff::Timestamp::now();
                 let quiet = |row: &Value| {
-                    let due: Option<jiff::Timestamp> =
-                        row["dueAt"].as_str().and_then(|due| due.parse().ok());
-                    let changed = row["revision"] == head.as_str() || row["applied"] == true;
-                    changed && row["holder"].is_null() && due.is_none_or(|due| due > now)
+                    let due: Option<jiff::Timestamp> = row["dueAt"].as_str().and_then(|due| due.parse().ok());
+                    row["holder"].is_null() && due.is_none_or(|due| due > now)
                 };
                 let rows = stage.rows();
                 rows.len() == members.len() && rows.iter().all(quiet)
