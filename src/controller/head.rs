@@ -14,11 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::crash;
-use crate::driver::outcome;
 use crate::driver::spread::jittered;
+use crate::driver::{outcome, rewind};
 use crate::fleet::known::{Known, LoadError, Moved};
 use crate::model::{Revision, Secret, causes};
-use crate::plan::guards;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
@@ -314,10 +313,7 @@ impl Head {
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
         let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
         let (identity, tenants) = (self.identity(), valid.count());
-        let judge = |changing: usize| {
-            let refusal = guards::run_tenants::check(changing, tenants, &known.limits)?;
-            Some(outcome::guard_hold(&refusal, clock::now()))
-        };
+        let judge = |changing: usize| outcome::hold_of_a_head(changing, tenants, &known.limits, clock::now());
         let head = NewHead {
             repository: &identity,
             known: agreed.as_ref(),
@@ -338,7 +334,7 @@ impl Head {
         HeadError::Rewound(format!(
             "refused by guard `rewind`: {}: the branch was rewound, or this copy of it is behind; nothing is written from it. \
              If history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once",
-            guards::rewind::refusal(revision, agreed).message
+            rewind::refusal(revision, agreed).message
         ))
     }
 

@@ -118,7 +118,7 @@ async fn attempt(
         return Ok(step(run, Event::Refused(vec![refusal]), clock::now()).run);
     }
     let go = claimed.waits_for.map_or(Go::Now, Go::After);
-    Ok(drive::whole(run, go, &controller.api, held, &watcher).await)
+    Ok(drive::whole(run, go, controller.clients.ports(), held, &watcher).await)
 }
 
 /// Why a run may not be applied over what its tenant was last applied from.

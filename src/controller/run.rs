@@ -15,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use super::head::Head;
 use super::job::Job;
 use super::slots::Slots;
-use crate::api::Api;
 use crate::clock;
 use crate::crash;
 use crate::driver::clients::Clients;
@@ -42,8 +41,6 @@ pub struct Controller {
     pub store: Store,
     /// What git says.
     pub head: Arc<Head>,
-    /// The live API.
-    pub api: Api,
     /// Where things are counted.
     pub metrics: Arc<Metrics>,
     /// Places for runs.
@@ -54,7 +51,7 @@ pub struct Controller {
     pub shutdown: Duration,
     /// Settings that may change while it runs.
     pub tunables: Mutex<Tunables>,
-    /// Who asks.
+    /// Who asks the live API.
     pub clients: Clients,
     /// Wakes the loop.
     pub wake: Notify,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::{ClientCredentials, Heard, Options, Pace, ReadApi};
+use crate::api::{Api, ClientCredentials, Heard, Options, Pace, ReadApi};
 use crate::config::{ConfigError, Settings};
 use crate::model::{CredentialsName, Fault, Region, Resource, Tenant};
 use crate::telemetry;
@@ -12,7 +12,7 @@ use crate::telemetry;
 #[derive(Clone)]
 pub struct Clients {
     settings: Arc<Mutex<Settings>>,
-    api: ReadApi,
+    api: Api,
 }
 
 /// The names that a tenant's clients and secrets are kept under.
@@ -45,11 +45,11 @@ pub fn connect(settings: &Settings, heard: Option<Heard>) -> Result<ReadApi, Fau
 impl Clients {
     /// Credentials from these settings, for this client.
     pub fn new(settings: Arc<Mutex<Settings>>, api: ReadApi) -> Self {
-        Self { settings, api }
+        Self { settings, api: Api::new(api) }
     }
 
-    /// The client.
-    pub fn api(&self) -> &ReadApi {
+    /// What reads and writes.
+    pub fn ports(&self) -> &Api {
         &self.api
     }
 
@@ -61,7 +61,7 @@ impl Clients {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = settings.credentials(name).await?;
         telemetry::mask(&found.client_secret);
-        self.api.learn(name, ClientCredentials { id: found.client_id, secret: found.client_secret });
+        self.api.read().learn(name, ClientCredentials { id: found.client_id, secret: found.client_secret });
         Ok(())
     }
 
@@ -78,10 +78,10 @@ impl Clients {
         let needed = Needed::by(tenant, resources);
         let mut own = BTreeSet::new();
         for name in &needed.clients {
-            if self.api.client_id(name).is_none() {
+            if self.api.read().client_id(name).is_none() {
                 self.learn(name).await?;
             }
-            own.extend(self.api.client_id(name));
+            own.extend(self.api.read().client_id(name));
         }
         for name in &needed.secrets {
             self.learn(name).await?;

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::spread::{backoff, seed_of, until_resync};
 use super::waves;
+use crate::model::plan::Limits;
 use crate::model::standing::Standing;
 use crate::model::text::{counted, escape};
 use crate::model::{
     Change, ChangeKind, FaultKind, Guard, Intervals, Mode, ObjectRef, Refusal, Retry, Status, TenantName,
 };
+use crate::plan::guards;
 use crate::plan::resolve::PINNED;
 use crate::reconcile::{End, HoldCause, Run, Wait};
 use crate::store::{Asked, Cause, Claimed, Finished, Pause, PauseKind, RunRow};
@@ -199,6 +201,13 @@ pub fn guard_hold(refusal: &Refusal, since: Timestamp) -> Pause {
         _ => "go on with `genesync resume`",
     };
     held_by(Pause::guard(refusal.guard), format!("{}; {release}", refusal.message), since)
+}
+
+/// The hold of what a new head changes, if the guard of a run refuses so many of `total` tenants. A controller has no
+/// moment at which all of them are planned: it counts those for which git says something else than is in force.
+pub fn hold_of_a_head(changing: usize, total: usize, limits: &Limits, now: Timestamp) -> Option<Pause> {
+    let refusal = guards::run_tenants::check(changing, total, limits)?;
+    Some(guard_hold(&refusal, now))
 }
 
 /// The hold of a tenant whose runs keep ending by a defect of genesync.

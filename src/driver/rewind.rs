@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use crate::model::{Guard, Refusal, Revision};
 use crate::plan::guards;
 
+pub use guards::rewind::refusal;
+
 /// Why a commit may not be applied over what was applied last: the repository's last head, or the commits that a
 /// tenant's objects were last applied from. `holds` says whether the commit has an earlier one in its history; its
 /// error is that of the caller.

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::emulate;
-use crate::api::{self, Api};
+use crate::api;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::cli::{place, session};
 use crate::clock;
@@ -199,8 +199,7 @@ fn controller(
         lease: settings.lease,
         shutdown: file.shutdown,
         tunables: Mutex::new(tunables(settings)),
-        clients: Clients::new(Arc::clone(current), api.clone()),
-        api: Api::new(api),
+        clients: Clients::new(Arc::clone(current), api),
         wake: Notify::new(),
         alive: AtomicBool::new(false),
         stop: CancellationToken::new(),
