@@ -153,17 +153,7 @@ fn the_exit_codes_are_those_of_the_program() {
     let readme = read("README.md");
     let stage = Stage::new();
     let help = stage.genesync(&["--help"]).expect(0).stdout;
-    for exit in [
-        Exit::Done,
-        Exit::Findings,
-        Exit::Usage,
-        Exit::Changes,
-        Exit::Held,
-        Exit::Refused,
-        Exit::Partial,
-        Exit::Outside,
-        Exit::Bug,
-    ] {
+    for exit in Exit::ALL {
         let row = readme.lines().find(|line| line.starts_with(&format!("| {} |", exit.code())));
         let meaning = row
             .unwrap_or_else(|| panic!("no row for {}", exit.code()))

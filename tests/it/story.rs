@@ -517,13 +517,15 @@ fn a_version_that_is_no_count_is_refused_for_its_tenant_alone() {
 
 #[test]
 fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
-    let late: Vec<_> = tenant("zeta", &[2, 3], &delay(1))
-        .into_iter()
-        .map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1")))
-        .collect();
-    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), late]);
+    let late = |ms: u32| -> Vec<(String, String)> {
+        tenant("zeta", &[2, 3], &delay(ms))
+            .into_iter()
+            .map(|(path, text)| (path, text.replace("mode: enforce", "mode: enforce, wave: 1")))
+            .collect()
+    };
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), late(1)]);
     stage.edit(3, &json!({"greetings": {"delayMs": 7}}));
-    stage.commit(&tenant("acme", &[1], &delay(2)));
+    stage.commit(&[tenant("acme", &[1], &delay(2)), late(2)].concat());
     // Wave 0 takes 6 s, as long as its answer is held back; meanwhile a person adds what nobody manages.
     std::fs::write(
         stage.repository().join("../settings.toml"),
@@ -539,7 +541,7 @@ fn a_plan_that_waited_for_earlier_waves_is_made_anew_before_it_is_applied() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let (_, body) = stage.live(3);
-    assert_eq!((&body["legal"]["notice"], &body["greetings"]["delayMs"]), (&json!("kept"), &json!(1)));
+    assert_eq!((&body["legal"]["notice"], &body["greetings"]["delayMs"]), (&json!("kept"), &json!(2)));
 }
 
 #[test]
