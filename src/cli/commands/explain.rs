@@ -218,9 +218,9 @@ fn explanation(
     let named: Vec<&Node> = managed
         .iter()
         .flat_map(|managed| managed.layers().rev())
-        .filter_map(|layer| layer.path(&what))
+        .filter_map(|layer| layer.path(what))
         .collect();
-    let merged = managed.and_then(|managed| managed.spec.path(&what)).map(shown);
+    let merged = managed.and_then(|managed| managed.spec.path(what)).map(shown);
     let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
     let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
     // Writing to a String can't fail; the results are dropped throughout.

@@ -130,7 +130,7 @@ fn keep_languages(all: &mut Vec<Look>, languages: &[String], tenant: &TenantName
             true => "its configuration names no languages; leave --lang out".to_owned(),
             false => format!("languages: {}", known.join(", ")),
         };
-        return Err(Failure::new(Exit::Usage, format!("{} has no such language", tenant)).hint(hint));
+        return Err(Failure::new(Exit::Usage, format!("{tenant} has no such language")).hint(hint));
     }
     Ok(())
 }

@@ -129,16 +129,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if args.edge {
         document::served(&session, &mut document).await?;
     }
-    let rendered = |format: PlanFormat| -> Result<String, Failure> {
-        Ok(match format {
-            PlanFormat::Text => text(&fleet, &session, &document, output),
-            PlanFormat::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
-            PlanFormat::Markdown => render::markdown::plan(&document, args.link.as_deref()),
-            PlanFormat::Html => {
-                render::page::plan(&document, &document::looks(&session.runs)).map_err(Failure::bug)?
-            }
-        })
-    };
+    let rendered = |format| rendered(format, args, &fleet, &session, &document, output);
     if args.out.is_empty() {
         output.data(&rendered(args.format)?);
     }
@@ -158,6 +149,24 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     session.with_somebody()?;
     tell_watched(&watched, &document, output);
     Ok(exit_of(document.exit_code))
+}
+
+fn rendered(
+    format: PlanFormat,
+    args: &PlanArgs,
+    fleet: &Fleet,
+    session: &Session,
+    document: &PlanDocument,
+    output: &Output,
+) -> Result<String, Failure> {
+    Ok(match format {
+        PlanFormat::Text => text(fleet, session, document, output),
+        PlanFormat::Json => render::value::document(&serde_json::to_value(document).unwrap_or_default()),
+        PlanFormat::Markdown => render::markdown::plan(document, args.link.as_deref()),
+        PlanFormat::Html => {
+            render::page::plan(document, &document::looks(&session.runs)).map_err(Failure::bug)?
+        }
+    })
 }
 
 /// Lets every tenant be enforced. Returns those that are only watched.
