@@ -270,10 +270,7 @@ impl Controller {
             let _ = sender.send(outcome::lost(one, reason, &setting));
         };
         for one in claimed {
-            self.metrics.lease_churn.inc(LeaseEvent::Acquired);
-            if one.cause == Cause::Takeover {
-                self.metrics.lease_churn.inc(LeaseEvent::Expired);
-            }
+            self.count_claimed(&one);
             let tenant = one.lease.tenant.clone();
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
             let Some(known) = sound else {
@@ -308,14 +305,22 @@ impl Controller {
                 journal,
                 superseded,
             };
-            let sender = sender.clone();
-            tasks.spawn(async move {
-                let _ = sender.send(job.run().await);
-            });
+            tasks.spawn(run_and_send(job, sender.clone()));
         }
         self.metrics.leases_held.set(i64::try_from(leases.count()).unwrap_or(i64::MAX));
         Ok(all)
     }
+
+    fn count_claimed(&self, claimed: &Claimed) {
+        self.metrics.lease_churn.inc(LeaseEvent::Acquired);
+        if claimed.cause == Cause::Takeover {
+            self.metrics.lease_churn.inc(LeaseEvent::Expired);
+        }
+    }
+}
+
+async fn run_and_send(job: Job, sender: mpsc::UnboundedSender<Finished>) {
+    let _ = sender.send(job.run().await);
 }
 
 /// Takes in how a run ended. A late end of an earlier lease is not the end of the tenant's run of now.

@@ -21,12 +21,14 @@
 mod assessing;
 mod confirming;
 mod copying;
+mod deciding;
 mod end;
 mod event;
 mod leaving;
 mod note;
 mod phase;
 mod reading;
+mod resolving;
 mod reviewed;
 mod seen;
 mod writing;

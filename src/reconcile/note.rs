@@ -211,12 +211,8 @@ impl fmt::Display for Note {
                 write!(f, "somebody changed {object} after it was read; reading and planning again")
             }
             Note::ForeignEdit { object, by, fields } => {
-                write!(
-                    f,
-                    "{} changed {object}, in fields that git manages: {}",
-                    by.label(),
-                    fields.join(", ")
-                )
+                let (who, fields) = (by.label(), fields.join(", "));
+                write!(f, "{who} changed {object}, in fields that git manages: {fields}")
             }
             Note::AnswerLost { object, fault } => {
                 write!(

@@ -1,21 +1,17 @@
-//! Reading, and settling what is unresolved.
+//! Reading: each side, and again where an answer is older than what is known.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
 use super::note::version_of;
 use super::{Effect, Note, Phase, Run, Span, Step};
-use crate::model::record::{Ending, Intent, IntentAction};
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::{
-    Act, Base, Draft, Fault, FaultKind, Guard, Look, Object, ObjectKind, ObjectRef, Observed, Receipt,
-    Receiver, Record, Seen, Sought, Stored, Target, Versions,
+    Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Receipt, Seen, Sought, Target,
 };
 use crate::plan;
-use crate::replicate;
 
 impl Run {
     /// Waits out what an earlier run left unresolved, then reads.
@@ -289,207 +285,5 @@ impl Run {
         self.tally.waits += 1;
         let seed = self.spec.seed.wrapping_add(u64::from(self.tally.waits) << 32);
         self.spec.timing.backoff(attempt, retry_after_ms, seed)
-    }
-
-    /// Decides what became of every unresolved intent, now that nothing can land any more.
-    fn resolve(mut self, now: Timestamp) -> Step {
-        let mut records = Vec::new();
-        let mut notes = Vec::new();
-        for intent in self.journal.0.unresolved.clone() {
-            if matches!(&intent.action, IntentAction::Put { target, .. } if self.is_left_out(&target.organization))
-            {
-                continue;
-            }
-            let told = notes.len();
-            let mut drafted = false;
-            let mut receipts = match &intent.action {
-                IntentAction::Put { target, if_match, act: Act::Store, body, .. }
-                    if target.object.kind == ObjectKind::MessengerConfiguration =>
-                {
-                    let ours = self.draft_landed(target, *if_match, body, &mut notes);
-                    drafted = ours.is_some();
-                    records.extend(ours);
-                    Vec::new()
-                }
-                IntentAction::Put { target, if_match, body, act: Act::Publish, .. } => {
-                    // Ours by who published it: what it holds may have been changed in the last moment.
-                    let same = |_: &Stored| true;
-                    let receipt =
-                        self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes);
-                    let seen = self.place_of(target).and_then(|at| self.observed.get(at)).cloned();
-                    if let (Some(_), Some(Observed::Present(stored))) = (&receipt, seen) {
-                        notes.extend(self.note_mixed(&target.object_ref(), body, &stored));
-                    }
-                    receipt.into_iter().collect()
-                }
-                IntentAction::Put { target, if_match, body, .. } => {
-                    // The platform may have filled in defaults of its own.
-                    let cloud = self.is_cloud();
-                    let same = |stored: &Stored| match cloud {
-                        true => plan::canonical::covers(body, &stored.body),
-                        false => plan::canonical::same(&stored.body, body),
-                    };
-                    self.landed(&intent, target, *if_match, Receiver::ReadBack, &same, &mut notes)
-                        .into_iter()
-                        .collect()
-                }
-                IntentAction::Job { targets } => {
-                    let source = self.observed.first().map(Observed::body).unwrap_or_default();
-                    // The primary may have changed since the job copied it. One write is under way at a time, so
-                    // the next version by our own client is the job's, whatever it holds.
-                    let same = |stored: &Stored| {
-                        stored.modified_by.is_some() || plan::canonical::same(&stored.body, &source)
-                    };
-                    let landed = |(target, seen): &(Target, Option<u64>)| {
-                        self.landed(&intent, target, *seen, Receiver::Job, &same, &mut notes)
-                    };
-                    targets.iter().filter_map(landed).collect::<Vec<_>>()
-                }
-            };
-            if drafted || !receipts.is_empty() {
-                (self.tally.write_faults, self.tally.write_throttles) = (0, 0);
-            }
-            for receipt in &receipts {
-                let object = receipt.target.object_ref();
-                if !self.receipts.iter().any(|known| known.speaks_of(&object, receipt.version)) {
-                    self.receipts.push(receipt.clone());
-                }
-            }
-            // What a job said that it had copied it has copied, whatever lies over it by now.
-            let copied = self.receipts.iter().filter(|receipt| {
-                receipt.by == Receiver::Job
-                    && receipt.sent_at == intent.sent_at
-                    && matches!(intent.action, IntentAction::Job { .. })
-            });
-            for receipt in copied {
-                if !receipts.contains(receipt) {
-                    receipts.push(receipt.clone());
-                }
-            }
-            if intent.id > self.earlier_intents && matches!(intent.action, IntentAction::Put { .. }) {
-                let own = receipts.iter().map(|receipt| (receipt.target.object_ref(), receipt.version));
-                self.own_versions.extend(own);
-            }
-            let over = receipts.iter().filter(|receipt| {
-                receipt.target.object.kind.counts_versions()
-                    && replicate::overwrote(receipt.from_version, receipt.version)
-            });
-            self.overwrote.extend(over.map(|receipt| receipt.target.object_ref()));
-            let unclear = notes.iter().skip(told).any(|note| matches!(note, Note::Unclear { .. }))
-                || !drafted && self.may_have_stored(&intent);
-            let ending = match (receipts.is_empty() && !drafted, unclear) {
-                (false, _) => Ending::Written,
-                (true, true) => Ending::Unknown,
-                (true, false) => Ending::NotExecuted,
-            };
-            let record = Record::Resolved { intent: intent.id, receipts, ending };
-            self.journal.0.absorb(record.clone());
-            records.push(record);
-        }
-        let step = if records.is_empty() {
-            self.assess(now)
-        } else {
-            self.go(Phase::Resolving, Effect::Save(records))
-        };
-        step.noting_all(notes)
-    }
-
-    /// Whether a write of unknown outcome is what an organization holds now.
-    ///
-    /// A PUT that is held to the version it names can only have made the next one. A job names none, and some
-    /// servers hold nobody to it: such a write may have gone over somebody's change and made a later version, and
-    /// then that has to be told. Its author says whose it is: one write is under way at a time.
-    fn landed(
-        &self,
-        intent: &Intent,
-        target: &Target,
-        from_version: Option<u64>,
-        by: Receiver,
-        same: &dyn Fn(&Stored) -> bool,
-        notes: &mut Vec<Note>,
-    ) -> Option<Receipt> {
-        let object = target.object_ref();
-        let counted = object.object.kind.counts_versions();
-        let expected = from_version.map_or(1, |version| version.saturating_add(1));
-        let stored = match self.observed.get(self.place_of(target)?) {
-            Some(Observed::Present(stored)) if stored.version >= expected => stored,
-            _ => {
-                notes.push(Note::NotLanded { object, version: expected });
-                return None;
-            }
-        };
-        let version = stored.version;
-        let ours = match (&intent.action, &stored.cloud) {
-            (IntentAction::Put { act: Act::Publish, .. }, Some(cloud)) => {
-                cloud.publisher.as_ref().is_none_or(|id| self.spec.own_clients.contains(id))
-            }
-            _ => stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id)),
-        };
-        let held_to_it = by != Receiver::Job && self.spec.versions == Versions::Enforced;
-        let fits = version == expected || !held_to_it && (stored.modified_by.is_some() || !counted);
-        if !(ours && fits && same(stored)) {
-            if version > expected {
-                notes.push(Note::Unclear { object, from: expected, to: version - 1 });
-            } else {
-                notes.push(Note::NotLanded { object, version: expected });
-            }
-            return None;
-        }
-        if counted && replicate::overwrote(from_version, version) {
-            notes.push(Note::Overwrote { object: object.clone(), seen: from_version, made: version });
-        }
-        notes.push(Note::Landed { object, version });
-        let made_at = stored.modified_at.filter(|_| self.is_cloud());
-        let target = target.clone();
-        Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at })
-    }
-
-    /// Whether a draft of unknown outcome is what is stored now: then it is ours.
-    fn draft_landed(
-        &mut self,
-        target: &Target,
-        if_match: Option<u64>,
-        body: &Map<String, Value>,
-        notes: &mut Vec<Note>,
-    ) -> Option<Record> {
-        let object = target.object_ref();
-        let version = 0;
-        let draft = match self.observed.get(self.place_of(target)?) {
-            Some(Observed::Present(stored)) => stored.draft(),
-            _ => None,
-        };
-        // The platform may have filled in defaults of its own; where a person had it last, more than what was sent
-        // may be hers.
-        let is_it = |draft: &&Draft| match draft.modified_by {
-            None => plan::canonical::covers(body, &draft.body),
-            Some(_) => plan::canonical::same(body, &draft.body),
-        };
-        let Some(draft) = draft.filter(is_it) else {
-            notes.push(Note::NotLanded { object, version });
-            return None;
-        };
-        notes.push(Note::Landed { object: object.clone(), version });
-        let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft, if_match) };
-        self.journal.0.absorb(record.clone());
-        Some(record)
-    }
-
-    /// Whether a draft may have been stored over another one, and was changed again since: where it still is what
-    /// it was, nothing was stored.
-    fn may_have_stored(&self, intent: &Intent) -> bool {
-        let IntentAction::Put { target, act: Act::Store, over: Some(over), .. } = &intent.action else {
-            return false;
-        };
-        let seen = self.place_of(target).and_then(|at| self.observed.get(at));
-        let Some(Observed::Present(stored)) = seen else { return true };
-        let held = stored.draft().map_or(&stored.body, |draft| &draft.body);
-        !plan::canonical::same(held, &over.body)
-    }
-
-    /// What a draft of ours holds, as the journal keeps it.
-    pub(super) fn draft_base(&self, draft: &Draft, onto: Option<u64>) -> Base {
-        let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
-        let (body, revision) = (Arc::clone(&draft.body), self.spec.revision.clone());
-        Base { version: at, body, revision, id: None, onto: onto.unwrap_or(0) }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
+use sqlx::{Any, Transaction};
 
 use super::engine::again_if_taken_back;
 use super::lease::{Lease, RELEASE, tokens};
@@ -14,6 +15,8 @@ use super::{Store, StoreError, failed, json, text};
 use crate::crash;
 use crate::model::standing::Standing;
 use crate::model::{Revision, Status};
+
+const DOING: &str = "writing down how runs ended";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,8 +88,31 @@ impl Store {
     }
 
     async fn try_finish(&self, finished: &[Finished]) -> Result<(), StoreError> {
-        let doing = "writing down how runs ended";
-        let mut transaction = self.writer.begin(doing).await?;
+        let mut transaction = self.writer.begin(DOING).await?;
+        let held = self.still_held(&mut transaction, finished).await?;
+        let finished: Vec<&Finished> =
+            finished.iter().filter(|done| held.contains(done.lease.tenant.as_str())).collect();
+        let rows: Vec<_> = finished.iter().map(|done| row_of(done)).collect();
+        let runs: Vec<_> = finished.iter().filter_map(|done| run_of(done)).collect();
+        let history: Vec<_> = finished.iter().flat_map(|done| history_of(done)).collect();
+        self.write_standing(&mut transaction, &rows).await?;
+        self.end_holds(&mut transaction, &rows).await?;
+        if !runs.is_empty() {
+            self.write_runs(&mut transaction, &runs).await?;
+        }
+        if !history.is_empty() {
+            self.write_history(&mut transaction, &history).await?;
+        }
+        self.release_held(&mut transaction, &finished).await?;
+        crash::point("C10b");
+        transaction.commit().await.map_err(failed(DOING))
+    }
+
+    async fn still_held(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        finished: &[Finished],
+    ) -> Result<BTreeSet<String>, StoreError> {
         // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer.
         let held = self
             .engine
@@ -99,22 +125,16 @@ impl Store {
             )
             .bind(self.holder().to_owned())
             .bind(tokens(finished.iter().map(|done| &done.lease))?)
-            .fetch_all(&mut *transaction);
-        let held = held.await.map_err(failed(doing))?;
-        let held = held.iter().map(|row| text(row, "name")).collect::<Result<BTreeSet<String>, _>>()?;
-        let finished: Vec<&Finished> =
-            finished.iter().filter(|done| held.contains(done.lease.tenant.as_str())).collect();
-        let rows: Vec<_> = finished.iter().map(|done| row_of(done)).collect();
-        let runs: Vec<_> = finished.iter().filter_map(|done| run_of(done)).collect();
-        let history: Vec<_> = finished
-            .iter()
-            .flat_map(|done| {
-                let tenant = &done.lease.tenant;
-                done.history.iter().map(
-                    move |(kind, detail)| serde_json::json!({"name": tenant.as_str(), "kind": kind, "detail": detail}),
-                )
-            })
-            .collect();
+            .fetch_all(&mut **transaction);
+        let held = held.await.map_err(failed(DOING))?;
+        held.iter().map(|row| text(row, "name")).collect()
+    }
+
+    async fn write_standing(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        rows: &[serde_json::Value],
+    ) -> Result<(), StoreError> {
         // What was written of a commit that is not in force everywhere is neither it nor the one before: a commit that
         // goes back changes such a tenant as well.
         // Where git said something else meanwhile, the tenant may even be invalid by now, and a run from before has
@@ -158,8 +178,15 @@ impl Store {
                  WHERE tenants.name = f.name",
             )
             .bind(json(&rows)?)
-            .execute(&mut *transaction);
-        updated.await.map_err(failed(doing))?;
+            .execute(&mut **transaction);
+        updated.await.map(drop).map_err(failed(DOING))
+    }
+
+    async fn end_holds(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        rows: &[serde_json::Value],
+    ) -> Result<(), StoreError> {
         // A hold waits for somebody to decide about a difference. Where there is none any more (the commit was
         // taken back, or applied by hand) it would only keep the next drift from being set back, unseen.
         let settled = self
@@ -174,45 +201,60 @@ impl Store {
             )
             .bind(json(&rows)?)
             .bind(self.holder().to_owned())
-            .execute(&mut *transaction);
-        settled.await.map_err(failed(doing))?;
-        if !runs.is_empty() {
-            let written = self
-                .engine
-                .query(
-                    "INSERT INTO runs (tenant, token, started_at, ended_at, revision, cause, status, reason,
-                       writes, conflicts, asked_by, asked_why, replica)
-                     SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT),
-                       CAST(r.value->>'startedAt' AS BIGINT), {now}, r.value->>'revision', r.value->>'cause',
-                       r.value->>'status', r.value->>'reason', CAST(r.value->>'writes' AS BIGINT),
-                       CAST(r.value->>'conflicts' AS BIGINT), r.value->>'askedBy', r.value->>'askedWhy', $2
-                     FROM {each:1} WHERE true ON CONFLICT (tenant, started_at, token) DO NOTHING",
-                )
-                .bind(json(&runs)?)
-                .bind(self.holder().to_owned())
-                .execute(&mut *transaction);
-            written.await.map_err(failed(doing))?;
-        }
-        if !history.is_empty() {
-            let written = self
-                .engine
-                .query(
-                    "INSERT INTO history (tenant, at, kind, detail)
-                     SELECT r.value->>'name', {now}, r.value->>'kind', r.value->>'detail' FROM {each:1}",
-                )
-                .bind(json(&history)?)
-                .execute(&mut *transaction);
-            written.await.map_err(failed(doing))?;
-        }
+            .execute(&mut **transaction);
+        settled.await.map(drop).map_err(failed(DOING))
+    }
+
+    async fn write_runs(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        runs: &[serde_json::Value],
+    ) -> Result<(), StoreError> {
+        let written = self
+            .engine
+            .query(
+                "INSERT INTO runs (tenant, token, started_at, ended_at, revision, cause, status, reason,
+                   writes, conflicts, asked_by, asked_why, replica)
+                 SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT),
+                   CAST(r.value->>'startedAt' AS BIGINT), {now}, r.value->>'revision', r.value->>'cause',
+                   r.value->>'status', r.value->>'reason', CAST(r.value->>'writes' AS BIGINT),
+                   CAST(r.value->>'conflicts' AS BIGINT), r.value->>'askedBy', r.value->>'askedWhy', $2
+                 FROM {each:1} WHERE true ON CONFLICT (tenant, started_at, token) DO NOTHING",
+            )
+            .bind(json(&runs)?)
+            .bind(self.holder().to_owned())
+            .execute(&mut **transaction);
+        written.await.map(drop).map_err(failed(DOING))
+    }
+
+    async fn write_history(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        history: &[serde_json::Value],
+    ) -> Result<(), StoreError> {
+        let written = self
+            .engine
+            .query(
+                "INSERT INTO history (tenant, at, kind, detail)
+                 SELECT r.value->>'name', {now}, r.value->>'kind', r.value->>'detail' FROM {each:1}",
+            )
+            .bind(json(&history)?)
+            .execute(&mut **transaction);
+        written.await.map(drop).map_err(failed(DOING))
+    }
+
+    async fn release_held(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        finished: &[&Finished],
+    ) -> Result<(), StoreError> {
         let released = self
             .engine
             .query(RELEASE)
             .bind(self.holder().to_owned())
             .bind(tokens(finished.iter().map(|done| &done.lease))?)
-            .execute(&mut *transaction);
-        released.await.map_err(failed(doing))?;
-        crash::point("C10b");
-        transaction.commit().await.map_err(failed(doing))
+            .execute(&mut **transaction);
+        released.await.map(drop).map_err(failed(DOING))
     }
 }
 
@@ -254,4 +296,11 @@ fn run_of(done: &Finished) -> Option<serde_json::Value> {
         "writes": i64::try_from(run.writes).unwrap_or(i64::MAX),
         "conflicts": i64::from(run.conflicts),
     }))
+}
+
+fn history_of(done: &Finished) -> impl Iterator<Item = serde_json::Value> {
+    let tenant = &done.lease.tenant;
+    done.history.iter().map(
+        move |(kind, detail)| serde_json::json!({"name": tenant.as_str(), "kind": kind, "detail": detail}),
+    )
 }

@@ -9,12 +9,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
+mod cause;
 mod ended;
 mod engine;
 #[cfg(test)]
 mod golden;
 mod group;
 mod journal;
+mod journals;
 mod lease;
 mod notes;
 mod overview;
@@ -28,12 +30,13 @@ use sqlx::any::AnyRow;
 use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
+pub use cause::Cause;
 pub use ended::{Asked, Finished, RunRow};
 pub use journal::Overwritten;
 pub use lease::{Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use overview::{FleetFigures, Standing, TenantRow, Which};
-pub use tenants::{Advance, Cause, Judge, NewHead, NextDue};
+pub use tenants::{Advance, Judge, NewHead, NextDue};
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]

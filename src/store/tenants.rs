@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use serde::Serialize;
 use sqlx::{Any, Transaction};
 
+pub use super::cause::Cause;
 use super::engine::again_if_taken_back;
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
@@ -28,44 +28,6 @@ macro_rules! insert_wanted {
      r.value->>'status', r.value->>'reason', r.value->>'trouble', {now}, 0, 0, 0, r.value->>'standing', {now}
    FROM {each:1} WHERE true ORDER BY 1"
     };
-}
-
-/// Why a tenant is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cause {
-    /// Git says something new for it.
-    Commit,
-    /// It was not looked at for the length of the resync interval.
-    Resync,
-    /// A run of it did not end well.
-    Retry,
-    /// Somebody asked.
-    Operator,
-    /// Whoever worked on it is gone.
-    Takeover,
-}
-
-impl Cause {
-    /// Every cause.
-    pub const ALL: &'static [Cause] =
-        &[Cause::Commit, Cause::Resync, Cause::Retry, Cause::Operator, Cause::Takeover];
-
-    /// The word in store, output and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Cause::Commit => "commit",
-            Cause::Resync => "resync",
-            Cause::Retry => "retry",
-            Cause::Operator => "operator",
-            Cause::Takeover => "takeover",
-        }
-    }
-
-    /// The cause with this word; a run that was under way was taken over.
-    pub fn from_name(name: &str) -> Self {
-        Cause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(Cause::Takeover)
-    }
 }
 
 /// When there is something to do.

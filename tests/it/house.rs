@@ -170,13 +170,18 @@ fn the_demo_carries_every_example_file() {
 #[test]
 fn files_stay_short_enough_to_be_read() {
     // Room for tables of test cases; a file of the product that nears its limit wants to be two.
-    let limits = [("src", 560), ("tests", 900)];
+    let limits = [("src", 450), ("tests", 900)];
+    let mut long = Vec::new();
     for (folder, lines_max) in limits {
         for file in files_under(&root().join(folder), ".rs") {
             let lines = std::fs::read_to_string(&file).unwrap().lines().count();
-            assert!(lines <= lines_max, "{} has {lines} lines, {lines_max} are the limit", file.display());
+            if lines > lines_max {
+                let file = file.strip_prefix(root()).unwrap();
+                long.push(format!("{} has {lines} lines, {lines_max} are the limit", file.display()));
+            }
         }
     }
+    assert_eq!(long, Vec::<String>::new());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::support::{Stage, commit_all, delay, tenant};
 
 /// What nobody manages any more stays live, so that no change shows it: the plan of a commit says it all the same.
 #[test]
+#[expect(clippy::too_many_lines, reason = "each commit of the story begins where the last one ended")]
 fn a_plan_says_what_git_gives_up() {
     let web = |spec: &str| {
         format!("apiVersion: genesync/v1alpha1\nkind: WebMessaging\nmetadata: {{name: web}}\nspec:\n{spec}")

@@ -440,6 +440,7 @@ impl Universe {
     }
 
     /// Performs an effect, for the process that holds the lease or for one that no longer does.
+    #[expect(clippy::too_many_lines, reason = "one arm for each effect")]
     fn perform(&mut self, effect: Effect, is_newest: bool) -> Result<Event, String> {
         let read = match &effect {
             Effect::Observe(look) => Some(look.target.organization.to_string()),

@@ -25,7 +25,7 @@ use crate::model::{ChangeKind, Status, Target};
 use crate::plan::resolve;
 use crate::reconcile::Run;
 use crate::render;
-use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TenantResult};
+use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TargetDocument, TenantResult};
 use crate::render::value::{counted, escape};
 use crate::store::Asked;
 
@@ -283,38 +283,9 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
             table.add_row(row);
         }
         for target in &rows {
-            let receipts: Vec<_> = run
-                .receipts()
-                .iter()
-                .zip(&result.receipts)
-                .filter(|(receipt, _)| receipt.target == *target)
-                .map(|(_, shown)| shown)
-                .collect();
-            let from = planned(target)
-                .and_then(|planned| planned.version)
-                .map_or("-".into(), |version| version.to_string());
-            let version = match receipts.last() {
-                _ if !target.object.kind.counts_versions() => {
-                    planned(target).and_then(pins).unwrap_or_else(|| "-".into())
-                }
-                Some(receipt) => format!("{from} -> {}", receipt.version),
-                None => from,
-            };
-            let change =
-                planned(target).map_or_else(|| "-".to_owned(), |plan| in_words(plan, !receipts.is_empty()));
-            let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
-            let entries: Vec<&str> =
-                receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
             let (tenant, status) = std::mem::take(&mut name);
-            let mut row = vec![
-                tenant,
-                status,
-                change,
-                target.region.key().to_owned(),
-                version,
-                served.unwrap_or_else(|| "-".into()),
-                if entries.is_empty() { "-".into() } else { escape(&entries.join(", ")) },
-            ];
+            let mut row = vec![tenant, status];
+            row.extend(cells(run, &result, target, planned(target)));
             if objects {
                 let object = match target.object.is_web_messaging() {
                     true => "-".into(),
@@ -328,8 +299,36 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// What changed, region, versions, latency and audit entries of one object.
+fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&TargetDocument>) -> [String; 5] {
+    let receipts: Vec<_> = run
+        .receipts()
+        .iter()
+        .zip(&result.receipts)
+        .filter(|(receipt, _)| receipt.target == *target)
+        .map(|(_, shown)| shown)
+        .collect();
+    let from = planned.and_then(|planned| planned.version).map_or("-".into(), |version| version.to_string());
+    let version = match receipts.last() {
+        _ if !target.object.kind.counts_versions() => planned.and_then(pins).unwrap_or_else(|| "-".into()),
+        Some(receipt) => format!("{from} -> {}", receipt.version),
+        None => from,
+    };
+    let change = planned.map_or_else(|| "-".to_owned(), |plan| in_words(plan, !receipts.is_empty()));
+    let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
+    let entries: Vec<&str> =
+        receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
+    [
+        change,
+        target.region.key().to_owned(),
+        version,
+        served.unwrap_or_else(|| "-".into()),
+        if entries.is_empty() { "-".into() } else { escape(&entries.join(", ")) },
+    ]
+}
+
 /// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`, `pins 1`.
-fn pins(target: &render::document::TargetDocument) -> Option<String> {
+fn pins(target: &TargetDocument) -> Option<String> {
     let change = target.changes.iter().find(|change| change.path == resolve::PINNED)?;
     let shown = |value: &Value| value.as_str().map_or_else(|| "-".to_owned(), escape);
     let wanted = change.desired.as_ref().map_or_else(|| "-".to_owned(), shown);
@@ -340,7 +339,7 @@ fn pins(target: &render::document::TargetDocument) -> Option<String> {
 }
 
 /// What was to change in one organization: `created, 15 fields`, `2 fields (1 drift)`, `1 ignored`, `-`.
-fn in_words(target: &render::document::TargetDocument, is_done: bool) -> String {
+fn in_words(target: &TargetDocument, is_done: bool) -> String {
     let count = target.changes.len();
     let fields = counted(count, "field");
     let drift = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply).count();

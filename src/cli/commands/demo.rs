@@ -26,6 +26,7 @@ use crate::cli::{Exit, Failure, Output};
 use crate::clock;
 use crate::config::file::Pacing;
 use crate::config::{ControllerSettings, Settings};
+use crate::driver::pass::Passed;
 use crate::emulator::{self, World, seed_from_json};
 use crate::fleet::{self, Fleet, Options};
 use crate::model::{Dialect, Region, Status, StorePlace, Target, Tenant, TenantName, Timing};
@@ -106,13 +107,18 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
 
     chapter(output, "6. The plan again");
     let again = plan(&fleet, &settings, &store, output).await?;
+    emulator.stop();
+    verdict(&fleet, &passed, &again, output)
+}
+
+/// Whether every tenant is synced and the second plan is empty.
+fn verdict(fleet: &Fleet, passed: &Passed, again: &Session, output: &Output) -> Result<Exit, Failure> {
     let changing: Vec<&TenantName> = again
         .runs
         .iter()
         .filter(|run| run.plan().is_none_or(|plan| !plan.is_empty()))
         .map(|run| &run.spec().tenant.name)
         .collect();
-    emulator.stop();
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
     let all = fleet.tenants.len();
     if changing.is_empty() && synced == all && again.runs.len() == all {
@@ -122,7 +128,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         ));
         return Ok(Exit::Done);
     }
-    let exit = match apply::exit(&fleet, &passed, true) {
+    let exit = match apply::exit(fleet, passed, true) {
         Exit::Done => Exit::Partial,
         exit => exit,
     };

@@ -176,10 +176,6 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
         output.warning(&unreadable(manifest).message);
     }
     for manifest in readable {
-        let place = |node: &Node| {
-            let location = manifest.files.locate(node.span);
-            format!("{}:{}:{}", location.file, location.line, location.column)
-        };
         let managed: Vec<Managed<'_>> = manifest.managed().collect();
         // A field of one kind is not told of for objects of another; where none names it, the tenant does not.
         let naming = managed.iter().filter(|managed| managed.spec.path(&args.what).is_some());
@@ -188,45 +184,7 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
             naming.push(None);
         }
         for managed in naming {
-            let named: Vec<&Node> = managed
-                .iter()
-                .flat_map(|managed| managed.layers().rev())
-                .filter_map(|layer| layer.path(&args.what))
-                .collect();
-            let merged = managed.and_then(|managed| managed.spec.path(&args.what)).map(shown);
-            let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
-            let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
-            // Writing to a String can't fail; the results are dropped throughout.
-            let _ = match (&merged, named.split_first()) {
-                (Some(merged), Some((won, beaten))) => {
-                    let mut written = writeln!(
-                        out,
-                        "{}{whose}  {} = {}\n  won   {}",
-                        manifest.name,
-                        args.what,
-                        escape(&merged.to_string()),
-                        place(won)
-                    );
-                    for node in beaten {
-                        written =
-                            writeln!(out, "  beat  {}  {}", place(node), escape(&shown(node).to_string()));
-                    }
-                    written
-                }
-                _ => writeln!(
-                    out,
-                    "{}  {} is not named: it is not managed, and what is live stays",
-                    manifest.name, args.what
-                ),
-            };
-            documents.push(json!({
-                "tenant": manifest.name.as_str(),
-                "object": object,
-                "field": args.what,
-                "managed": merged.is_some(),
-                "value": merged.unwrap_or(Value::Null),
-                "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
-            }));
+            documents.push(explanation(&args.what, manifest, managed, &shown, &mut out));
         }
     }
     // A word that is no field of any kind was meant for something else.
@@ -243,4 +201,56 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
         Format::Text => output.data(&out),
     }
     Ok(Exit::Done)
+}
+
+/// Which layers name a field of one object, and which of them won; none for what no object names.
+fn explanation(
+    what: &str,
+    manifest: &TenantManifest,
+    managed: Option<&Managed<'_>>,
+    shown: &dyn Fn(&Node) -> Value,
+    out: &mut String,
+) -> Value {
+    let place = |node: &Node| {
+        let location = manifest.files.locate(node.span);
+        format!("{}:{}:{}", location.file, location.line, location.column)
+    };
+    let named: Vec<&Node> = managed
+        .iter()
+        .flat_map(|managed| managed.layers().rev())
+        .filter_map(|layer| layer.path(what))
+        .collect();
+    let merged = managed.and_then(|managed| managed.spec.path(what)).map(shown);
+    let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
+    let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
+    // Writing to a String can't fail; the results are dropped throughout.
+    let _ = match (&merged, named.split_first()) {
+        (Some(merged), Some((won, beaten))) => {
+            let mut written = writeln!(
+                out,
+                "{}{whose}  {} = {}\n  won   {}",
+                manifest.name,
+                what,
+                escape(&merged.to_string()),
+                place(won)
+            );
+            for node in beaten {
+                written = writeln!(out, "  beat  {}  {}", place(node), escape(&shown(node).to_string()));
+            }
+            written
+        }
+        _ => writeln!(
+            out,
+            "{}  {} is not named: it is not managed, and what is live stays",
+            manifest.name, what
+        ),
+    };
+    json!({
+        "tenant": manifest.name.as_str(),
+        "object": object,
+        "field": what,
+        "managed": merged.is_some(),
+        "value": merged.unwrap_or(Value::Null),
+        "layers": named.iter().map(|node| json!({"value": shown(node), "location": manifest.files.locate(node.span)})).collect::<Vec<_>>(),
+    })
 }

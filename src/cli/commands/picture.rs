@@ -10,8 +10,8 @@ use crate::cli::place::{self, Reads};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Output, SourceArgs, moment};
 use crate::config::Flags;
-use crate::model::ObjectKind;
 use crate::model::hours::Hours;
+use crate::model::{ObjectKind, TenantName};
 use crate::render::picture::look::{Look, looks};
 use crate::render::picture::views::Screen;
 use crate::render::picture::{png, sheet};
@@ -85,21 +85,7 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
         all.extend(looks(resource.object.kind, &resource.desired.body));
     }
     if !args.languages.is_empty() {
-        let known: Vec<String> = all.iter().filter_map(|look| look.language.clone()).collect();
-        let wanted: Vec<String> = args.languages.iter().map(|tag| tag.to_lowercase()).collect();
-        let is_wanted = |tag: &String| {
-            wanted.iter().any(|wanted| {
-                tag.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-            })
-        };
-        all.retain(|look| look.language.as_ref().is_some_and(is_wanted));
-        if all.is_empty() {
-            let hint = match known.is_empty() {
-                true => "its configuration names no languages; leave --lang out".to_owned(),
-                false => format!("languages: {}", known.join(", ")),
-            };
-            return Err(Failure::new(Exit::Usage, format!("{} has no such language", loaded.name)).hint(hint));
-        }
+        keep_languages(&mut all, &args.languages, &loaded.name)?;
     }
     let shown = move |screen: Screen| match is_open {
         None => true,
@@ -127,4 +113,24 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     };
     files::write(path, &bytes)?;
     Ok(Exit::Done)
+}
+
+/// Keeps the looks of some languages, such as `de` for `de` and `de-AT`.
+fn keep_languages(all: &mut Vec<Look>, languages: &[String], tenant: &TenantName) -> Result<(), Failure> {
+    let known: Vec<String> = all.iter().filter_map(|look| look.language.clone()).collect();
+    let wanted: Vec<String> = languages.iter().map(|tag| tag.to_lowercase()).collect();
+    let is_wanted = |tag: &String| {
+        wanted.iter().any(|wanted| {
+            tag.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    all.retain(|look| look.language.as_ref().is_some_and(is_wanted));
+    if all.is_empty() {
+        let hint = match known.is_empty() {
+            true => "its configuration names no languages; leave --lang out".to_owned(),
+            false => format!("languages: {}", known.join(", ")),
+        };
+        return Err(Failure::new(Exit::Usage, format!("{tenant} has no such language")).hint(hint));
+    }
+    Ok(())
 }

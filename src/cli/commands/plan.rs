@@ -18,7 +18,7 @@ use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, moment, reviewed}
 use crate::clock;
 use crate::config::Flags;
 use crate::fleet::{self, Fleet};
-use crate::model::{Mode, Plan};
+use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
 use crate::render;
 use crate::render::document::{PlanDocument, SharedDocument};
@@ -102,12 +102,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         place::narrow(&mut fleet, &moved.tenants);
         desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     }
-    let mut watched = Vec::new();
-    for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()).filter(|_| enforced) {
-        if std::mem::replace(&mut tenant.mode, Mode::Enforce) == Mode::Watch {
-            watched.push(tenant.name.clone());
-        }
-    }
+    let watched = if enforced { enforce(&mut fleet) } else { Vec::new() };
     let store = Store::look(&settings.store).await?;
     let mut session = Session::start(
         &fleet,
@@ -134,16 +129,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if args.edge {
         document::served(&session, &mut document).await?;
     }
-    let rendered = |format: PlanFormat| -> Result<String, Failure> {
-        Ok(match format {
-            PlanFormat::Text => text(&fleet, &session, &document, output),
-            PlanFormat::Json => render::value::document(&serde_json::to_value(&document).unwrap_or_default()),
-            PlanFormat::Markdown => render::markdown::plan(&document, args.link.as_deref()),
-            PlanFormat::Html => {
-                render::page::plan(&document, &document::looks(&session.runs)).map_err(Failure::bug)?
-            }
-        })
-    };
+    let rendered = |format| rendered(format, args, &fleet, &session, &document, output);
     if args.out.is_empty() {
         output.data(&rendered(args.format)?);
     }
@@ -161,6 +147,41 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         files::write(path, text.as_bytes())?;
     }
     session.with_somebody()?;
+    tell_watched(&watched, &document, output);
+    Ok(exit_of(document.exit_code))
+}
+
+fn rendered(
+    format: PlanFormat,
+    args: &PlanArgs,
+    fleet: &Fleet,
+    session: &Session,
+    document: &PlanDocument,
+    output: &Output,
+) -> Result<String, Failure> {
+    Ok(match format {
+        PlanFormat::Text => text(fleet, session, document, output),
+        PlanFormat::Json => render::value::document(&serde_json::to_value(document).unwrap_or_default()),
+        PlanFormat::Markdown => render::markdown::plan(document, args.link.as_deref()),
+        PlanFormat::Html => {
+            render::page::plan(document, &document::looks(&session.runs)).map_err(Failure::bug)?
+        }
+    })
+}
+
+/// Lets every tenant be enforced. Returns those that are only watched.
+fn enforce(fleet: &mut Fleet) -> Vec<TenantName> {
+    let mut watched = Vec::new();
+    for tenant in fleet.tenants.iter_mut().filter_map(|loaded| loaded.tenant.as_mut()) {
+        if std::mem::replace(&mut tenant.mode, Mode::Enforce) == Mode::Watch {
+            watched.push(tenant.name.clone());
+        }
+    }
+    watched
+}
+
+/// Says what enforcing would do to each tenant that is only watched.
+fn tell_watched(watched: &[TenantName], document: &PlanDocument, output: &Output) {
     for name in watched {
         let shown = document.tenants.iter().find(|tenant| tenant.tenant == name.as_str());
         let Some(tenant) = shown.filter(|tenant| tenant.state == "planned") else { continue };
@@ -175,7 +196,6 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             "{name} is only watched; `sync: {{mode: enforce}}` in tenants/{name}/tenant.yaml {would}"
         ));
     }
-    Ok(exit_of(document.exit_code))
 }
 
 /// The tenants that changed layers reach.
@@ -296,14 +316,19 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     for refusal in &document.refusals {
         let _ = writeln!(out, "refused by guard `{}`: {}\n", refusal.guard, refusal.message);
     }
+    out.push_str(&summary(fleet, session, document));
+    out
+}
+
+/// How many tenants change, in the last lines of a plan.
+fn summary(fleet: &Fleet, session: &Session, document: &PlanDocument) -> String {
     let summary = &document.summary;
     let revision = &fleet.revision;
     if summary.tenants == 0 {
-        out.push_str("No tenant's configuration moved: nothing was asked\n");
-        return out;
+        return "No tenant's configuration moved: nothing was asked\n".to_owned();
     }
     let refused = session.runs.iter().any(|run| !run.refusals().is_empty());
-    let _ = if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
+    if summary.tenants_changing == 0 && summary.failed == 0 && summary.invalid == 0 && !refused {
         let ignored = render::plan::ignored(summary.ignored);
         let in_sync = summary.tenants.saturating_sub(summary.unmanaged);
         let tenants = render::value::counted(in_sync, "tenant");
@@ -312,12 +337,11 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             0 => String::new(),
             unmanaged => format!(", {unmanaged} with nothing to manage"),
         };
-        writeln!(out, "No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}")
+        format!("No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}\n")
     } else {
         let verb = if summary.tenants == 1 { "changes" } else { "change" };
-        writeln!(
-            out,
-            "Plan: {} of {} {verb}; {} to apply, {} drift, {}; {} not valid, {} failed{}\nRevision {revision}, digest {}",
+        format!(
+            "Plan: {} of {} {verb}; {} to apply, {} drift, {}; {} not valid, {} failed{}\nRevision {revision}, digest {}\n",
             summary.tenants_changing,
             render::value::counted(summary.tenants, "tenant"),
             summary.to_apply,
@@ -328,6 +352,5 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             render::plan::ignored(summary.ignored),
             document.digest
         )
-    };
-    out
+    }
 }

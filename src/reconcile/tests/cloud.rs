@@ -8,10 +8,13 @@ use crate::model::reference::{Reference, ReferenceKind};
 use crate::model::timing::later;
 use crate::model::{Change, ChangeKind, Class};
 
+mod drafts;
+mod platform;
 mod scene;
 mod walks;
 
-use scene::{Platform, Scene};
+use platform::Platform;
+use scene::Scene;
 
 #[test]
 fn it_is_stored_published_and_pinned_and_then_there_is_silence() {
@@ -75,31 +78,6 @@ fn a_process_that_dies_while_what_it_made_is_not_to_be_seen_yet_makes_no_second_
 }
 
 #[test]
-fn what_somebody_adds_to_a_draft_whose_answer_was_lost_is_hers() {
-    let mut scene = Scene::new();
-    let edit: fn(&mut Platform) = |platform| platform.person_edits_the_draft("banner", json!("hers"));
-    scene.platform.after_write.insert(1, edit);
-    scene.platform.lost.insert(1);
-    let ended = scene.run();
-    assert!(ended.starts_with("Held: Mara left a draft"), "{ended}");
-    assert_eq!(scene.writes(), ["create"]);
-}
-
-#[test]
-fn a_draft_that_the_platform_keeps_otherwise_is_stored_once() {
-    let mut scene = Scene::in_sync();
-    scene.colour = "#222222";
-    scene.platform.after_write.insert(1, |platform| {
-        if let Some(configuration) = &mut platform.configuration {
-            configuration.draft["messenger"] = json!({"styles": {"primaryColor": "#333333"}});
-        }
-    });
-    let reason = scene.run();
-    assert!(reason.starts_with("Held"), "{reason}");
-    assert_eq!(scene.writes(), ["draft"]);
-}
-
-#[test]
 fn an_answer_that_is_lost_is_read_back_at_each_of_the_three_steps_and_at_creation() {
     for number in 1..=3 {
         let mut scene = Scene::in_sync();
@@ -111,32 +89,6 @@ fn an_answer_that_is_lost_is_read_back_at_each_of_the_three_steps_and_at_creatio
         scene.platform.lost.insert(number);
         assert_eq!(scene.run(), "Synced", "{number}: {:?}", scene.notes);
         assert_eq!(scene.writes(), ["create", "publish", "deploy"], "{number}");
-    }
-}
-
-#[test]
-fn a_draft_that_somebody_left_is_kept_adopted_or_discarded_as_the_operator_says() {
-    for (drafts, ended, writes, banner) in [
-        (Drafts::Refuse, "Held", &[][..], None),
-        (Drafts::Adopt, "Synced", &["draft", "publish", "pin"][..], Some(json!("sale"))),
-        (Drafts::Discard, "Synced", &["draft", "publish", "pin"][..], None),
-    ] {
-        let mut scene = Scene::in_sync();
-        scene.platform.person_edits_the_draft("banner", json!("sale"));
-        scene.drafts = drafts;
-        // Nothing has to be written: nobody's draft is in the way.
-        assert_eq!((scene.run().as_str(), scene.writes().len()), ("Synced", 0));
-        scene.colour = "#222222";
-        let reason = scene.run();
-        assert!(reason.starts_with(ended), "{drafts:?}: {reason}");
-        assert_eq!(scene.writes(), writes, "{drafts:?}");
-        if drafts == Drafts::Refuse {
-            assert!(reason.contains("Mara") && reason.contains("banner"), "{reason}");
-            assert!(reason.contains("--draft adopt"), "{reason}");
-            continue;
-        }
-        let published = scene.platform.configuration.unwrap().versions.pop().unwrap();
-        assert_eq!(published.get("banner"), banner.as_ref(), "{drafts:?}");
     }
 }
 
@@ -411,26 +363,6 @@ fn what_a_rule_leaves_to_people_is_shown_to_visitors_by_people() {
 }
 
 #[test]
-fn what_a_draft_of_unknown_fate_went_over_is_kept_in_sight() {
-    let mut scene = Scene::in_sync();
-    (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
-    scene.platform.person_edits_the_draft("banner", json!("hers"));
-    scene.platform.lost.insert(1);
-    scene.platform.after_write.insert(1, |platform| platform.person_edits_the_draft("other", json!("again")));
-    scene.endings.clear();
-    scene.run();
-    assert_eq!(scene.endings.first(), Some(&Ending::Unknown));
-    // Nothing changed since: nothing was stored.
-    let mut scene = Scene::in_sync();
-    (scene.drafts, scene.colour) = (Drafts::Discard, "#222222");
-    scene.platform.person_edits_the_draft("banner", json!("hers"));
-    scene.platform.refused.insert(1);
-    scene.endings.clear();
-    scene.run();
-    assert_eq!(scene.endings.first(), Some(&Ending::NotExecuted));
-}
-
-#[test]
 fn what_nobody_put_a_name_to_is_not_ours_for_that() {
     let mut scene = Scene::in_sync();
     scene.platform.person_edits_the_draft("banner", json!("of another program"));
@@ -453,7 +385,7 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
     let mut spec = scene.spec();
     let mut other = spec.resources[1].clone();
     let serves = json!({"configuration": {"name": "other"}});
-    (other.object.name, other.desired.body) = ("elsewhere".into(), Arc::new(scene::map(serves)));
+    (other.object.name, other.desired.body) = ("elsewhere".into(), Arc::new(platform::map(serves)));
     spec.resources.push(other);
     let mut run = Run::new(Arc::new(spec), Journal::default());
     let [web, site, elsewhere] = [0, 1, 2].map(|at: usize| run.targets[at].clone());

@@ -33,78 +33,7 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
     // Writing to a String can't fail; the results are dropped throughout.
     let mut text = String::new();
     let _ = writeln!(text, "{}  {} {name}", manifest.name, local.strftime("%A %Y-%m-%d %H:%M"));
-    let place = |node: &Node| {
-        let location = manifest.files.locate(node.span);
-        format!("{}:{}:{}", escape(&location.file), location.line, location.column)
-    };
-    let mut objects = Vec::new();
-    if let Some(web) = &manifest.web
-        && let Some(desired) = &web.desired
-    {
-        let hours = Hours::of(&desired.body, zone.clone());
-        let standing = hours.at(moment);
-        let rules = web.spec.path("availability.rules").map(Node::items).unwrap_or_default();
-        let next = hours.next_change(moment, SignedDuration::from_hours(24 * AHEAD_DAYS));
-        let until = next.map(|next| next.to_zoned(zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string());
-        let next_rules = next.map(|next| hours.at(next).rules).unwrap_or_default();
-        let at = |index: usize| rules.get(index).map(place);
-        let is_off = looks(ObjectKind::WebMessaging, &desired.body).first().and_then(|look| look.off);
-        let verdict = match (standing.is_open, hours.is_custom(), &until) {
-            (true, false, _) => "offered: at all hours".to_owned(),
-            (true, true, Some(until)) => format!("offered, until {until}"),
-            (true, true, None) => "offered, without an end in sight".to_owned(),
-            (false, _, Some(until)) => format!("not offered, until {until}"),
-            (false, _, None) => format!("not offered: {}", is_off.unwrap_or("no hours in sight")),
-        };
-        let _ = writeln!(text, "  {verdict}");
-        for (index, rule) in standing.rules.iter().enumerate() {
-            let word = if index == 0 { "won   " } else { "also  " };
-            let _ = writeln!(text, "    {word}{}", at(*rule).unwrap_or_default());
-        }
-        if !standing.is_open
-            && let Some(rule) = next_rules.first().and_then(|rule| at(*rule))
-        {
-            let _ = writeln!(text, "    then  {rule}");
-        }
-        let greetings = greetings(&web.spec);
-        if greetings.is_empty() || !standing.is_open {
-            let why = if standing.is_open { "no greeting is named" } else { "nobody is greeted" };
-            let _ = writeln!(text, "  {why}");
-        }
-        for node in greetings.iter().filter(|_| standing.is_open) {
-            let _ =
-                writeln!(text, "  greeted with {}\n    won   {}", value(Some(&node.to_json())), place(node));
-        }
-        let to = moment.checked_add(SignedDuration::from_hours(24 * CLOCK_DAYS)).unwrap_or(moment);
-        let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
-        for told in &clock {
-            let _ = writeln!(text, "  note: {told}");
-        }
-        if hours.is_custom() {
-            let _ = writeln!(
-                text,
-                "  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is {name}"
-            );
-        }
-        let messages: Vec<Value> = greetings
-            .iter()
-            .map(|node| json!({"message": node.to_json(), "location": manifest.files.locate(node.span)}))
-            .collect();
-        let won: Vec<Value> = standing
-            .rules
-            .iter()
-            .filter_map(|index| rules.get(*index))
-            .map(|node| json!({"rule": node.to_json(), "location": manifest.files.locate(node.span)}))
-            .collect();
-        objects.push(json!({
-            "object": null,
-            "offered": standing.is_open,
-            "rules": won,
-            "nextChange": next.map(|next| next.to_string()),
-            "greeting": if standing.is_open { messages } else { Vec::new() },
-            "clockChanges": clock,
-        }));
-    }
+    let mut objects: Vec<Value> = web_messaging(manifest, moment, zone, &mut text).into_iter().collect();
     for resource in
         manifest.resources.iter().filter(|known| known.object.kind == ObjectKind::MessengerConfiguration)
     {
@@ -124,6 +53,90 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
         "tenant": manifest.name.as_str(), "at": moment.to_string(), "timeZone": name, "objects": objects,
     });
     Told { text, document }
+}
+
+/// What a visitor gets of a web messaging configuration; none where the tenant has none.
+fn web_messaging(
+    manifest: &TenantManifest,
+    moment: Timestamp,
+    zone: &TimeZone,
+    text: &mut String,
+) -> Option<Value> {
+    let web = manifest.web.as_ref()?;
+    let desired = web.desired.as_ref()?;
+    let name = zone.iana_name().unwrap_or("UTC");
+    let hours = Hours::of(&desired.body, zone.clone());
+    let standing = hours.at(moment);
+    let rules = web.spec.path("availability.rules").map(Node::items).unwrap_or_default();
+    let next = hours.next_change(moment, SignedDuration::from_hours(24 * AHEAD_DAYS));
+    let until = next.map(|next| next.to_zoned(zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string());
+    let next_rules = next.map(|next| hours.at(next).rules).unwrap_or_default();
+    let at = |index: usize| rules.get(index).map(|node| place(manifest, node));
+    let is_off = looks(ObjectKind::WebMessaging, &desired.body).first().and_then(|look| look.off);
+    let verdict = offered(standing.is_open, &hours, until.as_deref(), is_off);
+    let _ = writeln!(text, "  {verdict}");
+    for (index, rule) in standing.rules.iter().enumerate() {
+        let word = if index == 0 { "won   " } else { "also  " };
+        let _ = writeln!(text, "    {word}{}", at(*rule).unwrap_or_default());
+    }
+    if !standing.is_open
+        && let Some(rule) = next_rules.first().and_then(|rule| at(*rule))
+    {
+        let _ = writeln!(text, "    then  {rule}");
+    }
+    let greetings = greetings(&web.spec);
+    if greetings.is_empty() || !standing.is_open {
+        let why = if standing.is_open { "no greeting is named" } else { "nobody is greeted" };
+        let _ = writeln!(text, "  {why}");
+    }
+    for node in greetings.iter().filter(|_| standing.is_open) {
+        let _ = writeln!(
+            text,
+            "  greeted with {}\n    won   {}",
+            value(Some(&node.to_json())),
+            place(manifest, node)
+        );
+    }
+    let to = moment.checked_add(SignedDuration::from_hours(24 * CLOCK_DAYS)).unwrap_or(moment);
+    let clock: Vec<String> = hours.clock_changes(moment, to).into_iter().map(|(_, told)| told).collect();
+    for told in &clock {
+        let _ = writeln!(text, "  note: {told}");
+    }
+    if hours.is_custom() {
+        let _ = writeln!(
+            text,
+            "  note: the platform is sent the hours alone, and reads them in its own time zone: see that it is {name}"
+        );
+    }
+    let located =
+        |key: &str, node: &Node| json!({key: node.to_json(), "location": manifest.files.locate(node.span)});
+    let messages: Vec<Value> = greetings.iter().map(|node| located("message", node)).collect();
+    let won = standing.rules.iter().filter_map(|index| rules.get(*index));
+    let won: Vec<Value> = won.map(|node| located("rule", node)).collect();
+    Some(json!({
+        "object": null,
+        "offered": standing.is_open,
+        "rules": won,
+        "nextChange": next.map(|next| next.to_string()),
+        "greeting": if standing.is_open { messages } else { Vec::new() },
+        "clockChanges": clock,
+    }))
+}
+
+/// Whether the messenger is offered, and until when.
+fn offered(is_open: bool, hours: &Hours, until: Option<&str>, off: Option<&str>) -> String {
+    match (is_open, hours.is_custom(), until) {
+        (true, false, _) => "offered: at all hours".to_owned(),
+        (true, true, Some(until)) => format!("offered, until {until}"),
+        (true, true, None) => "offered, without an end in sight".to_owned(),
+        (false, _, Some(until)) => format!("not offered, until {until}"),
+        (false, _, None) => format!("not offered: {}", off.unwrap_or("no hours in sight")),
+    }
+}
+
+fn place(manifest: &TenantManifest, node: &Node) -> String {
+    let location = manifest.files.locate(node.span);
+    format!("{}:{}:{}", escape(&location.file), location.line, location.column)
 }
 
 /// The messages that visitors are greeted with; none where the greeting is switched off.

@@ -38,6 +38,7 @@ fn windows_follow_their_own_clock_and_may_cross_midnight() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table, whose cases share their windows")]
 fn the_next_opening_is_the_first_open_moment_of_any_window() {
     let tuesday = || berlin(2, "09:00", "16:00");
     let apia = |start, end| window(&[5], start, end, "Pacific/Apia");

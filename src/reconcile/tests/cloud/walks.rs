@@ -1,10 +1,10 @@
 //! Walks at random: people who interfere at any write, lost answers, refusals, processes that die. What holds in each
-//! is what [`Platform::write`](super::scene::Platform) judges, and that quiet days bring everything to rest.
+//! is what [`Platform::write`](super::platform::Platform) judges, and that quiet days bring everything to rest.
 
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
-use super::scene::{BANNER, configuration, deployment, map};
+use super::platform::{BANNER, configuration, deployment, map};
 use super::*;
 use crate::model::Act;
 

@@ -1,0 +1,105 @@
+//! What a manifest says of a live object, and what several manifests share.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::api::cloud::inventory::{Directory, Live};
+use crate::manifest::schema;
+use crate::model::{ObjectKind, json, reference};
+
+/// What two specs say alike.
+pub(super) fn shared(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
+    let both = |(key, value): (&String, &Value)| {
+        let value = match (value, other.get(key)?) {
+            (Value::Object(one), Value::Object(other)) => {
+                Value::Object(Some(shared(one, other)).filter(|map| !map.is_empty())?)
+            }
+            (one, other) => Some(one).filter(|one| *one == other)?.clone(),
+        };
+        Some((key.clone(), value))
+    };
+    one.iter().filter_map(both).collect()
+}
+
+/// What is left of a spec that extends a layer.
+pub(super) fn without(spec: &Map<String, Value>, layer: &Map<String, Value>) -> Map<String, Value> {
+    let rest = |(key, value): (&String, &Value)| {
+        let value = match (value, layer.get(key)) {
+            (value, None) => value.clone(),
+            (Value::Object(own), Some(Value::Object(below))) => {
+                Value::Object(Some(without(own, below)).filter(|map| !map.is_empty())?)
+            }
+            (own, Some(below)) => Some(own).filter(|own| *own != below)?.clone(),
+        };
+        Some((key.clone(), value))
+    };
+    spec.iter().filter_map(rest).collect()
+}
+
+/// What a manifest can say of a live object, and what it leaves out and why.
+pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>, Vec<String>) {
+    let kind = live.object.kind;
+    let name_of =
+        |to, id: &str| directory.names.get(&(to, id.to_owned())).filter(|name| !name.is_empty()).cloned();
+    let (body, nameless) = reference::named(kind, Map::clone(&live.stored.body), name_of);
+    let mut comments: Vec<String> = nameless
+        .into_iter()
+        .map(|what| format!("Left out, because no name is known for it: {what}"))
+        .collect();
+    // What the platform says by id stands here by name.
+    let whole =
+        |path: &str| reference::place_at(kind, path).map_or_else(|| path.to_owned(), |at| at.path.to_owned());
+    let otherwise: BTreeSet<String> = live.served_otherwise.iter().map(|path| whole(path)).collect();
+    let (mut dropped, mut unknown) = (BTreeSet::new(), Vec::new());
+    json::leaves(&body, &mut |path, value| {
+        let field = whole(path);
+        let served_otherwise = otherwise.contains(&field);
+        if served_otherwise {
+            comments.push(format!(
+                "Left out, because version {} says something else than what visitors are served: {field}",
+                live.stored.version
+            ));
+        }
+        let is_unknown = !names(kind, path);
+        // They may well be passwords, under any name.
+        let header = path.starts_with("webhookHeaders");
+        if header {
+            comments.push(format!("Left out, because it may be a secret; it stays as it is: {path}"));
+        }
+        if is_unknown && !value.is_null() {
+            unknown.push(path.to_owned());
+        }
+        if value.is_null() || served_otherwise || is_unknown || header {
+            dropped.insert(path.to_owned());
+        }
+    });
+    let mut kept = json::pick(&body, &|path| !dropped.contains(path));
+    across_midnight(&mut kept);
+    if !unknown.is_empty() {
+        comments.push(format!(
+            "Left out, because this build does not know it; it stays as it is: {}",
+            unknown.join(", ")
+        ));
+    }
+    (kept, comments)
+}
+
+/// Hours that end before they start go on into the next day: what the platform leaves open, manifests say.
+fn across_midnight(spec: &mut Map<String, Value>) {
+    let rules = spec.get_mut("availability").and_then(|section| section.get_mut("rules"));
+    for rule in rules.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut) {
+        let time = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if time("endTime") < time("startTime") {
+            rule.insert("crossesMidnight".into(), true.into());
+        }
+    }
+}
+
+/// Whether manifests of a kind know a field. A reference is known by its own path.
+fn names(kind: ObjectKind, path: &str) -> bool {
+    let reference = || {
+        reference::places(kind).any(|place| path.strip_prefix(place.path).is_some_and(|rest| rest == ".name"))
+    };
+    schema::has_field(kind.dialect(), path) || reference()
+}

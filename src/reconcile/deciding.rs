@@ -1,0 +1,175 @@
+//! Deciding: what a plan asks for next, and what keeps a run from doing it.
+
+use jiff::Timestamp;
+
+use super::{End, HoldCause, Run, Step, Wait};
+use crate::model::plan::{Next, TargetPlan};
+use crate::model::timing::elapsed_ms;
+use crate::model::{Fault, FaultKind, Guard, ObjectRef, Versions};
+use crate::plan::{self, flapping};
+use crate::replicate::{self, Work};
+
+/// What a person has to decide before anything is written.
+fn undecided(targets: &[TargetPlan]) -> Option<String> {
+    let reasons: Vec<&str> = targets.iter().filter_map(TargetPlan::undecided).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+impl Run {
+    /// Goes on from a plan that waited for the word: for an apply of many waves that may have been long.
+    /// What is older than some seconds is read and planned anew, with its guards.
+    pub(super) fn proceed_if_fresh(self, now: Timestamp) -> Step {
+        let age_ms = self.planned_at.map_or(0, |made| elapsed_ms(made, now));
+        let writes = self.may_write() && self.plan.as_ref().is_some_and(|plan| !plan.is_empty());
+        if writes && age_ms > u64::from(self.spec.timing.plan_ms) {
+            return self.read_all();
+        }
+        self.proceed(now)
+    }
+
+    /// Waits for a lower wave, unless there is nothing to write: then it ends as any other run.
+    pub(super) fn hold_back(self, wave: u32, now: Timestamp) -> Step {
+        let plan = self.plan.as_deref();
+        let decided = plan.is_some_and(|plan| undecided(&plan.targets).is_none());
+        if self.may_write() && self.differs() && self.refusals.is_empty() && decided {
+            return self.settle(End::Waiting(Wait::Wave(wave)));
+        }
+        self.proceed(now)
+    }
+
+    /// Does the next thing that the plan asks for.
+    pub(super) fn proceed(self, now: Timestamp) -> Step {
+        let Some(plan) = self.plan.clone() else { return self.read_all() };
+        if plan.is_empty() && self.refusals.is_empty() {
+            return self.keep(now);
+        }
+        // What is to be decided of an object that is not ours is no question yet.
+        let elsewhere = self.refusals.iter().any(|refusal| refusal.guard == Guard::Recreate);
+        if elsewhere && self.may_write() {
+            return self.refuse();
+        }
+        if let Some(reason) = undecided(&plan.targets) {
+            let quiet = self.overwrote.is_empty() && self.mixed.is_empty();
+            let reason = if quiet { reason } else { format!("{}; {reason}", self.gone_over()) };
+            return self.settle(End::held(HoldCause::Undecided, reason));
+        }
+        if !self.may_write() {
+            return self.watched();
+        }
+        if !self.refusals.is_empty() {
+            return self.refuse();
+        }
+        if let Some(opening) = self.opens.clone() {
+            return self.settle(End::Waiting(Wait::Window(opening)));
+        }
+        // Before every intent, not once a run: somebody may be quick.
+        let reverts = &self.journal.0.reverts;
+        if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
+            return self.settle(End::held(HoldCause::Flapping, reason));
+        }
+        let due = replicate::due(&plan, self.spec.tenant.dialect, self.job_tried);
+        let timing = self.spec.timing;
+        if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
+        {
+            let failed = self.tally.write_faults + self.tally.write_throttles;
+            let message = format!("{failed} writes in a row came to nothing, although reading works");
+            let fault = Fault::new(FaultKind::Transient, message);
+            let at = match &due {
+                Some(Work::Put(target) | Work::Wait(target)) => self.place_of(&target.target),
+                Some(Work::Job { .. }) | None => None,
+            };
+            return match at {
+                Some(at) => self.leave_out(at, fault),
+                None => self.degrade(fault),
+            };
+        }
+        if let Some((cause, reason)) = self.stuck(&plan.targets) {
+            return self.settle(End::held(cause, reason));
+        }
+        match due {
+            None => self.keep(now),
+            Some(Work::Put(target)) => self.put(target, now),
+            Some(Work::Wait(target)) => self.await_ready(target, now),
+            Some(Work::Job { targets, overwrite_existing }) => {
+                self.intend_job(&targets, overwrite_existing, now)
+            }
+        }
+    }
+
+    fn refuse(self) -> Step {
+        let refusals = self.refusals.clone();
+        self.settle(End::Refused(refusals))
+    }
+
+    /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
+    pub(super) fn stuck(&self, targets: &[TargetPlan]) -> Option<(HoldCause, String)> {
+        let went_over = self.went_over(targets).map(|reason| (HoldCause::WentOver, reason));
+        let not_kept = || self.not_kept(targets).map(|reason| (HoldCause::NotKept, reason));
+        let tried = || self.tried_too_often(targets.len());
+        went_over.or_else(not_kept).or_else(tried)
+    }
+
+    fn went_over(&self, targets: &[TargetPlan]) -> Option<String> {
+        // One change of somebody's is gone, and without a version that is enforced the next write could take
+        // another: before a person has heard of the first, nothing more is written there. The next run may.
+        // Nor is what was published with somebody's unfinished change served by any deployment.
+        let serves = |target: &TargetPlan, mixed: &ObjectRef| {
+            let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
+            let served = resource.and_then(plan::resolve::configuration_of);
+            target.target.organization == mixed.organization && served == Some(&*mixed.object.name)
+        };
+        let gone_over = |target: &&TargetPlan| {
+            let object = target.target.object_ref();
+            self.overwrote.contains(&object)
+                || self.mixed.keys().any(|mixed| *mixed == object || serves(target, mixed))
+        };
+        if self.spec.versions == Versions::Unenforced
+            && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
+        {
+            return Some(format!("{}, and it differs again", self.gone_over()));
+        }
+        None
+    }
+
+    fn not_kept(&self, targets: &[TargetPlan]) -> Option<String> {
+        let differs = |target: &&TargetPlan| !target.changes.is_empty() && target.next != Some(Next::Wait);
+        for target in targets.iter().filter(differs) {
+            let ours = target
+                .version
+                .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
+            if ours {
+                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
+                let reason =
+                    format!("{} does not keep what was written: {}", target.target, fields.join(", "));
+                return Some(reason);
+            }
+        }
+        for target in targets.iter().filter(|target| target.next == Some(Next::Store)) {
+            // Stored by this run, nothing published since, and to be stored again: the platform keeps something else.
+            let object = target.target.object_ref();
+            if target.version.is_some() && self.drafted.get(&object) == target.version.as_ref() {
+                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
+                let reason = format!(
+                    "the draft of {} does not keep what was stored: {}",
+                    target.target,
+                    fields.join(", ")
+                );
+                return Some(reason);
+            }
+        }
+        None
+    }
+
+    fn tried_too_often(&self, targets: usize) -> Option<(HoldCause, String)> {
+        let timing = &self.spec.timing;
+        if self.tally.conflicts > timing.conflicts_max {
+            let reason = format!("contended: somebody else wrote first {} times", self.tally.conflicts);
+            return Some((HoldCause::Contended, reason));
+        }
+        // Three for each object make it what git says: stored, published, pinned.
+        let writes_max = timing.writes_max.max(u32::try_from(targets * 4).unwrap_or(u32::MAX));
+        (self.tally.writes >= writes_max).then(|| {
+            (HoldCause::NotKept, format!("{} writes were accepted and it still differs", self.tally.writes))
+        })
+    }
+}

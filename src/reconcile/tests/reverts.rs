@@ -1,0 +1,92 @@
+//! What is set back: counted as far as it is written, and given up where it is fought over.
+
+use super::*;
+use crate::model::record::Revert;
+
+fn seen_by_them(version: u64, delay: u64) -> Event {
+    Event::Observed(Seen::from(Observed::Present(stored(version, delay, "them"))))
+}
+
+/// A journal that knows what was applied, with so many times that it was set back since.
+fn applied_and_set_back(times: usize) -> Journal {
+    let mut journal = Journal::default();
+    for number in 0..2 {
+        journal.absorb(applied(number, 2));
+    }
+    let revert = Revert {
+        object: target(0).object_ref(),
+        path: "greetings.delayMs".into(),
+        by: Some(Actor { id: "them".into(), name: String::new(), kind: ActorKind::Client }),
+        at: now(),
+    };
+    journal.reverts = vec![revert; times];
+    journal
+}
+
+#[test]
+fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended() {
+    let drifted = vec![Event::Begin, seen_by_them(3, 1), Event::Entries(Entries::default()), Event::Proceed];
+    let with = |times: usize, mode: Mode| run_with(0, mode, applied_and_set_back(times));
+    let (held, asked) = after(with(3, Mode::Enforce), drifted.clone());
+    assert_eq!(asked, "Held");
+    let Some(End::Held(Hold { cause: HoldCause::Flapping, reason })) = held.end() else {
+        panic!("{:?}", held.end())
+    };
+    assert!(reason.starts_with("fought over: greetings.delayMs of org-0 was set back 3 times"), "{reason}");
+    assert!(reason.contains("and them moved it again"), "{reason}");
+    assert_eq!(after(with(3, Mode::Watch), drifted.clone()).1, "Drifted");
+
+    // One time fewer: it is set back, which counts once the write is accepted, within the run as well.
+    let (intended, asked) = after(with(2, Mode::Enforce), drifted.clone());
+    assert_eq!(asked, "intent");
+    assert_eq!(intended.journal.0.unresolved[0].reverts, applied_and_set_back(1).reverts);
+    let refused = [drifted.clone(), vec![Event::Saved, Event::Answered(Outcome::Conflict)]].concat();
+    assert_eq!(after(with(2, Mode::Enforce), refused).0.journal.0.reverts.len(), 2);
+    let again = [
+        drifted.clone(),
+        vec![Event::Saved, Event::Answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved],
+        vec![seen_by_them(5, 1), Event::Entries(Entries::default())],
+    ]
+    .concat();
+    assert_eq!(after(with(2, Mode::Enforce), again).1, "Held");
+    // A write whose answer was lost counts as well, once it is read back.
+    let lost =
+        [drifted, vec![Event::Saved, Event::Answered(Outcome::Unknown(fault())), Event::Woke, seen(4, 5)]]
+            .concat();
+    assert_eq!(after(with(2, Mode::Enforce), lost).0.journal.0.reverts.len(), 3);
+}
+
+#[test]
+fn a_job_sets_back_what_it_copies_over_and_what_it_does_not_reach_is_counted_once() {
+    let job = |status: JobTargetStatus| Job {
+        id: "job".into(),
+        ended: true,
+        targets: vec![JobTarget {
+            organization: target(1).organization,
+            status,
+            version: Some(4),
+            error: None,
+        }],
+    };
+    let started = |status: JobTargetStatus| {
+        let drifted = vec![Event::Begin, seen(3, 5), seen_by_them(3, 1), Event::Entries(Entries::default())];
+        let answered = vec![Event::Proceed, Event::Saved, Event::JobAnswered(Outcome::Accepted(job(status)))];
+        [drifted, answered].concat()
+    };
+    let replicated = || run_with(1, Mode::Enforce, applied_and_set_back(0));
+    let (copied, asked) = after(replicated(), started(JobTargetStatus::Completed));
+    assert_eq!((asked.as_str(), copied.journal.0.reverts.len()), ("resolved", 1));
+    assert_eq!(copied.journal.0.reverts[0].object, target(1).object_ref());
+    let failed = started(JobTargetStatus::Failed);
+    assert_eq!(after(replicated(), failed.clone()).0.journal.0.reverts, []);
+    let written_plainly = vec![
+        Event::Saved,
+        seen(3, 5),
+        seen_by_them(3, 1),
+        Event::Entries(Entries::default()),
+        Event::Saved,
+        Event::Answered(Outcome::Accepted(stored(4, 5, "us"))),
+    ];
+    let (written, asked) = after(replicated(), [failed, written_plainly].concat());
+    assert_eq!((asked.as_str(), written.journal.0.reverts.len()), ("resolved", 1));
+}

@@ -1,0 +1,41 @@
+//! Why tenants are due.
+
+use serde::Serialize;
+
+/// Why a tenant is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cause {
+    /// Git says something new for it.
+    Commit,
+    /// It was not looked at for the length of the resync interval.
+    Resync,
+    /// A run of it did not end well.
+    Retry,
+    /// Somebody asked.
+    Operator,
+    /// Whoever worked on it is gone.
+    Takeover,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: &'static [Cause] =
+        &[Cause::Commit, Cause::Resync, Cause::Retry, Cause::Operator, Cause::Takeover];
+
+    /// The word in store, output and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::Commit => "commit",
+            Cause::Resync => "resync",
+            Cause::Retry => "retry",
+            Cause::Operator => "operator",
+            Cause::Takeover => "takeover",
+        }
+    }
+
+    /// The cause with this word; a run that was under way was taken over.
+    pub fn from_name(name: &str) -> Self {
+        Cause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(Cause::Takeover)
+    }
+}

@@ -1,0 +1,229 @@
+//! Reading the journal: what a run has to know of those before it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Store, StoreError, corrupt, failed, names, number, optional, text};
+use crate::clock;
+use crate::model::record::{Intent, Journal};
+use crate::model::{Base, ObjectRef, Revision, TenantName};
+
+/// The platform's real-time audit view goes back this far: what is older can't be proved any more.
+const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
+/// How far back it is known which fields were set back.
+const REVERTS_MEMORY_MS: i64 = 24 * 3_600_000;
+
+const READING: &str = "reading the journal";
+
+type Journals = BTreeMap<TenantName, Journal>;
+
+impl Store {
+    /// One tenant's journal.
+    ///
+    /// # Errors
+    /// The database failed, or a row can't be read.
+    pub async fn journal(&self, tenant: &TenantName) -> Result<Journal, StoreError> {
+        Ok(self.journals([tenant]).await?.remove(tenant).unwrap_or_default())
+    }
+
+    /// The journals of some tenants; a tenant without one is left out.
+    ///
+    /// # Errors
+    /// As [`Store::journal`].
+    pub async fn journals<'a>(
+        &self,
+        tenants: impl IntoIterator<Item = &'a TenantName>,
+    ) -> Result<Journals, StoreError> {
+        let rows = names(tenants)?;
+        let mut journals = Journals::new();
+        self.read_intents(&rows, &mut journals).await?;
+        self.read_last_ids(&rows, &mut journals).await?;
+        self.read_bases(&rows, &mut journals).await?;
+        self.read_owed(&rows, &mut journals).await?;
+        // Entries of the `webchat` dialect name versions: only tenants of the other one have to be asked for.
+        let of_objects =
+            |journal: &Journal| journal.bases.keys().any(|object| !object.object.is_web_messaging());
+        if journals.values().any(of_objects) {
+            self.read_proofs(&rows, &mut journals).await?;
+        }
+        Ok(journals)
+    }
+
+    /// The journals of some tenants, each by itself where one can't be read: a row that is damaged is its own tenant's
+    /// trouble. A tenant without one is left out, as far as all can be read.
+    pub async fn journals_each<'a>(
+        &self,
+        tenants: impl IntoIterator<Item = &'a TenantName> + Clone,
+    ) -> BTreeMap<TenantName, Result<Journal, StoreError>> {
+        if let Ok(journals) = self.journals(tenants.clone()).await {
+            return journals.into_iter().map(|(tenant, journal)| (tenant, Ok(journal))).collect();
+        }
+        let mut journals = BTreeMap::new();
+        for tenant in tenants {
+            journals.insert(tenant.clone(), self.journal(tenant).await);
+        }
+        journals
+    }
+
+    async fn read_intents(&self, rows: &str, journals: &mut Journals) -> Result<(), StoreError> {
+        let read_at = clock::now();
+        let intents = self
+            .engine
+            .query(
+                "SELECT tenant, intent, resolved_at, {now} - recorded_at AS age_ms FROM intents
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND (resolved_at IS NULL OR (reverting > 0 AND accepted > 0 AND sent_at > {now} - $2))
+                 ORDER BY tenant, id",
+            )
+            .bind(rows.to_owned())
+            .bind(REVERTS_MEMORY_MS)
+            .fetch_all(&self.engine);
+        for row in intents.await.map_err(failed(READING))? {
+            let tenant = text(&row, "tenant")?;
+            let mut intent: Intent = serde_json::from_str(&text(&row, "intent")?)
+                .map_err(corrupt(format!("the intents of `{tenant}`")))?;
+            let journal = journals.entry(TenantName::new(tenant)).or_default();
+            match optional(&row, "resolved_at")? {
+                None => {
+                    intent.deadline = deadline_here(&intent, number(&row, "age_ms")?, read_at);
+                    journal.unresolved.push(intent);
+                }
+                Some(_) => journal.reverts.extend(intent.reverts),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_last_ids(&self, rows: &str, journals: &mut Journals) -> Result<(), StoreError> {
+        let last = self
+            .engine
+            .query(
+                "SELECT tenant, CAST(MAX(id) AS BIGINT) AS id FROM intents
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1}) GROUP BY tenant",
+            )
+            .bind(rows.to_owned())
+            .fetch_all(&self.engine);
+        for row in last.await.map_err(failed(READING))? {
+            let journal = journals.entry(TenantName::new(text(&row, "tenant")?)).or_default();
+            journal.last_intent = number(&row, "id")?.unsigned_abs();
+        }
+        Ok(())
+    }
+
+    async fn read_bases(&self, rows: &str, journals: &mut Journals) -> Result<(), StoreError> {
+        let bases = self
+            .engine
+            .query(
+                "SELECT tenant, object, version, revision, body, id, onto FROM bases
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
+            )
+            .bind(rows.to_owned())
+            .fetch_all(&self.engine);
+        for row in bases.await.map_err(failed(READING))? {
+            let tenant = text(&row, "tenant")?;
+            let body = serde_json::from_str(&text(&row, "body")?)
+                .map_err(corrupt(format!("the bases of `{tenant}`")))?;
+            let base = Base {
+                version: number(&row, "version")?.unsigned_abs(),
+                body,
+                revision: Revision::new(text(&row, "revision")?),
+                id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
+                onto: number(&row, "onto")?.unsigned_abs(),
+            };
+            let journal = journals.entry(TenantName::new(tenant)).or_default();
+            journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
+        }
+        Ok(())
+    }
+
+    async fn read_owed(&self, rows: &str, journals: &mut Journals) -> Result<(), StoreError> {
+        let owed = self
+            .engine
+            .query(
+                "SELECT p.tenant, p.receipt FROM receipts p
+                 LEFT JOIN confirmations c ON c.tenant = p.tenant AND c.object = p.object
+                   AND c.version = p.version AND c.confirmed_at + 600000 >= p.sent_at
+                 WHERE p.tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND c.tenant IS NULL AND p.sent_at > {now} - $2
+                 ORDER BY p.tenant, p.sent_at",
+            )
+            .bind(rows.to_owned())
+            .bind(AUDIT_MEMORY_MS)
+            .fetch_all(&self.engine);
+        for row in owed.await.map_err(failed(READING))? {
+            let tenant = text(&row, "tenant")?;
+            let receipt = serde_json::from_str(&text(&row, "receipt")?)
+                .map_err(corrupt(format!("the receipts of `{tenant}`")))?;
+            journals.entry(TenantName::new(tenant)).or_default().owed.push(receipt);
+        }
+        Ok(())
+    }
+
+    async fn read_proofs(&self, rows: &str, journals: &mut Journals) -> Result<(), StoreError> {
+        let proofs = self
+            .engine
+            .query(
+                "SELECT tenant, object, version, entry FROM confirmations
+                 WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
+                   AND object LIKE '%/%' AND confirmed_at > {now} - $2",
+            )
+            .bind(rows.to_owned())
+            .bind(AUDIT_MEMORY_MS)
+            .fetch_all(&self.engine);
+        for row in proofs.await.map_err(failed(READING))? {
+            let journal = journals.entry(TenantName::new(text(&row, "tenant")?)).or_default();
+            let object = ObjectRef::from_key(&text(&row, "object")?);
+            let version = number(&row, "version")?.unsigned_abs();
+            journal.proofs.insert(text(&row, "entry")?, (object, version));
+        }
+        Ok(())
+    }
+}
+
+/// When an intent can no longer take effect, by the clock of whoever reads it. Its own deadline was made by
+/// another clock: how long it had is taken from there, how much of that is over from the database's.
+fn deadline_here(intent: &Intent, age_ms: i64, read_at: Timestamp) -> Timestamp {
+    let window_ms = intent.deadline.duration_since(intent.sent_at).as_millis();
+    let left_ms = window_ms.saturating_sub(age_ms.max(0).into()).max(0);
+    let left = SignedDuration::from_millis(i64::try_from(left_ms).unwrap_or(i64::MAX));
+    read_at.checked_add(left).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::record::IntentAction;
+    use crate::model::{Act, CredentialsName, Object, OrganizationId, Region, Target};
+
+    #[test]
+    fn a_deadline_is_carried_over_from_one_clock_to_another() {
+        let at = |second: i64| Timestamp::from_second(1_790_000_000 + second).unwrap();
+        let target = Target {
+            organization: OrganizationId::new("o"),
+            region: Region::EuWest1,
+            credentials: CredentialsName::new("c"),
+            object: Object::web_messaging(),
+        };
+        // Written by a clock that is an hour ahead of the reader's.
+        let intent = Intent {
+            id: 1,
+            revision: Revision::new("r"),
+            action: IntentAction::Put {
+                target,
+                if_match: None,
+                body: Arc::default(),
+                act: Act::Store,
+                over: None,
+            },
+            sent_at: at(3_600),
+            deadline: at(3_612),
+            reverts: Vec::new(),
+        };
+        for (age_ms, left_s) in [(0, 12), (5_000, 7), (12_000, 0), (900_000, 0), (-3_000, 12)] {
+            assert_eq!(deadline_here(&intent, age_ms, at(0)), at(left_s), "recorded {age_ms} ms ago");
+        }
+    }
+}
