@@ -44,7 +44,7 @@ Exit codes:
    0  in sync, or done
    1  findings: the input is not valid
    2  usage
-   3  the plan has changes (--detailed-exitcode), or a change waits (apply)
+   3  git has something to apply (--detailed-exitcode), or a change waits (apply)
    4  conflict, contended or held: a person decides
    5  refused by a guard
    6  partial failure: something was written, and something failed

@@ -366,7 +366,9 @@ pub fn a_damaged_file_is_refused_or_does_no_harm() {
             if ran.code == 0 {
                 harmless += 1;
             } else {
-                assert!(ran.stderr.contains("error:"), "{at}: {}{}", ran.stdout, ran.stderr);
+                // A row that can't be read is its own tenant's trouble: the others go on, and it is told.
+                let of_one = ran.stdout.contains("Degraded") && ran.stdout.contains("the store");
+                assert!(ran.stderr.contains("error:") || of_one, "{at}: {}{}", ran.stdout, ran.stderr);
                 refused += 1;
             }
         }
