@@ -95,7 +95,7 @@ pub enum Phase {
     Settled(End),
 }
 
-/// Which targets are read, by their places in [`Run::targets`].
+/// Which targets are read, by their places in [`Run::targets`](super::Run::targets).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// The first one that was asked for.

@@ -105,7 +105,7 @@ impl Run {
             && self.opens.is_none()
     }
 
-    /// Whether [`Event::Superseded`] may end the run now: nothing of its own is on its way, and something may
+    /// Whether [`Event::Superseded`](super::Event::Superseded) may end the run now: nothing of its own is on its way, and something may
     /// yet be written. Before the record of an intent is saved this is the last moment at which what git says
     /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
     pub fn may_be_superseded(&self) -> bool {
