@@ -20,7 +20,7 @@ use crate::driver::{counting, notes, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
 use crate::model::{CredentialsName, FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
-use crate::reconcile::{End, Event, Note, Run, step};
+use crate::reconcile::{End, Note, Run};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -115,7 +115,7 @@ async fn attempt(
     };
     let run = Run::new(Arc::new(spec(&terms, subject)), journal);
     if let Some(refusal) = rewound(head, &run).await? {
-        return Ok(step(run, Event::Refused(vec![refusal]), clock::now()).run);
+        return Ok(drive::refuse(run, refusal, clock::now()));
     }
     let go = claimed.waits_for.map_or(Go::Now, Go::After);
     Ok(drive::whole(run, go, controller.clients.ports(), held, &watcher).await)

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, TenantName, Write, causes};
+use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, Refusal, TenantName, Write, causes};
 use crate::reconcile::{Effect, Event, Note, Phase, Run, Step, step};
 use crate::store::StoreError;
 
@@ -75,6 +75,11 @@ pub async fn whole(run: Run, go: Go, ports: &impl Ports, journal: &impl Keeps, w
         }
         _ => run,
     }
+}
+
+/// Ends a run that a guard of the history, or of the whole pass, refuses: before it began, or once it is planned.
+pub fn refuse(run: Run, refusal: Refusal, now: Timestamp) -> Run {
+    step(run, Event::Refused(vec![refusal]), now).run
 }
 
 /// What a driver may do.
@@ -188,22 +193,24 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
         if !run.receipts().is_empty() && matches!(run.phase(), Phase::Intending(_)) {
             crash::point("C13");
         }
-        let superseded = || watcher.superseded().is_some_and(CancellationToken::is_cancelled);
+        // Where the run may not end, nothing wakes it early either: it may be waiting out a write of unknown outcome.
+        let superseded = watcher.superseded().filter(|_| run.may_be_superseded());
+        let is_superseded = || superseded.is_some_and(CancellationToken::is_cancelled);
         let event = if !hands.may_go_on() {
             Event::LeaseLost
         } else if watcher.stop().is_cancelled() && interruptible(&run) {
             Event::Cancelled
-        } else if superseded() && run.may_be_superseded() {
+        } else if is_superseded() {
             Event::Superseded
         } else {
             let span = tracing::info_span!("effect", kind = effect.name());
-            perform(effect, hands, watcher).instrument(span).await
+            perform(effect, hands, watcher, superseded).instrument(span).await
         };
         // A wait ends early where the run is to end.
         let event = match event {
             Event::Woke if !hands.may_go_on() => Event::LeaseLost,
             Event::Woke if watcher.stop().is_cancelled() => Event::Cancelled,
-            Event::Woke if superseded() && run.may_be_superseded() => Event::Superseded,
+            Event::Woke if is_superseded() => Event::Superseded,
             event => event,
         };
         next = step(run, event, hands.reads().now());
@@ -218,7 +225,12 @@ fn interruptible(run: &Run) -> bool {
     )
 }
 
-async fn perform(effect: Effect, hands: &impl Hands, watcher: &dyn Watcher) -> Event {
+async fn perform(
+    effect: Effect,
+    hands: &impl Hands,
+    watcher: &dyn Watcher,
+    superseded: Option<&CancellationToken>,
+) -> Event {
     match effect {
         Effect::Observe(look) => {
             hands.reads().observe(&look).await.map_or_else(Event::Failed, Event::Observed)
@@ -231,7 +243,7 @@ async fn perform(effect: Effect, hands: &impl Hands, watcher: &dyn Watcher) -> E
             hands.reads().job(&source, &id).await.map_or_else(Event::Failed, Event::Job)
         }
         Effect::WakeAt(until) => {
-            wait(until, hands.reads(), watcher).await;
+            wait(until, hands.reads(), watcher, superseded).await;
             Event::Woke
         }
         Effect::Save(records) => hands.save(&records).await,
@@ -258,19 +270,26 @@ fn planner_cannot_write() -> Fault {
 }
 
 /// Waits. Ends early where the run is to end.
-async fn wait(until: Timestamp, reads: &impl Reads, watcher: &dyn Watcher) {
+async fn wait(
+    until: Timestamp,
+    reads: &impl Reads,
+    watcher: &dyn Watcher,
+    superseded: Option<&CancellationToken>,
+) {
     let Ok(left) = Duration::try_from(until.duration_since(reads.now())) else { return };
     let superseded = async {
-        match watcher.superseded() {
+        match superseded {
             Some(token) => token.cancelled().await,
             None => std::future::pending().await,
         }
     };
     let sleep = async {
         tokio::select! {
-            () = reads.sleep(left) => {}
+            // In this order, so that a run takes the same course whenever it is driven through the same world.
+            biased;
             () = watcher.stop().cancelled() => {}
             () = superseded => {}
+            () = reads.sleep(left) => {}
         }
     };
     watcher.wait(sleep.boxed()).await;
@@ -292,3 +311,6 @@ async fn save(journal: &impl Keeps, records: &[Record]) -> Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

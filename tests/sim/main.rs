@@ -1,5 +1,5 @@
-//! The simulator: the real core and the real wire format against the emulator's world, in one thread, with
-//! a clock, faults, people and crashes that all come from one seed.
+//! The simulator: the real core in the product's own driver, and the real wire format, against the emulator's world,
+//! in one thread, with a clock, faults, people and crashes that all come from one seed.
 //!
 //! Each seed switches on a random subset of faults, lets them rage for a while, then heals the world and
 //! demands that the tenant converges, falls silent, and that every write of ours is accounted for.
@@ -20,7 +20,7 @@ mod script;
 mod universe;
 
 use genesync::model::Dialect;
-use universe::{Counts, Mutant, Universe};
+use universe::{Counts, Mutant, Simulation, Universe};
 
 /// Seeds of a normal run.
 const SEEDS: u64 = 2_000;
@@ -72,13 +72,14 @@ fn every_seed_of_the_cloud_dialect_converges_and_falls_silent_once_faults_stop()
 /// The platform shows what is new when it likes, up to the time after which it is taken not to be there.
 #[test]
 fn a_version_that_shows_late_is_published_once() {
-    let late = |seed| Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500).play();
+    let late =
+        |seed| Simulation::of(Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500)).play();
     let (_, failures) = on_all_cores(200, late);
     assert!(failures.is_empty(), "{} of 200 seeds failed; the first:\n{}", failures.len(), failures[0]);
 }
 
 fn converges(dialect: Dialect, seeds: u64) {
-    let (counts, failures) = on_all_cores(seeds, |seed| Universe::new(seed, dialect, Mutant::None).play());
+    let (counts, failures) = on_all_cores(seeds, |seed| Simulation::new(seed, dialect, Mutant::None).play());
     let why = || failures.iter().filter_map(|failure| failure.lines().next()).collect::<Vec<_>>().join("\n");
     assert!(
         failures.is_empty(),
@@ -98,9 +99,9 @@ fn the_same_seed_plays_the_same_way() {
     for dialect in [Dialect::Webchat, Dialect::Cloud] {
         for seed in [1, 77, 4_242] {
             let trace = |seed| {
-                let mut universe = Universe::new(seed, dialect, Mutant::None);
-                let result = universe.play().map(|counts| counts.to_string());
-                (result, universe.trace())
+                let mut simulation = Simulation::new(seed, dialect, Mutant::None);
+                let result = simulation.play().map(|counts| counts.to_string());
+                (result, simulation.universe().trace())
             };
             assert_eq!(trace(seed), trace(seed));
         }
@@ -113,7 +114,7 @@ fn is_caught(dialect: Dialect, mutant: Mutant, complaint: &str) {
         Dialect::Webchat => 300,
         Dialect::Cloud => 100,
     };
-    let (_, failures) = on_all_cores(seeds, |seed| Universe::new(seed, dialect, mutant).play());
+    let (_, failures) = on_all_cores(seeds, |seed| Simulation::new(seed, dialect, mutant).play());
     let caught = failures.iter().filter(|failure| failure.contains(complaint)).count();
     assert!(
         caught > 0,

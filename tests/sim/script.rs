@@ -50,6 +50,10 @@ pub struct Script {
     pub lease: u64,
     /// An organization answers nothing for a while.
     pub outage: u64,
+    /// A run that has a plan is told to wait, or is refused.
+    pub held_back: u64,
+    /// The operator wants the process to end.
+    pub stop: u64,
     /// Effects performed before the world heals.
     pub steps: u64,
     /// Organizations besides the primary.
@@ -83,6 +87,8 @@ impl Script {
             replicas: dice.below(3) as usize,
             lease: 0,
             outage: 0,
+            held_back: 0,
+            stop: 0,
             unenforced: false,
             asks_git: false,
         };
@@ -91,6 +97,8 @@ impl Script {
         script.unenforced = dice.percent(30);
         script.asks_git = dice.percent(50);
         script.outage = if dice.percent(40) { 1 + dice.below(6) } else { 0 };
+        script.held_back = if dice.percent(40) { 1 + dice.below(40) } else { 0 };
+        script.stop = if dice.percent(30) { 1 + dice.below(4) } else { 0 };
         script
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::beginning::refuse;
 use super::{Ended, Pass, PassError, Progress, Seat};
 use crate::driver::drive::{self, Go};
 use crate::driver::outcome;
@@ -76,7 +75,7 @@ where
         let mut refused = Vec::new();
         for mut seat in seats {
             if seat.run.would_write() {
-                seat.run = refuse(seat.run, of_each.clone(), now);
+                seat.run = drive::refuse(seat.run, of_each.clone(), now);
                 // Else the controller, which shares the store, would go on with what was refused here.
                 if order.is_whole {
                     order.store.pause(&seat.claimed.lease.tenant, &hold).await?;

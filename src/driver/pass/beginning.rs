@@ -10,11 +10,11 @@ use crate::config::ConfigError;
 use crate::driver::leases::Held;
 use crate::driver::ports::{Ports, Reads};
 use crate::driver::spec::{Subject, spec};
-use crate::driver::{outcome, rewind};
+use crate::driver::{drive, outcome, rewind};
 use crate::model::record::Journal;
-use crate::model::{Guard, Mode, Refusal, Revision, Status, TenantName, Wanted, causes};
+use crate::model::{Guard, Mode, Revision, Status, TenantName, Wanted, causes};
 use crate::plan::guards;
-use crate::reconcile::{Event, Run, step};
+use crate::reconcile::Run;
 use crate::store::{Advance, Claimed, Lease, NewHead, Pause, PauseKind, Which};
 
 /// How often another head is met before the pass gives up.
@@ -239,14 +239,9 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let mut holds = |last: &Revision| (order.holds)(last);
         match rewind::refused(&order.terms.revision, run.applied_from(), allowed, &mut holds)? {
             None => Ok(run),
-            Some(refusal) => Ok(refuse(run, refusal, order.reads.now())),
+            Some(refusal) => Ok(drive::refuse(run, refusal, order.reads.now())),
         }
     }
-}
-
-/// Ends a run that a guard of the history, or of the whole pass, refuses.
-pub(super) fn refuse(run: Run, refusal: Refusal, now: jiff::Timestamp) -> Run {
-    step(run, Event::Refused(vec![refusal]), now).run
 }
 
 /// The mode and the wave of a tenant, as far as its settings can be read.

@@ -10,14 +10,16 @@ use genesync::api::cloud::{self, Caller, Ids, Reader};
 use genesync::api::operation::{Operation, Response};
 use genesync::emulator::{self, Actor, CloudEdit, Handled, SettingsPatch, World, seed_from_json};
 use genesync::model::plan::Drafts;
+use genesync::model::write::Accepted;
 use genesync::model::{
     Act, Desired, Fault, FaultKind, Look, Object, ObjectKind, ObjectRef, Outcome, Record, Region, Resource,
     Seen as Looked, Target, Write,
 };
-use genesync::reconcile::{AuditQuery, Effect, End, Entries, Event};
+use genesync::reconcile::{AuditQuery, End, Entries};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::process::Simulation;
 use super::words::outcome_name;
 use super::{SECRET, SETTLE_MS, Universe, client};
 use crate::script::Dice;
@@ -184,13 +186,42 @@ impl State {
     }
 }
 
+impl Simulation {
+    /// Whoever is asked says what becomes of drafts; then it is as git says, quiet, and accounted for.
+    pub(super) fn demand_cloud_peace(&mut self) -> Result<(), String> {
+        let mut end = None;
+        for drafts in QUIET {
+            self.universe().cloud.drafts = drafts;
+            end = self.run(None)?.end;
+            if self.universe().is_cloud_peace(end.as_ref()) {
+                break;
+            }
+        }
+        if !self.universe().is_cloud_peace(end.as_ref()) {
+            return self.universe().fail(format!("it did not come to rest without faults: {end:?}"));
+        }
+        self.universe().cloud.drafts = Drafts::Refuse;
+        self.universe().demand_served()?;
+        let writes = self.universe().cloud.writes;
+        for _ in 0..3 {
+            let changes = self.run(None)?.changes;
+            let more = self.universe().cloud.writes - writes;
+            if changes != Some(0) || more > 0 {
+                let what = format!("it is not silent at rest: {changes:?} changes, {more} more writes");
+                return self.universe().fail(what);
+            }
+        }
+        self.universe().demand_receipts()
+    }
+}
+
 impl Universe {
     fn state(&self, organization: &str) -> State {
         State(self.world.cloud_state(organization, self.now).unwrap_or_default())
     }
 
     /// Mara does something at the platform's own screens.
-    pub fn mara_acts(&mut self, organization: &str, value: u64) {
+    pub(super) fn mara_acts(&mut self, organization: &str, value: u64) {
         let edit = if self.people.percent(self.script.managed_edit) {
             self.meddles(value)
         } else if self.people.percent(self.script.unmanaged_edit) {
@@ -243,43 +274,6 @@ impl Universe {
         }
     }
 
-    /// Performs an effect, but for what is the same in both dialects.
-    pub fn perform_cloud(&mut self, effect: Effect, is_newest: bool) -> Result<Event, String> {
-        let event = match effect {
-            Effect::Report(_) => Event::Woke,
-            Effect::WakeAt(until) => {
-                let wait = u64::try_from(until.duration_since(self.now).as_millis()).unwrap_or(0);
-                self.advance(wait);
-                Event::Woke
-            }
-            Effect::Save(records) => self.save(records),
-            Effect::Observe(look) => {
-                let organization = look.target.organization.to_string();
-                let (deeds, shows) = (self.deeds(&organization), self.shows_all(&organization));
-                let seen = self.look(&look);
-                if is_newest && seen.is_ok() {
-                    self.cloud.looked.remove(&organization);
-                    self.cloud.looked.extend(shows.then_some((organization, deeds)));
-                }
-                seen.map_or_else(Event::Failed, Event::Observed)
-            }
-            Effect::ReadAudit(query) => self.ask(&query).map_or_else(Event::Failed, Event::Entries),
-            // Whoever stood still for too long does not send any more.
-            Effect::Write(write) if self.now > write.deadline => {
-                self.counts.hit("too late to leave");
-                Event::Answered(Outcome::Unsent(lost("too late")))
-            }
-            Effect::Write(write) => self.write(&write, is_newest)?,
-            Effect::StartJob(_) | Effect::PollJob { .. } => {
-                return self.fail("the dialect has no replication jobs");
-            }
-        };
-        if let Some(crossed) = &self.crossed {
-            return self.fail(crossed);
-        }
-        Ok(event)
-    }
-
     fn deeds(&self, organization: &str) -> u64 {
         self.cloud.deeds.get(organization).copied().unwrap_or_default()
     }
@@ -291,8 +285,9 @@ impl Universe {
         last.is_none_or(|last| self.now.as_millisecond() - last.as_millisecond() > hidden_ms)
     }
 
-    fn look(&mut self, look: &Look) -> Result<Looked, Fault> {
+    pub(super) fn survey(&mut self, look: &Look, is_newest: bool) -> Result<Looked, Fault> {
         let organization = look.target.organization.to_string();
+        let (deeds, shows) = (self.deeds(&organization), self.shows_all(&organization));
         let is_known = self.cloud.known.contains(&organization);
         let wire = Wire(Mutex::new(self));
         let reader = Reader::new(&wire, &look.target);
@@ -303,11 +298,15 @@ impl Universe {
             reader.survey(look).await
         };
         let seen = looking.now_or_never().unwrap()?;
+        if is_newest {
+            self.cloud.looked.remove(&organization);
+            self.cloud.looked.extend(shows.then(|| (organization.clone(), deeds)));
+        }
         self.cloud.known.insert(organization);
         Ok(seen)
     }
 
-    fn ask(&mut self, query: &AuditQuery) -> Result<Entries, Fault> {
+    pub(super) fn ask(&mut self, query: &AuditQuery) -> Result<Entries, Fault> {
         let mut by_organization: BTreeMap<&str, Vec<&Target>> = BTreeMap::new();
         for target in &query.targets {
             by_organization.entry(target.organization.as_str()).or_default().push(target);
@@ -328,15 +327,15 @@ impl Universe {
         Ok(page)
     }
 
-    fn write(&mut self, write: &Write, is_newest: bool) -> Result<Event, String> {
-        self.demand_intent(std::slice::from_ref(&write.target))?;
+    pub(super) fn write(&mut self, write: &Write, is_newest: bool) -> Outcome<Accepted> {
+        self.demand_intent(std::slice::from_ref(&write.target));
         let organization = write.target.organization.to_string();
         // Where nobody was quicker, and no look was stale, a write does what it was meant to.
         let alone = self.cloud.looked.get(&organization) == Some(&self.deeds(&organization));
         if is_newest && alone && !self.stale_ever {
             self.counts.hit("judged");
             if let Some(wrong) = misstep(&self.state(&organization), write, self.cloud.drafts) {
-                return self.fail(format!("{}: {wrong}", write.target));
+                self.demand(Err(format!("{}: {wrong}", write.target)));
             }
         }
         self.cloud.writes += 1;
@@ -354,11 +353,16 @@ impl Universe {
             });
         }
         self.say(format!("{:?} {}: {}", write.act, write.target, outcome_name(&outcome)));
-        Ok(Event::Answered(outcome))
+        outcome
     }
 
     /// The request arrives, and what it did to others of ours is judged.
-    pub fn deliver_cloud(&mut self, organization: &str, request: &emulator::Request, commit: u64) -> Handled {
+    pub(super) fn deliver_cloud(
+        &mut self,
+        organization: &str,
+        request: &emulator::Request,
+        commit: u64,
+    ) -> Handled {
         let handled = self.world.handle(request, self.now);
         let writes = request.method != "GET" && request.path.starts_with("/api/v2/webdeployments/");
         if !writes || handled.response.as_ref().is_none_or(|response| response.status >= 300) {
@@ -377,33 +381,6 @@ impl Universe {
         }
         *newest = commit.max(*newest);
         handled
-    }
-
-    /// Whoever is asked says what becomes of drafts; then it is as git says, quiet, and accounted for.
-    pub fn demand_cloud_peace(&mut self) -> Result<(), String> {
-        let mut ended = None;
-        for drafts in QUIET {
-            self.cloud.drafts = drafts;
-            ended = self.run(None)?.1;
-            if self.is_cloud_peace(ended.as_ref()) {
-                break;
-            }
-        }
-        if !self.is_cloud_peace(ended.as_ref()) {
-            return self.fail(format!("it did not come to rest without faults: {ended:?}"));
-        }
-        self.cloud.drafts = Drafts::Refuse;
-        self.demand_served()?;
-        let writes = self.cloud.writes;
-        for _ in 0..3 {
-            let (_, _, changes) = self.run(None)?;
-            if changes != Some(0) || self.cloud.writes != writes {
-                let more = self.cloud.writes - writes;
-                return self
-                    .fail(format!("it is not silent at rest: {changes:?} changes, {more} more writes"));
-            }
-        }
-        self.demand_receipts()
     }
 
     fn is_cloud_peace(&self, status: Option<&End>) -> bool {
@@ -442,7 +419,7 @@ impl Universe {
         self.cloud.unclear.iter().any(covers) || self.doubtful.contains(object.organization.as_str())
     }
 
-    pub fn unclear_of_cloud(&mut self, object: &ObjectRef, from: u64, to: u64) {
+    pub(super) fn unclear_of_cloud(&mut self, object: &ObjectRef, from: u64, to: u64) {
         self.cloud.unclear.push((object.clone(), from, to));
     }
 

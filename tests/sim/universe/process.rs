@@ -1,145 +1,264 @@
-//! The processes of one seed: the one that holds the lease, and one that has lost it and may go on for a while.
+//! The processes of one seed: the one that holds the lease, and one that has lost it and may go on for a while. Each is
+//! a run in the product's own driver, polled by hand: it moves when it is its turn, and dies where it stands.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 
-use genesync::reconcile::{Effect, End, Event, Hold, HoldCause, Run, step};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use genesync::driver::drive::{self, Go};
+use genesync::driver::ports::Reads as _;
+use genesync::model::{Dialect, Guard, Refusal};
+use genesync::reconcile::{End, Hold, HoldCause, Run};
 
-use super::words::name;
-use super::{Mutant, Universe};
+use super::ports::{Hand, Stop};
+use super::{Counts, Mutant, Universe};
 
-/// A process with a run of the tenant.
-pub struct Working {
-    run: Run,
-    /// What it is about to do; none once its run has settled.
-    asked: Option<Effect>,
-    /// The fencing token that came with its lease.
-    token: u64,
-    /// The commit that its run is about.
-    commit: u64,
+/// The stops of a run: none needs more, every loop of the core is bounded.
+const STOPS_MAX: u32 = 4_000;
+
+/// What its driver tells a run that has a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    Go(Go),
+    /// A guard of the history, or of the whole pass, refuses it.
+    Refused,
 }
 
-impl Universe {
-    /// One run from the journal as it is on the disk, of whichever process holds the lease at its end. Returns
-    /// the effects left, the status (none after a crash), and how many changes its first plan had.
-    pub fn run(&mut self, mut left: Option<u64>) -> Result<(u64, Option<End>, Option<usize>), String> {
-        let mut working = self.begin()?;
-        // No run needs more: every loop of the core is bounded.
-        for _ in 0..2_000 {
-            let Some(effect) = working.asked.take() else {
-                let run = working.run;
-                let changes = run.first_plan().map(|plan| plan.changes().count());
-                match run.end() {
-                    Some(End::Held(Hold { cause: HoldCause::Flapping, .. })) => {
-                        self.counts.hit("fought over")
+/// A process with a run of the tenant.
+struct Process {
+    hand: Arc<Hand>,
+    driven: LocalBoxFuture<'static, Run>,
+}
+
+/// How far a process came.
+enum Came {
+    To(Stop),
+    ToItsEnd(Box<Run>),
+}
+
+/// How a run came out.
+pub struct Ran {
+    /// What is left of the effects that were granted.
+    pub left: u64,
+    /// How it ended; none after a crash.
+    pub end: Option<End>,
+    /// How many changes its first plan had.
+    pub changes: Option<usize>,
+}
+
+/// One seed: its universe, and who works in it.
+pub struct Simulation {
+    universe: Arc<Mutex<Universe>>,
+    /// A process that has lost its lease and may not know it.
+    former: Option<Process>,
+}
+
+impl Process {
+    /// Lets it go on until it stops again.
+    fn go_on(&mut self) -> Came {
+        match self.driven.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(run) => Came::ToItsEnd(Box::new(run)),
+            Poll::Pending => Came::To(self.hand.stop().unwrap()),
+        }
+    }
+
+    /// Lets it do what it stands before, or hear of it.
+    fn next(&mut self) -> Came {
+        self.hand.go_on();
+        self.go_on()
+    }
+}
+
+impl Simulation {
+    pub fn new(seed: u64, dialect: Dialect, mutant: Mutant) -> Self {
+        Self::of(Universe::new(seed, dialect, mutant))
+    }
+
+    pub fn of(universe: Universe) -> Self {
+        Self { universe: Arc::new(Mutex::new(universe)), former: None }
+    }
+
+    pub fn universe(&self) -> MutexGuard<'_, Universe> {
+        self.universe.lock().unwrap()
+    }
+
+    /// Plays the seed: chaos, healing, the demands.
+    pub fn play(&mut self) -> Result<Counts, String> {
+        let mut left = self.universe().script.steps;
+        while left > 0 {
+            left = self.run(Some(left))?.left;
+        }
+        self.universe().heal();
+        let dialect = self.universe().tenant.dialect;
+        match dialect {
+            Dialect::Webchat => self.demand_peace()?,
+            Dialect::Cloud => self.demand_cloud_peace()?,
+        }
+        Ok(self.universe().counts.clone())
+    }
+
+    /// One run from the journal as it is on the disk, of whichever process holds the lease at its end.
+    pub fn run(&mut self, mut left: Option<u64>) -> Result<Ran, String> {
+        let (mut process, mut came) = self.begin(left.is_some());
+        for _ in 0..STOPS_MAX {
+            self.universe().check()?;
+            match came {
+                Came::ToItsEnd(run) => {
+                    let mut universe = self.universe();
+                    universe.settled(&run, "it");
+                    let changes = run.first_plan().map(|plan| plan.changes().count());
+                    return Ok(Ran { left: left.unwrap_or(0), end: run.end().cloned(), changes });
+                }
+                Came::To(stop @ Stop::Before(_)) => {
+                    if let Some(left) = &mut left {
+                        *left = left.saturating_sub(1);
+                        if self.strikes(&process, stop) {
+                            return Ok(Ran { left: *left, end: None, changes: None });
+                        }
+                        // A run that is taken over begins anew: for that to end, the last ones are not.
+                        let may_lose = *left > 0 && self.former.is_none();
+                        if may_lose && self.universe().takes_over(stop) {
+                            self.former = Some(process);
+                            (process, came) = self.begin(true);
+                            continue;
+                        }
                     }
-                    Some(End::Held(_)) => self.counts.hit("held"),
-                    _ => {}
+                    self.former_acts()?;
                 }
-                self.say(format!("settled: {:?}", run.end()));
-                return Ok((left.unwrap_or(0), run.end().cloned(), changes));
-            };
-            if let Some(left) = &mut left {
-                *left = left.saturating_sub(1);
-                self.people_act();
-                if self.dice.percent(self.script.crash_before) {
-                    self.counts.hit("crash before");
-                    self.say(format!("CRASH before {}", name(&effect)));
-                    return Ok((*left, None, None));
-                }
-                // A run that is taken over begins anew: for that to end, the last ones are not.
-                let may_lose = *left > 0 && self.former.is_none();
-                if may_lose && self.processes.percent(self.script.lease) {
-                    self.counts.hit("takeover");
-                    self.say(format!("TAKEOVER before {}", name(&effect)));
-                    self.former = Some(Working { asked: Some(effect), ..working });
-                    self.fence += 1;
-                    working = self.begin()?;
-                    continue;
+                Came::To(stop @ Stop::Hearing(_)) => {
+                    if let Some(left) = left
+                        && self.universe().crashes(stop)
+                    {
+                        return Ok(Ran { left, end: None, changes: None });
+                    }
                 }
             }
-            self.former_acts()?;
-            let event = self.perform_for(&working, effect)?;
-            if let Some(left) = left
-                && self.dice.percent(self.script.crash_after)
-            {
-                self.counts.hit("crash after");
-                self.say(format!("CRASH before hearing {}", event.name()));
-                return Ok((left, None, None));
-            }
-            working = self.feed(working, event)?;
+            came = process.next();
         }
-        self.fail("a run did not end in 2,000 steps")
+        self.universe().fail(format!("a run did not end within {STOPS_MAX} stops"))
     }
 
-    fn begin(&mut self) -> Result<Working, String> {
-        let run = Run::new(Arc::new(self.spec()), self.journal());
-        self.say(format!("run from {}", run.spec().revision));
-        let working = Working { run, asked: None, token: self.fence, commit: self.git.0 };
-        self.feed(working, Event::Begin)
+    /// Begins a run, and drives it to its first stop.
+    fn begin(&self, is_chaos: bool) -> (Process, Came) {
+        let (run, word) = {
+            let mut universe = self.universe();
+            let run = Run::new(Arc::new(universe.spec()), universe.journal());
+            let word = if is_chaos { universe.word() } else { Word::Go(Go::Now) };
+            let revision = run.spec().revision.clone();
+            universe.say(format!("run from {revision}: {word:?}"));
+            (run, word)
+        };
+        let hand = Arc::new(Hand::new(&self.universe, word != Word::Go(Go::Now)));
+        let driven = drive(run, word, Arc::clone(&hand)).boxed_local();
+        let mut process = Process { hand, driven };
+        let came = process.go_on();
+        (process, came)
     }
 
-    /// Feeds an event, and the word to go on where the run has a plan.
-    fn feed(&mut self, working: Working, event: Event) -> Result<Working, String> {
-        let Working { mut run, token, commit, .. } = working;
-        let mut event = event;
-        loop {
-            let next = step(run, event, self.now);
-            run = next.run;
-            let mut asked = None;
-            for effect in next.effects {
-                match effect {
-                    Effect::Report(note) => self.note(&note)?,
-                    effect => asked = Some(effect),
-                }
-            }
-            if asked.is_some() || run.end().is_some() {
-                return Ok(Working { run, asked, token, commit });
-            }
-            event = Event::Proceed;
+    /// What befalls the process that holds the lease: whether it dies.
+    fn strikes(&self, process: &Process, stop: Stop) -> bool {
+        let mut universe = self.universe();
+        universe.people_act();
+        if universe.crashes(stop) {
+            return true;
         }
+        if universe.script.asks_git && process.hand.commit != universe.git.0 && universe.processes.percent(50)
+        {
+            process.hand.superseded.cancel();
+        }
+        let stopping = universe.script.stop;
+        if universe.processes.percent(stopping) {
+            universe.say(format!("the operator stops it {stop}"));
+            process.hand.stopped.cancel();
+        }
+        false
     }
 
     /// Now and then the process that lost its lease does one more thing, or hears of its loss.
     fn former_acts(&mut self) -> Result<(), String> {
-        if self.former.is_none() || !self.processes.percent(25) {
+        if self.former.is_none() || !self.universe().processes.percent(25) {
             return Ok(());
         }
         let Some(mut former) = self.former.take() else { return Ok(()) };
-        let Some(effect) = former.asked.take() else { return Ok(()) };
-        self.say(format!("the former process goes on with {}", name(&effect)));
-        let event =
-            if self.processes.percent(10) { Event::LeaseLost } else { self.perform_for(&former, effect)? };
-        let former = self.feed(former, event)?;
-        match former.run.end() {
-            Some(status) => {
-                if *status == End::LeaseLost {
-                    self.counts.hit("lease lost");
-                }
-                self.say(format!("the former process has settled: {status:?}"));
-            }
-            None => self.former = Some(former),
+        self.universe().say(format!("the former process goes on {}", former.hand.stop().unwrap()));
+        if self.universe().processes.percent(10) {
+            former.hand.lost.store(true, Ordering::Relaxed);
+        }
+        let mut came = former.next();
+        if let Came::To(Stop::Hearing(_)) = came {
+            came = former.next();
+        }
+        self.universe().check()?;
+        match came {
+            Came::ToItsEnd(run) => self.universe().settled(&run, "the former process"),
+            Came::To(_) => self.former = Some(former),
         }
         Ok(())
     }
+}
 
-    /// Performs an effect as a driver does: git is asked where that is still of use, and the store takes records
-    /// with the newest token only.
-    fn perform_for(&mut self, working: &Working, effect: Effect) -> Result<Event, String> {
-        self.commit = working.commit;
-        let moved = self.script.asks_git && working.commit != self.git.0;
-        if moved
-            && working.run.may_be_superseded()
-            && (matches!(effect, Effect::Save(_)) || self.processes.percent(50))
-        {
-            self.counts.hit("superseded");
-            self.say("git has moved on");
-            return Ok(Event::Superseded);
+/// Drives a run as the product does.
+async fn drive(run: Run, word: Word, hand: Arc<Hand>) -> Run {
+    let hand = hand.as_ref();
+    match word {
+        Word::Go(go) => drive::whole(run, go, hand, hand, hand).await,
+        Word::Refused => {
+            let run = drive::prepare(run, hand, hand, hand).await;
+            let refusal = Refusal { guard: Guard::Rewind, message: "an older commit".into() };
+            if run.end().is_some() { run } else { drive::refuse(run, refusal, hand.now()) }
         }
-        let is_newest = working.token == self.fence;
-        if !is_newest && matches!(effect, Effect::Save(_)) && self.mutant != Mutant::NoFence {
-            self.say("the store refuses an old token");
-            return Ok(Event::LeaseLost);
+    }
+}
+
+impl Universe {
+    /// What a run that has a plan is told.
+    fn word(&mut self) -> Word {
+        let chance = self.script.held_back;
+        match (self.processes.percent(chance), self.processes.percent(50)) {
+            (false, _) => Word::Go(Go::Now),
+            (true, true) => Word::Go(Go::After(0)),
+            (true, false) => Word::Refused,
         }
-        self.perform(effect, is_newest)
+    }
+
+    fn crashes(&mut self, stop: Stop) -> bool {
+        let (chance, what) = match stop {
+            Stop::Before(_) => (self.script.crash_before, "crash before"),
+            Stop::Hearing(_) => (self.script.crash_after, "crash after"),
+        };
+        let crashes = self.dice.percent(chance);
+        if crashes {
+            self.counts.hit(what);
+            self.say(format!("CRASH {stop}"));
+        }
+        crashes
+    }
+
+    fn takes_over(&mut self, stop: Stop) -> bool {
+        let chance = self.script.lease;
+        let takes = self.processes.percent(chance);
+        if takes {
+            self.counts.hit("takeover");
+            self.say(format!("TAKEOVER {stop}"));
+            self.fence += 1;
+        }
+        takes
+    }
+
+    fn settled(&mut self, run: &Run, who: &str) {
+        let end = run.end();
+        self.say(format!("{who} has settled: {end:?}"));
+        self.counts.hit(match end {
+            Some(End::Held(Hold { cause: HoldCause::Flapping, .. })) => "fought over",
+            Some(End::Held(_)) => "held",
+            Some(End::Waiting(_)) => "held back",
+            Some(End::Refused(_)) => "refused",
+            Some(End::LeaseLost) => "lease lost",
+            Some(End::Superseded) => "superseded",
+            Some(End::Cancelled) => "stopped",
+            _ => "another end",
+        });
     }
 }

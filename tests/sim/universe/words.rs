@@ -1,20 +1,6 @@
-//! Effects and outcomes in a word, for traces.
+//! Outcomes in a word, for traces.
 
 use genesync::model::Outcome;
-use genesync::reconcile::Effect;
-
-pub fn name(effect: &Effect) -> &'static str {
-    match effect {
-        Effect::Observe(_) => "observe",
-        Effect::Save(_) => "save",
-        Effect::Write(_) => "write",
-        Effect::StartJob(_) => "start-job",
-        Effect::PollJob { .. } => "poll-job",
-        Effect::ReadAudit(_) => "read-audit",
-        Effect::WakeAt(_) => "wake",
-        Effect::Report(_) => "report",
-    }
-}
 
 pub fn outcome_name<T>(outcome: &Outcome<T>) -> &'static str {
     match outcome {
