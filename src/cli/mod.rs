@@ -45,7 +45,7 @@ Exit codes:
    1  findings: the input is not valid
    2  usage
    3  git has something to apply (--detailed-exitcode), or a change waits (apply)
-   4  conflict, contended or held: a person decides
+   4  a person decides: contended, held, undecided, or refused by the API
    5  refused by a guard
    6  partial failure: something was written, and something failed
    7  outside: network, API, database, git
@@ -97,7 +97,8 @@ pub struct SourceArgs {
     /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
     #[arg(default_value = ".", value_name = "PATH|URL")]
     pub path: String,
-    /// Read this commit, branch or tag instead of the files in the folder
+    /// Read this commit, branch or tag; by default `plan` and `validate` read the files in the folder, and `apply` the
+    /// commit that is checked out
     #[arg(long, value_name = "REV")]
     pub rev: Option<String>,
     /// Look at this tenant only; repeatable
@@ -226,11 +227,11 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let Cli { global, command } = cli;
-    let verbose = global.verbose;
-    let output = Output::new(global.quiet, verbose > 0);
+    let (quiet, verbose) = (global.quiet, global.verbose);
+    let output = Output::new(quiet, verbose > 0);
     let json = command.wants_json();
     let flags = global.flags();
-    let telemetry = Arc::new(start_telemetry(&command, &flags, verbose));
+    let telemetry = Arc::new(start_telemetry(&command, &flags, quiet, verbose));
     let work = AssertUnwindSafe(|| dispatch(flags, command, &output, &telemetry));
     let result = std::panic::catch_unwind(work);
     let result =
@@ -266,8 +267,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 /// Logs where the operator asks for them; a controller logs what it does unless told otherwise.
-fn start_telemetry(command: &Command, flags: &Flags, verbose: u8) -> Telemetry {
-    let asked = env::log().or_else(|| (verbose > 1).then(|| "genesync=debug".into()));
+fn start_telemetry(command: &Command, flags: &Flags, quiet: bool, verbose: u8) -> Telemetry {
+    let level = if quiet { Some("genesync=warn") } else { (verbose > 1).then_some("genesync=debug") };
+    let asked = env::log().or_else(|| level.map(str::to_owned));
     let options = match command {
         // Settings that can't be read are said by the command itself.
         Command::Run(_) => match Settings::resolve(flags.clone()) {

@@ -138,12 +138,9 @@ impl Session {
 
     /// Why the run as a whole may not be applied.
     pub fn run_refusal(&self) -> Option<Refusal> {
-        let changes = |run: &&Run| {
-            run.plan().is_some_and(|plan| {
-                plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
-            })
-        };
-        let changing = self.runs.iter().filter(|run| run.would_write()).filter(changes).count();
+        let takes =
+            |run: &&Run| run.would_write() && run.plan().is_some_and(guards::run_tenants::takes_something);
+        let changing = self.runs.iter().filter(takes).count();
         guards::run_tenants::check(changing, self.runs.len(), &self.limits)
     }
 }

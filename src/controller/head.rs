@@ -17,7 +17,7 @@ use crate::crash;
 use crate::driver::spread::jittered;
 use crate::driver::{outcome, rewind};
 use crate::fleet::known::{Known, LoadError, Moved};
-use crate::model::{Revision, Secret, causes};
+use crate::model::{Guard, Revision, Secret, causes};
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
@@ -313,14 +313,21 @@ impl Head {
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
         let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
         let (identity, tenants) = (self.identity(), valid.count());
-        let judge = |changing: usize| outcome::hold_of_a_head(changing, tenants, &known.limits, clock::now());
+        let judge = |changing: usize| {
+            let hold = outcome::hold_of_a_head(changing, tenants, &known.limits, clock::now());
+            if let Some(hold) = &hold {
+                tracing::warn!(revision = %target, "the tenants that it changes are held: {}", hold.reason);
+                self.metrics.guard_refusals.inc(Guard::RunTenants);
+            }
+            hold
+        };
         let head = NewHead {
             repository: &identity,
             known: agreed.as_ref(),
             revision: &target,
             rows: &moved.rows,
             gone: moved.gone.as_deref(),
-            judge: &judge,
+            judge: Some(&judge),
         };
         let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
@@ -331,6 +338,7 @@ impl Head {
     }
 
     fn refuse(&self, revision: &Revision, agreed: &Revision) -> HeadError {
+        self.metrics.guard_refusals.inc(Guard::Rewind);
         HeadError::Rewound(format!(
             "refused by guard `rewind`: {}: the branch was rewound, or this copy of it is behind; nothing is written from it. \
              If history was meant to be rewritten, run `genesync apply --allow rewind --reason …` once",

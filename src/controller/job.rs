@@ -60,9 +60,9 @@ impl Job {
             Ok(Ok(run)) => controller.take_in(&run, &known, &claimed, &setting).await,
             Ok(Err(reason)) => {
                 controller.metrics.runs.inc(RunResult::Degraded);
-                outcome::lost(&claimed, &reason, &setting)
+                outcome::lost(&claimed, &reason, known.mode(), &setting)
             }
-            Err(_) => controller.panicked(&claimed, &setting).await,
+            Err(_) => controller.panicked(&claimed, known.mode(), &setting).await,
         };
         if finished.run.is_some() || finished.failures > 0 {
             tracing::info!(
@@ -205,17 +205,16 @@ impl Controller {
             // A secret may have been rotated: it is looked up again before the next run.
             self.clients.relearn(tenant).await;
         }
-        let mode = known.tenant.as_ref().map_or(Mode::Enforce, |tenant| tenant.mode);
-        outcome::finished(run, claimed, mode, setting)
+        outcome::finished(run, claimed, known.mode(), setting)
     }
 
     /// What a run that ended by a defect of genesync leaves behind.
-    async fn panicked(&self, claimed: &Claimed, setting: &Setting<'_>) -> Finished {
+    async fn panicked(&self, claimed: &Claimed, mode: Mode, setting: &Setting<'_>) -> Finished {
         self.metrics.runs.inc(RunResult::Panicked);
         let (reason, tenant) = (Panicked.to_string(), &claimed.lease.tenant);
         if claimed.failures + 1 >= PANICS_MAX {
             let _ = self.store.pause(tenant, &outcome::defect_hold(tenant, &reason, setting.now)).await;
         }
-        outcome::lost(claimed, &reason, setting)
+        outcome::lost(claimed, &reason, mode, setting)
     }
 }

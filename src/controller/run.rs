@@ -22,7 +22,7 @@ use crate::driver::leases::Leases;
 use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
-use crate::model::{Intervals, TenantName, Timing, causes};
+use crate::model::{Intervals, Mode, TenantName, Timing, causes};
 use crate::store::{Cause, Claim, Claimed, Finished, Store, StoreError};
 use crate::telemetry::metrics::{LeaseEvent, Metrics};
 
@@ -263,11 +263,11 @@ impl Controller {
         }
         crash::point("C01");
         let mut journals = self.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
-        let lose = |one: &Claimed, reason: &str| {
+        let lose = |one: &Claimed, reason: &str, mode: Mode| {
             let now = clock::now();
             let setting = Setting { started_at: now, now, intervals: &tunables.intervals, asked: None };
             // The loop outlives its runs, unless it has given them up.
-            let _ = sender.send(outcome::lost(one, reason, &setting));
+            let _ = sender.send(outcome::lost(one, reason, mode, &setting));
         };
         for one in claimed {
             self.count_claimed(&one);
@@ -275,7 +275,8 @@ impl Controller {
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
             let Some(known) = sound else {
                 // What this replica reads differently from the one that wrote the row is not run by it.
-                lose(&one, "another version of genesync reads this tenant differently");
+                let mode = head.tenants.get(&tenant).map_or(Mode::Enforce, |known| known.mode());
+                lose(&one, "another version of genesync reads this tenant differently", mode);
                 continue;
             };
             let superseded = CancellationToken::new();
@@ -291,7 +292,7 @@ impl Controller {
             let journal = match journals.remove(&tenant) {
                 Some(Ok(journal)) => journal,
                 Some(Err(error)) => {
-                    lose(&one, &causes(&error));
+                    lose(&one, &causes(&error), known.mode());
                     continue;
                 }
                 None => Journal::default(),

@@ -40,8 +40,8 @@ impl Outcome {
         let is_watched = self.mode == Mode::Watch;
         match status {
             Status::Synced | Status::OutOfSync | Status::Drifted | Status::Waiting | Status::Paused => None,
+            Status::Unconfirmed | Status::Held | Status::Refused | Status::Degraded(_) if is_watched => None,
             Status::Unconfirmed => asked.require_confirmed.then_some(Exit::Partial),
-            Status::Held | Status::Refused | Status::Degraded(_) if is_watched => None,
             Status::Held | Status::Refused | Status::Invalid | Status::Degraded(_) => Some(status.row().exit),
         }
     }
@@ -141,6 +141,7 @@ mod tests {
             (vec![watched(Status::Drifted), watched(Status::OutOfSync)], [0, 0, 3, 0]),
             (vec![watched(Status::Held)], [0, 0, 0, 0]),
             (vec![watched(outside)], [0, 0, 0, 0]),
+            (vec![watched(Status::Unconfirmed)], [0, 0, 0, 0]),
             (vec![watched(Status::Invalid)], [1, 1, 1, 1]),
             (vec![of(Status::Held)], [4, 4, 4, 4]),
             (vec![of(Status::Refused)], [5, 5, 5, 5]),

@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::plan::guards;
 use crate::plan::resolve::PINNED;
-use crate::reconcile::{End, HoldCause, Run, Wait};
+use crate::reconcile::{End, Hold, HoldCause, Run, Wait};
 use crate::store::{Asked, Cause, Claimed, Finished, Pause, PauseKind, RunRow};
 use crate::telemetry::masked;
 
@@ -33,11 +33,15 @@ pub struct Setting<'a> {
 }
 
 /// How a tenant is after a run, and why; no status if the run was not run to its end.
+///
+/// A tenant that a person paused is paused, whatever a look at it found: nothing was to become of it.
 pub fn seen(run: &Run, pause: Option<&Pause>) -> (Option<Status>, String) {
     let status = run.end().and_then(End::status);
     let is_left = matches!(status, Some(Status::OutOfSync | Status::Drifted));
     match pause {
-        Some(pause) if is_left => (Some(of_pause(pause)), pause.words()),
+        Some(pause) if is_left || status.is_some() && pause.is_a_persons() => {
+            (Some(of_pause(pause)), pause.words())
+        }
         None if status == Some(Status::Drifted) => {
             (status, moved_by(run).or_else(|| run.reason()).unwrap_or_default())
         }
@@ -58,7 +62,11 @@ fn of_pause(pause: &Pause) -> Status {
 pub fn in_force(run: &Run) -> bool {
     match run.end() {
         Some(End::Synced | End::Unconfirmed(_)) => true,
-        Some(End::Held(_)) => run.left_out().is_none() && run.plan().is_some_and(|plan| plan.is_empty()),
+        // In sync, but somebody's change is gone. What was set aside is not in the plan, and not in sync either.
+        Some(End::Held(Hold { cause: HoldCause::WentOver, .. })) => {
+            let nothing_left = run.plan().is_some_and(|plan| plan.is_empty());
+            nothing_left && run.left_out().is_none() && run.moved_since_review().is_none()
+        }
         Some(_) | None => false,
     }
 }
@@ -73,7 +81,7 @@ pub fn standing(run: &Run, pause: Option<&Pause>, mode: Mode) -> Option<Standing
 /// What is written down of a run. `mode` is what git says, whether or not the tenant is paused.
 pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>) -> Finished {
     let Some(end) = run.end() else {
-        return lost(claimed, "the run stopped without an end; please report this", setting);
+        return lost(claimed, "the run stopped without an end; please report this", mode, setting);
     };
     let known = run.left_out().is_none();
     let in_sync = in_force(run);
@@ -84,11 +92,11 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     // A run that could not plan does not know; nor does one that did not see every region, but where it found some.
     let drifted = (in_sync || run.plan().is_some()).then(|| !in_sync && drift().next().is_some());
     let drifted = drifted.filter(|drifted| known || *drifted);
-    let (status, reason) = seen(run, claimed.pause.as_ref());
+    let (shown, told) = seen(run, claimed.pause.as_ref());
     // What is written down is how it is; that it is paused stands in the pause.
-    let status = match status {
-        Some(Status::Paused) => end.status(),
-        status => status,
+    let (status, reason) = match shown {
+        Some(Status::Paused) => (end.status(), reason_under_a_pause(run)),
+        status => (status, told.clone()),
     };
     let failures = match status {
         None => claimed.failures,
@@ -105,7 +113,8 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         ) => 0,
     };
     let news = status.is_some_and(|status| status.word() != claimed.status.word());
-    let eventful = news || !run.receipts().is_empty() || run.tally().conflicts > 0 || setting.asked.is_some();
+    let touched = run.wrote() || !run.receipts().is_empty();
+    let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
     plain(Finished {
         lease: claimed.lease.clone(),
         wanted: Arc::clone(&claimed.wanted),
@@ -117,6 +126,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
             _ => None,
         },
         in_sync,
+        touched,
         drifted,
         looked: !run.observed().is_empty(),
         failures,
@@ -129,12 +139,12 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
             started_at: setting.started_at,
             revision: run.spec().revision.clone(),
             cause: claimed.cause,
-            writes: run.receipts().len(),
+            writes: run.writes(),
             conflicts: run.tally().conflicts,
             status: status.map_or("Stopped", Status::word),
             asked: setting.asked.cloned(),
         }),
-        history: history(run, status, news),
+        history: history(run, shown.filter(|_| news).map(|shown| (shown, told.as_str())), news),
     })
 }
 
@@ -150,7 +160,7 @@ fn plain(mut finished: Finished) -> Finished {
 }
 
 /// What is written down of a tenant whose run could not begin, or ended by a defect of genesync.
-pub fn lost(claimed: &Claimed, reason: &str, setting: &Setting<'_>) -> Finished {
+pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) -> Finished {
     let Setting { now, intervals, .. } = setting;
     let failures = claimed.failures.saturating_add(1);
     let seed = seed_of(&claimed.lease.tenant) ^ now.as_millisecond().unsigned_abs();
@@ -159,9 +169,10 @@ pub fn lost(claimed: &Claimed, reason: &str, setting: &Setting<'_>) -> Finished 
         wanted: Arc::clone(&claimed.wanted),
         status: Some(Status::Degraded(FaultKind::Local)),
         reason: reason.to_owned(),
-        standing: Some(Standing::Unavailable),
+        standing: Some(if mode == Mode::Watch { Standing::Aside } else { Standing::Unavailable }),
         waits_for: None,
         in_sync: false,
+        touched: false,
         drifted: None,
         looked: false,
         failures,
@@ -177,6 +188,8 @@ pub fn hold(run: &Run) -> Option<Pause> {
     let wrote_in_vain = !run.receipts().is_empty() && run.differs();
     match hold.cause {
         HoldCause::Flapping => {}
+        // A draft that does not keep what is stored would be stored with every run.
+        HoldCause::NotKept if run.wrote() && run.differs() => {}
         // It was written and is not in sync: another run would only write it again.
         HoldCause::Undecided
         | HoldCause::Contended
@@ -245,7 +258,15 @@ fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -
     }
 }
 
-fn history(run: &Run, status: Option<Status>, news: bool) -> Vec<(&'static str, String)> {
+/// Why it is as it is, apart from the pause: that nothing was written is no more than the pause says.
+fn reason_under_a_pause(run: &Run) -> String {
+    match run.end() {
+        Some(End::OutOfSync | End::Drifted) | None => String::new(),
+        Some(_) => run.reason().unwrap_or_default(),
+    }
+}
+
+fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
     let drift = run.first_plan().into_iter().flat_map(|plan| &plan.targets).flat_map(|target| {
@@ -261,10 +282,9 @@ fn history(run: &Run, status: Option<Status>, news: bool) -> Vec<(&'static str, 
         let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
         lines.push(("write", text));
     }
-    if let Some(status) = status.filter(|_| news) {
-        let status = status.word();
-        let reason = run.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
-        lines.push(("status", format!("{status}{reason}")));
+    if let Some((status, reason)) = told {
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        lines.push(("status", format!("{}{reason}", status.word())));
     }
     lines
 }

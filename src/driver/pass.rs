@@ -1,8 +1,11 @@
 //! One commit applied to many tenants, once: what `apply` and `run --once` do.
 //!
 //! ```text
-//!  rewound? ─> leases ─> rows ─> clients ─> plan all ─> run guard ─> wave after wave ─> write down, give back
+//!  rewound? ─> leases ─> clients ─> plan all ─> run guard ─> head ─> wave after wave ─> write down, give back
 //! ```
+//!
+//! The commit becomes the repository's head once the guard of the run was asked, and no sooner: a controller goes by the
+//! head, and would apply what the guard never saw.
 //!
 //! The controller does the same tenant by tenant, with the same pieces.
 
@@ -24,11 +27,11 @@ use crate::config::ConfigError;
 use crate::model::plan::Reviewed;
 use crate::model::standing::Standing;
 use crate::model::{
-    FaultKind, Intervals, Mode, Refusal, Resource, Revision, Status, Tenant, TenantName, Wanted,
+    FaultKind, Intervals, Mode, Refusal, Resource, Revision, Status, Tenant, TenantName, Wanted, causes,
 };
 use crate::reconcile::Run;
 use crate::source::SourceError;
-use crate::store::{Asked, Claimed, Store, StoreError};
+use crate::store::{Asked, Claimed, Finished, Lease, Pause, Store, StoreError};
 
 /// Looks up what a run of a tenant needs, and returns the ids of its clients.
 pub type Lookup =
@@ -103,6 +106,8 @@ pub struct Ended {
     pub reason: String,
     /// How it stands towards later waves.
     pub standing: Option<Standing>,
+    /// Whether a person paused it.
+    pub is_paused: bool,
     /// Whether its run ended by a defect of genesync.
     pub is_bug: bool,
 }
@@ -120,6 +125,7 @@ impl Ended {
             before: status,
             reason,
             standing: None,
+            is_paused: false,
             is_bug: false,
         }
     }
@@ -129,6 +135,17 @@ impl Ended {
         Self::without_run(tenant, place, Status::Degraded(FaultKind::Local), reason)
     }
 
+    /// The same tenant where a person paused it: what is wrong with it is then no trouble, but for its manifests.
+    fn paused_by(self, pause: Option<&Pause>) -> Self {
+        let Some(pause) = pause.filter(|pause| pause.is_a_persons()) else { return self };
+        let told = match self.status {
+            Some(Status::Invalid) | None => (self.status, self.reason),
+            Some(_) if self.is_bug => (self.status, self.reason),
+            Some(_) => (Some(Status::Paused), pause.words()),
+        };
+        Self { status: told.0, reason: told.1, is_paused: true, ..self }
+    }
+
     /// The status that people see: of a run that was not run to its end, the one before.
     pub fn shown(&self) -> Status {
         self.status.unwrap_or(self.before)
@@ -136,7 +153,7 @@ impl Ended {
 
     /// What the exit code is made of.
     pub fn outcome(&self) -> exit::Outcome {
-        let wrote = self.run.as_ref().is_some_and(|run| !run.receipts().is_empty());
+        let wrote = self.run.as_ref().is_some_and(Run::wrote);
         exit::Outcome { status: self.status, mode: self.mode, wrote, is_bug: self.is_bug }
     }
 }
@@ -202,8 +219,12 @@ struct Pass<'a, R, P> {
     watcher: Arc<dyn Watcher>,
     /// Keeps the leases until the pass is over.
     leases: Leases,
+    /// The head before this one.
+    head: Option<Revision>,
     /// Tenants that are done with.
     ended: Vec<Ended>,
+    /// What is to be written down of some of them, once the head is taken.
+    lost: Vec<Finished>,
 }
 
 /// What reports how far a pass is.
@@ -227,14 +248,55 @@ where
 {
     let watcher: Arc<dyn Watcher> = Arc::clone(progress) as Arc<dyn Watcher>;
     let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
-    let mut pass = Pass { order, watcher, leases, ended: Vec::new() };
-    let seats = pass.begin(progress.as_ref()).await?;
-    let seats = pass.plan(seats, progress.as_ref()).await;
-    let (seats, refusal) = pass.guard(seats).await?;
-    pass.apply(seats, progress.as_ref()).await?;
-    let mut ended = pass.ended;
-    ended.sort_by(|one, other| one.tenant.cmp(&other.tenant));
-    Ok(Passed { ended, refusal })
+    let (head, ended, lost) = (None, Vec::new(), Vec::new());
+    let mut pass = Pass { order, watcher, leases, head, ended, lost };
+    let held = pass.lease(progress.as_ref()).await?;
+    let passed = pass.work(&held, progress.as_ref()).await;
+    if passed.is_err() {
+        // Others may go on at once.
+        let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
+        order.store.release(&leases).await?;
+    }
+    passed
+}
+
+impl<R, P> Pass<'_, R, P>
+where
+    R: Reads + Clone + 'static,
+    P: Ports + Clone + 'static,
+{
+    async fn work(
+        &mut self,
+        held: &BTreeMap<TenantName, Arc<Held>>,
+        progress: &dyn Progress,
+    ) -> Result<Passed, PassError> {
+        let seats = self.begin(held).await?;
+        let mut seats = self.plan(seats, progress).await;
+        let mut refusal = None;
+        // Of a pass that ends before all were planned nothing is decided, and nobody else goes by its commit.
+        if !self.watcher.stop().is_cancelled() {
+            let verdict = self.guard(&mut seats);
+            self.take_head(held, &verdict).await?;
+            refusal = verdict.refusal;
+        }
+        for lost in std::mem::take(&mut self.lost) {
+            // It is lost as it is.
+            let _ = self.write_down(&lost).await;
+        }
+        self.apply(seats, progress).await;
+        let mut ended = std::mem::take(&mut self.ended);
+        ended.sort_by(|one, other| one.tenant.cmp(&other.tenant));
+        Ok(Passed { ended, refusal })
+    }
+
+    /// Writes down how a run ended; where that fails, it is this tenant's trouble and nobody else's.
+    async fn write_down(&self, finished: &Finished) -> Result<(), StoreError> {
+        let written = self.order.store.finish(std::slice::from_ref(finished)).await;
+        written.inspect_err(|error| {
+            let tenant = &finished.lease.tenant;
+            tracing::warn!(%tenant, error = causes(error), "how its run ended can't be written down");
+        })
+    }
 }
 
 impl<R: Reads, P> Pass<'_, R, P> {

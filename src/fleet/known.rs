@@ -232,6 +232,11 @@ impl Packed {
 }
 
 impl KnownTenant {
+    /// Whether it may be written, as far as its settings can be read.
+    pub fn mode(&self) -> Mode {
+        self.tenant.as_ref().map_or(Mode::Enforce, |tenant| tenant.mode)
+    }
+
     fn of(loaded: &Loaded, packed: Option<Vec<Packed>>, invalid: Option<String>) -> Option<Self> {
         let name = loaded.name.clone();
         let Some(resources) = packed.filter(|_| !loaded.blocked) else {

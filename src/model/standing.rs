@@ -68,7 +68,8 @@ impl Position {
             Standing::Pending | Standing::Failed => true,
             Standing::Unavailable => {
                 let patience = SignedDuration::try_from(patience).unwrap_or(SignedDuration::MAX);
-                now.duration_since(self.since) < patience
+                // Clocks differ: what began in a moment has not lasted for less than no time.
+                now.duration_since(self.since).max(SignedDuration::ZERO) < patience
             }
         }
     }
@@ -109,7 +110,9 @@ mod tests {
         for (position, now, expected) in table {
             assert_eq!(gate([position], at(now), patience), expected, "{position:?} at {now}");
         }
-        assert_eq!(gate([position(Standing::Unavailable)], at(0), Duration::ZERO), None);
+        for second in [-5, 0, 5] {
+            assert_eq!(gate([position(Standing::Unavailable)], at(second), Duration::ZERO), None);
+        }
     }
 
     #[test]

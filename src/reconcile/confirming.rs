@@ -6,9 +6,7 @@ use super::event::{AuditQuery, Entries};
 use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
 use crate::model::timing::{earlier, later};
-use crate::model::{
-    Base, Confirmation, Entry, Fault, FaultKind, Guard, Observed, Receipt, Record, Standing, Target,
-};
+use crate::model::{Base, Confirmation, Entry, Fault, Guard, Observed, Receipt, Record, Standing, Target};
 use crate::plan;
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
@@ -174,7 +172,7 @@ impl Run {
         fault: Fault,
         now: Timestamp,
     ) -> Step {
-        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) && !fault.given_up;
+        let passing = fault.kind.passes() && !fault.given_up;
         let deadline = if passing { deadline } else { now };
         self.await_entries(attempt, deadline, Some(fault), now)
     }
@@ -256,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_owed_is_asked_for_written_down_and_waited_for_only_while_it_is_young() {
-        let denied = || Event::Failed(Fault::new(FaultKind::Denied, "403"));
+        let denied = || Event::Failed(Fault::new(crate::model::FaultKind::Denied, "403"));
         let old: &[(u64, u64)] = &[(7, 3_600_000), (8, 90_000)];
         let young: &[(u64, u64)] = &[(7, 3_600_000), (8, 20_000)];
         type Row = (&'static str, &'static [(u64, u64)], Vec<Event>, &'static str);

@@ -8,7 +8,7 @@ use crate::model::plan::TargetPlan;
 use crate::model::record::{IntentAction, IntentId};
 use crate::model::timing::later;
 use crate::model::write::{Job, JobTargetStatus, StartJob};
-use crate::model::{Fault, FaultKind, Look, Object, ObjectRef, Outcome, Receipt, Receiver, Seen};
+use crate::model::{Fault, Look, Object, ObjectRef, Outcome, Receipt, Receiver, Seen};
 use crate::plan::flapping;
 
 impl Run {
@@ -144,7 +144,7 @@ impl Run {
 
     pub(super) fn poll_failed(self, copying: Copying, fault: &Fault, now: Timestamp) -> Step {
         let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
-        let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled) && !fault.given_up;
+        let passing = fault.kind.passes() && !fault.given_up;
         if !passing || now >= deadline {
             let note = Note::JobGone { reason: fault.to_string() };
             // The job may still be copying: its intent stays open until it no longer can.

@@ -127,7 +127,7 @@ impl Run {
     }
 
     /// What was left as it is because it is not what was reviewed; none where everything is.
-    pub(super) fn moved_since_review(&self) -> Option<String> {
+    pub fn moved_since_review(&self) -> Option<String> {
         let told: Vec<&str> = self.set_aside.values().map(String::as_str).collect();
         (!told.is_empty()).then(|| format!("not as reviewed, and left as it is: {}", told.join("; ")))
     }

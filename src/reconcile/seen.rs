@@ -60,6 +60,17 @@ impl Run {
         &self.receipts
     }
 
+    /// How many writes of this run were accepted, drafts and jobs among them. What it found of an earlier run is not its
+    /// own.
+    pub fn writes(&self) -> usize {
+        self.own_versions.len().max(self.tally.writes as usize)
+    }
+
+    /// Whether this run wrote something.
+    pub fn wrote(&self) -> bool {
+        self.writes() > 0
+    }
+
     /// Milliseconds from asking to serving, by object.
     pub fn served_ms(&self) -> &BTreeMap<ObjectRef, u64> {
         &self.served_ms

@@ -346,8 +346,7 @@ impl Run {
                     "the rate limit refused the write too often or for too long",
                 )
             });
-            let passing = matches!(fault.kind, FaultKind::Transient | FaultKind::Throttled);
-            let after = match passing {
+            let after = match fault.kind.passes() {
                 true => After::LeaveOut(at, fault),
                 false => After::Settle(End::Degraded(fault)),
             };

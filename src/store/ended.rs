@@ -35,6 +35,8 @@ pub struct Finished {
     pub waits_for: Option<u32>,
     /// Whether live equals git now.
     pub in_sync: bool,
+    /// Whether something of ours took force in this run, or was found to have done so.
+    pub touched: bool,
     /// Whether somebody else's change is in force; none where that is not known.
     pub drifted: Option<bool>,
     /// Whether its organizations were looked at at all.
@@ -148,7 +150,7 @@ impl Store {
                      CAST(r.value->>'token' AS BIGINT) AS token, CAST(r.value->>'failures' AS BIGINT) AS failures,
                      CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
                      CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked,
-                     CAST(r.value->>'wrote' AS BIGINT) AS wrote, CAST(r.value->>'again' AS BIGINT) AS again,
+                     CAST(r.value->>'touched' AS BIGINT) AS touched, CAST(r.value->>'again' AS BIGINT) AS again,
                      r.value->>'standing' AS standing, CAST(r.value->>'waitsFor' AS BIGINT) AS waits_for
                    FROM {each:1})
                  UPDATE tenants SET
@@ -160,12 +162,13 @@ impl Store {
                                 THEN tenants.since ELSE {now} END,
                    standing = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' THEN tenants.standing
                                    ELSE f.standing END,
-                   standing_at = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' OR tenants.standing = f.standing
-                                      THEN tenants.standing_at ELSE {now} END,
+                   unavailable_since = CASE WHEN f.standing IN ('has', 'failed') THEN 0
+                                            WHEN f.standing = 'unavailable' AND tenants.unavailable_since = 0
+                                            THEN {now} ELSE tenants.unavailable_since END,
                    waits_for = CASE WHEN tenants.wanted <> f.wanted THEN tenants.waits_for ELSE f.waits_for END,
                    released = CASE WHEN f.in_sync = 1 THEN '' ELSE tenants.released END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted
-                                  WHEN f.wrote = 1 AND tenants.applied <> f.wanted THEN 'partly'
+                                  WHEN f.touched = 1 AND tenants.applied <> f.wanted THEN 'partly'
                                   ELSE tenants.applied END,
                    checked_at = CASE WHEN f.looked = 1 THEN {now} ELSE tenants.checked_at END,
                    synced_at = CASE WHEN f.in_sync = 1 THEN {now} ELSE tenants.synced_at END,
@@ -275,7 +278,7 @@ fn row_of(done: &Finished) -> serde_json::Value {
         "drifted": done.drifted.map_or(-1, i64::from),
         "told": i64::from(done.status.is_some()),
         "looked": i64::from(done.looked),
-        "wrote": i64::from(done.run.as_ref().is_some_and(|run| run.writes > 0)),
+        "touched": i64::from(done.touched),
         "again": i64::try_from(again.as_millis()).unwrap_or(NEVER),
         "cause": cause.name(),
     })

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "begin", include_str!("../../migrations/0001_begin.sql")),
     (2, "objects", include_str!("../../migrations/0002_objects.sql")),
     (3, "standing", include_str!("../../migrations/0003_standing.sql")),
+    (4, "patience", include_str!("../../migrations/0004_patience.sql")),
 ];
 
 /// How long a connection is waited for.

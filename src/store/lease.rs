@@ -36,6 +36,19 @@ pub struct Lease {
     pub over_pause: bool,
 }
 
+/// A leased tenant as a commit has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin<'a> {
+    /// Its lease.
+    pub lease: &'a Lease,
+    /// Digest of what the commit says.
+    pub wanted: &'a str,
+    /// Its wave there.
+    pub wave: u32,
+    /// Whether the commit becomes the repository's head: then it ends the holds that it answers.
+    pub is_head: bool,
+}
+
 /// A question for tenants that are due.
 #[derive(Debug, Clone)]
 pub struct Claim<'a> {
@@ -61,6 +74,8 @@ pub struct Claimed {
     pub wanted: Arc<str>,
     /// Whether the last run that was in sync was at that digest.
     pub applied: bool,
+    /// Whether there was such a run at all, or one that wrote something.
+    pub was_applied: bool,
     /// Why it was due.
     pub cause: Cause,
     /// Failures in a row.
@@ -69,9 +84,11 @@ pub struct Claimed {
     pub status: Status,
     /// Why it was so.
     pub reason: String,
-    /// How it stands towards later waves, and since when.
-    pub standing: (Standing, Timestamp),
-    /// Its wave, as the store knows it.
+    /// How it stands towards later waves.
+    pub standing: Standing,
+    /// Since when it can't be reached; none where it was reached last.
+    pub unavailable_since: Option<Timestamp>,
+    /// Its wave.
     pub wave: u32,
     /// The wave that its change waits for.
     pub waits_for: Option<u32>,
@@ -79,6 +96,17 @@ pub struct Claimed {
     pub released: bool,
     /// Whether it is watched only, and why.
     pub pause: Option<Pause>,
+}
+
+impl Begin<'_> {
+    fn row(&self) -> serde_json::Value {
+        serde_json::json!({
+            "name": self.lease.tenant.as_str(),
+            "wanted": self.wanted,
+            "wave": i64::from(self.wave),
+            "head": i64::from(self.is_head),
+        })
+    }
 }
 
 /// The lowest wave that later ones wait for, as [`crate::model::gate`] works it out: `$P` is the patience in
@@ -89,7 +117,7 @@ macro_rules! gate {
             "(SELECT MIN(e.wave) FROM tenants e
                WHERE e.removed = 0 AND (e.applied <> e.wanted OR e.wanted = '')
                  AND (e.standing IN ('pending', 'failed')
-                   OR (e.standing = 'unavailable' AND {now} - e.standing_at < ",
+                   OR (e.standing = 'unavailable' AND {now} - e.unavailable_since < ",
             $patience,
             "))
                  AND NOT EXISTS (SELECT 1 FROM pauses o WHERE o.tenant = e.name AND o.kind = 'pause'
@@ -157,39 +185,43 @@ impl Store {
         for row in leased {
             tokens.insert(TenantName::new(text(&row, "name")?), number(&row, "token")?);
         }
-        let claimed = self.begin_within(&mut transaction, &tokens, lease_ms, patience_ms).await?;
+        let rows = names(tokens.keys())?;
+        let claimed = self.begin_within(&mut transaction, &tokens, rows, lease_ms, patience_ms).await?;
         crash::point("C01b");
         transaction.commit().await.map_err(failed(doing))?;
         Ok(claimed)
     }
 
-    /// Marks leased tenants as running, and returns what is known of each; those that the store does not know are left
-    /// out.
+    /// Marks leased tenants as running, and returns what is known of each with a commit in view that may be another than
+    /// the store knows; those that the store does not know at all are left out.
     ///
     /// # Errors
     /// The database failed.
     pub async fn begin(
         &self,
-        leases: &[Lease],
+        tenants: &[Begin<'_>],
         lease: Duration,
         patience: Duration,
     ) -> Result<Vec<Claimed>, StoreError> {
         let tokens: BTreeMap<TenantName, i64> =
-            leases.iter().map(|lease| (lease.tenant.clone(), lease.token)).collect();
-        again_if_taken_back(|| self.try_begin(&tokens, lease, patience).boxed()).await
+            tenants.iter().map(|one| (one.lease.tenant.clone(), one.lease.token)).collect();
+        let rows: Vec<_> = tenants.iter().map(Begin::row).collect();
+        let rows = json(&rows)?;
+        again_if_taken_back(|| self.try_begin(&tokens, &rows, lease, patience).boxed()).await
     }
 
     async fn try_begin(
         &self,
         tokens: &BTreeMap<TenantName, i64>,
+        rows: &str,
         lease: Duration,
         patience: Duration,
     ) -> Result<Vec<Claimed>, StoreError> {
-        let doing = "beginning runs";
-        let mut transaction = self.writer.begin(doing).await?;
+        let mut transaction = self.writer.begin("beginning runs").await?;
         let (lease_ms, patience_ms) = (milliseconds(lease), milliseconds(patience));
-        let claimed = self.begin_within(&mut transaction, tokens, lease_ms, patience_ms).await?;
-        transaction.commit().await.map_err(failed(doing))?;
+        let rows = rows.to_owned();
+        let claimed = self.begin_within(&mut transaction, tokens, rows, lease_ms, patience_ms).await?;
+        transaction.commit().await.map_err(failed("beginning runs"))?;
         Ok(claimed)
     }
 
@@ -197,23 +229,26 @@ impl Store {
         &self,
         transaction: &mut Transaction<'static, Any>,
         tokens: &BTreeMap<TenantName, i64>,
+        rows: String,
         lease_ms: i64,
         patience_ms: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         let doing = "beginning runs";
-        let rows = names(tokens.keys())?;
         let details = self
             .engine
             .query(concat!(
-                "SELECT t.name, t.wanted, t.applied, t.cause, t.failures, t.status, t.trouble, t.reason, t.standing,
-                        t.standing_at, t.wave, t.released,
+                "SELECT t.name, t.wanted AS known, COALESCE(r.value->>'wanted', t.wanted) AS wanted, t.applied, t.cause,
+                        t.failures, t.status, t.trouble, t.reason, t.standing, t.unavailable_since, t.released,
+                        COALESCE(CAST(r.value->>'wave' AS BIGINT), t.wave) AS wave,
                         CASE WHEN t.applied = t.wanted OR t.wanted = '' OR t.enforced = 0 THEN NULL ELSE ",
                 gate!("$2"),
                 " END AS gate,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
-                 FROM tenants t LEFT JOIN pauses p
-                   ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
-                 WHERE t.name IN (SELECT r.value->>'name' FROM {each:1})
+                 FROM {each:1} JOIN tenants t ON t.name = r.value->>'name'
+                 LEFT JOIN pauses p ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
+                   AND NOT (p.kind = 'hold' AND COALESCE(CAST(r.value->>'head' AS BIGINT), 0) = 1
+                     AND t.wanted <> r.value->>'wanted'
+                     AND (p.paused_by NOT LIKE 'guard %' OR t.applied = r.value->>'wanted'))
                  ORDER BY t.due_at, t.name",
             ))
             .bind(rows.clone())
@@ -344,16 +379,23 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
     let wanted: Arc<str> = text(row, "wanted")?.into();
     let wave = u32::try_from(number(row, "wave")?).unwrap_or_default();
     let gate = optional(row, "gate")?.and_then(|gate| u32::try_from(gate).ok());
+    let since = number(row, "unavailable_since")?;
+    let applied = text(row, "applied")?;
+    // As taking a head would write it: what was said of another change is not said of this one.
+    let is_known = text(row, "known")? == *wanted;
+    let failures = u32::try_from(number(row, "failures")?).unwrap_or_default();
     Ok(Claimed {
         lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)), over_pause: false },
-        applied: text(row, "applied")? == *wanted,
+        applied: applied == *wanted,
+        was_applied: !applied.is_empty(),
         released: !wanted.is_empty() && text(row, "released")? == *wanted,
         wanted,
-        cause: Cause::from_name(&text(row, "cause")?),
-        failures: u32::try_from(number(row, "failures")?).unwrap_or_default(),
-        status: status(row)?,
-        reason: text(row, "reason")?,
-        standing: (Standing::from_name(&text(row, "standing")?), moment(number(row, "standing_at")?)),
+        cause: if is_known { Cause::from_name(&text(row, "cause")?) } else { Cause::Commit },
+        failures: if is_known { failures } else { 0 },
+        status: if is_known { status(row)? } else { Status::OutOfSync },
+        reason: if is_known { text(row, "reason")? } else { String::new() },
+        standing: Standing::from_name(&text(row, "standing")?),
+        unavailable_since: (since > 0).then(|| moment(since)),
         wave,
         waits_for: gate.filter(|gate| wave > *gate),
         pause: pause(row)?,

@@ -33,9 +33,9 @@ use engine::Engine;
 pub use cause::Cause;
 pub use ended::{Asked, Finished, RunRow};
 pub use journal::Overwritten;
-pub use lease::{Claim, Claimed, Lease};
+pub use lease::{Begin, Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
-pub use overview::{FleetFigures, Standing, TenantRow, Which};
+pub use overview::{FleetFigures, StatusCount, TenantRow, Which};
 pub use tenants::{Advance, Judge, NewHead, NextDue};
 
 /// Why the store can't be used.

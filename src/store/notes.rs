@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
 
 use super::{Store, StoreError, failed, json, names, number, optional, text};
-use crate::model::{Guard, TenantName};
+use crate::model::{Guard, Status, TenantName};
 
 /// Why a tenant is watched and not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,6 +45,11 @@ impl Pause {
     /// The guard that holds it, if one does.
     pub fn guard_of(&self) -> Option<Guard> {
         Guard::from_name(self.by.strip_prefix(GUARD)?)
+    }
+
+    /// Whether a person paused it, as against what waits for a person.
+    pub fn is_a_persons(&self) -> bool {
+        self.kind == PauseKind::Pause
     }
 
     /// Why a tenant is watched and not written, in words.
@@ -193,8 +198,8 @@ impl Store {
         opened.await.map(drop).map_err(failed("ending holds"))
     }
 
-    /// Ends a pause or hold; the guard that held it does not count this very change again. False where there was
-    /// none.
+    /// Ends a pause or hold; the guard that held it does not count this very change again. Until its next run, which is
+    /// for the caller to ask for, what was held counts as out of sync. False where there was none.
     ///
     /// # Errors
     /// The database failed.
@@ -202,10 +207,15 @@ impl Store {
         let released = self
             .engine
             .query(
-                "UPDATE tenants SET released = wanted WHERE name = $1 AND EXISTS (
-                   SELECT 1 FROM pauses p WHERE p.tenant = $1 AND p.kind = 'hold' AND p.paused_by LIKE 'guard %')",
+                "UPDATE tenants SET status = $2, reason = '', trouble = $3,
+                   released = CASE WHEN EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = $1 AND p.kind = 'hold'
+                     AND p.paused_by LIKE 'guard %') THEN wanted ELSE released END
+                 WHERE name = $1 AND wanted <> ''
+                   AND EXISTS (SELECT 1 FROM pauses p WHERE p.tenant = $1 AND p.kind = 'hold')",
             )
             .bind(tenant.to_string())
+            .bind(Status::OutOfSync.word().to_owned())
+            .bind(Status::OutOfSync.row().trouble.to_owned())
             .execute(&self.writer);
         released.await.map_err(failed("resuming a tenant"))?;
         let resumed = self

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use super::notes::{Pause, PauseKind, moment, pause};
+use super::notes::{Pause, moment, pause};
 use super::tenants::NEVER;
 use super::{Store, StoreError, failed, number, optional, text, text_or_none};
 use crate::model::{Status, TenantName};
@@ -28,7 +28,7 @@ pub struct TenantRow {
     pub revision: String,
     /// Whether what git says has been applied.
     pub applied: bool,
-    /// Whether genesync may write.
+    /// Whether genesync may write; also where that was never read.
     pub enforced: bool,
     /// Its wave.
     pub wave: u32,
@@ -62,8 +62,8 @@ pub enum Which<'a> {
 /// The fleet in a few figures, however large it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetFigures {
-    /// How many tenants stand how.
-    pub standing: Vec<Standing>,
+    /// How many tenants are how.
+    pub by_status: Vec<StatusCount>,
     /// The tenants that were not seen in sync for the longest time, those first, and when they last were; for one
     /// that never was, since when it stands as it does.
     pub oldest: Vec<(TenantName, Timestamp)>,
@@ -73,9 +73,9 @@ pub struct FleetFigures {
     pub drifted_at: Option<Timestamp>,
 }
 
-/// How some tenants stand.
+/// How many tenants have one status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct StatusCount {
     /// How they are.
     pub status: Status,
     /// How many they are.
@@ -91,7 +91,7 @@ impl Store {
         let doing = "counting the tenants";
         let count =
             |row: &AnyRow, column| number(row, column).map(|n| usize::try_from(n).unwrap_or_default());
-        let standing = self
+        let by_status = self
             .engine
             .query(
                 "SELECT t.status, t.trouble, p.kind, CAST(COUNT(*) AS BIGINT) AS n
@@ -100,7 +100,7 @@ impl Store {
                  WHERE t.removed = 0 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
             )
             .fetch_all(&self.engine);
-        let standing = standing.await.map_err(failed(doing))?;
+        let by_status = by_status.await.map_err(failed(doing))?;
         let ages = self
             .engine
             .query(
@@ -118,15 +118,15 @@ impl Store {
             )
             .fetch_one(&self.engine);
         let drifts = drifts.await.map_err(failed(doing))?;
-        let standing = standing.iter().map(|row| {
+        let by_status = by_status.iter().map(|row| {
             let paused = text_or_none(row, "kind")?.is_some();
             let status = if paused { Status::Paused } else { status(row)? };
-            Ok(Standing { status, tenants: count(row, "n")? })
+            Ok(StatusCount { status, tenants: count(row, "n")? })
         });
         let ages =
             ages.iter().map(|row| Ok((TenantName::new(text(row, "name")?), moment(number(row, "seen_at")?))));
         Ok(FleetFigures {
-            standing: standing.collect::<Result<_, StoreError>>()?,
+            by_status: by_status.collect::<Result<_, StoreError>>()?,
             oldest: ages.collect::<Result<_, StoreError>>()?,
             drifted: count(&drifts, "n")?,
             drifted_at: optional(&drifts, "first")?.map(moment),
@@ -167,9 +167,9 @@ impl Store {
                 let due_at = number(row, "due_at")?;
                 let pause = pause(row)?;
                 let (enforced, applied) =
-                    (number(row, "enforced")? == 1, text(row, "applied")? == text(row, "wanted")?);
+                    (number(row, "enforced")? != 0, text(row, "applied")? == text(row, "wanted")?);
                 let (status, reason) = match &pause {
-                    Some(pause) if pause.kind == PauseKind::Pause => (Status::Paused, pause.words()),
+                    Some(pause) if pause.is_a_persons() => (Status::Paused, pause.words()),
                     Some(_) | None => (status(row)?, text(row, "reason")?),
                 };
                 Ok(TenantRow {

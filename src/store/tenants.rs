@@ -21,11 +21,11 @@ macro_rules! insert_wanted {
     () => {
         "INSERT INTO tenants (name, wanted, applied, revision, enforced, credentials, wave, removed,
      due_at, cause, failures, status, reason, trouble, since, checked_at, synced_at, drifted_at,
-     standing, standing_at)
+     standing, unavailable_since)
    SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
-     r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), 0,
+     r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), $4,
      CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
-     r.value->>'status', r.value->>'reason', r.value->>'trouble', {now}, 0, 0, 0, r.value->>'standing', {now}
+     r.value->>'status', r.value->>'reason', r.value->>'trouble', {now}, 0, 0, 0, r.value->>'standing', 0
    FROM {each:1} WHERE true ORDER BY 1"
     };
 }
@@ -55,8 +55,9 @@ pub struct NewHead<'a> {
     pub rows: &'a [Wanted],
     /// Tenants that are gone; none where `rows` is all that there are.
     pub gone: Option<&'a [TenantName]>,
-    /// Says whether so many tenants that were there before may change; those that change are held otherwise.
-    pub judge: &'a Judge<'a>,
+    /// Says whether so many tenants that were there before may change; those that change are held otherwise. With
+    /// none, what guards hold stays as it is.
+    pub judge: Option<&'a Judge<'a>>,
 }
 
 /// How taking a new head ended.
@@ -83,36 +84,24 @@ impl Store {
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
 
-    /// Makes a revision the head whatever it was before: an operator applied it. `renamed` says that the
-    /// repository may go by another name than before.
+    /// Makes a revision the head whatever it was before, also of a repository that went by another name: an operator
+    /// says so.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn keep_head(
-        &self,
-        repository: &str,
-        revision: &Revision,
-        renamed: bool,
-    ) -> Result<(), StoreError> {
-        again_if_taken_back(|| self.try_keep_head(repository, revision, renamed).boxed()).await
+    pub async fn keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
+        again_if_taken_back(|| self.try_keep_head(repository, revision).boxed()).await
     }
 
-    async fn try_keep_head(
-        &self,
-        repository: &str,
-        revision: &Revision,
-        renamed: bool,
-    ) -> Result<(), StoreError> {
+    async fn try_keep_head(&self, repository: &str, revision: &Revision) -> Result<(), StoreError> {
         let doing = "keeping the head";
         let mut transaction = self.writer.begin(doing).await?;
-        if renamed {
-            let forgotten = self
-                .engine
-                .query("DELETE FROM heads WHERE repository <> $1")
-                .bind(repository.to_owned())
-                .execute(&mut *transaction);
-            forgotten.await.map_err(failed(doing))?;
-        }
+        let forgotten = self
+            .engine
+            .query("DELETE FROM heads WHERE repository <> $1")
+            .bind(repository.to_owned())
+            .execute(&mut *transaction);
+        forgotten.await.map_err(failed(doing))?;
         self.write_head(&mut transaction, repository, revision, doing).await?;
         transaction.commit().await.map_err(failed(doing))
     }
@@ -201,7 +190,7 @@ impl Store {
         transaction: &mut Transaction<'static, Any>,
         revision: &Revision,
         rows: &[Wanted],
-        judge: &Judge<'_>,
+        judge: Option<&Judge<'_>>,
     ) -> Result<usize, StoreError> {
         let doing = "taking a new head";
         let rows: Vec<_> = rows.iter().map(row_of).collect();
@@ -219,7 +208,9 @@ impl Store {
             .bind(rows.clone())
             .execute(&mut **transaction);
         released.await.map_err(failed(doing))?;
-        self.hold_what_changes(transaction, &rows, judge).await?;
+        if let Some(judge) = judge {
+            self.hold_what_changes(transaction, &rows, judge).await?;
+        }
         let written = self
             .engine
             .query(
@@ -233,30 +224,36 @@ impl Store {
                    standing = CASE WHEN excluded.enforced < 0 AND tenants.enforced = 0 THEN 'aside'
                                    WHEN excluded.standing = 'pending' AND tenants.standing = 'unavailable'
                                    THEN 'unavailable' ELSE excluded.standing END,
-                   standing_at = CASE WHEN excluded.standing = 'pending' AND tenants.standing = 'unavailable'
-                                      THEN tenants.standing_at ELSE excluded.standing_at END,
                    waits_for = -1,
                    due_at = excluded.due_at, cause = 'commit', failures = 0,
                    status = excluded.status, reason = excluded.reason, trouble = excluded.trouble,
                    since = CASE WHEN tenants.status = excluded.status THEN tenants.since ELSE {now} END
                  WHERE tenants.wanted <> excluded.wanted OR tenants.removed = 1
-                   OR tenants.reason <> excluded.reason AND excluded.wanted = ''"
+                   OR excluded.wanted = '' AND (tenants.reason <> excluded.reason OR excluded.enforced >= 0
+                     AND (tenants.enforced <> excluded.enforced OR tenants.wave <> excluded.wave))"
                 ),
             )
             .bind(rows)
             .bind(revision.to_string())
             .bind(NEVER)
+            .bind(0_i64)
             .execute(&mut **transaction);
         let written = written.await.map_err(failed(doing))?.rows_affected();
         Ok(usize::try_from(written).unwrap_or(usize::MAX))
     }
 
-    /// Writes down what git says of tenants that the store does not know yet, without taking a head: for an apply of
-    /// some tenants, or of another commit than the head. Rows that are there stay as they are.
+    /// Writes down what a commit says of tenants that the store does not know yet, without taking it as the head. Rows
+    /// that are there stay as they are. Where the repository has a head, a tenant that it does not hold counts as
+    /// removed until a head does.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn know(&self, revision: &Revision, rows: &[Wanted]) -> Result<(), StoreError> {
+    pub async fn know(
+        &self,
+        head: Option<&Revision>,
+        revision: &Revision,
+        rows: &[Wanted],
+    ) -> Result<(), StoreError> {
         let rows: Vec<_> = rows.iter().map(row_of).collect();
         let known = self
             .engine
@@ -264,6 +261,7 @@ impl Store {
             .bind(json(&rows)?)
             .bind(revision.to_string())
             .bind(NEVER)
+            .bind(i64::from(head.is_some()))
             .execute(&self.writer);
         known.await.map(drop).map_err(failed("writing down what git says"))
     }

@@ -3,6 +3,8 @@
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new status is decided about here")]
 
+use std::collections::BTreeSet;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -170,29 +172,26 @@ impl<L: Label> Counted<L> {
     }
 }
 
-/// A gauge for each value of a label.
+/// A gauge for each name of a label.
 #[derive(Debug)]
-pub(super) struct Gauged<L>(Vec<Gauge>, std::marker::PhantomData<L>);
+pub(super) struct Gauged<L>(Vec<(&'static str, Gauge)>, std::marker::PhantomData<L>);
 
 impl<L: Label> Gauged<L> {
     pub(super) fn register(registry: &mut Registry, name: &str, help: &str) -> Self {
         let family = Family::<OneLabel, Gauge>::default();
-        let gauges =
-            L::ALL.iter().map(|value| family.get_or_create_owned(&[(L::KEY, value.name())])).collect();
-        registry.register(name, help, family);
+        let names: BTreeSet<&'static str> = L::ALL.iter().map(|value| value.name()).collect();
+        let gauge = |name| (name, family.get_or_create_owned(&[(L::KEY, name)]));
+        let gauges = names.into_iter().map(gauge).collect();
+        registry.register(name, help, family.clone());
         Self(gauges, std::marker::PhantomData)
     }
 
-    /// Sets every gauge to what is counted of its value, and to 0 where nothing is.
+    /// Sets every gauge to what is counted under its name, and to 0 where nothing is.
     pub(super) fn count(&self, counted: &[(L, usize)]) {
-        let mut counts = vec![0; self.0.len()];
-        for (value, number) in counted {
-            if let Some(count) = index(*value).and_then(|at| counts.get_mut(at)) {
-                *count += i64::try_from(*number).unwrap_or(i64::MAX);
-            }
-        }
-        for (gauge, count) in self.0.iter().zip(counts) {
-            gauge.set(count);
+        for (name, gauge) in &self.0 {
+            let of_name = counted.iter().filter(|(value, _)| value.name() == *name);
+            let number: usize = of_name.map(|(_, number)| number).sum();
+            gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
         }
     }
 }

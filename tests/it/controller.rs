@@ -490,7 +490,7 @@ fn a_commit_over_most_tenants_is_held_until_a_person_says_so() {
     let checked = stage.status("t1")["checkedAt"].clone();
     wait_until("it was looked at again", || stage.status("t1")["checkedAt"] != checked);
     assert_eq!(puts(&stage, mark), 0);
-    assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "6 tenants are resumed\n");
+    assert_eq!(stage.genesync(&["resume", "--all"]).expect(0).stdout, "resumed 6 tenants\n");
     // But for the one that is paused.
     wait_until("all are synced", || synced("9"));
     assert_eq!(puts(&stage, mark), 6);

@@ -20,7 +20,8 @@ use jiff::Timestamp;
 
 use crate::postgres::{Bouncer, Postgres};
 use waves::{
-    a_change_waits_for_lower_waves_and_is_watched,
+    a_change_waits_for_lower_waves_and_is_watched, an_invalid_tenant_counts_as_git_says_now,
+    another_commit_than_the_head_is_begun_for_itself,
     only_what_may_be_written_and_is_not_holds_higher_waves_back, the_gate_of_queries_is_the_pure_one,
     what_cannot_be_reached_is_waited_for_once, what_cannot_be_read_keeps_its_place,
 };
@@ -97,6 +98,7 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         standing: Some(if in_sync { Standing::HasIt } else { Standing::Failed }),
         waits_for: None,
         in_sync,
+        touched: false,
         drifted: Some(false),
         looked: true,
         failures: u32::from(!in_sync),
@@ -149,7 +151,14 @@ async fn advance_some(
     judge: &Judge<'_>,
 ) -> Result<Advance, StoreError> {
     let (known, revision) = (known.map(Revision::new), Revision::new(revision));
-    let head = NewHead { repository: "repo", known: known.as_ref(), revision: &revision, rows, gone, judge };
+    let head = NewHead {
+        repository: "repo",
+        known: known.as_ref(),
+        revision: &revision,
+        rows,
+        gone,
+        judge: Some(judge),
+    };
     store.advance(&head).await
 }
 
@@ -256,7 +265,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
         ["acme", "beta"],
         "broken is gone"
     );
-    a.keep_head("repo", &Revision::new("c9"), false).await.unwrap();
+    a.keep_head("repo", &Revision::new("c9")).await.unwrap();
     assert_eq!(b.head("repo").await.unwrap(), Some(Revision::new("c9")));
 }
 
@@ -414,6 +423,7 @@ async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
                 status: "Degraded",
                 asked: None,
             }),
+            touched: writes > 0,
             ..done(claimed, false)
         }
     };
@@ -519,7 +529,7 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     a.finish(&claimed.iter().map(ended).collect::<Vec<_>>()).await.unwrap();
     let figures = a.figures(3).await.unwrap();
     let mut standing: Vec<(Status, usize)> =
-        figures.standing.iter().map(|some| (some.status, some.tenants)).collect();
+        figures.by_status.iter().map(|some| (some.status, some.tenants)).collect();
     // Each database sorts what is absent in its own way.
     standing.sort_by_key(|(status, _)| status.row().metric);
     let expected = [(Status::Drifted, 1), (Status::Invalid, 1), (Status::Paused, 1), (Status::Synced, 1)];
@@ -536,7 +546,7 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     let [calm, _, _, wrong] = rows;
     advance(a, Some("c1"), "c2", &[calm, wrong]).await;
     let figures = a.figures(3).await.unwrap();
-    assert_eq!(figures.standing.iter().map(|some| some.tenants).sum::<usize>(), 2);
+    assert_eq!(figures.by_status.iter().map(|some| some.tenants).sum::<usize>(), 2);
     assert_eq!((figures.oldest.len(), figures.drifted, figures.drifted_at), (2, 0, None));
 }
 
@@ -612,6 +622,8 @@ macro_rules! suite {
             only_what_may_be_written_and_is_not_holds_higher_waves_back,
             what_cannot_be_reached_is_waited_for_once,
             what_cannot_be_read_keeps_its_place,
+            an_invalid_tenant_counts_as_git_says_now,
+            another_commit_than_the_head_is_begun_for_itself,
             the_gate_of_queries_is_the_pure_one,
             what_runs_left_behind_is_shown,
             the_fleet_is_counted_where_it_stands,
@@ -731,5 +743,35 @@ fn a_store_of_a_later_genesync_is_refused_and_left_alone() {
         for opened in [Store::open(&place, "a").await.err(), Store::look(&place).await.err()] {
             assert!(matches!(opened, Some(StoreError::Newer { found: 999, .. })), "{opened:?}");
         }
+    });
+}
+
+/// What the first build with standings wrote of tenants that are only watched, and not valid, held all others for ever.
+#[test]
+fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = StorePlace::Folder(folder.path().to_owned());
+    block_on(async {
+        let store = Store::open(&place, "a").await.unwrap();
+        let mut watched = wanted("watched", "");
+        watched.settings.as_mut().unwrap().enforced = false;
+        let mut rest = wanted("rest", "1");
+        rest.settings.as_mut().unwrap().wave = 1;
+        advance(&store, None, "c1", &[watched, rest]).await;
+        store.close().await;
+        let url = format!("sqlite://{}", genesync::store::database_file(folder.path()).display());
+        let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+        for back in [
+            "ALTER TABLE tenants RENAME COLUMN unavailable_since TO standing_at",
+            "UPDATE tenants SET standing = CASE WHEN wanted = '' THEN 'failed' ELSE standing END, standing_at = 9",
+            "DELETE FROM _sqlx_migrations WHERE version > 3",
+        ] {
+            sqlx::query(back).execute(&pool).await.unwrap();
+        }
+        pool.close().await;
+        let store = Store::open(&place, "a").await.unwrap();
+        let claimed = claim(&store, 9).await;
+        let seen: Vec<_> = claimed.iter().map(|one| (one.waits_for, one.unavailable_since)).collect();
+        assert_eq!((named(&claimed), seen), (vec!["rest"], vec![(None, None)]));
     });
 }

@@ -237,10 +237,10 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
         );
     }
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
-    let writes: usize = passed.runs().map(|run| run.receipts().len()).sum();
+    let writes = counted(passed.runs().map(Run::writes).sum(), "write");
     let _ = writeln!(
         out,
-        "{synced} of {} tenants Synced at {}, {writes} writes",
+        "{synced} of {} tenants Synced at {}, {writes}",
         fleet.tenants.len(),
         fleet.revision.short()
     );

@@ -82,7 +82,7 @@ pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Ex
         store.tell(tenant, "paused", &format!("by {}{until}: {}", pause.by, pause.reason)).await?;
     }
     store.poke(Some(&only), Cause::Operator).await?;
-    output.data(&format!("{} tenants are paused: watched, and not written\n", only.len()));
+    output.data(&format!("paused {}: watched, not written\n", counted(only.len(), "tenant")));
     Ok(Exit::Done)
 }
 
@@ -105,7 +105,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
         }
     }
     store.poke(Some(&resumed), Cause::Operator).await?;
-    output.data(&format!("{} tenants are resumed\n", resumed.len()));
+    output.data(&format!("resumed {}\n", counted(resumed.len(), "tenant")));
     Ok(Exit::Done)
 }
 
@@ -117,7 +117,7 @@ async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failur
     match tenants.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
         None => Ok(()),
         Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))
-            .hint("`genesync status` lists them; a tenant is known once a controller has read it")),
+            .hint("run `genesync status` to list them; a tenant is known after its first `genesync apply` or `genesync run`")),
     }
 }
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _};
 
-use super::{Ended, Pass, PassError, Progress, Seat};
+use super::{Ended, Pass, Progress, Seat};
 use crate::driver::drive::{self, Go};
 use crate::driver::outcome;
 use crate::driver::planning::{self, Panicked};
 use crate::driver::ports::{Ports, Reads};
 use crate::model::standing::{Position, Standing, gate};
-use crate::model::{Mode, Refusal, Status};
+use crate::model::{FaultKind, Mode, Refusal, Status, TenantName, causes};
 use crate::plan::guards;
-use crate::store::{Claimed, Finished, PauseKind, StoreError};
+use crate::store::{Claimed, Finished, Pause};
 
 impl<R, P> Pass<'_, R, P>
 where
@@ -42,52 +42,37 @@ where
         for (done, (held, claimed, mode)) in done.into_iter().zip(others) {
             match done {
                 Ok(run) => planned.push(Seat { run, held, claimed, mode }),
-                Err(Panicked) => {
-                    let ended = self.panicked(&claimed, mode, order.reads.now()).await;
-                    self.ended.push(ended);
-                }
+                Err(Panicked) => self.lose(&claimed, panicked(&claimed, mode), order.reads.now()),
             }
         }
         planned
     }
 
-    /// Asks the guard of the run, which counts what would be written: tenants that already have a configuration, but
-    /// for those that a person has let go on. If it refuses, nothing is written for anybody.
-    pub(super) async fn guard(
-        &mut self,
-        seats: Vec<Seat>,
-    ) -> Result<(Vec<Seat>, Option<Refusal>), PassError> {
+    /// Asks the guard of the run. It counts what would be written to tenants that already have a configuration, and
+    /// where that is not known, because nothing could be planned, what git changed. If it refuses, nothing is written
+    /// for anybody, but for those that a person has let go on.
+    pub(super) fn guard(&self, seats: &mut [Seat]) -> Verdict {
         let order = self.order;
-        let exists = |seat: &&Seat| {
-            let plan = seat.run.plan();
-            plan.is_some_and(|plan| {
-                plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
-            })
-        };
-        let writes = seats.iter().filter(|seat| seat.run.would_write());
-        let changing = writes.filter(exists).filter(|seat| !seat.claimed.released).count();
+        let (fresh, held) = (seats.iter().filter(|seat| seat.is_fresh()).count(), held_by_guards(seats));
+        let changing = if fresh > 0 { fresh + held } else { 0 };
         let Some(refusal) = guards::run_tenants::check(changing, seats.len(), &order.terms.limits) else {
-            return Ok((seats, None));
+            return Verdict { is_new: fresh > 0, refusal: None, hold: None, refused: Vec::new() };
         };
         let now = order.reads.now();
         let hold = outcome::guard_hold(&refusal, now);
-        let of_each = Refusal { message: hold.reason.clone(), ..refusal.clone() };
+        // Of some tenants alone none is held: the next apply asks again.
+        let message = if order.is_whole { hold.reason.clone() } else { refusal.message.clone() };
+        let of_each = Refusal { message, ..refusal.clone() };
         let mut refused = Vec::new();
-        for mut seat in seats {
-            if seat.run.would_write() {
-                seat.run = drive::refuse(seat.run, of_each.clone(), now);
-                // Else the controller, which shares the store, would go on with what was refused here.
-                if order.is_whole {
-                    order.store.pause(&seat.claimed.lease.tenant, &hold).await?;
-                }
-            }
-            refused.push(seat);
+        for seat in seats.iter_mut().filter(|seat| seat.run.would_write() && !seat.claimed.released) {
+            seat.run = drive::refuse(seat.run.clone(), of_each.clone(), now);
+            refused.push(seat.claimed.lease.tenant.clone());
         }
-        Ok((refused, Some(refusal)))
+        Verdict { is_new: true, refusal: Some(refusal), hold: Some(hold), refused }
     }
 
     /// Applies wave after wave. A tenant whose git did not change comes with the first.
-    pub(super) async fn apply(&mut self, seats: Vec<Seat>, progress: &dyn Progress) -> Result<(), PassError> {
+    pub(super) async fn apply(&mut self, seats: Vec<Seat>, progress: &dyn Progress) {
         progress.begin("applying", seats.len());
         let order = self.order;
         let now = order.reads.now();
@@ -103,7 +88,7 @@ where
         }
         for (_, seats) in waves {
             let gate = gate(positions.values().copied(), order.reads.now(), order.waves_patience);
-            let ended: Vec<Result<Ended, StoreError>> = futures::stream::iter(seats)
+            let ended: Vec<Ended> = futures::stream::iter(seats)
                 .map(|seat| {
                     let go = match gate {
                         Some(gate) if !seat.claimed.applied && gate < seat.claimed.wave => Go::After(gate),
@@ -115,7 +100,6 @@ where
                 .collect()
                 .await;
             for one in ended {
-                let one = one?;
                 if let (Some(position), Some(standing)) = (positions.get_mut(&one.tenant), one.standing) {
                     position.changed &= standing != Standing::HasIt;
                     position.standing = standing;
@@ -123,15 +107,20 @@ where
                 self.ended.push(one);
             }
         }
-        Ok(())
     }
 
     /// Drives one run to its end, and writes down how it ended.
-    async fn end(&self, seat: Seat, go: Go, progress: &dyn Progress) -> Result<Ended, StoreError> {
+    async fn end(&self, seat: Seat, go: Go, progress: &dyn Progress) -> Ended {
         let (finished, ended) = self.drive(seat, go).await;
         progress.step();
-        self.order.store.finish(&[finished]).await?;
-        Ok(ended)
+        match self.write_down(&finished).await {
+            Ok(()) => ended,
+            Err(error) => Ended {
+                status: Some(Status::Degraded(FaultKind::Local)),
+                reason: format!("how its run ended can't be written down: {}", causes(&error)),
+                ..ended
+            },
+        }
     }
 
     async fn drive(&self, seat: Seat, go: Go) -> (Finished, Ended) {
@@ -148,45 +137,71 @@ where
             }
         };
         let Ok(run) = run else {
-            let reason = Panicked.to_string();
-            let finished = outcome::lost(&claimed, &reason, &self.setting(started_at));
-            return (finished, Ended { is_bug: true, ..Ended::lost(&name, (mode, claimed.wave), reason) });
+            let ended = panicked(&claimed, mode);
+            return (outcome::lost(&claimed, &ended.reason, mode, &self.setting(started_at)), ended);
         };
         if let Some(hold) = outcome::hold(&run)
             && let Err(error) = order.store.pause(&name, &hold).await
         {
             // The next run comes to the same end.
-            tracing::warn!(tenant = %name, error = crate::model::causes(&error), "it could not be held");
+            tracing::warn!(tenant = %name, error = causes(&error), "it could not be held");
         }
         let finished = outcome::finished(&run, &claimed, mode, &self.setting(started_at));
         let (status, reason) = outcome::seen(&run, claimed.pause.as_ref());
         let standing = outcome::standing(&run, claimed.pause.as_ref(), mode);
-        let before = claimed.status;
-        (
-            finished,
-            Ended {
-                tenant: name,
-                mode,
-                wave: claimed.wave,
-                run: Some(run),
-                status,
-                before,
-                reason,
-                standing,
-                is_bug: false,
-            },
-        )
+        let ended = Ended {
+            tenant: name,
+            mode,
+            wave: claimed.wave,
+            run: Some(run),
+            status,
+            before: claimed.status,
+            reason,
+            standing,
+            is_paused: claimed.pause.as_ref().is_some_and(Pause::is_a_persons),
+            is_bug: false,
+        };
+        (finished, ended)
     }
+}
 
-    async fn panicked(&self, claimed: &Claimed, mode: Mode, started_at: jiff::Timestamp) -> Ended {
-        let name = &claimed.lease.tenant;
-        let reason = Panicked.to_string();
-        let finished = outcome::lost(claimed, &reason, &self.setting(started_at));
-        if let Err(error) = self.order.store.finish(&[finished]).await {
-            tracing::warn!(tenant = %name, error = crate::model::causes(&error), "its end can't be written down");
-        }
-        Ended { is_bug: true, ..Ended::lost(name, (mode, claimed.wave), reason) }
+/// What the guard of the run said.
+#[derive(Debug)]
+pub struct Verdict {
+    /// Whether there was anything for it to judge that no guard holds already.
+    pub is_new: bool,
+    /// Why nothing is applied.
+    pub refusal: Option<Refusal>,
+    /// The hold of what is refused.
+    pub hold: Option<Pause>,
+    /// The tenants that would have been written.
+    pub refused: Vec<TenantName>,
+}
+
+impl Seat {
+    /// Whether it counts for the guard of the run, which has not judged it yet.
+    fn is_fresh(&self) -> bool {
+        let changes = match self.run.plan() {
+            Some(plan) => self.run.would_write() && guards::run_tenants::takes_something(plan),
+            // Nobody knows what would be written there once it answers.
+            None => self.mode == Mode::Enforce && self.claimed.was_applied && !self.claimed.applied,
+        };
+        changes && self.claimed.pause.is_none() && !self.claimed.released
     }
+}
+
+/// How many tenants guards hold that differ from git: many small commits are as much as a large one.
+fn held_by_guards(seats: &[Seat]) -> usize {
+    let held = |seat: &&Seat| {
+        let by_guard = seat.claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
+        by_guard && seat.run.plan().is_some_and(guards::run_tenants::takes_something)
+    };
+    seats.iter().filter(held).count()
+}
+
+fn panicked(claimed: &Claimed, mode: Mode) -> Ended {
+    let lost = Ended::lost(&claimed.lease.tenant, (mode, claimed.wave), Panicked.to_string());
+    Ended { is_bug: true, ..lost }
 }
 
 /// How a tenant without a run stands towards later waves.
@@ -196,19 +211,18 @@ fn position_of_ended(ended: &Ended, now: jiff::Timestamp) -> Position {
         (Mode::Enforce, Some(Status::Invalid)) => Standing::Failed,
         (Mode::Enforce, _) => Standing::Unavailable,
     };
-    Position { wave: ended.wave, changed: true, paused: false, standing, since: now }
+    Position { wave: ended.wave, changed: true, paused: ended.is_paused, standing, since: now }
 }
 
 /// How a tenant with a run stands towards later waves before it is applied.
 fn position(seat: &Seat, now: jiff::Timestamp) -> Position {
     let claimed = &seat.claimed;
-    let paused = claimed.pause.as_ref().is_some_and(|pause| pause.kind == PauseKind::Pause);
-    let (known, since) = claimed.standing;
-    let standing = match (seat.mode, known) {
+    let standing = match (seat.mode, claimed.standing) {
         (Mode::Watch, _) => Standing::Aside,
         (Mode::Enforce, Standing::Unavailable) => Standing::Unavailable,
         (Mode::Enforce, _) => Standing::Pending,
     };
-    let since = if standing == Standing::Unavailable { since } else { now };
+    let since = claimed.unavailable_since.unwrap_or(now);
+    let paused = claimed.pause.as_ref().is_some_and(Pause::is_a_persons);
     Position { wave: claimed.wave, changed: !claimed.applied, paused, standing, since }
 }

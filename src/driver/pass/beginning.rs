@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::applying::Verdict;
 use super::{Ended, Lookup, Member, Pass, PassError, Progress, Seat};
 use crate::clock;
 use crate::config::ConfigError;
@@ -15,7 +16,7 @@ use crate::model::record::Journal;
 use crate::model::{Guard, Mode, Revision, Status, TenantName, Wanted, causes};
 use crate::plan::guards;
 use crate::reconcile::Run;
-use crate::store::{Advance, Claimed, Lease, NewHead, Pause, PauseKind, Which};
+use crate::store::{Advance, Begin, Cause, Claimed, Lease, NewHead, Pause, StoreError, Which};
 
 /// How often another head is met before the pass gives up.
 const HEADS_MAX: usize = 5;
@@ -23,30 +24,6 @@ const HEADS_MAX: usize = 5;
 const LEASE_POLL: Duration = Duration::from_millis(200);
 
 impl<R: Reads, P: Ports> Pass<'_, R, P> {
-    /// Takes the leases, writes down what git says, and makes a run for each tenant that is valid.
-    ///
-    /// # Errors
-    /// The commit is refused as a whole, or the store failed.
-    pub(super) async fn begin(&mut self, progress: &dyn Progress) -> Result<Vec<Seat>, PassError> {
-        let head = self.refuse_rewound_head().await?;
-        self.end_invalid().await?;
-        let (held, busy) = self.lease(progress).await?;
-        let began = self.begin_leased(head, &held).await;
-        if began.is_err() {
-            // Nothing was begun: others may go on at once.
-            let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
-            self.order.store.release(&leases).await?;
-        }
-        for (tenant, holder) in busy {
-            let place = self.member(&tenant).map_or((Mode::Enforce, 0), place_of);
-            let reason = format!(
-                "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
-            );
-            self.ended.push(Ended::lost(&tenant, place, reason));
-        }
-        began
-    }
-
     fn member(&self, name: &TenantName) -> Option<&Member> {
         self.order.members.iter().find(|member| member.wanted.tenant == *name)
     }
@@ -66,14 +43,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     async fn end_invalid(&mut self) -> Result<(), PassError> {
         let invalid: Vec<&Member> =
             self.order.members.iter().filter(|member| member.wanted.digest.is_none()).collect();
-        let unread: Vec<TenantName> = invalid
-            .iter()
-            .filter(|member| member.wanted.settings.is_none())
-            .map(|member| member.wanted.tenant.clone())
-            .collect();
-        let known = match unread.is_empty() {
+        let names: Vec<TenantName> = invalid.iter().map(|member| member.wanted.tenant.clone()).collect();
+        let known = match names.is_empty() {
             true => Vec::new(),
-            false => self.order.store.tenants(Which::Named(&unread)).await?,
+            false => self.order.store.tenants(Which::Named(&names)).await?,
         };
         for member in invalid {
             let name = &member.wanted.tenant;
@@ -83,16 +56,40 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
                 _ => place_of(member),
             };
             let reason = member.wanted.invalid.clone().unwrap_or_default();
-            self.ended.push(Ended::without_run(name, place, Status::Invalid, reason));
+            let ended = Ended::without_run(name, place, Status::Invalid, reason);
+            self.ended.push(ended.paused_by(row.and_then(|row| row.pause.as_ref())));
         }
         Ok(())
     }
 
-    /// Takes the leases of all tenants that are valid; returns those that another process keeps, with its name.
-    async fn lease(
+    /// Takes the leases of all tenants that are valid. Those that another process keeps are done with.
+    ///
+    /// # Errors
+    /// The commit is refused as a whole, or the store failed.
+    pub(super) async fn lease(
+        &mut self,
+        progress: &dyn Progress,
+    ) -> Result<BTreeMap<TenantName, Arc<Held>>, PassError> {
+        self.head = self.refuse_rewound_head().await?;
+        self.end_invalid().await?;
+        let (held, busy) = self.take_leases(progress).await?;
+        for tenant in busy {
+            let holder = self.order.store.holder_of(&tenant).await?;
+            let holder = holder.unwrap_or_else(|| "another genesync".into());
+            let place = self.member(&tenant).map_or((Mode::Enforce, 0), place_of);
+            let reason = format!(
+                "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
+            );
+            self.ended.push(Ended::lost(&tenant, place, reason));
+        }
+        Ok(held)
+    }
+
+    /// Takes the leases of all tenants that are valid; returns those that another process keeps.
+    async fn take_leases(
         &self,
         progress: &dyn Progress,
-    ) -> Result<(BTreeMap<TenantName, Arc<Held>>, Vec<(TenantName, String)>), PassError> {
+    ) -> Result<(BTreeMap<TenantName, Arc<Held>>, BTreeSet<TenantName>), PassError> {
         let order = self.order;
         let sound = order.members.iter().filter(|member| member.wanted.digest.is_some());
         let mut missing: BTreeSet<TenantName> = sound.map(|member| member.wanted.tenant.clone()).collect();
@@ -121,29 +118,28 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             }
             tokio::time::sleep(LEASE_POLL).await;
         }
-        let mut busy = Vec::new();
-        for tenant in missing {
-            let holder = order.store.holder_of(&tenant).await?.unwrap_or_else(|| "another genesync".into());
-            busy.push((tenant, holder));
-        }
-        Ok((held, busy))
+        Ok((held, missing))
     }
 
-    async fn begin_leased(
+    /// Makes a run for each leased tenant.
+    ///
+    /// # Errors
+    /// None has a client, or the store failed.
+    pub(super) async fn begin(
         &mut self,
-        head: Option<Revision>,
         held: &BTreeMap<TenantName, Arc<Held>>,
     ) -> Result<Vec<Seat>, PassError> {
         let order = self.order;
-        self.write_down_what_git_says(head).await?;
+        order.store.know(self.head.as_ref(), &order.terms.revision, &self.rows()).await?;
         order.store.open_guards(held.keys(), &order.terms.limits.allowed).await?;
-        let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
-        let mut claimed = order.store.begin(&leases, order.lease, order.waves_patience).await?;
+        let mut claimed = self.mark_running(held).await?;
         for one in &mut claimed {
-            let is_paused = |pause: &Pause| pause.kind == PauseKind::Pause;
-            let paused = one.pause.as_ref().is_some_and(is_paused);
+            let paused = one.pause.as_ref().is_some_and(Pause::is_a_persons);
             if paused && !guards::pause::holds(paused, &order.terms.limits.allowed) {
                 one.pause = None;
+            }
+            if order.asked.is_some() {
+                one.cause = Cause::Operator;
             }
         }
         let mut journals = order.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
@@ -171,45 +167,89 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             return Err(PassError::NoClients(error));
         }
         for (member, claimed, reason) in lost {
-            let finished = outcome::lost(&claimed, &reason, &self.setting(order.reads.now()));
-            order.store.finish(&[finished]).await?;
-            self.ended.push(Ended::lost(&member.wanted.tenant, place_of(&member), reason));
+            let ended = Ended::lost(&member.wanted.tenant, place_of(&member), reason);
+            self.lose(&claimed, ended, order.reads.now());
         }
         Ok(seats)
     }
 
-    /// Makes the commit the repository's head, with a row for each of its tenants; a pass over some of them only writes
-    /// down those that the store does not know.
-    async fn write_down_what_git_says(&self, mut head: Option<Revision>) -> Result<(), PassError> {
+    /// Is done with a tenant that has no run, or none any more.
+    pub(super) fn lose(&mut self, claimed: &Claimed, ended: Ended, started_at: jiff::Timestamp) {
+        self.lost.push(outcome::lost(claimed, &ended.reason, ended.mode, &self.setting(started_at)));
+        self.ended.push(ended.paused_by(claimed.pause.as_ref()));
+    }
+
+    fn rows(&self) -> Vec<Wanted> {
+        self.order.members.iter().map(|member| member.wanted.clone()).collect()
+    }
+
+    /// Marks the leased tenants as running, and says how they are with this commit in view.
+    async fn mark_running(&self, held: &BTreeMap<TenantName, Arc<Held>>) -> Result<Vec<Claimed>, StoreError> {
         let order = self.order;
-        let revision = &order.terms.revision;
-        let rows: Vec<Wanted> = order.members.iter().map(|member| member.wanted.clone()).collect();
+        let leased = held.iter().filter_map(|(name, held)| {
+            let member = self.member(name)?;
+            let (_, wave) = place_of(member);
+            let wanted = member.wanted.digest.as_deref()?;
+            Some(Begin { lease: held.lease(), wanted, wave, is_head: order.is_whole })
+        });
+        let leased: Vec<Begin<'_>> = leased.collect();
+        order.store.begin(&leased, order.lease, order.waves_patience).await
+    }
+
+    /// Makes a commit that is applied to all its tenants the repository's head, with a row for each. If the guard of the
+    /// run refused it, all that it changes is held: else the controller, which shares the store, would go on with it.
+    ///
+    /// # Errors
+    /// Another process took a head that this commit does not hold, or the store failed.
+    pub(super) async fn take_head(
+        &mut self,
+        held: &BTreeMap<TenantName, Arc<Held>>,
+        verdict: &Verdict,
+    ) -> Result<(), PassError> {
+        let order = self.order;
         if !order.is_whole {
-            return Ok(order.store.know(revision, &rows).await?);
+            return Ok(());
         }
+        let revision = &order.terms.revision;
         if order.terms.limits.allowed.contains(&Guard::Rewind) {
-            order.store.keep_head(&order.repository, revision, true).await?;
-            head = Some(revision.clone());
+            order.store.keep_head(&order.repository, revision).await?;
+            self.head = Some(revision.clone());
         }
+        let hold = verdict.hold.clone();
+        let judge = move |_| hold.clone();
+        let rows = self.rows();
         for _ in 0..HEADS_MAX {
             let new = NewHead {
                 repository: &order.repository,
-                known: head.as_ref(),
+                known: self.head.as_ref(),
                 revision,
                 rows: &rows,
                 gone: None,
-                // The guard is asked once all are planned: it counts what would be written.
-                judge: &|_| None,
+                judge: verdict.is_new.then_some(&judge),
             };
-            let Advance::Moved(current) = order.store.advance(&new).await? else { return Ok(()) };
+            let Advance::Moved(current) = order.store.advance(&new).await? else {
+                // What the head made due is under way here.
+                self.mark_running(held).await?;
+                return self.hold_what_moved(verdict).await;
+            };
             let allowed = &order.terms.limits.allowed;
             let mut holds = |last: &Revision| (order.holds)(last);
             if let Some(refusal) = rewind::refused(revision, [&current], allowed, &mut holds)? {
                 return Err(PassError::Rewound(refusal));
             }
-            head = Some(current);
+            self.head = Some(current);
         }
-        Err(PassError::Overtaken(head.unwrap_or_else(|| revision.clone())))
+        Err(PassError::Overtaken(self.head.clone().unwrap_or_else(|| revision.clone())))
+    }
+
+    /// Holds the refused tenants that no change of git marks: what moved there is somebody's drift.
+    async fn hold_what_moved(&self, verdict: &Verdict) -> Result<(), PassError> {
+        for tenant in &verdict.refused {
+            if let Some(hold) = &verdict.hold {
+                self.order.store.pause(tenant, hold).await?;
+            }
+        }
+        Ok(())
     }
 
     /// A tenant's run, refused already if its objects were last applied from a commit that this one does not hold.

@@ -132,7 +132,7 @@ choice! {
 pub struct Sync {
     /// `watch` reports and never writes; `enforce` writes.
     pub mode: SyncMode,
-    /// Lower waves are applied first; a wave starts once the one before it is done without trouble.
+    /// A change waits until it is in force in all lower waves.
     pub wave: Whole<0, 100>,
     /// What becomes of the live configuration when its manifest is removed.
     pub on_remove: OnRemove,

@@ -3,7 +3,7 @@
 use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
 use crate::model::plan::Limits;
 use crate::model::text::counted;
-use crate::model::{Guard, Refusal};
+use crate::model::{Guard, Plan, Refusal};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -13,6 +13,11 @@ pub const GUARD: GuardInfo = GuardInfo {
     scene: scenes::run_tenants,
     waiting: None,
 };
+
+/// Whether applying a plan takes something from visitors: a first creation takes nothing.
+pub fn takes_something(plan: &Plan) -> bool {
+    plan.targets.iter().any(|target| target.version.is_some() && !target.changes.is_empty())
+}
 
 /// Refuses a run that changes `changing` of `total` tenants. Only tenants that already have a configuration count as
 /// changing: a first creation takes nothing from its visitors.

@@ -9,6 +9,19 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_760_000_000 + second).unwrap()
 }
 
+#[test]
+fn tenants_that_fail_for_several_reasons_are_one_figure() {
+    let metrics = Metrics::new(2);
+    for kinds in [[FaultKind::Transient, FaultKind::Rejected], [FaultKind::Denied, FaultKind::Local]] {
+        let degraded = kinds.map(|kind| (Status::Degraded(kind), 2));
+        let standing = [degraded.as_slice(), &[(Status::Synced, 3)]].concat();
+        metrics.set_fleet(FleetSeen { standing, ..FleetSeen::default() });
+        let samples = parsed(&metrics.encode(0));
+        let of = |status: &str| samples[&format!("genesync_tenants{{status=\"{status}\"}}")];
+        assert_eq!((of("degraded"), of("synced"), of("held")), (4.0, 3.0, 0.0));
+    }
+}
+
 fn full() -> Metrics {
     let metrics = Metrics::new(2);
     let seen = |(name, second): (&str, i64)| (TenantName::new(name), at(second));

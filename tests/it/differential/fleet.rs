@@ -35,8 +35,6 @@ pub enum Fate {
     Invalid,
     /// Its settings can't be read.
     Unreadable,
-    /// A person paused it.
-    Paused,
     /// genesync holds it for a person.
     Held,
     /// Its change window is closed.
@@ -47,11 +45,6 @@ impl Fate {
     /// What nothing is written for.
     pub fn keeps_from_writing(self) -> bool {
         self != Fate::Fine && self != Fate::Rejected
-    }
-
-    /// What is no trouble of the tenant's own.
-    pub fn stands_aside(self) -> bool {
-        self == Fate::Paused
     }
 }
 
@@ -65,6 +58,8 @@ pub struct Member {
     pub changed: bool,
     /// Whether a person moved what it manages.
     pub drifted: bool,
+    /// Whether a person paused it.
+    pub paused: bool,
     pub fate: Fate,
 }
 
@@ -92,9 +87,8 @@ pub fn fleet(seed: u64) -> Vec<Member> {
                 3 => Fate::NoClient,
                 4 => Fate::Invalid,
                 5 => Fate::Unreadable,
-                6 => Fate::Paused,
-                7 => Fate::Held,
-                8 => Fate::Closed,
+                6 => Fate::Held,
+                7 => Fate::Closed,
                 _ => Fate::Fine,
             };
             Member {
@@ -103,6 +97,7 @@ pub fn fleet(seed: u64) -> Vec<Member> {
                 watched: dice.one_in(6),
                 changed: dice.below(3) > 0,
                 drifted: dice.one_in(4),
+                paused: dice.one_in(8),
                 fate,
             }
         })

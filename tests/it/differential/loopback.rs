@@ -77,13 +77,13 @@ fn stage(members: &[Member]) -> (Stage, String) {
         if member.drifted {
             stage.edit(member.number, &json!({"greetings": {"delayMs": 777}}));
         }
+        if member.paused {
+            stage.genesync(&["pause", &member.name(), "--reason", "mine"]).expect(0);
+        }
         match member.fate {
             Fate::Out => failing(&stage, member.number, "*", 503),
             Fate::Denied => failing(&stage, member.number, "*", 403),
             Fate::Rejected => failing(&stage, member.number, "PUT", 400),
-            Fate::Paused => {
-                stage.genesync(&["pause", &member.name(), "--reason", "mine"]).expect(0);
-            }
             Fate::Fine | Fate::NoClient | Fate::Invalid | Fate::Unreadable | Fate::Held | Fate::Closed => {}
         }
     }

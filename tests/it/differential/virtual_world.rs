@@ -42,14 +42,14 @@ struct Inner {
 }
 
 #[derive(Clone)]
-struct Port(Arc<Mutex<Inner>>);
+pub(super) struct Port(Arc<Mutex<Inner>>);
 
 fn organization(number: u32) -> String {
     format!("org-{number}")
 }
 
 impl Port {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let world = World::new(&Seed::unconfigured(CLIENT, SECRET));
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         Self(Arc::new(Mutex::new(Inner { world, now, fates: BTreeMap::new() })))
@@ -57,6 +57,27 @@ impl Port {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What befalls a tenant from now on.
+    pub(super) fn befall(&self, member: &Member) {
+        let organization = organization(member.number);
+        let mut inner = self.lock();
+        inner.fates.insert(organization.clone(), member.fate);
+        if member.drifted {
+            let (now, patch) = (inner.now, json!({"greetings": {"delayMs": 777}}));
+            inner.world.edit(&organization, &Actor::user("Mara"), &patch, now);
+        }
+    }
+
+    /// The version that an organization holds; 0 for none.
+    pub(super) fn version(&self, number: u32) -> u64 {
+        self.lock().world.configuration(&organization(number)).map_or(0, |stored| stored.version)
+    }
+
+    /// How often anything was written.
+    pub(super) fn writes(&self) -> u64 {
+        self.lock().world.writes()
     }
 
     /// Why an organization does not answer.
@@ -156,18 +177,33 @@ impl Ports for Port {
     }
 }
 
-struct Quiet(CancellationToken);
+/// Says nothing, and may stop the pass where a part of it begins.
+#[derive(Default)]
+pub(super) struct Quiet {
+    stop: CancellationToken,
+    stops_at: Option<&'static str>,
+}
+
+impl Quiet {
+    pub(super) fn stopping_at(part: &'static str) -> Self {
+        Self { stops_at: Some(part), ..Self::default() }
+    }
+}
 
 impl Watcher for Quiet {
     fn note(&self, _: &TenantName, _: &Note) {}
 
     fn stop(&self) -> &CancellationToken {
-        &self.0
+        &self.stop
     }
 }
 
 impl pass::Progress for Quiet {
-    fn begin(&self, _: &'static str, _: usize) {}
+    fn begin(&self, what: &'static str, _: usize) {
+        if self.stops_at == Some(what) {
+            self.stop.cancel();
+        }
+    }
 
     fn step(&self) {}
 
@@ -180,7 +216,7 @@ fn window(now: Timestamp) -> Window {
 }
 
 /// What git says of a member: before the commit all are enforced and well.
-fn member(member: &Member, after: bool, now: Timestamp) -> pass::Member {
+pub(super) fn member(member: &Member, after: bool, now: Timestamp) -> pass::Member {
     let name = TenantName::new(member.name());
     let is = |fate: Fate| after && member.fate == fate;
     let watched = after && member.watched;
@@ -221,12 +257,12 @@ fn member(member: &Member, after: bool, now: Timestamp) -> pass::Member {
     pass::Member { wanted, tenant: (!is(Fate::Unreadable)).then_some(tenant), resources }
 }
 
-fn order(
+pub(super) fn order(
     port: &Port,
     store: &Store,
     revision: &str,
     members: Vec<pass::Member>,
-    by_hand: bool,
+    shell: Shell,
 ) -> Order<Port, Port> {
     let lookup: Arc<Lookup> = Arc::new(|tenant: Tenant, _| {
         let known = tenant.primary.credentials.as_str() == "main";
@@ -245,7 +281,7 @@ fn order(
         lookup,
         holds: Arc::new(|_| Ok(true)),
         repository: "repo".into(),
-        is_whole: true,
+        is_whole: shell != Shell::Named,
         members,
         terms: Terms {
             revision: Revision::new(revision),
@@ -263,61 +299,88 @@ fn order(
             retry_max: Duration::from_secs(300),
         },
         concurrency: 4,
-        asked: by_hand.then(|| Asked { by: "mara".into(), why: String::new() }),
+        asked: (shell != Shell::Scheduled).then(|| Asked { by: "mara".into(), why: String::new() }),
     }
+}
+
+/// Who applies the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shell {
+    /// `apply`.
+    ByHand,
+    /// `run --once`.
+    Scheduled,
+    /// `apply --tenant`, of every tenant.
+    Named,
 }
 
 /// What became of each tenant, and how often its organization was written, and the exit code.
 type Ends = (BTreeMap<String, (Status, Option<&'static str>, u64)>, Exit);
 
-async fn play(members: &[Member], by_hand: bool) -> Ends {
+/// Plays a fleet: a first commit that all tenants take, what befalls them, and a second commit, so many times.
+async fn play(members: &[Member], shell: Shell, times: usize) -> Vec<Ends> {
     let folder = tempfile::tempdir().unwrap();
     let place = StorePlace::Folder(folder.path().to_owned());
     let store = Store::open(&place, "here").await.unwrap();
     let port = Port::new();
-    let progress: Arc<dyn pass::Progress> = Arc::new(Quiet(CancellationToken::new()));
+    let progress: Arc<dyn pass::Progress> = Arc::new(Quiet::default());
     let now = port.now();
     let before = members.iter().map(|one| member(one, false, now)).collect();
-    let first = pass::pass(&order(&port, &store, "c1", before, by_hand), &progress).await.unwrap();
+    let first = pass::pass(
+        &order(&port, &store, "c1", before, if shell == Shell::Named { Shell::ByHand } else { shell }),
+        &progress,
+    )
+    .await
+    .unwrap();
     assert!(first.ended.iter().all(|ended| ended.status == Some(Status::Synced)), "{first:?}");
     for one in members {
         let name = TenantName::new(one.name());
-        if one.drifted {
-            let mut inner = port.lock();
-            let now = inner.now;
-            let patch = json!({"greetings": {"delayMs": 777}});
-            inner.world.edit(&organization(one.number), &Actor::user("Mara"), &patch, now);
-        }
-        port.lock().fates.insert(organization(one.number), one.fate);
-        let (kind, by) = match one.fate {
-            Fate::Paused => (PauseKind::Pause, "mara".to_owned()),
-            Fate::Held => (PauseKind::Hold, Pause::guard(Guard::RunTenants)),
-            _ => continue,
+        port.befall(one);
+        let (kind, by) = match (one.paused, one.fate) {
+            (true, _) => (PauseKind::Pause, "mara".to_owned()),
+            (false, Fate::Held) => (PauseKind::Hold, Pause::guard(Guard::RunTenants)),
+            (false, _) => continue,
         };
         let pause = Pause { kind, by, reason: "x".into(), since: now, until: None };
         store.pause(&name, &pause).await.unwrap();
     }
     let versions = |port: &Port| -> BTreeMap<String, u64> {
-        let inner = port.lock();
-        let version = |one: &Member| inner.world.configuration(&organization(one.number)).unwrap().version;
-        members.iter().map(|one| (one.name(), version(one))).collect()
+        members.iter().map(|one| (one.name(), port.version(one.number))).collect()
     };
-    let known = versions(&port);
-    let after = members.iter().map(|one| member(one, true, now)).collect();
-    let passed: Passed = match pass::pass(&order(&port, &store, "c2", after, by_hand), &progress).await {
-        Ok(passed) => passed,
-        // Where none has a client, nothing is done.
-        Err(pass::PassError::NoClients(_)) => return (BTreeMap::new(), Exit::Usage),
-        Err(error) => panic!("{error}"),
-    };
-    let written = versions(&port);
-    let asked = exit::Asked { waiting: by_hand, detailed: false, require_confirmed: false };
-    let ends = passed.ended.iter().map(|ended| {
-        let name = ended.tenant.to_string();
-        let writes = written[&name] - known[&name];
-        (name, (ended.shown(), ended.standing.map(|standing| standing.name()), writes))
+    let mut ends = Vec::new();
+    for _ in 0..times {
+        let known = versions(&port);
+        let after = members.iter().map(|one| member(one, true, now)).collect();
+        let passed: Passed = match pass::pass(&order(&port, &store, "c2", after, shell), &progress).await {
+            Ok(passed) => passed,
+            // Where none has a client, nothing is done.
+            Err(pass::PassError::NoClients(_)) => {
+                ends.push((BTreeMap::new(), Exit::Usage));
+                continue;
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let written = versions(&port);
+        let waiting = shell != Shell::Scheduled;
+        let asked = exit::Asked { waiting, detailed: false, require_confirmed: false };
+        let of_each = passed.ended.iter().map(|ended| {
+            let name = ended.tenant.to_string();
+            let writes = written[&name] - known[&name];
+            (name, (ended.shown(), ended.standing.map(|standing| standing.name()), writes))
+        });
+        ends.push((of_each.collect(), passed.exit(false, asked)));
+    }
+    ends
+}
+
+/// What is wrong with a second pass over the same commit: whatever kept the first from writing still does.
+fn wrong_again(first: &Ends, second: &Ends) -> Vec<String> {
+    let moved = first.0.iter().filter_map(|(name, (status, _, _))| {
+        let (again, _, writes) = second.0.get(name)?;
+        (again != status || *writes > 0)
+            .then(|| format!("{name}: {status:?}, then {again:?}, {writes} writes"))
     });
-    (ends.collect(), passed.exit(false, asked))
+    moved.collect()
 }
 
 /// Rules that the pass does not know: what is wrong with how a fleet ended.
@@ -341,14 +404,17 @@ fn wrong(members: &[Member], ends: &Ends) -> Vec<String> {
         // A tenant that was only moved by hand has no change of git to wait for.
         let settings_moved =
             matches!(one.fate, Fate::Closed | Fate::NoClient | Fate::Invalid | Fate::Unreadable);
-        refused && !watched && !one.fate.stands_aside() && (one.changed || settings_moved)
+        refused && !watched && !one.paused && (one.changed || settings_moved)
     };
     for one in members {
         let (status, _, writes) = end(one);
-        if (one.watched || one.fate.keeps_from_writing()) && writes > 0 {
+        if (one.watched || one.paused || one.fate.keeps_from_writing()) && writes > 0 {
             wrong.push(format!("{one:?} was written: {status:?}"));
         }
-        if one.watched || one.fate != Fate::Fine {
+        if one.paused && !matches!(one.fate, Fate::Invalid | Fate::Unreadable) && status != Status::Paused {
+            wrong.push(format!("{one:?} is paused, and {status:?}"));
+        }
+        if one.watched || one.paused || one.fate != Fate::Fine {
             continue;
         }
         let lower = members.iter().filter(holds).find(|other| other.wave < one.wave);
@@ -374,13 +440,23 @@ fn an_apply_and_a_scheduled_pass_come_to_one_end_in_random_fleets() {
                 let mut failures = Vec::new();
                 for seed in (first..SEEDS).step_by(threads) {
                     let members = fleet(seed);
-                    let (apply, once) =
-                        runtime.block_on(async { (play(&members, true).await, play(&members, false).await) });
-                    let broken = wrong(&members, &apply);
-                    let same_exit = apply.1 == once.1 || (apply.1, once.1) == (Exit::Changes, Exit::Done);
-                    if apply.0 != once.0 || !same_exit || !broken.is_empty() {
-                        failures
-                            .push(format!("seed {seed}: {members:#?}\n{apply:#?}\n{once:#?}\n{broken:#?}"));
+                    let (apply, once, named) = runtime.block_on(async {
+                        let apply = play(&members, Shell::ByHand, 1).await;
+                        (
+                            apply,
+                            play(&members, Shell::Scheduled, 2).await,
+                            play(&members, Shell::Named, 1).await,
+                        )
+                    });
+                    let (apply, named) = (&apply[0], &named[0]);
+                    let mut broken = wrong(&members, apply);
+                    broken.extend(wrong_again(&once[0], &once[1]));
+                    let exits = (apply.1, once[0].1);
+                    let same_exit = exits.0 == exits.1 || exits == (Exit::Changes, Exit::Done);
+                    if apply.0 != once[0].0 || apply != named || !same_exit || !broken.is_empty() {
+                        failures.push(format!(
+                            "seed {seed}: {members:#?}\n{apply:#?}\n{once:#?}\n{named:#?}\n{broken:#?}"
+                        ));
                     }
                 }
                 failures

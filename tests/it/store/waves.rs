@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use genesync::model::standing::{Position, Standing, gate};
-use genesync::model::{FaultKind, Status, Wanted, WantedSettings};
-use genesync::store::{Cause, Claimed, Finished, Pause, PauseKind, Store, TenantRow, Which};
+use genesync::model::{FaultKind, Revision, Status, TenantName, Wanted, WantedSettings};
+use genesync::store::{Begin, Cause, Claimed, Finished, Lease, Pause, PauseKind, Store, TenantRow, Which};
 use jiff::Timestamp;
 
 use super::{LONG, PATIENCE, Pair, advance, claim, done, now, tenant, wanted};
@@ -57,6 +57,17 @@ pub async fn a_change_waits_for_lower_waves_and_is_watched(pair: &Pair) {
     assert_eq!(claim(a, 5).await.len(), 0);
 }
 
+async fn begin(store: &Store, leases: &[Lease], rows: &[Wanted], patience: Duration) -> Vec<Claimed> {
+    let of = |lease: &Lease| rows.iter().find(|row| row.tenant == lease.tenant).unwrap();
+    let begins = leases.iter().map(|lease| Begin {
+        lease,
+        wanted: of(lease).digest.as_deref().unwrap_or_default(),
+        wave: of(lease).settings.as_ref().unwrap().wave,
+        is_head: true,
+    });
+    store.begin(&begins.collect::<Vec<_>>(), LONG, patience).await.unwrap()
+}
+
 pub async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &Pair) {
     let Pair { a, .. } = pair;
     let rows = [
@@ -107,21 +118,85 @@ pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
         ..done(one, false)
     };
     a.finish(&[out(&first[0]), looked(&first[1])]).await.unwrap();
-    let begun = a.begin(&[], LONG, PATIENCE).await.unwrap();
-    assert!(begun.is_empty());
-    let of = |patience: Duration| async move {
+    assert!(begin(a, &[], &[], PATIENCE).await.is_empty());
+    let of = |digest: &'static str, patience: Duration| async move {
         let leases = a.take(&[tenant("canary"), tenant("rest")], LONG).await.unwrap();
-        let seen = a.begin(&leases, LONG, patience).await.unwrap();
+        let seen =
+            begin(a, &leases, &[in_wave("canary", digest, 0), in_wave("rest", digest, 1)], patience).await;
         a.release(&leases).await.unwrap();
         let rest = seen.iter().find(|one| one.lease.tenant == tenant("rest")).unwrap().waits_for;
-        let canary = seen.iter().find(|one| one.lease.tenant == tenant("canary")).unwrap().standing;
-        (canary, rest)
+        let canary = seen.iter().find(|one| one.lease.tenant == tenant("canary")).unwrap();
+        (canary.standing, canary.unavailable_since, rest)
     };
-    let (since, rest) = of(PATIENCE).await;
-    assert_eq!((since.0, rest), (Standing::Unavailable, Some(0)));
-    assert_eq!(of(Duration::ZERO).await.1, None, "whoever has no patience does not wait");
+    let (standing, since, rest) = of("1", PATIENCE).await;
+    assert_eq!((standing, since.is_some(), rest), (Standing::Unavailable, true, Some(0)));
+    assert_eq!(of("1", Duration::ZERO).await.2, None, "whoever has no patience does not wait");
     advance(a, Some("c1"), "c2", &[in_wave("canary", "2", 0), in_wave("rest", "2", 1)]).await;
-    assert_eq!(of(PATIENCE).await, (since, Some(0)), "a commit does not reset it");
+    assert_eq!(of("2", PATIENCE).await, (standing, since, Some(0)), "a commit does not reset it");
+    // Nor does one that is not valid, which fails for a reason of its own, and which nobody could apply.
+    advance(a, Some("c2"), "c3", &[in_wave("canary", "", 0), in_wave("rest", "2", 1)]).await;
+    advance(a, Some("c3"), "c4", &[in_wave("canary", "4", 0), in_wave("rest", "2", 1)]).await;
+    let again = claim(a, 9).await;
+    let canary = again.iter().find(|one| one.lease.tenant == tenant("canary")).unwrap();
+    assert_eq!((canary.standing, canary.unavailable_since), (Standing::Pending, since));
+    a.finish(&[out(canary)]).await.unwrap();
+    let rest = again.iter().find(|one| one.lease.tenant == tenant("rest"));
+    a.finish(&rest.map(looked).into_iter().collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(of("4", PATIENCE).await.1, since);
+    // Once it was reached, patience is whole again.
+    a.poke(None, Cause::Resync).await.unwrap();
+    let reached = claim(a, 9).await;
+    a.finish(&reached.iter().map(|one| done(one, false)).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(of("4", PATIENCE).await.1, None);
+}
+
+/// A tenant that is not valid is waited for until git only watches it, and counts for the wave that git puts it in.
+pub async fn an_invalid_tenant_counts_as_git_says_now(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    let rest = || in_wave("rest", "1", 2);
+    advance(a, None, "c1", &[in_wave("canary", "", 0), rest()]).await;
+    let waits = |wave: Option<u32>| [("rest".to_owned(), wave)];
+    let (first, seen) = gated(a).await;
+    assert_eq!(seen, waits(Some(0)));
+    a.finish(&[looked(&first[0])]).await.unwrap();
+    advance(a, Some("c1"), "c2", &[in_wave("canary", "", 1), rest()]).await;
+    a.poke(None, Cause::Resync).await.unwrap();
+    let (second, seen) = gated(a).await;
+    assert_eq!(seen, waits(Some(1)));
+    a.finish(&[looked(&second[0])]).await.unwrap();
+    advance(a, Some("c2"), "c3", &[watched(in_wave("canary", "", 1)), rest()]).await;
+    assert_eq!(gated(a).await.1, waits(None), "due at once, because nothing is waited for any more");
+}
+
+/// A commit that is not the head is seen for itself, and what it says of new tenants is nobody else's until a head
+/// says so.
+pub async fn another_commit_than_the_head_is_begun_for_itself(pair: &Pair) {
+    let Pair { a, .. } = pair;
+    advance(a, None, "c1", &[in_wave("canary", "1", 0)]).await;
+    let first = claim(a, 9).await;
+    a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    let head = Revision::new("c1");
+    let rows = [in_wave("canary", "2", 3), in_wave("new", "2", 0)];
+    a.know(Some(&head), &Revision::new("c2"), &rows).await.unwrap();
+    let leases = a.take(&[tenant("canary"), tenant("new")], LONG).await.unwrap();
+    let mut begun = begin(a, &leases, &rows, PATIENCE).await;
+    begun.sort_by(|one, other| one.lease.tenant.cmp(&other.lease.tenant));
+    let seen: Vec<_> =
+        begun.iter().map(|one| (one.lease.tenant.as_str(), &*one.wanted, one.applied, one.wave)).collect();
+    assert_eq!(seen, [("canary", "2", false, 3), ("new", "2", false, 0)]);
+    a.finish(&begun.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
+    // The head's word stands: the canary is not what it says any more, and the new tenant is not in it.
+    a.poke(None, Cause::Resync).await.unwrap();
+    let next = claim(a, 9).await;
+    let seen: Vec<_> =
+        next.iter().map(|one| (one.lease.tenant.as_str(), &*one.wanted, one.applied, one.wave)).collect();
+    assert_eq!(seen, [("canary", "1", false, 0)]);
+    a.finish(&next.iter().map(looked).collect::<Vec<_>>()).await.unwrap();
+    // Once a head has both, both are known to have it.
+    advance(a, Some("c1"), "c2", &rows).await;
+    let rows = a.tenants(Which::All).await.unwrap();
+    let seen: Vec<_> = rows.iter().map(|row| (row.tenant.as_str(), row.applied)).collect();
+    assert_eq!(seen, [("canary", true), ("new", true)]);
 }
 
 /// What can't be read keeps the mode and the wave that were known last.
@@ -142,8 +217,18 @@ pub async fn what_cannot_be_read_keeps_its_place(pair: &Pair) {
     assert_eq!(row(&rows, "watched"), (1, false, Status::Invalid));
     assert_eq!(row(&rows, "enforced"), (3, true, Status::Invalid));
     // Of one that was never read it is not known that it is only watched: it holds others, from the first wave on.
-    assert_eq!(row(&rows, "new"), (0, false, Status::Invalid));
+    assert_eq!(row(&rows, "new"), (0, true, Status::Invalid));
     assert_eq!(gated(a).await.1, [("rest".into(), Some(0))]);
+}
+
+async fn pause_or_resume(store: &Store, name: &TenantName, number: u64) {
+    let (kind, since) = (PauseKind::Pause, now());
+    let pause = Pause { kind, by: "ops".into(), reason: "x".into(), since, until: None };
+    match number {
+        0 => store.pause(name, &pause).await.unwrap(),
+        1 => drop(store.resume(name).await.unwrap()),
+        _ => {}
+    }
 }
 
 /// The gate that queries compare with is the one that is worked out in memory.
@@ -170,7 +255,10 @@ pub async fn the_gate_of_queries_is_the_pure_one(pair: &Pair) {
         let revision = format!("c{round}");
         advance(a, known.as_deref(), &revision, &rows).await;
         known = Some(revision);
-        // Some runs end in some way.
+        // Some are paused, and some runs end in some way.
+        for number in 0..6 {
+            pause_or_resume(a, &tenant(&format!("t{number}")), below(8)).await;
+        }
         let ended: Vec<Finished> = claim(a, 9)
             .await
             .iter()
@@ -186,13 +274,13 @@ pub async fn the_gate_of_queries_is_the_pure_one(pair: &Pair) {
         let leases =
             a.take(&(0..6).map(|n| tenant(&format!("t{n}"))).collect::<Vec<_>>(), LONG).await.unwrap();
         for patience in [Duration::ZERO, PATIENCE] {
-            let claimed = a.begin(&leases, LONG, patience).await.unwrap();
+            let claimed = begin(a, &leases, &rows, patience).await;
             let position = |one: &Claimed| Position {
                 wave: one.wave,
                 changed: !one.applied || one.wanted.is_empty(),
-                paused: false,
-                standing: one.standing.0,
-                since: one.standing.1,
+                paused: one.pause.is_some(),
+                standing: one.standing,
+                since: one.unavailable_since.unwrap_or_default(),
             };
             let pure = gate(claimed.iter().map(position), Timestamp::now(), patience);
             for one in &claimed {

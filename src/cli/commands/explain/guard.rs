@@ -71,7 +71,7 @@ fn generated(info: &GuardInfo) -> String {
 fn judged(scope: Scope) -> &'static str {
     match scope {
         Scope::Tenant => "it refuses the plan of one tenant, and the other tenants go on.",
-        Scope::Run => "it refuses every plan of one run.",
+        Scope::Run => "it refuses every plan of one run that would write something.",
         Scope::History => "it refuses the plans that are made from one commit.",
     }
 }
@@ -90,8 +90,9 @@ fn released(info: &GuardInfo) -> &'static str {
              To release the tenant earlier, run the command above with the controller's settings. `genesync resume` does not open this guard."
         }
         Scope::Run => {
-            "The controller and `run --once` hold the tenants that the commit changes. `genesync resume --all` releases them, and so does\n\
-             `git revert`."
+            "The controller, `run --once` and an `apply` of a whole commit hold what they refuse, and the tenants that the commit creates.\n\
+             `genesync resume --all` releases all of it. `git revert` releases the tenants that the commit changed, not those that only\n\
+             drifted. A higher limit in a later commit releases nothing. An `apply` of some tenants refuses and holds nothing."
         }
         Scope::History => {
             "The controller keeps the last good commit and writes nothing from the new one. It goes on when the branch contains the last good\n\

@@ -38,7 +38,8 @@ pub async fn run(
         limits: fleet.limits.clone(),
         is_whole: true,
         reviewed: None,
-        lease_patience: settings.controller.once,
+        // As `apply`, and never so long that nothing is left for the others.
+        lease_patience: (settings.lease * 3 / 2).min(settings.controller.once / 2),
         concurrency: settings.controller.runs_max.min(CONCURRENCY),
         asked: None,
         heard: Some(heard),

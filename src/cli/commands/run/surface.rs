@@ -93,9 +93,9 @@ impl Surface for Face {
 }
 
 fn seen(figures: FleetFigures) -> FleetSeen {
-    let FleetFigures { standing, oldest, drifted, drifted_at } = figures;
+    let FleetFigures { by_status, oldest, drifted, drifted_at } = figures;
     FleetSeen {
-        standing: standing.iter().map(|some| (some.status, some.tenants)).collect(),
+        standing: by_status.iter().map(|some| (some.status, some.tenants)).collect(),
         in_sync_at: oldest,
         drifted,
         drifted_since: drifted_at,

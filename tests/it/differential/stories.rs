@@ -1,0 +1,251 @@
+//! Passes that random fleets do not come to: broken off, refused, of another commit than the head, with a store that
+//! fails for one tenant.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use genesync::config::ConfigError;
+use genesync::driver::exit;
+use genesync::driver::pass::{self, Order, PassError, Passed};
+use genesync::model::plan::Limits;
+use genesync::model::{Exit, Guard, Revision, Status, StorePlace, TenantName};
+use genesync::store::{Cause, Claim, Store, Which};
+
+use super::fleet::{Fate, Member};
+use super::virtual_world::{Port, Quiet, Shell, member, order};
+
+fn plain(number: u32, wave: u32) -> Member {
+    let fate = Fate::Fine;
+    Member { number, wave, watched: false, changed: true, drifted: false, paused: false, fate }
+}
+
+/// A store, a world, and tenants that took a first commit.
+struct Stage {
+    folder: tempfile::TempDir,
+    store: Store,
+    port: Port,
+    members: Vec<Member>,
+}
+
+impl Stage {
+    async fn new(members: Vec<Member>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&StorePlace::Folder(folder.path().to_owned()), "here").await.unwrap();
+        let stage = Self { folder, store, port: Port::new(), members };
+        let first = stage.pass(&stage.order("c1", Shell::Scheduled)).await;
+        assert!(first.ended.iter().all(|ended| ended.status == Some(Status::Synced)), "{first:?}");
+        for member in &stage.members {
+            stage.port.befall(member);
+        }
+        stage
+    }
+
+    fn order(&self, revision: &str, shell: Shell) -> Order<Port, Port> {
+        let now = genesync::driver::ports::Reads::now(&self.port);
+        let members = self.members.iter().map(|one| member(one, revision != "c1", now)).collect();
+        order(&self.port, &self.store, revision, members, shell)
+    }
+
+    async fn pass(&self, order: &Order<Port, Port>) -> Passed {
+        pass::pass(order, &(Arc::new(Quiet::default()) as Arc<dyn pass::Progress>)).await.unwrap()
+    }
+
+    fn versions(&self) -> Vec<u64> {
+        self.members.iter().map(|member| self.port.version(member.number)).collect()
+    }
+
+    async fn head(&self) -> Option<Revision> {
+        self.store.head("repo").await.unwrap()
+    }
+
+    /// What a controller would claim, with what each tenant waits for and whether it is held.
+    async fn claimed(&self) -> Vec<(String, Option<u32>, bool)> {
+        self.store.poke(None, Cause::Resync).await.unwrap();
+        let head = self.head().await.unwrap();
+        let claim = Claim {
+            limit: 99,
+            lease: Duration::from_secs(60),
+            saturated: &BTreeSet::new(),
+            patience: Duration::from_secs(900),
+            head: ("repo", &head),
+        };
+        let mut seen: Vec<_> = self
+            .store
+            .claim(&claim)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|one| (one.lease.tenant.to_string(), one.waits_for, one.pause.is_some()))
+            .collect();
+        seen.sort();
+        seen
+    }
+}
+
+fn statuses(passed: &Passed) -> Vec<Status> {
+    passed.ended.iter().map(pass::Ended::shown).collect()
+}
+
+fn exit(passed: &Passed) -> Exit {
+    passed.exit(false, exit::Asked { waiting: true, detailed: false, require_confirmed: false })
+}
+
+fn half() -> Limits {
+    Limits { run_tenants_max_percent: 50, ..Limits::default() }
+}
+
+/// Twelve tenants, of which the commit changes nine.
+fn twelve() -> Vec<Member> {
+    (1..=12).map(|number| Member { changed: number <= 9, ..plain(number, 0) }).collect()
+}
+
+#[tokio::test]
+async fn a_pass_that_ends_before_its_guard_was_asked_gives_nobody_its_commit() {
+    let stage = Stage::new(twelve()).await;
+    let mut order = stage.order("c2", Shell::Scheduled);
+    order.terms.limits = half();
+    // The operator stops it while it plans.
+    let stopping = Arc::new(Quiet::stopping_at("planning"));
+    let passed = pass::pass(&order, &(stopping as Arc<dyn pass::Progress>)).await.unwrap();
+    assert!(passed.ended.iter().all(|ended| ended.status.is_none()), "{passed:?}");
+    // Or nobody has a client.
+    order.lookup =
+        Arc::new(|_, _| std::future::ready(Err(ConfigError::NoCredentials { name: "main".into() })).boxed());
+    let quiet: Arc<dyn pass::Progress> = Arc::new(Quiet::default());
+    assert!(matches!(pass::pass(&order, &quiet).await, Err(PassError::NoClients(_))));
+    assert_eq!((stage.head().await, stage.versions()), (Some(Revision::new("c1")), vec![1; 12]));
+    // What it leaves behind is what it found, and free.
+    let claimed = stage.claimed().await;
+    assert_eq!(claimed.len(), 12);
+    assert!(claimed.iter().all(|(_, waits_for, held)| waits_for.is_none() && !held), "{claimed:?}");
+}
+
+#[tokio::test]
+async fn what_the_guard_of_a_run_refuses_is_held_whole_until_a_person_lets_it_go() {
+    let mut stage = Stage::new(twelve()).await;
+    // Two are new, and one of those that change is leased elsewhere.
+    stage.members.extend([plain(13, 0), plain(14, 0)]);
+    let other = Store::open(&StorePlace::Folder(stage.folder.path().to_owned()), "elsewhere").await.unwrap();
+    let lease = other.take([&TenantName::new("t9")], Duration::from_secs(60)).await.unwrap();
+    let mut order = stage.order("c2", Shell::Scheduled);
+    order.terms.limits = half();
+    for round in 1..=2 {
+        let passed = stage.pass(&order).await;
+        assert_eq!(exit(&passed), if round == 1 { Exit::Outside } else { Exit::Refused }, "{passed:?}");
+        assert_eq!(stage.port.writes(), 12, "in pass {round}");
+        other.release(&lease).await.unwrap();
+    }
+    let held: Vec<String> =
+        stage.claimed().await.into_iter().filter(|(.., held)| *held).map(|(name, ..)| name).collect();
+    assert_eq!(held, ["t1", "t13", "t14", "t2", "t3", "t4", "t5", "t6", "t7", "t8", "t9"]);
+}
+
+#[tokio::test]
+async fn one_that_was_let_go_is_written_although_the_rest_is_held() {
+    let stage = Stage::new(twelve()).await;
+    let mut order = stage.order("c2", Shell::Scheduled);
+    order.terms.limits = half();
+    stage.pass(&order).await;
+    assert!(stage.store.resume(&TenantName::new("t1")).await.unwrap());
+    let passed = stage.pass(&order).await;
+    assert_eq!(statuses(&passed)[..2], [Status::Synced, Status::Synced], "t1 and t10");
+    assert_eq!(statuses(&passed).iter().filter(|status| **status == Status::Refused).count(), 8);
+    assert_eq!(stage.port.writes(), 13);
+}
+
+#[tokio::test]
+async fn many_that_do_not_answer_count_as_changed_by_the_guard_of_the_run() {
+    let mut members = twelve();
+    members.iter_mut().take(8).for_each(|member| member.fate = Fate::Out);
+    let stage = Stage::new(members).await;
+    let mut order = stage.order("c2", Shell::Scheduled);
+    order.terms.limits = half();
+    let passed = stage.pass(&order).await;
+    assert_eq!(passed.refusal.as_ref().map(|refusal| refusal.guard), Some(Guard::RunTenants));
+    // When they answer again, they are not written one by one behind the guard's back.
+    let held = stage.claimed().await.into_iter().filter(|(.., held)| *held).count();
+    assert_eq!((held, stage.port.writes()), (9, 12));
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_way_out_that_there_is() {
+    let stage = Stage::new(twelve()).await;
+    for (shell, way) in [(Shell::Named, false), (Shell::Scheduled, true)] {
+        let mut order = stage.order("c2", shell);
+        order.terms.limits = half();
+        let passed = stage.pass(&order).await;
+        let first = &passed.ended[0];
+        assert_eq!(first.reason.contains("genesync resume --all"), way, "{shell:?}: {}", first.reason);
+        let held = stage.store.tenants(Which::All).await.unwrap().iter().any(|row| row.pause.is_some());
+        assert_eq!(held, way, "{shell:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_apply_of_an_older_commit_does_not_count_as_the_newer_one() {
+    let canary = Member { fate: Fate::Rejected, ..plain(1, 0) };
+    let stage = Stage::new(vec![canary, plain(2, 1)]).await;
+    let failed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+    let rejected = statuses(&failed);
+    assert_eq!(rejected[1], Status::Waiting);
+    // By hand the canary goes back to what is live anyway.
+    let mut back = stage.order("c1", Shell::Named);
+    back.members.truncate(1);
+    back.terms.limits.allowed.insert(Guard::Rewind);
+    assert_eq!(statuses(&stage.pass(&back).await), [Status::Synced]);
+    let again = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+    assert_eq!((statuses(&again), stage.versions()), (rejected, vec![1, 1]));
+}
+
+#[tokio::test]
+async fn what_is_left_because_nobody_reviewed_it_is_not_in_force() {
+    let stage = Stage::new(vec![plain(1, 0), plain(2, 1)]).await;
+    for shell in [Shell::Named, Shell::Scheduled] {
+        let mut order = stage.order("c2", shell);
+        order.reviewed = Some([].into());
+        let passed = stage.pass(&order).await;
+        assert_eq!(passed.ended[0].status, Some(Status::Held), "{passed:?}");
+        assert_ne!(passed.ended[0].standing.map(|standing| standing.name()), Some("has"));
+    }
+    let rows = stage.store.tenants(Which::All).await.unwrap();
+    assert!(rows.iter().all(|row| !row.applied), "{rows:?}");
+    assert_eq!(stage.versions(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_new_tenant_that_cannot_be_read_holds_later_waves_each_time() {
+    let mut stage = Stage::new(vec![plain(1, 1)]).await;
+    stage.members.push(Member { fate: Fate::Unreadable, ..plain(2, 0) });
+    for _ in 0..2 {
+        let passed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+        assert_eq!(statuses(&passed), [Status::Waiting, Status::Invalid]);
+    }
+    assert_eq!(stage.claimed().await, [("t1".to_owned(), Some(0), false)]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_watched_tenant_without_a_client() {
+    let watched = Member { watched: true, fate: Fate::NoClient, ..plain(1, 0) };
+    let closed = Member { fate: Fate::Closed, ..plain(2, 1) };
+    let stage = Stage::new(vec![watched, closed]).await;
+    let passed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+    assert_eq!(statuses(&passed)[1], Status::Waiting);
+    let claimed = stage.claimed().await;
+    assert_eq!(claimed[1], ("t2".to_owned(), None, false), "{claimed:?}");
+}
+
+#[tokio::test]
+async fn one_tenant_whose_end_cannot_be_written_down_is_no_other_tenants_trouble() {
+    let stage = Stage::new(vec![plain(1, 0), plain(2, 0), plain(3, 1)]).await;
+    let url = format!("sqlite://{}", genesync::store::database_file(stage.folder.path()).display());
+    let pool = sqlx::AnyPool::connect(&url).await.unwrap();
+    let refusing = "CREATE TRIGGER broken BEFORE INSERT ON runs WHEN NEW.tenant = 't1'
+                    BEGIN SELECT RAISE(ABORT, 'broken'); END";
+    sqlx::query(refusing).execute(&pool).await.unwrap();
+    let passed = stage.pass(&stage.order("c2", Shell::ByHand)).await;
+    assert_eq!(statuses(&passed)[1..], [Status::Synced, Status::Synced], "{passed:?}");
+    assert!(passed.ended[0].reason.contains("can't be written down"), "{}", passed.ended[0].reason);
+    assert_eq!((exit(&passed), stage.versions()), (Exit::Partial, vec![2, 2, 2]));
+}
