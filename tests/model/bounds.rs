@@ -22,6 +22,8 @@ pub struct Guards {
     pub recheck: bool,
     /// The server keeps what it accepts.
     pub memory: bool,
+    /// The driver passes on that a run has to wait.
+    pub word: bool,
 }
 
 impl Guards {
@@ -34,6 +36,7 @@ impl Guards {
         deadline: true,
         recheck: true,
         memory: true,
+        word: true,
     };
 }
 
@@ -58,6 +61,8 @@ pub struct Budget {
     pub behind: u8,
     /// The audit log shows nothing until long after.
     pub lags: u8,
+    /// A run that has a plan is told to wait for a lower wave, or is refused by a guard of the whole pass.
+    pub words: u8,
 }
 
 /// What really happened in some state: without it nothing is shown. Beside the states and not in them, so that

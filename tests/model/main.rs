@@ -34,7 +34,7 @@ use std::time::Instant;
 use bounds::{Budget, Guards};
 use genesync::model::{Dialect, Versions};
 use stateright::{Checker, HasDiscoveries, Model};
-use world::{BLIND, DOUBLE, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD};
+use world::{BLIND, DOUBLE, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD, WAITS};
 
 /// The versions that webchat ships with, and a server of it that would hold nobody to any.
 fn both() -> [Versions; 2] {
@@ -51,6 +51,7 @@ const NOTHING: Budget = Budget {
     leases: 0,
     behind: 0,
     lags: 0,
+    words: 0,
 };
 
 /// Explores everything, and returns what is violated.
@@ -161,6 +162,21 @@ fn the_three_writes_of_the_cloud_dialect_hold() {
     holds("cloud, two processes, an edit", Toy::cloud(2, budget), &TAKEOVER);
 }
 
+/// What earlier runs left open is still resolved, and nothing new is begun, whoever comes in between.
+#[test]
+fn a_run_that_has_to_wait_or_is_refused_writes_nothing_and_leaves_nothing_behind() {
+    let happened = ["a run waits for a lower wave", "a run is refused", "a late write arrives", "a takeover"];
+    let budget = Budget { edits: 1, lost: 1, late: 1, leases: 1, words: 1, ..NOTHING };
+    let toys = [
+        Toy::new(1, 2, Dialect::Webchat.versions(), budget),
+        Toy::new(2, 2, Dialect::Webchat.versions(), Budget { edits: 0, lost: 0, ..budget }),
+        Toy::cloud(2, Budget { edits: 0, lost: 0, ..budget }),
+    ];
+    for toy in toys {
+        holds("waiting and refused", toy, &happened);
+    }
+}
+
 #[test]
 #[ignore = "takes minutes: what the others explore part by part, all at once"]
 fn two_processes_hold_through_everything_at_once() {
@@ -175,6 +191,7 @@ fn two_processes_hold_through_everything_at_once() {
             leases: 1,
             behind: 1,
             lags: 0,
+            words: 0,
         };
         holds("two processes, everything at once", Toy::new(1, 2, versions, budget), &TAKEOVER);
     }
@@ -246,6 +263,8 @@ fn each_guard_is_load_bearing() {
         // No version tells an old commit from a new one.
         (Guards { recheck: false, ..all }, Enforced, behind, TRAVEL),
         (Guards { recheck: false, ..all }, Unenforced, behind, TRAVEL),
+        // Whoever is not told to wait writes.
+        (Guards { word: false, ..all }, Enforced, Budget { words: 1, ..NOTHING }, WAITS),
         // A server that forgets is nobody's guard: it shows that healing can fail.
         (Guards { memory: false, ..all }, Enforced, usual, HEALS),
     ];

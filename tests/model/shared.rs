@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use genesync::model::Record;
+use genesync::model::{Guard, Record, Refusal};
 use genesync::reconcile::{Effect, End, Event, Note, Run, step};
 use jiff::Timestamp;
 
@@ -84,16 +84,38 @@ pub struct Heard {
     pub out_of_place: bool,
 }
 
-type Memo = HashMap<(u64, u64, bool), Heard>;
+type Memo = HashMap<(u64, u64, bool, Word), Heard>;
+
+/// What its driver tells a run that has a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Word {
+    Proceed,
+    /// A lower wave does not have its change yet.
+    HeldBack,
+    /// A guard of the whole pass refuses it.
+    Refused,
+}
+
+impl Word {
+    fn event(self) -> Event {
+        match self {
+            Word::Proceed => Event::Proceed,
+            Word::HeldBack => Event::HeldBack(0),
+            Word::Refused => {
+                Event::Refused(vec![Refusal { guard: Guard::RunTenants, message: "too many".into() }])
+            }
+        }
+    }
+}
 
 thread_local! {
     // The core is pure: the same run and event lead to the same step, and many states share them.
     static HEARD: RefCell<Memo> = RefCell::default();
 }
 
-/// Feeds an event to the core, and the word to go on where it has a plan.
-pub fn hear(run: &Shared<Run>, event: Event, (now, is_late): (Timestamp, bool)) -> Heard {
-    let key = (run.digest(), digest(&event), is_late);
+/// Feeds an event to the core, and its driver's word where it has a plan.
+pub fn hear(run: &Shared<Run>, event: Event, word: Word, (now, is_late): (Timestamp, bool)) -> Heard {
+    let key = (run.digest(), digest(&event), is_late, word);
     if let Some(known) = HEARD.with_borrow(|memo| memo.get(&key).cloned()) {
         return known;
     }
@@ -120,7 +142,7 @@ pub fn hear(run: &Shared<Run>, event: Event, (now, is_late): (Timestamp, bool)) 
                 heard.ended = Some(status.clone());
                 break;
             }
-            (None, None) => next = step(next.run, Event::Proceed, now),
+            (None, None) => next = step(next.run, word.event(), now),
         }
     }
     HEARD.with_borrow_mut(|memo| memo.insert(key, heard.clone()));

@@ -19,7 +19,7 @@ use stateright::{Model, Property};
 
 use crate::bounds::{Budget, Guards, Witnesses};
 use crate::cloud::{self, Cloud};
-use crate::shared::{Lines, Shared, digest, hear};
+use crate::shared::{Lines, Shared, Word, digest, hear};
 
 pub const BLIND: &str = "no write goes over an edit that it has not seen";
 pub const UNTOLD: &str = "an edit that was gone over is told";
@@ -27,6 +27,7 @@ pub const OWN: &str = "no write of ours goes over a newer one of ours";
 pub const TRAVEL: &str = "what an older commit says never replaces what a newer one says";
 pub const RECEIPT: &str = "every version of ours has a receipt";
 pub const TOKEN: &str = "only whoever has the newest token writes the journal";
+pub const WAITS: &str = "a run that has to wait, or is refused, writes nothing";
 pub const DOUBLE: &str = "nothing is made twice";
 pub const HEALS: &str = "from here it heals and falls silent";
 
@@ -109,6 +110,8 @@ struct Working {
     line: usize,
     /// The deadline of the write that it is about to send is past.
     expired: bool,
+    /// What its driver tells it once it has a plan.
+    word: Word,
 }
 
 /// A request that is held up on its way.
@@ -146,6 +149,8 @@ pub struct Everything {
     doubled: bool,
     travelled: bool,
     intruded: bool,
+    /// A run wrote that was told to wait, or was refused.
+    overheard: bool,
 }
 
 /// What can happen next; the number is the process.
@@ -155,6 +160,8 @@ pub enum Move {
     Begin,
     /// The same, from what git said before.
     BeginBehind,
+    /// The same as the first, but it has to wait for a lower wave, or is refused, once it has a plan.
+    BeginTold(Word),
     /// The effect is performed and heard.
     Perform(usize),
     /// The request is executed and its answer lost.
@@ -335,19 +342,23 @@ impl Toy {
         }
     }
 
-    fn begin(&self, state: &mut Everything, commit: u64, drafts: Drafts) -> Option<End> {
+    fn begin(&self, state: &mut Everything, commit: u64, drafts: Drafts, word: Word) -> Option<End> {
         for other in &mut state.working {
             other.lease = Lease::Taken;
             self.witnesses.saw("a takeover");
         }
         let run = Shared::new(Run::new(Arc::new(self.spec(commit, drafts)), journal(&state.records)));
-        let heard = hear(&run, Event::Begin, (now(), false));
+        let heard = hear(&run, Event::Begin, self.passed_on(word), (now(), false));
         if let Some((run, asked)) = heard.next {
             let line = state.records.len();
             let lease = Lease::Held;
-            state.working.push(Working { lease, run, asked, checked: false, line, expired: false });
+            state.working.push(Working { lease, run, asked, checked: false, line, expired: false, word });
         }
         heard.ended
+    }
+
+    fn passed_on(&self, word: Word) -> Word {
+        if self.guards.word { word } else { Word::Proceed }
     }
 
     /// Feeds an event and keeps what the core asks for; a settled run makes room for the next.
@@ -359,7 +370,12 @@ impl Toy {
             _ => false,
         };
         let now = if is_late { much_later() } else { now() };
-        let heard = hear(&working.run, event, (now, is_late));
+        let heard = hear(&working.run, event, self.passed_on(working.word), (now, is_late));
+        match heard.ended {
+            Some(End::Waiting(_)) => self.witnesses.saw("a run waits for a lower wave"),
+            Some(End::Refused(_)) => self.witnesses.saw("a run is refused"),
+            _ => {}
+        }
         assert!(!heard.out_of_place, "out of place in {:?}", working.run.phase());
         if heard.told && state.gone == Gone::Untold {
             state.gone = Gone::Told;
@@ -453,7 +469,10 @@ impl Toy {
             // A write that waited for longer than its deadline in a process that stood still is not sent.
             Effect::Write(_) if working.expired => Some(Event::Answered(Outcome::Unsent(lost()))),
             Effect::StartJob(_) if working.expired => Some(Event::JobAnswered(Outcome::Unsent(lost()))),
-            Effect::Write(_) | Effect::StartJob(_) => self.execute(state, &working.asked, seen(&working.run)),
+            Effect::Write(_) | Effect::StartJob(_) => {
+                state.overheard |= working.word != Word::Proceed;
+                self.execute(state, &working.asked, seen(&working.run))
+            }
             Effect::ReadAudit(_) => {
                 let entries = if self.is_cloud() { state.cloud.entries() } else { entries(state) };
                 Some(Event::Entries(Entries { entries, truncated: false }))
@@ -570,7 +589,7 @@ impl Toy {
 
     fn run_quietly(&self, state: &mut Everything, drafts: Drafts) -> Option<End> {
         let commit = state.commit;
-        let mut ended = self.begin(state, commit, drafts);
+        let mut ended = self.begin(state, commit, drafts, Word::Proceed);
         for _ in 0..200 {
             if state.working.is_empty() {
                 return ended;
@@ -668,6 +687,7 @@ impl Model for Toy {
             doubled: false,
             travelled: false,
             intruded: false,
+            overheard: false,
         }]
     }
 
@@ -686,6 +706,9 @@ impl Model for Toy {
         let is_free = state.working.iter().all(|working| working.lease != Lease::Held);
         if is_free && state.working.len() < self.processes {
             moves.push(Move::Begin);
+            if left.words > 0 {
+                moves.extend([Word::HeldBack, Word::Refused].map(Move::BeginTold));
+            }
             if state.commit > 1 && left.behind > 0 {
                 moves.push(Move::BeginBehind);
             }
@@ -739,12 +762,17 @@ impl Model for Toy {
         match action {
             Move::Begin => {
                 let commit = state.commit;
-                self.begin(&mut state, commit, Drafts::Refuse);
+                self.begin(&mut state, commit, Drafts::Refuse, Word::Proceed);
+            }
+            Move::BeginTold(word) => {
+                state.left.words -= 1;
+                let commit = state.commit;
+                self.begin(&mut state, commit, Drafts::Refuse, word);
             }
             Move::BeginBehind => {
                 state.left.behind -= 1;
                 let commit = state.commit - 1;
-                self.begin(&mut state, commit, Drafts::Refuse);
+                self.begin(&mut state, commit, Drafts::Refuse, Word::Proceed);
             }
             Move::Perform(at) => match self.perform(&mut state, at) {
                 Some(event) => {
@@ -841,6 +869,7 @@ impl Model for Toy {
             Property::always(TRAVEL, |_: &Toy, state: &Everything| !state.travelled),
             Property::always(RECEIPT, |toy: &Toy, state: &Everything| toy.judge(state).1),
             Property::always(DOUBLE, |_: &Toy, state: &Everything| !state.doubled),
+            Property::always(WAITS, |_: &Toy, state: &Everything| !state.overheard),
             Property::always(TOKEN, |_: &Toy, state: &Everything| !state.intruded),
             Property::always(HEALS, |toy: &Toy, state: &Everything| toy.judge(state).0),
         ]
