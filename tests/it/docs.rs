@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use genesync::cli::Exit;
 use genesync::cli::commands::demo::files::FILES;
+use genesync::model::Status;
 use serde_json::Value;
 
 use crate::support::{Running, Stage, commit_all, ran, wait_until};
@@ -145,6 +146,26 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.child.kill().and_then(|()| self.child.wait()).unwrap();
+    }
+}
+
+/// Whoever reads a word somewhere finds what it means, and what it leads to.
+#[test]
+fn the_statuses_are_those_of_the_program() {
+    let page = read("docs/watching.md");
+    for status in Status::ALL {
+        let row = status.row();
+        let trouble = if row.trouble.is_empty() { String::new() } else { format!("`{}`", row.trouble) };
+        let found = page.lines().any(|line| {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            cells.len() == 7
+                && cells[1] == format!("`{}`", row.word)
+                && (cells[2] == trouble
+                    || !trouble.is_empty() && cells[2].split(", ").any(|one| one == trouble))
+                && cells[3] == format!("`{}`", row.metric)
+                && cells[4] == row.exit.code().to_string()
+        });
+        assert!(found, "no row for {status:?}: {row:?}");
     }
 }
 

@@ -105,6 +105,11 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
         }
     }
     store.poke(Some(&resumed), Cause::Operator).await?;
+    if let Some(other) = names(&args.tenants).iter().find(|name| !resumed.contains(name)) {
+        output.talk(&format!(
+            "{other} was neither paused nor held; open a guard that refuses it with `genesync apply --allow GUARD --reason TEXT`"
+        ));
+    }
     output.data(&format!("resumed {}\n", counted(resumed.len(), "tenant")));
     Ok(Exit::Done)
 }
