@@ -14,10 +14,10 @@ use crate::driver::planning::{self, Panicked};
 use crate::driver::spec::{Subject, Terms, spec};
 use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
-use crate::model::{Fault, FaultKind, Guard, Refusal, Resource, TenantName};
+use crate::model::{Fault, FaultKind, Guard, Refusal, Resource, TenantName, causes};
 use crate::plan::guards;
 use crate::reconcile::Run;
-use crate::store::Store;
+use crate::store::{Pause, Store, TenantRow, Which};
 
 /// Runs that are driven at once unless the operator says otherwise.
 pub const CONCURRENCY: usize = 16;
@@ -36,6 +36,8 @@ pub struct Session {
     pub nobody: Option<Failure>,
     /// Limits of this run.
     pub limits: Limits,
+    /// Tenants that are paused or held, as far as there is a state that knows.
+    pub pauses: BTreeMap<TenantName, Pause>,
 }
 
 /// What a session is made of, besides the fleet.
@@ -75,6 +77,14 @@ impl Session {
             Some(store) => store.journals_each(sound().map(|loaded| &loaded.name)).await,
             None => BTreeMap::new(),
         };
+        let rows = match store {
+            Some(store) => store.tenants(Which::All).await.unwrap_or_else(|error| {
+                tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
+                Vec::new()
+            }),
+            None => Vec::new(),
+        };
+        let pauses = rows.into_iter().filter_map(paused).collect();
         let fault = |failure: &Failure| Fault::new(FaultKind::Local, failure.message.clone());
         for loaded in sound() {
             let Some(tenant) = loaded.tenant.as_ref().filter(|_| !loaded.resources.is_empty()) else {
@@ -110,7 +120,7 @@ impl Session {
         }
         // Where no tenant is left, the command as a whole has failed, for the first one's reason.
         let nobody = first_failure.filter(|_| runs.is_empty());
-        Ok(Self { api, unmanaged, failed, nobody, runs, limits })
+        Ok(Self { api, unmanaged, failed, nobody, runs, limits, pauses })
     }
 
     /// Itself, where there is a tenant that can be looked at.
@@ -143,6 +153,10 @@ impl Session {
         let changing = self.runs.iter().filter(takes).count();
         guards::run_tenants::check(changing, self.runs.len(), &self.limits)
     }
+}
+
+fn paused(row: TenantRow) -> Option<(TenantName, Pause)> {
+    Some((row.tenant, row.pause?))
 }
 
 /// Opens the store that the settings name.

@@ -225,6 +225,8 @@ struct Pass<'a, R, P> {
     ended: Vec<Ended>,
     /// What is to be written down of some of them, once the head is taken.
     lost: Vec<Finished>,
+    /// How many of those have a change to come that the guard of the run has not judged.
+    unplanned: usize,
 }
 
 /// What reports how far a pass is.
@@ -249,7 +251,7 @@ where
     let watcher: Arc<dyn Watcher> = Arc::clone(progress) as Arc<dyn Watcher>;
     let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
     let (head, ended, lost) = (None, Vec::new(), Vec::new());
-    let mut pass = Pass { order, watcher, leases, head, ended, lost };
+    let mut pass = Pass { order, watcher, leases, head, ended, lost, unplanned: 0 };
     let held = pass.lease(progress.as_ref()).await?;
     let passed = pass.work(&held, progress.as_ref()).await;
     if passed.is_err() {

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
 use sqlx::{Any, Transaction};
 
 pub use super::cause::Cause;
@@ -23,7 +25,8 @@ macro_rules! insert_wanted {
      due_at, cause, failures, status, reason, trouble, since, checked_at, synced_at, drifted_at,
      standing, unavailable_since)
    SELECT r.value->>'name', r.value->>'wanted', '', $2, CAST(r.value->>'enforced' AS BIGINT),
-     r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT), $4,
+     r.value->>'credentials', CAST(r.value->>'wave' AS BIGINT),
+     CASE WHEN $4 = 1 AND EXISTS (SELECT 1 FROM heads) THEN 1 ELSE 0 END,
      CASE WHEN r.value->>'wanted' = '' THEN $3 ELSE {now} END, 'commit', 0,
      r.value->>'status', r.value->>'reason', r.value->>'trouble', {now}, 0, 0, 0, r.value->>'standing', 0
    FROM {each:1} WHERE true ORDER BY 1"
@@ -153,7 +156,8 @@ impl Store {
         let current = Revision::new(text(&held, "revision")?);
         let first = number(&held, "seq")? == 0;
         if first {
-            self.refuse_another_repository(&mut transaction, repository).await?;
+            let other = self.another_repository(repository).fetch_optional(&mut *transaction);
+            is_none_but(repository, other.await.map_err(failed(doing))?.as_ref())?;
         }
         if !first && current != *revision && Some(&current) != known {
             return Ok(Advance::Moved(current));
@@ -243,17 +247,12 @@ impl Store {
     }
 
     /// Writes down what a commit says of tenants that the store does not know yet, without taking it as the head. Rows
-    /// that are there stay as they are. Where the repository has a head, a tenant that it does not hold counts as
-    /// removed until a head does.
+    /// that are there stay as they are. Where there is a head, a tenant that it does not hold counts as removed until a
+    /// head does.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn know(
-        &self,
-        head: Option<&Revision>,
-        revision: &Revision,
-        rows: &[Wanted],
-    ) -> Result<(), StoreError> {
+    pub async fn know(&self, revision: &Revision, rows: &[Wanted]) -> Result<(), StoreError> {
         let rows: Vec<_> = rows.iter().map(row_of).collect();
         let known = self
             .engine
@@ -261,7 +260,7 @@ impl Store {
             .bind(json(&rows)?)
             .bind(revision.to_string())
             .bind(NEVER)
-            .bind(i64::from(head.is_some()))
+            .bind(1_i64)
             .execute(&self.writer);
         known.await.map(drop).map_err(failed("writing down what git says"))
     }
@@ -322,25 +321,24 @@ impl Store {
         held.await.map(drop).map_err(failed(doing))
     }
 
-    /// A store is of one repository: under another name the head before is not known, and nothing keeps an old
-    /// commit from being taken for a new one; and another repository has other tenants.
-    async fn refuse_another_repository(
-        &self,
-        transaction: &mut Transaction<'static, Any>,
-        repository: &str,
-    ) -> Result<(), StoreError> {
-        let other = self
-            .engine
+    /// Says whether a repository may use the store, which is of one repository: under another name the head before is
+    /// not known, and nothing keeps an old commit from being taken for a new one; and another repository has other
+    /// tenants.
+    ///
+    /// # Errors
+    /// It is of another one, or the database failed.
+    pub async fn check_repository(&self, repository: &str) -> Result<(), StoreError> {
+        if self.head(repository).await?.is_some() {
+            return Ok(());
+        }
+        let other = self.another_repository(repository).fetch_optional(&self.engine);
+        is_none_but(repository, other.await.map_err(failed("reading the head"))?.as_ref())
+    }
+
+    fn another_repository(&self, repository: &str) -> Query<'static, Any, AnyArguments> {
+        self.engine
             .query("SELECT repository FROM heads WHERE repository <> $1 ORDER BY seen_at DESC LIMIT 1")
             .bind(repository.to_owned())
-            .fetch_optional(&mut **transaction);
-        match other.await.map_err(failed("taking a new head"))? {
-            None => Ok(()),
-            Some(row) => Err(StoreError::OtherRepository {
-                known: text(&row, "repository")?,
-                given: repository.to_owned(),
-            }),
-        }
     }
 
     /// Makes tenants due now: the named ones, or all. Returns how many there are.
@@ -392,6 +390,15 @@ impl Store {
             left: optional(&row, "left_ms")?.map(|ms| Duration::from_millis(ms.max(0).unsigned_abs())),
             head: head.map(Revision::new),
         })
+    }
+}
+
+fn is_none_but(repository: &str, other: Option<&sqlx::any::AnyRow>) -> Result<(), StoreError> {
+    match other {
+        None => Ok(()),
+        Some(row) => {
+            Err(StoreError::OtherRepository { known: text(row, "repository")?, given: repository.to_owned() })
+        }
     }
 }
 

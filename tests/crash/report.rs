@@ -261,7 +261,7 @@ const LIMITS: &[&str] = &[
     "Half a request is cut by a proxy that forwards the head and half of the body, or half of the head where there is no body, and then kills the process.",
     "The faults of what it stands on are gone through in the `webchat` dialect: below the core nothing knows the dialect. The `cloud` dialect has the crash points, the kills at random times, and one of the guards that are taken away.",
     "A disk is full by a limit on file sizes (EFBIG), which needs no right to mount anything; ENOSPC takes the same path in SQLite.",
-    "SQLite's only migration is one transaction inside the driver; a kill between its statements is arranged on PostgreSQL alone, and before and after it (C19) on both.",
+    "Each of SQLite's migrations is one transaction inside the driver; a kill between its statements is arranged on PostgreSQL alone, and before and after it (C19) on both.",
     "The wall clock is not moved here. Which lease holds, and how long ago an intent was recorded, is by the database's clock in every query, and a deadline is carried over to the reader's clock (src/store/journal.rs has that test); the clocks of two replicas need not agree. The database's own has to go on evenly: one that leaps forward ends leases early and has late writes waited for too short a time. Then, in the `webchat` dialect, the version that a write names still keeps it from going over anything; a replication job and every write of the `cloud` dialect name none, may go over a change, and then say so.",
     "That a fenced append leaves nothing is shown by the store's own suite on both engines; it is no mutant here, because a write that gets past it is refused by its version, and so has no effect that could be seen.",
     "Every figure is a count of what really happened in one run of `make reliability`. None of n means fewer than 3/n at 95 % confidence, not never.",
@@ -414,8 +414,8 @@ fn write(path: &Path) {
          sockets: an emulator of the platform, a git repository, SQLite or PostgreSQL. After each run the same judge looks:\n\n\
          * live is what git says, in every region; in the `cloud` dialect live is the version that the deployment pins;\n\
          * every organization, in the `cloud` dialect every configuration, has exactly the versions that a run without faults\n\
-           makes: no effect is missing, none is repeated. There each version of ours was stored as a draft once, published\n\
-           once and pinned once, no object is there twice, and no draft is left over;\n\
+        \x20 makes: no effect is missing, none is repeated. There each version of ours was stored as a draft once, published\n\
+        \x20 once and pinned once, no object is there twice, and no draft is left over;\n\
          * every version of ours, and every change of a deployment, has one audit record, one receipt and one confirmation;\n\
          * no version of ours went over one that its write had not seen;\n\
          * what nobody manages is as somebody left it, and once all is settled nothing is written any more.\n\n",

@@ -229,12 +229,9 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
         }
     }
     if let Some(refusal) = &passed.refusal {
-        let _ = writeln!(
-            out,
-            "refused by guard `{}`: {}; nothing is written",
-            refusal.guard.name(),
-            refusal.message
-        );
+        // Those that a person has let go on are written.
+        let nothing = if passed.runs().any(Run::wrote) { "" } else { "; nothing is written" };
+        let _ = writeln!(out, "refused by guard `{}`: {}{nothing}", refusal.guard.name(), refusal.message);
     }
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
     let writes = counted(passed.runs().map(Run::writes).sum(), "write");

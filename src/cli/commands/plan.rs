@@ -301,6 +301,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             if let Some(opening) = run.opens() {
                 let _ = writeln!(out, "  waits: {}", window::waits_for(opening));
             }
+            if let Some(pause) = session.pauses.get(&plan.tenant).filter(|_| !plan.is_empty()) {
+                let _ = writeln!(out, "  waits: {}", escape(&pause.words()));
+            }
             out.push('\n');
         }
     }

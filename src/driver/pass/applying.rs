@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::{FutureExt as _, StreamExt as _};
 
+use super::beginning::is_owed;
 use super::{Ended, Pass, Progress, Seat};
 use crate::driver::drive::{self, Go};
 use crate::driver::outcome;
@@ -53,9 +54,10 @@ where
     /// for anybody, but for those that a person has let go on.
     pub(super) fn guard(&self, seats: &mut [Seat]) -> Verdict {
         let order = self.order;
-        let (fresh, held) = (seats.iter().filter(|seat| seat.is_fresh()).count(), held_by_guards(seats));
-        let changing = if fresh > 0 { fresh + held } else { 0 };
-        let Some(refusal) = guards::run_tenants::check(changing, seats.len(), &order.terms.limits) else {
+        let fresh = seats.iter().filter(|seat| seat.is_fresh()).count() + self.unplanned;
+        let changing = if fresh > 0 { fresh + held_by_guards(seats) } else { 0 };
+        let sound = order.members.iter().filter(|member| member.wanted.digest.is_some()).count();
+        let Some(refusal) = guards::run_tenants::check(changing, sound, &order.terms.limits) else {
             return Verdict { is_new: fresh > 0, refusal: None, hold: None, refused: Vec::new() };
         };
         let now = order.reads.now();
@@ -181,12 +183,12 @@ pub struct Verdict {
 impl Seat {
     /// Whether it counts for the guard of the run, which has not judged it yet.
     fn is_fresh(&self) -> bool {
-        let changes = match self.run.plan() {
-            Some(plan) => self.run.would_write() && guards::run_tenants::takes_something(plan),
-            // Nobody knows what would be written there once it answers.
-            None => self.mode == Mode::Enforce && self.claimed.was_applied && !self.claimed.applied,
-        };
-        changes && self.claimed.pause.is_none() && !self.claimed.released
+        match self.run.plan() {
+            Some(plan) => {
+                self.run.would_write() && guards::run_tenants::takes_something(plan) && !self.claimed.released
+            }
+            None => is_owed(&self.claimed, self.mode),
+        }
     }
 }
 

@@ -33,6 +33,9 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let order = self.order;
         let head = order.store.head(&order.repository).await?;
         let allowed = &order.terms.limits.allowed;
+        if order.is_whole && !allowed.contains(&Guard::Rewind) {
+            order.store.check_repository(&order.repository).await?;
+        }
         match rewind::refused(&order.terms.revision, &head, allowed, &mut |last| (order.holds)(last))? {
             None => Ok(head),
             Some(refusal) => Err(PassError::Rewound(refusal)),
@@ -130,7 +133,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         held: &BTreeMap<TenantName, Arc<Held>>,
     ) -> Result<Vec<Seat>, PassError> {
         let order = self.order;
-        order.store.know(self.head.as_ref(), &order.terms.revision, &self.rows()).await?;
+        order.store.know(&order.terms.revision, &self.rows()).await?;
         order.store.open_guards(held.keys(), &order.terms.limits.allowed).await?;
         let mut claimed = self.mark_running(held).await?;
         for one in &mut claimed {
@@ -175,6 +178,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
 
     /// Is done with a tenant that has no run, or none any more.
     pub(super) fn lose(&mut self, claimed: &Claimed, ended: Ended, started_at: jiff::Timestamp) {
+        self.unplanned += usize::from(is_owed(claimed, ended.mode));
         self.lost.push(outcome::lost(claimed, &ended.reason, ended.mode, &self.setting(started_at)));
         self.ended.push(ended.paused_by(claimed.pause.as_ref()));
     }
@@ -282,6 +286,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             Some(refusal) => Ok(drive::refuse(run, refusal, order.reads.now())),
         }
     }
+}
+
+/// Whether a tenant has a change of git to come that nobody has let go on: where nothing could be planned, nobody knows
+/// what it takes from visitors.
+pub(super) fn is_owed(claimed: &Claimed, mode: Mode) -> bool {
+    let is_free = claimed.pause.is_none() && !claimed.released;
+    mode == Mode::Enforce && is_free && claimed.was_applied && !claimed.applied
 }
 
 /// The mode and the wave of a tenant, as far as its settings can be read.

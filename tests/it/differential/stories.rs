@@ -11,7 +11,7 @@ use genesync::driver::exit;
 use genesync::driver::pass::{self, Order, PassError, Passed};
 use genesync::model::plan::Limits;
 use genesync::model::{Exit, Guard, Revision, Status, StorePlace, TenantName};
-use genesync::store::{Cause, Claim, Store, Which};
+use genesync::store::{Cause, Claim, Store, StoreError, Which};
 
 use super::fleet::{Fate, Member};
 use super::virtual_world::{Port, Quiet, Shell, member, order};
@@ -156,17 +156,34 @@ async fn one_that_was_let_go_is_written_although_the_rest_is_held() {
 }
 
 #[tokio::test]
-async fn many_that_do_not_answer_count_as_changed_by_the_guard_of_the_run() {
-    let mut members = twelve();
-    members.iter_mut().take(8).for_each(|member| member.fate = Fate::Out);
-    let stage = Stage::new(members).await;
+async fn many_that_cannot_be_planned_count_as_changed_by_the_guard_of_the_run() {
+    for fate in [Fate::Out, Fate::NoClient] {
+        let mut members = twelve();
+        members.iter_mut().take(8).for_each(|member| member.fate = fate);
+        let stage = Stage::new(members).await;
+        let mut order = stage.order("c2", Shell::Scheduled);
+        order.terms.limits = half();
+        let passed = stage.pass(&order).await;
+        assert_eq!(passed.refusal.as_ref().map(|refusal| refusal.guard), Some(Guard::RunTenants), "{fate:?}");
+        // When they answer again, they are not written one by one behind the guard's back.
+        let held = stage.claimed().await.into_iter().filter(|(.., held)| *held).count();
+        assert_eq!((held, stage.port.writes()), (9, 12), "{fate:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_store_of_another_repository_is_left_alone() {
+    let mut stage = Stage::new(vec![plain(1, 0)]).await;
+    stage.members.push(plain(2, 0));
     let mut order = stage.order("c2", Shell::Scheduled);
-    order.terms.limits = half();
-    let passed = stage.pass(&order).await;
-    assert_eq!(passed.refusal.as_ref().map(|refusal| refusal.guard), Some(Guard::RunTenants));
-    // When they answer again, they are not written one by one behind the guard's back.
-    let held = stage.claimed().await.into_iter().filter(|(.., held)| *held).count();
-    assert_eq!((held, stage.port.writes()), (9, 12));
+    order.repository = "another".into();
+    for _ in 0..2 {
+        let quiet: Arc<dyn pass::Progress> = Arc::new(Quiet::default());
+        let refused = pass::pass(&order, &quiet).await;
+        assert!(matches!(&refused, Err(PassError::Store(StoreError::OtherRepository { .. }))), "{refused:?}");
+    }
+    let names: Vec<String> = stage.claimed().await.into_iter().map(|(name, ..)| name).collect();
+    assert_eq!((names, stage.port.writes()), (vec!["t1".to_owned()], 1));
 }
 
 #[tokio::test]

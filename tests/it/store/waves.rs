@@ -175,9 +175,8 @@ pub async fn another_commit_than_the_head_is_begun_for_itself(pair: &Pair) {
     advance(a, None, "c1", &[in_wave("canary", "1", 0)]).await;
     let first = claim(a, 9).await;
     a.finish(&first.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
-    let head = Revision::new("c1");
     let rows = [in_wave("canary", "2", 3), in_wave("new", "2", 0)];
-    a.know(Some(&head), &Revision::new("c2"), &rows).await.unwrap();
+    a.know(&Revision::new("c2"), &rows).await.unwrap();
     let leases = a.take(&[tenant("canary"), tenant("new")], LONG).await.unwrap();
     let mut begun = begin(a, &leases, &rows, PATIENCE).await;
     begun.sort_by(|one, other| one.lease.tenant.cmp(&other.lease.tenant));
