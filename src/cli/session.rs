@@ -149,9 +149,9 @@ impl Session {
     /// Why the run as a whole may not be applied.
     pub fn run_refusal(&self) -> Option<Refusal> {
         let takes =
-            |run: &&Run| run.would_write() && run.plan().is_some_and(guards::run_tenants::takes_something);
+            |run: &&Run| run.has_work() && run.plan().is_some_and(guards::run_tenants::takes_something);
         let changing = self.runs.iter().filter(takes).count();
-        guards::run_tenants::check(changing, self.runs.len(), &self.limits)
+        guards::run_tenants::check(changing, self.runs.len() + self.failed.len(), &self.limits)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::spread::{backoff, seed_of, until_resync};
-use super::waves;
+use super::waves::{self, Place};
 use crate::model::plan::Limits;
 use crate::model::standing::Standing;
 use crate::model::text::{counted, escape};
@@ -72,10 +72,18 @@ pub fn in_force(run: &Run) -> bool {
 }
 
 /// How its tenant stands towards later waves after a run.
-pub fn standing(run: &Run, pause: Option<&Pause>, mode: Mode) -> Option<Standing> {
-    let kind = pause.map(|pause| pause.kind);
-    let (is_paused, is_held) = (kind == Some(PauseKind::Pause), kind == Some(PauseKind::Hold));
-    waves::standing(run.end()?, in_force(run), mode, is_paused, is_held)
+pub fn standing(run: &Run, claimed: &Claimed, mode: Mode) -> Option<Standing> {
+    waves::standing(run.end()?, in_force(run), place(claimed, mode))
+}
+
+fn place(claimed: &Claimed, mode: Mode) -> Place {
+    let kind = claimed.pause.as_ref().map(|pause| pause.kind);
+    Place {
+        mode,
+        is_paused: kind == Some(PauseKind::Pause),
+        is_held: kind == Some(PauseKind::Hold),
+        has_failed: claimed.standing == Standing::Failed && !claimed.is_new,
+    }
 }
 
 /// What is written down of a run. `mode` is what git says, whether or not the tenant is paused.
@@ -120,7 +128,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         wanted: Arc::clone(&claimed.wanted),
         status,
         reason,
-        standing: standing(run, claimed.pause.as_ref(), mode),
+        standing: standing(run, claimed, mode),
         waits_for: match end {
             End::Waiting(Wait::Wave(wave)) => Some(*wave),
             _ => None,
@@ -169,7 +177,7 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
         wanted: Arc::clone(&claimed.wanted),
         status: Some(Status::Degraded(FaultKind::Local)),
         reason: reason.to_owned(),
-        standing: Some(if mode == Mode::Watch { Standing::Aside } else { Standing::Unavailable }),
+        standing: waves::of_lost(place(claimed, mode)),
         waits_for: None,
         in_sync: false,
         touched: false,

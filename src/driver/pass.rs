@@ -219,6 +219,8 @@ struct Pass<'a, R, P> {
     watcher: Arc<dyn Watcher>,
     /// Keeps the leases until the pass is over.
     leases: Leases,
+    /// What is leased.
+    held: BTreeMap<TenantName, Arc<Held>>,
     /// The head before this one.
     head: Option<Revision>,
     /// Tenants that are done with.
@@ -251,13 +253,15 @@ where
     let watcher: Arc<dyn Watcher> = Arc::clone(progress) as Arc<dyn Watcher>;
     let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
     let (head, ended, lost) = (None, Vec::new(), Vec::new());
-    let mut pass = Pass { order, watcher, leases, head, ended, lost, unplanned: 0 };
-    let held = pass.lease(progress.as_ref()).await?;
-    let passed = pass.work(&held, progress.as_ref()).await;
+    let held = BTreeMap::new();
+    let mut pass = Pass { order, watcher, leases, held, head, ended, lost, unplanned: 0 };
+    let passed = pass.work(progress.as_ref()).await;
     if passed.is_err() {
         // Others may go on at once.
-        let leases: Vec<Lease> = held.values().map(|held| held.lease().clone()).collect();
-        order.store.release(&leases).await?;
+        let leases: Vec<Lease> = pass.held.values().map(|held| held.lease().clone()).collect();
+        if let Err(error) = order.store.release(&leases).await {
+            tracing::warn!(error = causes(&error), "leases can't be given back, and run out");
+        }
     }
     passed
 }
@@ -267,18 +271,17 @@ where
     R: Reads + Clone + 'static,
     P: Ports + Clone + 'static,
 {
-    async fn work(
-        &mut self,
-        held: &BTreeMap<TenantName, Arc<Held>>,
-        progress: &dyn Progress,
-    ) -> Result<Passed, PassError> {
-        let seats = self.begin(held).await?;
+    async fn work(&mut self, progress: &dyn Progress) -> Result<Passed, PassError> {
+        self.lease(progress).await?;
+        let seats = self.begin().await?;
         let mut seats = self.plan(seats, progress).await;
         let mut refusal = None;
         // Of a pass that ends before all were planned nothing is decided, and nobody else goes by its commit.
         if !self.watcher.stop().is_cancelled() {
             let verdict = self.guard(&mut seats);
-            self.take_head(held, &verdict).await?;
+            self.take_head(&verdict).await?;
+            let order = self.order;
+            order.store.open_guards(self.held.keys(), &order.terms.limits.allowed).await?;
             refusal = verdict.refusal;
         }
         for lost in std::mem::take(&mut self.lost) {

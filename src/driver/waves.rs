@@ -6,12 +6,25 @@ use crate::model::standing::Standing;
 use crate::model::{FaultKind, Mode};
 use crate::reconcile::{End, Wait};
 
+/// What is known of a tenant before its run.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// What git says of it.
+    pub mode: Mode,
+    /// Whether the run only looks because a person paused it.
+    pub is_paused: bool,
+    /// Whether the run only looks because something waits for a person.
+    pub is_held: bool,
+    /// Whether this very change has failed before.
+    pub has_failed: bool,
+}
+
 /// How a tenant stands towards later waves after a run; none if the run says nothing about that: it was not run to
 /// its end, or the tenant was paused, which the gate knows by itself.
 ///
-/// `in_force` says that live equals git, `mode` what git says of the tenant, `is_paused` and `is_held` that the run
-/// only looked because of a person's pause or because something waits for a person.
-pub fn standing(end: &End, in_force: bool, mode: Mode, is_paused: bool, is_held: bool) -> Option<Standing> {
+/// `in_force` says that live equals git.
+pub fn standing(end: &End, in_force: bool, place: Place) -> Option<Standing> {
+    let Place { mode, is_paused, is_held, has_failed } = place;
     if in_force {
         return Some(Standing::HasIt);
     }
@@ -30,9 +43,23 @@ pub fn standing(end: &End, in_force: bool, mode: Mode, is_paused: bool, is_held:
             | FaultKind::NotFound
             | FaultKind::Throttled
             | FaultKind::Transient
-            | FaultKind::Local => Standing::Unavailable,
+            | FaultKind::Local => unreached(is_held || has_failed),
         }),
     }
+}
+
+/// How a tenant stands that had no run, or none that came to an end.
+pub fn of_lost(place: Place) -> Option<Standing> {
+    match place {
+        Place { is_paused: true, .. } => None,
+        Place { mode: Mode::Watch, .. } => Some(Standing::Aside),
+        Place { mode: Mode::Enforce, is_held, has_failed, .. } => Some(unreached(is_held || has_failed)),
+    }
+}
+
+/// An outage undoes no refusal, and no wait for a person.
+fn unreached(has_failed: bool) -> Standing {
+    if has_failed { Standing::Failed } else { Standing::Unavailable }
 }
 
 #[cfg(test)]
@@ -66,12 +93,28 @@ mod tests {
             (End::LeaseLost, false, false, false, None),
             (End::Superseded, false, false, false, None),
         ];
+        let place = |mode, is_paused, is_held| Place { mode, is_paused, is_held, has_failed: false };
         for (end, in_force, is_paused, is_held, expected) in table {
-            assert_eq!(standing(&end, in_force, Mode::Enforce, is_paused, is_held), expected, "{end:?}");
+            let place = place(Mode::Enforce, is_paused, is_held);
+            assert_eq!(standing(&end, in_force, place), expected, "{end:?}");
         }
         // Nobody waits for a tenant that git only watches, whatever became of it.
+        let watched = place(Mode::Watch, false, false);
         for end in [End::OutOfSync, End::Drifted, degraded(FaultKind::Denied)] {
-            assert_eq!(standing(&end, false, Mode::Watch, false, false), Some(Standing::Aside), "{end:?}");
+            assert_eq!(standing(&end, false, watched), Some(Standing::Aside), "{end:?}");
+        }
+        // What was refused, or waits for a person, does so through an outage, too.
+        let enforced = place(Mode::Enforce, false, false);
+        let lost = [
+            (enforced, Some(Standing::Unavailable)),
+            (place(Mode::Enforce, false, true), Some(Standing::Failed)),
+            (Place { has_failed: true, ..enforced }, Some(Standing::Failed)),
+            (place(Mode::Enforce, true, false), None),
+            (watched, Some(Standing::Aside)),
+        ];
+        for (place, expected) in lost {
+            assert_eq!(of_lost(place), expected, "{place:?}");
+            assert_eq!(standing(&degraded(FaultKind::Transient), false, place), expected, "{place:?}");
         }
     }
 }

@@ -107,13 +107,15 @@ impl Run {
         self.plan().is_some_and(|plan| !plan.is_empty())
     }
 
-    /// Whether applying its plan writes something: it is enforced, differs, no guard refuses it, and its window is open.
+    /// Whether applying its plan writes something, at once: its window is open.
     pub fn would_write(&self) -> bool {
-        self.end().is_none()
-            && self.may_write()
-            && self.differs()
-            && self.refusals.is_empty()
-            && self.opens.is_none()
+        self.has_work() && self.opens.is_none()
+    }
+
+    /// Whether applying its plan writes something, at once or when its window opens: it is enforced, differs, and no
+    /// guard refuses it.
+    pub fn has_work(&self) -> bool {
+        self.end().is_none() && self.may_write() && self.differs() && self.refusals.is_empty()
     }
 
     /// Whether [`Event::Superseded`](super::Event::Superseded) may end the run now: nothing of its own is on its way, and something may

@@ -162,9 +162,10 @@ impl Store {
                                 THEN tenants.since ELSE {now} END,
                    standing = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' THEN tenants.standing
                                    ELSE f.standing END,
-                   unavailable_since = CASE WHEN f.standing IN ('has', 'failed') THEN 0
-                                            WHEN f.standing = 'unavailable' AND tenants.unavailable_since = 0
-                                            THEN {now} ELSE tenants.unavailable_since END,
+                   unavailable_since = CASE WHEN f.standing = '' THEN tenants.unavailable_since
+                                            WHEN f.standing <> 'unavailable' THEN 0
+                                            WHEN tenants.unavailable_since = 0 THEN {now}
+                                            ELSE tenants.unavailable_since END,
                    waits_for = CASE WHEN tenants.wanted <> f.wanted THEN tenants.waits_for ELSE f.waits_for END,
                    released = CASE WHEN f.in_sync = 1 THEN '' ELSE tenants.released END,
                    applied = CASE WHEN f.in_sync = 1 THEN f.wanted
@@ -175,12 +176,13 @@ impl Store {
                    drifted_at = CASE WHEN f.drifted = 0 THEN 0 WHEN f.drifted < 0 OR tenants.drifted_at > 0
                                      THEN tenants.drifted_at
                                      ELSE {now} END,
-                   due_at = CASE WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
+                   due_at = CASE WHEN tenants.wanted = '' THEN $2 WHEN tenants.cause = 'running' THEN {now} + f.again ELSE tenants.due_at END,
                    cause = CASE WHEN tenants.cause = 'running' THEN f.cause ELSE tenants.cause END
                  FROM f
                  WHERE tenants.name = f.name",
             )
             .bind(json(&rows)?)
+            .bind(NEVER)
             .execute(&mut **transaction);
         updated.await.map(drop).map_err(failed(DOING))
     }

@@ -72,6 +72,8 @@ pub struct Claimed {
     pub lease: Lease,
     /// Digest of what git says.
     pub wanted: Arc<str>,
+    /// Whether the store knows another one, of the head: then no head has brought this change yet.
+    pub is_new: bool,
     /// Whether the last run that was in sync was at that digest.
     pub applied: bool,
     /// Whether there was such a run at all, or one that wrote something.
@@ -151,7 +153,7 @@ impl Store {
                 "INSERT INTO leases (name, holder, token, expires_at)
                  SELECT due.name, $1, 1, {now} + $2 FROM (
                    SELECT t.name FROM tenants t
-                   WHERE t.removed = 0 AND (t.due_at <= {now} OR (t.waits_for >= 0 AND t.due_at < $8
+                   WHERE t.removed = 0 AND t.wanted <> '' AND (t.due_at <= {now} OR (t.waits_for >= 0 AND t.due_at < $8
                        AND t.wave <= COALESCE(",
                 gate!("$7"),
                 ", t.wave)))
@@ -225,12 +227,47 @@ impl Store {
         Ok(claimed)
     }
 
+    /// Says what [`Store::begin`] would, of tenants that somebody else works on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn glance(&self, tenants: &[Begin<'_>]) -> Result<Vec<Claimed>, StoreError> {
+        let rows: Vec<_> = tenants.iter().map(Begin::row).collect();
+        let rows = json(&rows)?;
+        let tokens: BTreeMap<TenantName, i64> =
+            tenants.iter().map(|one| (one.lease.tenant.clone(), one.lease.token)).collect();
+        let mut transaction = self.writer.begin("looking at tenants").await?;
+        self.known_of(&mut transaction, &tokens, &rows, 0).await
+    }
+
     async fn begin_within(
         &self,
         transaction: &mut Transaction<'static, Any>,
         tokens: &BTreeMap<TenantName, i64>,
         rows: String,
         lease_ms: i64,
+        patience_ms: i64,
+    ) -> Result<Vec<Claimed>, StoreError> {
+        let claimed = self.known_of(transaction, tokens, &rows, patience_ms).await?;
+        let marked = self
+            .engine
+            .query(
+                "UPDATE tenants SET cause = 'running',
+                   due_at = CASE WHEN wanted = '' THEN due_at ELSE {now} + $2 END
+                 WHERE name IN (SELECT r.value->>'name' FROM {each:1})",
+            )
+            .bind(rows)
+            .bind(lease_ms)
+            .execute(&mut **transaction);
+        marked.await.map_err(failed("beginning runs"))?;
+        Ok(claimed)
+    }
+
+    async fn known_of(
+        &self,
+        transaction: &mut Transaction<'static, Any>,
+        tokens: &BTreeMap<TenantName, i64>,
+        rows: &str,
         patience_ms: i64,
     ) -> Result<Vec<Claimed>, StoreError> {
         let doing = "beginning runs";
@@ -251,20 +288,10 @@ impl Store {
                      AND (p.paused_by NOT LIKE 'guard %' OR t.applied = r.value->>'wanted'))
                  ORDER BY t.due_at, t.name",
             ))
-            .bind(rows.clone())
+            .bind(rows.to_owned())
             .bind(patience_ms)
             .fetch_all(&mut **transaction);
         let details = details.await.map_err(failed(doing))?;
-        let marked = self
-            .engine
-            .query(
-                "UPDATE tenants SET cause = 'running', due_at = {now} + $2
-                 WHERE name IN (SELECT r.value->>'name' FROM {each:1})",
-            )
-            .bind(rows)
-            .bind(lease_ms)
-            .execute(&mut **transaction);
-        marked.await.map_err(failed(doing))?;
         let mut claimed = Vec::with_capacity(details.len());
         for row in &details {
             let tenant = TenantName::new(text(row, "name")?);
@@ -386,6 +413,7 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
     let failures = u32::try_from(number(row, "failures")?).unwrap_or_default();
     Ok(Claimed {
         lease: Lease { tenant, token, wanted: Some(Arc::clone(&wanted)), over_pause: false },
+        is_new: !is_known,
         applied: applied == *wanted,
         was_applied: !applied.is_empty(),
         released: !wanted.is_empty() && text(row, "released")? == *wanted,

@@ -122,7 +122,7 @@ async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failur
     match tenants.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
         None => Ok(()),
         Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))
-            .hint("run `genesync status` to list them; a tenant is known after its first `genesync apply` or `genesync run`")),
+            .hint("run `genesync status` to list them; a tenant is known once a commit that holds it was applied as a whole")),
     }
 }
 

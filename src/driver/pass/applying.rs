@@ -15,6 +15,7 @@ use crate::driver::ports::{Ports, Reads};
 use crate::model::standing::{Position, Standing, gate};
 use crate::model::{FaultKind, Mode, Refusal, Status, TenantName, causes};
 use crate::plan::guards;
+use crate::reconcile::End;
 use crate::store::{Claimed, Finished, Pause};
 
 impl<R, P> Pass<'_, R, P>
@@ -66,7 +67,7 @@ where
         let message = if order.is_whole { hold.reason.clone() } else { refusal.message.clone() };
         let of_each = Refusal { message, ..refusal.clone() };
         let mut refused = Vec::new();
-        for seat in seats.iter_mut().filter(|seat| seat.run.would_write() && !seat.claimed.released) {
+        for seat in seats.iter_mut().filter(|seat| seat.run.has_work() && !seat.claimed.released) {
             seat.run = drive::refuse(seat.run.clone(), of_each.clone(), now);
             refused.push(seat.claimed.lease.tenant.clone());
         }
@@ -150,7 +151,7 @@ where
         }
         let finished = outcome::finished(&run, &claimed, mode, &self.setting(started_at));
         let (status, reason) = outcome::seen(&run, claimed.pause.as_ref());
-        let standing = outcome::standing(&run, claimed.pause.as_ref(), mode);
+        let standing = outcome::standing(&run, &claimed, mode);
         let ended = Ended {
             tenant: name,
             mode,
@@ -183,11 +184,14 @@ pub struct Verdict {
 impl Seat {
     /// Whether it counts for the guard of the run, which has not judged it yet.
     fn is_fresh(&self) -> bool {
-        match self.run.plan() {
-            Some(plan) => {
-                self.run.would_write() && guards::run_tenants::takes_something(plan) && !self.claimed.released
+        match (self.run.plan(), self.run.end()) {
+            (Some(plan), _) => {
+                // What a person paused is written once the pause ends, as what waits for its window is.
+                let work = self.run.has_work() && !self.claimed.released;
+                (work || is_owed(&self.claimed, self.mode)) && guards::run_tenants::takes_something(plan)
             }
-            None => is_owed(&self.claimed, self.mode),
+            (None, Some(End::Refused(_))) => false,
+            (None, _) => is_owed(&self.claimed, self.mode),
         }
     }
 }
@@ -208,10 +212,11 @@ fn panicked(claimed: &Claimed, mode: Mode) -> Ended {
 
 /// How a tenant without a run stands towards later waves.
 fn position_of_ended(ended: &Ended, now: jiff::Timestamp) -> Position {
-    let standing = match (ended.mode, ended.status) {
-        (Mode::Watch, _) => Standing::Aside,
-        (Mode::Enforce, Some(Status::Invalid)) => Standing::Failed,
-        (Mode::Enforce, _) => Standing::Unavailable,
+    let standing = match (ended.mode, ended.status, ended.standing) {
+        (_, _, Some(standing)) => standing,
+        (Mode::Watch, _, None) => Standing::Aside,
+        (Mode::Enforce, Some(Status::Invalid), None) => Standing::Failed,
+        (Mode::Enforce, _, None) => Standing::Unavailable,
     };
     Position { wave: ended.wave, changed: true, paused: ended.is_paused, standing, since: now }
 }

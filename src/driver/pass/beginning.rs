@@ -8,7 +8,6 @@ use super::applying::Verdict;
 use super::{Ended, Lookup, Member, Pass, PassError, Progress, Seat};
 use crate::clock;
 use crate::config::ConfigError;
-use crate::driver::leases::Held;
 use crate::driver::ports::{Ports, Reads};
 use crate::driver::spec::{Subject, spec};
 use crate::driver::{drive, outcome, rewind};
@@ -16,7 +15,7 @@ use crate::model::record::Journal;
 use crate::model::{Guard, Mode, Revision, Status, TenantName, Wanted, causes};
 use crate::plan::guards;
 use crate::reconcile::Run;
-use crate::store::{Advance, Begin, Cause, Claimed, Lease, NewHead, Pause, StoreError, Which};
+use crate::store::{Advance, Begin, Cause, Claimed, Lease, NewHead, StoreError, Which};
 
 /// How often another head is met before the pass gives up.
 const HEADS_MAX: usize = 5;
@@ -69,34 +68,40 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     ///
     /// # Errors
     /// The commit is refused as a whole, or the store failed.
-    pub(super) async fn lease(
-        &mut self,
-        progress: &dyn Progress,
-    ) -> Result<BTreeMap<TenantName, Arc<Held>>, PassError> {
+    pub(super) async fn lease(&mut self, progress: &dyn Progress) -> Result<(), PassError> {
         self.head = self.refuse_rewound_head().await?;
         self.end_invalid().await?;
-        let (held, busy) = self.take_leases(progress).await?;
+        let busy = self.take_leases(progress).await?;
+        self.order.store.know(&self.order.terms.revision, &self.rows()).await?;
+        self.end_busy(&busy).await
+    }
+
+    /// Ends the tenants that another process works on. What git changed there counts for the guard of the run.
+    async fn end_busy(&mut self, busy: &BTreeSet<TenantName>) -> Result<(), PassError> {
+        let none =
+            |tenant: &TenantName| Lease { tenant: tenant.clone(), token: 0, wanted: None, over_pause: false };
+        let leases: Vec<Lease> = busy.iter().map(none).collect();
+        let known = self.order.store.glance(&self.begins(leases.iter())).await?;
         for tenant in busy {
-            let holder = self.order.store.holder_of(&tenant).await?;
+            let holder = self.order.store.holder_of(tenant).await?;
             let holder = holder.unwrap_or_else(|| "another genesync".into());
-            let place = self.member(&tenant).map_or((Mode::Enforce, 0), place_of);
+            let place = self.member(tenant).map_or((Mode::Enforce, 0), place_of);
             let reason = format!(
                 "{holder} works on it; if that is the controller, ask it with `genesync sync {tenant}`"
             );
-            self.ended.push(Ended::lost(&tenant, place, reason));
+            let known = known.iter().find(|one| one.lease.tenant == *tenant);
+            self.unplanned += usize::from(known.is_some_and(|known| is_owed(known, place.0)));
+            let ended = Ended::lost(tenant, place, reason);
+            self.ended.push(ended.paused_by(known.and_then(|known| known.pause.as_ref())));
         }
-        Ok(held)
+        Ok(())
     }
 
     /// Takes the leases of all tenants that are valid; returns those that another process keeps.
-    async fn take_leases(
-        &self,
-        progress: &dyn Progress,
-    ) -> Result<(BTreeMap<TenantName, Arc<Held>>, BTreeSet<TenantName>), PassError> {
+    async fn take_leases(&mut self, progress: &dyn Progress) -> Result<BTreeSet<TenantName>, PassError> {
         let order = self.order;
         let sound = order.members.iter().filter(|member| member.wanted.digest.is_some());
         let mut missing: BTreeSet<TenantName> = sound.map(|member| member.wanted.tenant.clone()).collect();
-        let mut held = BTreeMap::new();
         let begun = clock::monotonic();
         let mut is_noted = false;
         loop {
@@ -109,7 +114,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
                 let wanted = member.and_then(|member| member.wanted.digest.clone());
                 let over_pause = order.terms.limits.allowed.contains(&Guard::Pause);
                 let lease = Lease { wanted, over_pause, ..lease };
-                held.insert(lease.tenant.clone(), Arc::new(self.leases.hold(lease, asked_at)));
+                self.held.insert(lease.tenant.clone(), Arc::new(self.leases.hold(lease, asked_at)));
             }
             let Some(one) = missing.first() else { break };
             if begun.elapsed() >= order.lease_patience || self.watcher.stop().is_cancelled() {
@@ -121,26 +126,23 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             }
             tokio::time::sleep(LEASE_POLL).await;
         }
-        Ok((held, missing))
+        Ok(missing)
     }
 
     /// Makes a run for each leased tenant.
     ///
     /// # Errors
     /// None has a client, or the store failed.
-    pub(super) async fn begin(
-        &mut self,
-        held: &BTreeMap<TenantName, Arc<Held>>,
-    ) -> Result<Vec<Seat>, PassError> {
+    pub(super) async fn begin(&mut self) -> Result<Vec<Seat>, PassError> {
         let order = self.order;
-        order.store.know(&order.terms.revision, &self.rows()).await?;
-        order.store.open_guards(held.keys(), &order.terms.limits.allowed).await?;
-        let mut claimed = self.mark_running(held).await?;
+        let allowed = &order.terms.limits.allowed;
+        let mut claimed = self.mark_running().await?;
         for one in &mut claimed {
-            let paused = one.pause.as_ref().is_some_and(Pause::is_a_persons);
-            if paused && !guards::pause::holds(paused, &order.terms.limits.allowed) {
-                one.pause = None;
-            }
+            // In the store the hold of a guard ends with the head, not before: a pass that breaks off opened nothing.
+            one.pause.take_if(|pause| match pause.guard_of() {
+                Some(guard) => allowed.contains(&guard),
+                None => pause.is_a_persons() && !guards::pause::holds(true, allowed),
+            });
             if order.asked.is_some() {
                 one.cause = Cause::Operator;
             }
@@ -150,7 +152,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let mut clients = Clients::default();
         for claimed in claimed {
             let name = claimed.lease.tenant.clone();
-            let (Some(held), Some(member)) = (held.get(&name), self.member(&name).cloned()) else { continue };
+            let (Some(held), Some(member)) = (self.held.get(&name).cloned(), self.member(&name).cloned())
+            else {
+                continue;
+            };
             let journal = journals.remove(&name).unwrap_or_else(|| Ok(Journal::default()));
             let ready = match (journal, clients.of(&member, &order.lookup).await) {
                 (Ok(journal), Ok(own)) => Ok((journal, own)),
@@ -161,7 +166,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
                 Ok((journal, own)) => {
                     let run = self.run_of(&member, &claimed, journal, own)?;
                     let (mode, _) = place_of(&member);
-                    seats.push(Seat { run, held: Arc::clone(held), mode, claimed });
+                    seats.push(Seat { run, held, mode, claimed });
                 }
                 Err(reason) => lost.push((member, claimed, reason)),
             }
@@ -179,8 +184,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     /// Is done with a tenant that has no run, or none any more.
     pub(super) fn lose(&mut self, claimed: &Claimed, ended: Ended, started_at: jiff::Timestamp) {
         self.unplanned += usize::from(is_owed(claimed, ended.mode));
-        self.lost.push(outcome::lost(claimed, &ended.reason, ended.mode, &self.setting(started_at)));
-        self.ended.push(ended.paused_by(claimed.pause.as_ref()));
+        let finished = outcome::lost(claimed, &ended.reason, ended.mode, &self.setting(started_at));
+        let standing = finished.standing;
+        self.lost.push(finished);
+        self.ended.push(Ended { standing, ..ended.paused_by(claimed.pause.as_ref()) });
     }
 
     fn rows(&self) -> Vec<Wanted> {
@@ -188,16 +195,20 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     }
 
     /// Marks the leased tenants as running, and says how they are with this commit in view.
-    async fn mark_running(&self, held: &BTreeMap<TenantName, Arc<Held>>) -> Result<Vec<Claimed>, StoreError> {
-        let order = self.order;
-        let leased = held.iter().filter_map(|(name, held)| {
-            let member = self.member(name)?;
+    async fn mark_running(&self) -> Result<Vec<Claimed>, StoreError> {
+        let leased = self.begins(self.held.values().map(|held| held.lease()));
+        self.order.store.begin(&leased, self.order.lease, self.order.waves_patience).await
+    }
+
+    /// Tenants as this commit has them.
+    fn begins<'a>(&'a self, leases: impl Iterator<Item = &'a Lease>) -> Vec<Begin<'a>> {
+        let begin = |lease: &'a Lease| {
+            let member = self.member(&lease.tenant)?;
             let (_, wave) = place_of(member);
             let wanted = member.wanted.digest.as_deref()?;
-            Some(Begin { lease: held.lease(), wanted, wave, is_head: order.is_whole })
-        });
-        let leased: Vec<Begin<'_>> = leased.collect();
-        order.store.begin(&leased, order.lease, order.waves_patience).await
+            Some(Begin { lease, wanted, wave, is_head: self.order.is_whole })
+        };
+        leases.filter_map(begin).collect()
     }
 
     /// Makes a commit that is applied to all its tenants the repository's head, with a row for each. If the guard of the
@@ -205,11 +216,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     ///
     /// # Errors
     /// Another process took a head that this commit does not hold, or the store failed.
-    pub(super) async fn take_head(
-        &mut self,
-        held: &BTreeMap<TenantName, Arc<Held>>,
-        verdict: &Verdict,
-    ) -> Result<(), PassError> {
+    pub(super) async fn take_head(&mut self, verdict: &Verdict) -> Result<(), PassError> {
         let order = self.order;
         if !order.is_whole {
             return Ok(());
@@ -233,7 +240,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             };
             let Advance::Moved(current) = order.store.advance(&new).await? else {
                 // What the head made due is under way here.
-                self.mark_running(held).await?;
+                self.mark_running().await?;
                 return self.hold_what_moved(verdict).await;
             };
             let allowed = &order.terms.limits.allowed;
@@ -288,11 +295,12 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     }
 }
 
-/// Whether a tenant has a change of git to come that nobody has let go on: where nothing could be planned, nobody knows
-/// what it takes from visitors.
+/// Whether this commit brings a tenant a change that nobody has judged, and that is written some day without being
+/// asked about again.
 pub(super) fn is_owed(claimed: &Claimed, mode: Mode) -> bool {
-    let is_free = claimed.pause.is_none() && !claimed.released;
-    mode == Mode::Enforce && is_free && claimed.was_applied && !claimed.applied
+    let by_guard = claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
+    let changes = claimed.is_new && claimed.was_applied && !claimed.applied;
+    mode == Mode::Enforce && changes && !by_guard && !claimed.released
 }
 
 /// The mode and the wave of a tenant, as far as its settings can be read.

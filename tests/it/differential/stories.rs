@@ -11,7 +11,7 @@ use genesync::driver::exit;
 use genesync::driver::pass::{self, Order, PassError, Passed};
 use genesync::model::plan::Limits;
 use genesync::model::{Exit, Guard, Revision, Status, StorePlace, TenantName};
-use genesync::store::{Cause, Claim, Store, StoreError, Which};
+use genesync::store::{Cause, Claim, Pause, PauseKind, Store, StoreError, TenantRow, Which};
 
 use super::fleet::{Fate, Member};
 use super::virtual_world::{Port, Quiet, Shell, member, order};
@@ -265,4 +265,80 @@ async fn one_tenant_whose_end_cannot_be_written_down_is_no_other_tenants_trouble
     assert_eq!(statuses(&passed)[1..], [Status::Synced, Status::Synced], "{passed:?}");
     assert!(passed.ended[0].reason.contains("can't be written down"), "{}", passed.ended[0].reason);
     assert_eq!((exit(&passed), stage.versions()), (Exit::Partial, vec![2, 2, 2]));
+}
+
+#[tokio::test]
+async fn an_outage_undoes_no_refusal_towards_later_waves() {
+    let canary = Member { fate: Fate::Rejected, ..plain(1, 0) };
+    let mut stage = Stage::new(vec![canary, plain(2, 1)]).await;
+    stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+    for fate in [Fate::Out, Fate::NoClient] {
+        stage.members[0].fate = fate;
+        stage.port.befall(&stage.members[0]);
+        // A client that is missing is another change of git, which was not refused yet.
+        let expected = if fate == Fate::Out { Status::Waiting } else { Status::Synced };
+        let passed = stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+        assert_eq!(statuses(&passed)[1], expected, "{fate:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_was_opened_for_a_pass_that_broke_off_is_closed_again() {
+    let stage = Stage::new(twelve()).await;
+    let mut order = stage.order("c2", Shell::ByHand);
+    order.terms.limits = half();
+    stage.pass(&order).await;
+    order.terms.limits.allowed.insert(Guard::RunTenants);
+    let stopping: Arc<dyn pass::Progress> = Arc::new(Quiet::stopping_at("planning"));
+    pass::pass(&order, &stopping).await.unwrap();
+    let held = |rows: Vec<TenantRow>| rows.iter().filter(|row| row.pause.is_some()).count();
+    assert_eq!(held(stage.store.tenants(Which::All).await.unwrap()), 9);
+    // One that comes to its end opens it for good.
+    let passed = stage.pass(&order).await;
+    assert!(statuses(&passed).iter().all(|status| *status == Status::Synced), "{passed:?}");
+    assert_eq!(held(stage.store.tenants(Which::All).await.unwrap()), 0);
+}
+
+#[tokio::test]
+async fn what_is_written_later_counts_for_the_guard_of_the_run_now() {
+    // Their windows are closed, or a person paused them, or another process works on them.
+    for how in ["closed", "paused", "busy"] {
+        let mut members = twelve();
+        if how == "closed" {
+            members.iter_mut().take(9).for_each(|member| member.fate = Fate::Closed);
+        }
+        let stage = Stage::new(members).await;
+        let place = StorePlace::Folder(stage.folder.path().to_owned());
+        let other = Store::open(&place, "elsewhere").await.unwrap();
+        for number in 1..=6 {
+            let name = TenantName::new(format!("t{number}"));
+            let (kind, since) = (PauseKind::Pause, genesync::driver::ports::Reads::now(&stage.port));
+            let pause = Pause { kind, by: "mara".into(), reason: "x".into(), since, until: None };
+            match how {
+                "paused" => stage.store.pause(&name, &pause).await.unwrap(),
+                "busy" => drop(other.take([&name], Duration::from_secs(60)).await.unwrap()),
+                _ => {}
+            }
+        }
+        let mut order = stage.order("c2", Shell::Scheduled);
+        order.terms.limits = half();
+        let passed = stage.pass(&order).await;
+        assert!(passed.refusal.is_some(), "{how}");
+        assert_eq!(stage.port.writes(), 12, "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_valid_in_the_head_is_nobodys_to_claim() {
+    let mut stage = Stage::new(vec![plain(1, 0), plain(2, 1)]).await;
+    stage.members[0].fate = Fate::Invalid;
+    stage.pass(&stage.order("c2", Shell::Scheduled)).await;
+    // By hand from a commit in which it is valid.
+    let mut named = stage.order("c1", Shell::Named);
+    named.members.truncate(1);
+    named.terms.limits.allowed.insert(Guard::Rewind);
+    assert_eq!(statuses(&stage.pass(&named).await), [Status::Synced]);
+    assert_eq!(stage.claimed().await, [("t2".to_owned(), Some(0), false)]);
+    let rows = stage.store.tenants(Which::All).await.unwrap();
+    assert_eq!((rows[0].status, rows[0].due_at), (Status::Invalid, None));
 }

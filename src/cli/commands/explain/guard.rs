@@ -92,7 +92,7 @@ fn released(info: &GuardInfo) -> &'static str {
         Scope::Run => {
             "The controller, `run --once` and an `apply` of a whole commit hold what they refuse, and the tenants that the commit creates.\n\
              `genesync resume --all` releases all of it. `git revert` releases the tenants that the commit changed, not those that only\n\
-             drifted. A higher limit in a later commit releases nothing. An `apply` of some tenants refuses and holds nothing."
+             drifted. A higher limit in a later commit releases only what was to be created. An `apply` of some tenants refuses and holds nothing."
         }
         Scope::History => {
             "The controller keeps the last good commit and writes nothing from the new one. It goes on when the branch contains the last good\n\
