@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::run::Controller;
 use super::slots::Slot;
 use crate::clock;
-use crate::driver::drive::{self, Go, Watcher};
+use crate::driver::drive::{self, Go, Note, Run, Watcher};
 use crate::driver::leases::Held;
 use crate::driver::outcome::{self, Setting};
 use crate::driver::planning::Panicked;
@@ -20,7 +20,6 @@ use crate::driver::{counting, notes, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
 use crate::model::{CredentialsName, FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
-use crate::reconcile::{End, Note, Run};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -199,9 +198,8 @@ impl Controller {
             // Where it can't be written down, the next run comes to the same end.
             let _ = self.store.pause(&claimed.lease.tenant, &pause).await;
         }
-        if let (Some(End::Degraded(fault)), Some(tenant)) = (run.end(), &known.tenant)
-            && fault.kind == FaultKind::Denied
-        {
+        let denied = outcome::seen(run, None).0 == Some(Status::Degraded(FaultKind::Denied));
+        if let (true, Some(tenant)) = (denied, &known.tenant) {
             // A secret may have been rotated: it is looked up again before the next run.
             self.clients.relearn(tenant).await;
         }

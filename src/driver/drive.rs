@@ -12,8 +12,10 @@ use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
 use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, Refusal, TenantName, Write, causes};
-use crate::reconcile::{Effect, Event, Note, Phase, Run, Step, step};
+use crate::reconcile::{Effect, Event, Phase, Step, step};
 use crate::store::StoreError;
+
+pub use crate::reconcile::{Note, Run};
 
 /// Whoever wants to know what a run does, and may want it to end.
 pub trait Watcher: Send + Sync {
