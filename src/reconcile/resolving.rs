@@ -192,9 +192,15 @@ impl Run {
         };
         // The platform may have filled in defaults of its own; where a person had it last, more than what was sent
         // may be hers.
+        let same = |draft: &Draft| plan::canonical::same(body, &draft.body);
+        // What we had stored before it and is there still is not it, however much of it that holds.
+        let before = object.draft().and_then(|draft| self.journal.0.bases.get(&draft));
+        let unmoved = |draft: &Draft| {
+            before.is_some_and(|base| plan::canonical::same(&base.body, &draft.body)) && !same(draft)
+        };
         let is_it = |draft: &&Draft| match draft.modified_by {
-            None => plan::canonical::covers(body, &draft.body),
-            Some(_) => plan::canonical::same(body, &draft.body),
+            None => plan::canonical::covers(body, &draft.body) && !unmoved(draft),
+            Some(_) => same(draft),
         };
         let Some(draft) = draft.filter(is_it) else {
             notes.push(Note::NotLanded { object, version });

@@ -168,3 +168,19 @@ fn the_judge_sees_what_it_is_there_for() {
         assert!(broken.len() == 1 && broken.iter().all(|broken| broken.contains(told)), "{told}: {broken:?}");
     }
 }
+
+#[test]
+fn a_removal_that_comes_between_a_look_and_a_draft_is_not_taken_back() {
+    let found = walk(&Walk {
+        in_sync: true,
+        first: vec![9, 8],
+        before: BTreeMap::from([(3, 2)]),
+        after: BTreeMap::new(),
+        lost: BTreeSet::new(),
+        refused: BTreeSet::new(),
+        pending: 0,
+        lives: vec![(10, "#222222"), (9, "#333333"), (5, "#333333")],
+        drafts: Drafts::Refuse,
+    });
+    assert_eq!(found, Ok(()));
+}
