@@ -115,11 +115,16 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
     (Run::new(Arc::new(spec), journal), deadline)
 }
 
-#[tokio::test]
-async fn a_write_of_unknown_outcome_is_waited_out_although_git_moved_on_meanwhile() {
+/// A run with an open write, its deadline, the clock, and who tells it things.
+fn stage() -> (Run, Timestamp, Clock, Told) {
     let now = Timestamp::constant(1_790_000_000, 0);
     let (run, deadline) = run_with_an_open_write(now);
-    let (clock, told) = (Clock { now: Mutex::new(now), first_look: Mutex::default() }, Told::default());
+    (run, deadline, Clock { now: Mutex::new(now), first_look: Mutex::default() }, Told::default())
+}
+
+#[tokio::test]
+async fn a_write_of_unknown_outcome_is_waited_out_although_git_moved_on_meanwhile() {
+    let (run, deadline, clock, told) = stage();
     told.superseded.cancel();
     plan(run, &clock, &told).await;
     let looked = clock.first_look.lock().unwrap().unwrap();
@@ -128,9 +133,8 @@ async fn a_write_of_unknown_outcome_is_waited_out_although_git_moved_on_meanwhil
 
 #[tokio::test]
 async fn the_operator_ends_even_that_wait() {
-    let now = Timestamp::constant(1_790_000_000, 0);
-    let (run, _) = run_with_an_open_write(now);
-    let (clock, told) = (Clock { now: Mutex::new(now), first_look: Mutex::default() }, Told::default());
+    let (run, _, clock, told) = stage();
+    let now = clock.now();
     told.stop.cancel();
     let run = plan(run, &clock, &told).await;
     assert_eq!(run.end(), Some(&crate::reconcile::End::Cancelled));

@@ -253,7 +253,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Err(PassError::Overtaken(self.head.clone().unwrap_or_else(|| revision.clone())))
     }
 
-    /// Holds the refused tenants that no change of git marks: what moved there is somebody's drift.
+    /// Holds every refused tenant, with the head or without: where only somebody's drift was to be set back, git says
+    /// nothing new, and the head alone holds nothing.
     async fn hold_what_moved(&self, verdict: &Verdict) -> Result<(), PassError> {
         for tenant in &verdict.refused {
             if let Some(hold) = &verdict.hold {

@@ -70,7 +70,7 @@ impl Hand {
         self.universe.lock().unwrap()
     }
 
-    /// Lets the process go on until it stops again. Where it stops, while it does.
+    /// Lets the process pass the stop that it stands at.
     pub fn go_on(&self) {
         self.may_go_on.store(true, Ordering::Relaxed);
     }
