@@ -77,7 +77,7 @@ impl ReadApi {
 
     /// Reads what an organization holds.
     pub async fn observe(&self, look: &Look) -> Result<Seen, Fault> {
-        if !look.sought.iter().all(|sought| sought.object.is_web_messaging()) {
+        if !look.sought.iter().all(|sought| sought.object.is_implied()) {
             return self.survey(look).await;
         }
         let target = &look.target;
@@ -110,7 +110,7 @@ impl ReadApi {
         let (mut all, mut truncated) = (Vec::new(), false);
         for group in groups.values() {
             let Some(asked) = group.first() else { continue };
-            if !asked.object.is_web_messaging() {
+            if !asked.object.is_implied() {
                 let id = |target: &&Target| {
                     let object = target.object_ref();
                     Some((Arc::clone(ids.get(&object)?), object))
@@ -164,7 +164,7 @@ impl Api {
 
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
-        let web = write.target.object.is_web_messaging();
+        let web = write.target.object.is_implied();
         let secret = match &write.secret {
             None => None,
             Some(name) => match self.read.client.secret(name) {

@@ -129,7 +129,7 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
     let tenants = planned.map(|tenant| {
         let objects = tenant.targets.into_iter().filter_map(|target| {
             let object = match target.object {
-                None => Object::web_messaging(),
+                None => Object::implied(),
                 Some(object) => {
                     Object { kind: ObjectKind::from_name(&object.kind)?, name: object.name.into() }
                 }

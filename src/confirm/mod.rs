@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
 
-/// How far an entry of the `cloud` dialect may lie from the moment that the server gave for the write, or that it was
+/// How far an entry that names no version may lie from the moment that the server gave for the write, or that it was
 /// sent at: neither our clock nor that of the API is the audit log's. The nearest one that proves nothing else counts.
 const SKEW_MS: u64 = 300_000;
 
@@ -44,7 +44,7 @@ pub fn confirm(
         let object = receipt.target.object_ref();
         let ours = |entry: &&&Entry| entry.object == object && own_clients.contains(&entry.actor.id);
         let mut found = distinct.values().filter(ours);
-        if object.object.is_web_messaging() {
+        if object.object.kind.capabilities().audit_names_versions {
             return found
                 .find(|entry| entry.version == Some(receipt.version) && entry.action == receipt.action());
         }
@@ -113,7 +113,7 @@ mod tests {
                 organization: OrganizationId::new("org"),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
-                object: Object::web_messaging(),
+                object: Object::implied(),
             },
             from_version: (version > 1).then(|| version - 1),
             version,
@@ -124,7 +124,7 @@ mod tests {
     }
 
     fn object(organization: &str) -> ObjectRef {
-        ObjectRef::new(OrganizationId::new(organization), Object::web_messaging())
+        ObjectRef::new(OrganizationId::new(organization), Object::implied())
     }
 
     fn entry(id: &str, action: &str, actor: &str, organization: &str, version: u64) -> Entry {

@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Act, Fault, FaultKind, ObjectKind, Outcome, Record, Refusal, TenantName, Write, causes};
+use crate::model::{Act, Fault, FaultKind, Outcome, Record, Refusal, TenantName, Write, causes};
 use crate::reconcile::{Effect, Event, Phase, Step, step};
 use crate::store::StoreError;
 
@@ -257,13 +257,10 @@ async fn perform(
 
 /// The point that follows an accepted step towards a version that visitors see; none where a write is all there is.
 fn between_steps(write: &Write) -> Option<&'static str> {
-    match (write.target.object.kind, write.act) {
-        (ObjectKind::MessengerConfiguration, Act::Store) => Some("C11"),
-        (ObjectKind::MessengerConfiguration, Act::Publish) => Some("C12"),
-        (
-            ObjectKind::WebMessaging | ObjectKind::MessengerDeployment | ObjectKind::OpenMessagingIntegration,
-            Act::Store | Act::Publish,
-        ) => None,
+    match write.act {
+        Act::Store if write.target.object.kind.has_drafts() => Some("C11"),
+        Act::Publish => Some("C12"),
+        Act::Store => None,
     }
 }
 

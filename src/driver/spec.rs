@@ -62,7 +62,7 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         resources,
         limits: terms.limits.clone(),
         timing: terms.timing,
-        versions: tenant.dialect.versions(),
+        versions: tenant.dialect.capabilities().versions,
         own_clients,
         reviewed,
         seed: seed_of(&tenant.name) ^ salt,
@@ -87,7 +87,7 @@ mod tests {
             organization: OrganizationId::new("o"),
             region: Region::EuWest1,
             credentials: CredentialsName::new("c"),
-            object: Object::web_messaging(),
+            object: Object::implied(),
         };
         Tenant {
             name: TenantName::new("acme"),
@@ -106,7 +106,7 @@ mod tests {
     fn resource(text: &str) -> Resource {
         let body = json!({"banner": text}).as_object().cloned().unwrap();
         let desired = Desired { body: Arc::new(body), exclusive: false, ignored: BTreeSet::new() };
-        Resource::web_messaging(desired)
+        Resource::implied(desired)
     }
 
     fn made(today: &str, is_paused: bool) -> Spec {

@@ -253,7 +253,7 @@ impl KnownTenant {
         };
         let mut settings = Vec::new();
         for Packed { object, body, exclusive, secret } in &resources {
-            let head = match object.is_web_messaging() {
+            let head = match object.is_implied() {
                 true => serde_json::to_vec(&(&loaded.tenant, exclusive)),
                 false => serde_json::to_vec(&(&loaded.tenant, exclusive, object, secret)),
             };

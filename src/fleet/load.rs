@@ -182,11 +182,9 @@ fn read_one(
     let mut layers: Vec<Arc<str>> =
         manifest.managed().flat_map(|managed| of_document(managed.below)).collect();
     layers.sort();
-    let TenantManifest { name, tenant, web, resources, .. } = manifest;
+    let time_zone = manifest.time_zone().map(Box::from);
+    let TenantManifest { name, tenant, resources, .. } = manifest;
     let blocked = validate::blocks(&findings) || tenant.is_none();
-    let named = web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
-    let time_zone = named.map(Box::from);
-    let web = web.and_then(|web| web.desired).map(Resource::web_messaging);
     let objects = resources.into_iter().filter_map(|resource| {
         Some(Resource {
             object: resource.object,
@@ -195,7 +193,7 @@ fn read_one(
             secret: resource.signature_secret,
         })
     });
-    let resources = web.into_iter().chain(objects).collect();
+    let resources = objects.collect();
     let loaded = Loaded { name, tenant, resources, time_zone, layers, blocked, is_read };
     Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
 }

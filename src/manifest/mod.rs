@@ -17,7 +17,7 @@ pub mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::{Desired, Finding, Object, ObjectKind, Severity, Tenant, TenantName};
+use crate::model::{Finding, Object, ObjectKind, Severity, Tenant, TenantName};
 use files::{Files, SourceFile};
 use kinds::Kind;
 use kinds::project::{Project, ProjectSpec};
@@ -56,17 +56,6 @@ pub struct Bases {
     pub findings: Vec<Finding>,
 }
 
-/// A tenant's WebMessaging document with its layers put together.
-#[derive(Debug, Clone)]
-pub struct Web {
-    /// The merged spec, every value with its place.
-    pub spec: Node,
-    /// The layers that lie below the document's own spec, lowest first.
-    pub below: Vec<Arc<Node>>,
-    /// What it asks for; none where the document or a layer breaks its schema.
-    pub desired: Option<Desired>,
-}
-
 /// What one tenant's folder holds.
 #[derive(Debug, Clone)]
 pub struct TenantManifest {
@@ -74,16 +63,12 @@ pub struct TenantManifest {
     pub name: TenantName,
     /// The tenant, where `tenant.yaml` could be read.
     pub tenant: Option<Tenant>,
-    /// The web messaging configuration, where there is one.
-    pub web: Option<Web>,
-    /// The objects of the `cloud` dialect, in the order in which they depend on each other, then by name.
+    /// Its objects, in the order in which they depend on each other, then by name.
     pub resources: Vec<Resource>,
     /// Every document, in order.
     pub documents: Vec<Node>,
     /// Which of them is the Tenant document.
     tenant_document: Option<usize>,
-    /// Which of them is the WebMessaging document.
-    web_document: Option<usize>,
     /// The texts.
     pub files: Files,
     /// What is wrong so far.
@@ -96,21 +81,25 @@ impl TenantManifest {
         self.documents.get(self.tenant_document?)?.get("spec")
     }
 
+    /// The time zone in which its hours are meant, where it names one.
+    pub fn time_zone(&self) -> Option<&str> {
+        self.resources.iter().find_map(|resource| resource.spec.path("availability.timeZone")?.text())
+    }
+
+    /// Whether visitors are offered anything of it by the hour.
+    pub fn has_hours(&self) -> bool {
+        self.resources.iter().any(|resource| resource.object.kind.has_hours())
+    }
+
     /// Every object that the tenant names, with where its values come from.
     pub fn managed(&self) -> impl Iterator<Item = Managed<'_>> {
         let own = |index: usize| self.documents.get(index).and_then(|document| document.get("spec"));
-        let web = self.web.iter().map(move |web| Managed {
-            object: Object::web_messaging(),
-            spec: &web.spec,
-            below: &web.below,
-            own: self.web_document.and_then(own),
-        });
-        web.chain(self.resources.iter().map(move |resource| Managed {
+        self.resources.iter().map(move |resource| Managed {
             object: resource.object.clone(),
             spec: &resource.spec,
             below: &resource.below,
             own: own(resource.document),
-        }))
+        })
     }
 }
 
@@ -228,8 +217,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     let mut reader = Reader::new(Files::with_shared(Arc::clone(&bases.files)), Some(name.clone()));
     let total: usize = inputs.iter().map(|input| input.bytes.len()).sum();
     let mut tenant = None;
-    let (mut tenant_document, mut web_document) = (None, None);
-    let mut web = None;
+    let mut tenant_document = None;
     let mut resources: Vec<Resource> = Vec::new();
     let mut documents: Vec<Node> = Vec::new();
     if total > TENANT_BYTES_MAX {
@@ -243,12 +231,10 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
                         tenant = reader.tenant(&document, name);
                         tenant_document = document.get("spec").map(|_| documents.len());
                     }
-                    Some(kind @ Kind::Object(ObjectKind::WebMessaging)) if web.is_some() => {
-                        reader.second(&document, kind);
-                    }
-                    Some(Kind::Object(ObjectKind::WebMessaging)) => {
-                        web = reader.web(&document, bases);
-                        web_document = web.as_ref().map(|_| documents.len());
+                    Some(Kind::Object(kind))
+                        if !kind.is_named() && resources.iter().any(|known| known.object.kind == kind) =>
+                    {
+                        reader.second(&document, Kind::Object(kind));
                     }
                     Some(Kind::Object(kind)) => {
                         let resource = reader.resource(kind, &document, documents.len(), bases);
@@ -273,11 +259,9 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     TenantManifest {
         name: name.clone(),
         tenant,
-        web,
         resources,
         documents,
         tenant_document,
-        web_document,
         files: reader.files,
         findings: reader.findings,
     }

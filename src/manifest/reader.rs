@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
 use super::files::Files;
 use super::kinds::Kind;
 use super::kinds::tenant::TenantDocument;
-use super::kinds::web_messaging::WebMessagingSpec;
 use super::layers::{self, LayerProblem};
 use super::schema::{self, Violation};
 use super::yaml::{self, Node, Span, Yaml};
-use super::{Bases, Input, TENANT_NODES_MAX, Web, in_place};
+use super::{Bases, Input, TENANT_NODES_MAX};
 use crate::model::{Finding, Fix, Location, ObjectKind, Severity, Tenant, TenantName};
 
 /// Reads the documents of one tenant, of the layers, or of the project, and collects what is wrong.
@@ -278,22 +276,6 @@ impl Reader {
             );
         }
         self.typed::<TenantDocument>(Kind::Tenant, document).map(|document| document.lower())
-    }
-
-    pub(super) fn web(&mut self, document: &Node, bases: &Bases) -> Option<Web> {
-        let kind = ObjectKind::WebMessaging;
-        let sound = self.sound(Kind::Object(kind), document);
-        let own = document.get("spec")?;
-        let (spec, below) = self.merged(kind, own, bases)?;
-        // Wishes of the document itself, not of a layer below it.
-        let left_out: &[&str] =
-            if own.get("exclusive").is_none() { &["extends", "exclusive"] } else { &["extends"] };
-        let desired = WebMessagingSpec::deserialize(in_place::without(&spec, left_out))
-            .ok()
-            .filter(|_| sound)
-            .map(|spec| spec.lower());
-        self.sound_below(own, sound, desired.is_some());
-        Some(Web { spec, below, desired })
     }
 
     /// A spec laid on the layers that it extends, and these layers, lowest first.

@@ -1,16 +1,16 @@
-//! An object of the `cloud` dialect as a tenant's documents ask for it.
+//! An object as a tenant's documents ask for it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::kinds::{Kind, resource};
+use super::kinds::{Kind, documents};
 use super::reader::Reader;
 use super::yaml::{self, Node, Span};
 use super::{Bases, in_place};
 use crate::model::reference::{Mention, mentions};
 use crate::model::{Desired, Object, ObjectKind, SecretName};
 
-/// A document of the `cloud` dialect with its layers put together.
+/// A document of an object with its layers put together.
 #[derive(Debug, Clone)]
 pub struct Resource {
     /// The object that it speaks of.
@@ -53,9 +53,10 @@ impl Reader {
             (Some(_), None) => &["extends", "name"],
             (Some(_), Some(_)) => &["extends"],
         };
-        let body = resource::body(kind, in_place::without(&spec, left_out)).filter(|_| sound);
+        let body = documents::body(kind, in_place::without(&spec, left_out)).filter(|_| sound);
         self.sound_below(own, sound, body.is_some());
-        let name = own.get("name").or_else(|| document.path("metadata.name"));
+        // The only one of its kind has no name, whatever its document is called.
+        let name = own.get("name").or_else(|| document.path("metadata.name")).filter(|_| kind.is_named());
         let exclusive = own.get("exclusive").and_then(Node::bool).unwrap_or(false);
         let secret = spec.get("signatureSecret").and_then(Node::text);
         Some(Resource {

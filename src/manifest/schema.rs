@@ -9,19 +9,12 @@ mod violation;
 use std::sync::OnceLock;
 
 use jsonschema::{Draft, PatternOptions, ValidationOptions, Validator};
-use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::in_place::Tree;
 use super::kinds::Kind;
-use super::kinds::deployment::MessengerDeployment;
-use super::kinds::integration::OpenMessagingIntegration;
-use super::kinds::messenger::MessengerConfiguration;
-use super::kinds::project::Project;
-use super::kinds::tenant::TenantDocument;
-use super::kinds::web_messaging::WebMessaging;
+use super::kinds::documents;
 use super::yaml::Node;
 use crate::model::{Dialect, ObjectKind};
 pub use meant::{is_spelling_of, nearest};
@@ -29,19 +22,8 @@ pub use violation::{Violation, check};
 
 /// The schema of a kind, as committed under `schemas/`.
 pub fn schema(kind: Kind) -> Value {
-    match kind {
-        Kind::Project => generate::<Project>(kind),
-        Kind::Tenant => generate::<TenantDocument>(kind),
-        Kind::Object(ObjectKind::WebMessaging) => generate::<WebMessaging>(kind),
-        Kind::Object(ObjectKind::OpenMessagingIntegration) => generate::<OpenMessagingIntegration>(kind),
-        Kind::Object(ObjectKind::MessengerConfiguration) => generate::<MessengerConfiguration>(kind),
-        Kind::Object(ObjectKind::MessengerDeployment) => generate::<MessengerDeployment>(kind),
-    }
-}
-
-fn generate<T: JsonSchema>(kind: Kind) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
-    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut schema = documents::schema(kind, settings.into_generator());
     let id = format!("https://genesync.example/schemas/{}", kind.schema_file());
     schema.insert("$id".into(), Value::String(id));
     // `kind` alone is a constant; as an `enum` of one word the type can't tell which document it is.
@@ -75,18 +57,7 @@ pub fn accepts(kind: Kind, document: &Node) -> bool {
 /// Whether the Rust type of a kind takes a document. It takes what the schema accepts and nothing else; a
 /// test mutates documents and holds the two against each other.
 pub fn reads(kind: Kind, document: &Node) -> bool {
-    match kind {
-        Kind::Project => Project::deserialize(document).is_ok(),
-        Kind::Tenant => TenantDocument::deserialize(document).is_ok(),
-        Kind::Object(ObjectKind::WebMessaging) => WebMessaging::deserialize(document).is_ok(),
-        Kind::Object(ObjectKind::OpenMessagingIntegration) => {
-            OpenMessagingIntegration::deserialize(document).is_ok()
-        }
-        Kind::Object(ObjectKind::MessengerConfiguration) => {
-            MessengerConfiguration::deserialize(document).is_ok()
-        }
-        Kind::Object(ObjectKind::MessengerDeployment) => MessengerDeployment::deserialize(document).is_ok(),
-    }
+    documents::reads(kind, document)
 }
 
 /// Dotted paths of every section and field that objects of a dialect have, as the platform stores them; one
@@ -116,12 +87,10 @@ pub fn fields(dialect: Dialect) -> &'static [String] {
         }
         all
     };
-    static WEBCHAT: OnceLock<Vec<String>> = OnceLock::new();
-    static CLOUD: OnceLock<Vec<String>> = OnceLock::new();
-    match dialect {
-        Dialect::Webchat => WEBCHAT.get_or_init(|| of(dialect)),
-        Dialect::Cloud => CLOUD.get_or_init(|| of(dialect)),
-    }
+    static OF_EACH: [OnceLock<Vec<String>>; Dialect::ALL.len()] =
+        [const { OnceLock::new() }; Dialect::ALL.len()];
+    let index = Dialect::ALL.iter().position(|known| *known == dialect);
+    index.and_then(|index| OF_EACH.get(index)).map_or(&[], |fields| fields.get_or_init(|| of(dialect)))
 }
 
 /// What the schema of a kind says of a section or a field, by its keys from the document on; items of lists and entries

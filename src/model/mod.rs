@@ -6,18 +6,22 @@
 pub mod address;
 pub mod audit;
 pub mod causes;
+pub mod class;
 pub mod colour;
+pub mod dialect;
 pub mod exit;
 pub mod finding;
 pub mod hours;
 pub mod id;
 pub mod json;
+pub mod kind;
 pub mod mix;
 pub mod object;
 pub mod place;
 pub mod plan;
 pub mod record;
 pub mod reference;
+pub mod referent;
 pub mod secret;
 pub mod snapshot;
 pub mod standing;
@@ -30,21 +34,25 @@ pub mod write;
 
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
 pub use causes::causes;
+pub use class::Class;
+pub use dialect::{Bucket, Capabilities, Dialect, Versions};
 pub use exit::Exit;
 pub use finding::{Finding, Fix, Location, Severity};
 pub use id::{CredentialsName, OrganizationId, Region, Revision, SecretName, TenantName};
+pub use kind::{Counting, Fields, ObjectKind};
 pub use mix::mix;
-pub use object::{Dialect, Object, ObjectKind, ObjectRef};
+pub use object::{Object, ObjectRef};
 pub use place::StorePlace;
-pub use plan::{Change, ChangeKind, Class, Guard, Plan, Refusal};
+pub use plan::{Change, ChangeKind, Guard, Plan, Refusal};
 pub use record::Record;
-pub use reference::{Named, Names, Reference, ReferenceKind};
+pub use reference::{Named, Names, Reference};
+pub use referent::ReferenceKind;
 pub use secret::Secret;
 pub use standing::{Position, gate};
 pub use state::{
-    Base, Cloud, Desired, Draft, Look, Observed, Pinned, Readiness, Resource, Seen, Sought, Stored,
+    Base, Desired, Draft, Instance, Look, Observed, Pinned, Readiness, Resource, Seen, Sought, Stored,
 };
 pub use status::{Retry, Status, StatusRow};
 pub use tenant::{IgnoreRule, Mode, Target, Tenant, Wanted, WantedSettings, Window};
 pub use timing::{Intervals, Timing};
-pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Versions, Write};
+pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Write};

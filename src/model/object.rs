@@ -1,103 +1,11 @@
 //! What is managed in an organization, and what one object needs of another.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
-
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrganizationId, Versions};
-
-/// Which API an organization is managed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dialect {
-    /// One web messaging configuration with enforced versions.
-    Webchat,
-    /// Genesys Cloud's public API: named objects, drafts, no preconditions.
-    Cloud,
-}
-
-impl Dialect {
-    /// Whether it is that of the web messaging configuration with versions.
-    pub fn is_webchat(&self) -> bool {
-        *self == Dialect::Webchat
-    }
-
-    /// Whether its servers hold writes against versions.
-    pub fn versions(self) -> Versions {
-        match self {
-            Dialect::Webchat => Versions::Enforced,
-            Dialect::Cloud => Versions::Unenforced,
-        }
-    }
-
-    /// The word after `api:` in a manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            Dialect::Webchat => "webchat",
-            Dialect::Cloud => "cloud",
-        }
-    }
-}
-
-/// A kind of managed object, in the order in which objects depend on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum ObjectKind {
-    /// The web messaging configuration of an organization; there is one, and it has no name.
-    WebMessaging,
-    /// The registration of a custom channel.
-    OpenMessagingIntegration,
-    /// A messenger's configuration: a draft, and numbered versions that were published from it.
-    MessengerConfiguration,
-    /// A deployment: it pins one published version of a configuration, which its visitors are served.
-    MessengerDeployment,
-}
-
-impl ObjectKind {
-    /// Whether its versions are counted up one by one; of the others, the version is the moment of the last
-    /// change, in milliseconds since 1970.
-    pub fn counts_versions(self) -> bool {
-        match self {
-            ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration => true,
-            ObjectKind::OpenMessagingIntegration | ObjectKind::MessengerDeployment => false,
-        }
-    }
-
-    /// Every kind that git may speak of.
-    pub const ALL: &'static [ObjectKind] = &[
-        ObjectKind::WebMessaging,
-        ObjectKind::OpenMessagingIntegration,
-        ObjectKind::MessengerConfiguration,
-        ObjectKind::MessengerDeployment,
-    ];
-
-    /// The word after `kind:` in a manifest.
-    pub fn name(self) -> &'static str {
-        match self {
-            ObjectKind::WebMessaging => "WebMessaging",
-            ObjectKind::OpenMessagingIntegration => "OpenMessagingIntegration",
-            ObjectKind::MessengerConfiguration => "MessengerConfiguration",
-            ObjectKind::MessengerDeployment => "MessengerDeployment",
-        }
-    }
-
-    /// The API that objects of this kind are managed by.
-    pub fn dialect(self) -> Dialect {
-        match self {
-            ObjectKind::WebMessaging => Dialect::Webchat,
-            ObjectKind::OpenMessagingIntegration
-            | ObjectKind::MessengerConfiguration
-            | ObjectKind::MessengerDeployment => Dialect::Cloud,
-        }
-    }
-
-    /// Finds a kind by its name.
-    pub fn from_name(name: &str) -> Option<ObjectKind> {
-        ObjectKind::ALL.iter().copied().find(|kind| kind.name() == name)
-    }
-}
+use super::{ObjectKind, OrganizationId};
 
 /// An object, the same in every organization: ids differ from one to the next, names do not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,24 +17,22 @@ pub struct Object {
 }
 
 impl Object {
-    /// The one configuration of an organization in the `webchat` dialect.
-    pub fn web_messaging() -> Self {
-        Self { kind: ObjectKind::WebMessaging, name: "".into() }
+    /// The one object that texts need not name: an organization had no other before there were kinds.
+    pub fn implied() -> Self {
+        Self { kind: ObjectKind::IMPLIED, name: "".into() }
     }
 
     /// Whether it is that one.
-    pub fn is_web_messaging(&self) -> bool {
-        self.kind == ObjectKind::WebMessaging
+    pub fn is_implied(&self) -> bool {
+        self.kind == ObjectKind::IMPLIED
     }
 }
 
 impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
-            ObjectKind::WebMessaging => f.write_str("the configuration"),
-            kind @ (ObjectKind::OpenMessagingIntegration
-            | ObjectKind::MessengerConfiguration
-            | ObjectKind::MessengerDeployment) => write!(f, "{} `{}`", kind.name(), self.name),
+        match self.kind.only() {
+            Some(only) => f.write_str(only),
+            None => write!(f, "{} `{}`", self.kind.name(), self.name),
         }
     }
 }
@@ -136,8 +42,8 @@ impl fmt::Display for Object {
 pub struct ObjectRef {
     /// The organization.
     pub organization: OrganizationId,
-    /// The object; what the `webchat` dialect has but one of is not written down.
-    #[serde(default = "Object::web_messaging", skip_serializing_if = "Object::is_web_messaging")]
+    /// The object; the implied one is not written down.
+    #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
     pub object: Object,
     /// Whether what its draft holds is meant. Of the journal alone: it tells our drafts from those of others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -155,7 +61,7 @@ impl ObjectRef {
 
     /// The draft of a configuration, where this is one.
     pub fn draft(&self) -> Option<Self> {
-        (self.object.kind == ObjectKind::MessengerConfiguration).then(|| Self { draft: true, ..self.clone() })
+        self.object.kind.has_drafts().then(|| Self { draft: true, ..self.clone() })
     }
 
     /// The object itself, where this is its draft.
@@ -164,13 +70,13 @@ impl ObjectRef {
         Self { draft: false, ..self.clone() }
     }
 
-    /// The text that stands for it in the store: the organization's id alone for the `webchat` dialect.
+    /// The text that stands for it in the store: the organization's id alone for the implied object.
     pub fn key(&self) -> String {
         let draft = if self.draft { DRAFT_OF } else { "" };
         let Object { kind, name } = &self.object;
-        match kind.dialect() {
-            Dialect::Webchat => self.organization.to_string(),
-            Dialect::Cloud => format!("{}/{draft}{}/{name}", self.organization, kind.name()),
+        match self.object.is_implied() {
+            true => self.organization.to_string(),
+            false => format!("{}/{draft}{}/{name}", self.organization, kind.name()),
         }
     }
 
@@ -184,7 +90,7 @@ impl ObjectRef {
             (Some(kind), Some(name)) => {
                 Self { organization, object: Object { kind, name: name.into() }, draft }
             }
-            _ => Self::new(OrganizationId::new(key), Object::web_messaging()),
+            _ => Self::new(OrganizationId::new(key), Object::implied()),
         }
     }
 }
@@ -192,10 +98,10 @@ impl ObjectRef {
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let draft = if self.draft { "the draft of " } else { "" };
-        match self.object.kind.dialect() {
-            // There is but one there: the organization says it all.
-            Dialect::Webchat => self.organization.fmt(f),
-            Dialect::Cloud => write!(f, "{draft}{} of organization {}", self.object, self.organization),
+        match self.object.is_implied() {
+            // It is the only one there: the organization says it all.
+            true => self.organization.fmt(f),
+            false => write!(f, "{draft}{} of organization {}", self.object, self.organization),
         }
     }
 }
@@ -208,7 +114,7 @@ mod tests {
     fn a_key_is_read_back_as_what_it_stands_for() {
         let object = |kind, name: &str| Object { kind, name: name.into() };
         for object in [
-            Object::web_messaging(),
+            Object::implied(),
             object(ObjectKind::MessengerConfiguration, "Acme / web (DE)"),
             object(ObjectKind::MessengerDeployment, ""),
             object(ObjectKind::OpenMessagingIntegration, "a"),

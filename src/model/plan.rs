@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Mode, ObjectRef, Revision, Target, TenantName, json};
+use super::{Actor, Class, Mode, ObjectRef, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -33,35 +33,6 @@ impl ChangeKind {
             ChangeKind::ToApply => "to apply",
             ChangeKind::Drift => "drift",
             ChangeKind::Conflict => "conflict",
-        }
-    }
-}
-
-/// What a change does to the visitors of a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Class {
-    /// How it looks.
-    Cosmetic,
-    /// What it says.
-    Text,
-    /// How it acts.
-    Behaviour,
-    /// Who sees it.
-    Reach,
-    /// Something that visitors had is switched off.
-    Off,
-}
-
-impl Class {
-    /// The word used in output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Cosmetic => "cosmetic",
-            Class::Text => "text",
-            Class::Behaviour => "behaviour",
-            Class::Reach => "reach",
-            Class::Off => "off",
         }
     }
 }

@@ -181,7 +181,7 @@ impl Journal {
             }
             Record::Confirmed { object, version, entry } => {
                 self.owed.retain(|owed| !owed.speaks_of(&object, version));
-                if !object.object.is_web_messaging() {
+                if !object.object.kind.capabilities().audit_names_versions {
                     self.proofs.insert(entry, (object, version));
                 }
             }

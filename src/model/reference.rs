@@ -7,47 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ObjectKind, json};
-
-/// What a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum ReferenceKind {
-    /// A messenger's configuration; the platform wants one of its published versions, too.
-    Configuration,
-    /// A published inbound message flow.
-    Flow,
-    /// A supported content profile.
-    SupportedContent,
-    /// A messaging setting.
-    MessagingSetting,
-    /// A knowledge base.
-    KnowledgeBase,
-    /// A category of the knowledge base that the same support center names.
-    KnowledgeCategory,
-    /// A label of the knowledge base that the same support center names.
-    KnowledgeLabel,
-    /// The OpenID Connect integration that visitors sign in with; the platform's field is `integrationId`.
-    AuthenticationIntegration,
-    /// A mobile push integration of the provider that stands beside the name.
-    PushIntegration,
-}
-
-impl ReferenceKind {
-    /// What people call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ReferenceKind::Configuration => "messenger configuration",
-            ReferenceKind::Flow => "inbound message flow",
-            ReferenceKind::SupportedContent => "supported content profile",
-            ReferenceKind::MessagingSetting => "messaging setting",
-            ReferenceKind::KnowledgeBase => "knowledge base",
-            ReferenceKind::KnowledgeCategory => "knowledge category",
-            ReferenceKind::KnowledgeLabel => "knowledge label",
-            ReferenceKind::AuthenticationIntegration => "OpenID Connect integration",
-            ReferenceKind::PushIntegration => "push integration",
-        }
-    }
-}
+use super::{ObjectKind, ReferenceKind, json};
 
 /// Something that is named in git and looked up in each organization.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,36 +56,9 @@ pub struct Place {
     pub to: ReferenceKind,
 }
 
-/// Where references stand; `*` is every item of a list.
-const PLACES: &[(ObjectKind, &str, ReferenceKind)] = &[
-    (ObjectKind::OpenMessagingIntegration, "supportedContent", ReferenceKind::SupportedContent),
-    (ObjectKind::OpenMessagingIntegration, "messagingSetting", ReferenceKind::MessagingSetting),
-    (
-        ObjectKind::MessengerConfiguration,
-        "messenger.apps.knowledge.knowledgeBase",
-        ReferenceKind::KnowledgeBase,
-    ),
-    (ObjectKind::MessengerConfiguration, "supportCenter.knowledgeBase", ReferenceKind::KnowledgeBase),
-    (
-        ObjectKind::MessengerConfiguration,
-        "supportCenter.enabledCategories.*",
-        ReferenceKind::KnowledgeCategory,
-    ),
-    (ObjectKind::MessengerConfiguration, "supportCenter.labelFilter.labels.*", ReferenceKind::KnowledgeLabel),
-    (
-        ObjectKind::MessengerConfiguration,
-        "authenticationSettings.integration",
-        ReferenceKind::AuthenticationIntegration,
-    ),
-    (ObjectKind::MessengerDeployment, "configuration", ReferenceKind::Configuration),
-    (ObjectKind::MessengerDeployment, "flow", ReferenceKind::Flow),
-    (ObjectKind::MessengerDeployment, "supportedContent", ReferenceKind::SupportedContent),
-    (ObjectKind::MessengerDeployment, "pushIntegrations.*", ReferenceKind::PushIntegration),
-];
-
 /// Where references of a kind of object stand in its body.
 pub fn places(kind: ObjectKind) -> impl Iterator<Item = Place> {
-    PLACES.iter().filter(move |(of, ..)| *of == kind).map(|(_, path, to)| {
+    kind.references().iter().map(|(path, to)| {
         let (path, is_list) = path.strip_suffix(".*").map_or((*path, false), |list| (list, true));
         Place { path, is_list, to: *to }
     })

@@ -51,31 +51,31 @@ pub struct Stored {
     pub modified_at: Option<Timestamp>,
     /// Who modified it last.
     pub modified_by: Option<Actor>,
-    /// What only the `cloud` dialect knows of an object.
+    /// What is known of it besides, where objects have ids.
     #[serde(default, skip)]
-    pub cloud: Option<Arc<Cloud>>,
+    pub instance: Option<Arc<Instance>>,
 }
 
 impl Stored {
-    /// A configuration of the `webchat` dialect, by nobody in particular.
+    /// A configuration without an id, by nobody in particular.
     pub fn new(version: u64, body: Arc<Map<String, Value>>) -> Self {
-        Self { version, body, modified_at: None, modified_by: None, cloud: None }
+        Self { version, body, modified_at: None, modified_by: None, instance: None }
     }
 
     /// Its id on the platform, where it has one.
     pub fn id(&self) -> Option<&Arc<str>> {
-        self.cloud.as_ref().map(|cloud| &cloud.id)
+        self.instance.as_ref().map(|instance| &instance.id)
     }
 
     /// What is stored and not published, where that is something else.
     pub fn draft(&self) -> Option<&Draft> {
-        self.cloud.as_ref()?.draft.as_ref()
+        self.instance.as_ref()?.draft.as_ref()
     }
 }
 
-/// What the `cloud` dialect knows of an object besides its body.
+/// What an API whose objects have ids knows of one besides its body.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Cloud {
+pub struct Instance {
     /// Its id in this organization.
     pub id: Arc<str>,
     /// Whether the platform is done with the last write.
@@ -133,9 +133,9 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// The one of the `webchat` dialect.
-    pub fn web_messaging(desired: Desired) -> Self {
-        Self { object: Object::web_messaging(), desired, before: None, secret: None }
+    /// The implied object.
+    pub fn implied(desired: Desired) -> Self {
+        Self { object: Object::implied(), desired, before: None, secret: None }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Target {
     /// The name of the credentials to use there.
     pub credentials: CredentialsName,
     /// The object; what the `webchat` dialect has but one of is not written down.
-    #[serde(default = "Object::web_messaging", skip_serializing_if = "Object::is_web_messaging")]
+    #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
     pub object: Object,
 }
 
@@ -39,7 +39,7 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.object.is_web_messaging() {
+        match self.object.is_implied() {
             true => write!(f, "organization {}", self.organization),
             false => self.object_ref().fmt(f),
         }
@@ -119,7 +119,7 @@ pub struct Tenant {
     /// Its name.
     pub name: TenantName,
     /// Which API its organizations are managed by. The first one there was is not written down.
-    #[serde(skip_serializing_if = "Dialect::is_webchat")]
+    #[serde(skip_serializing_if = "Dialect::is_implied")]
     pub dialect: Dialect,
     /// The organization that is written first and that replication copies from.
     pub primary: Target,

@@ -41,15 +41,6 @@ pub enum Act {
     Publish,
 }
 
-/// Whether a dialect's server looks at the version that a write names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Versions {
-    /// It refuses a write whose version is not the current one.
-    Enforced,
-    /// It takes every write, and tells the version that it made. What lay in between is gone by then.
-    Unenforced,
-}
-
 /// What the answer to a write (or to the start of a replication job) means. Decided once, in `api`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome<T> {
@@ -295,7 +286,7 @@ mod tests {
                 organization: OrganizationId::new("o"),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
-                object: Object::web_messaging(),
+                object: Object::implied(),
             };
             let receipt =
                 Receipt { target, from_version, version, sent_at: Timestamp::UNIX_EPOCH, by, made_at: None };

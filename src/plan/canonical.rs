@@ -6,45 +6,28 @@
 use serde_json::{Map, Number, Value};
 
 use crate::model::colour::Colour;
-use crate::model::json;
+use crate::model::{ObjectKind, json};
 
-/// The platform's defaults (`webchat` contract, payload table; of a deployment, no list is an empty one).
-const DEFAULTS: &[(&str, &str)] = &[
-    ("widget.theme.colors.background", "\"#FFFFFF\""),
-    ("widget.theme.typography.fontFamily", "\"Inter, sans-serif\""),
-    ("widget.accessibility.ariaLiveRegion", "\"polite\""),
-    ("greetings.delayMs", "2000"),
-    ("availability.schedule", "\"always\""),
-    ("features.dynamicRouting", "true"),
-    ("allowedDomains", "[]"),
-];
-
-/// Fields that hold a colour.
-const COLOURS: &[&str] = &["widget.theme.colors.primary", "widget.theme.colors.background"];
-
-/// Lists whose order means nothing.
-const SETS: &[&str] = &["features.audiences", "availability.rules", "allowedDomains"];
-
-/// Fields that the server adds to a configuration and ignores in a write.
-pub const SERVER_FIELDS: &[&str] = &["version", "dateModified", "modifiedBy"];
-
-/// Colours of the `cloud` dialect are named so: `messenger.styles.primaryColor`, `primaryColorDark`.
-fn is_colour(path: &str) -> bool {
-    COLOURS.contains(&path) || path.rsplit('.').next().is_some_and(|last| last.contains("Color"))
+fn is_colour(kind: ObjectKind, path: &str) -> bool {
+    let last = path.rsplit('.').next().unwrap_or_default();
+    kind.fields().colours.iter().any(|colour| match colour.strip_prefix('*') {
+        Some(part) => last.contains(part),
+        None => *colour == path,
+    })
 }
 
 /// The form of a field's value in which equal meanings are equal.
-pub fn value(path: &str, value: Option<&Value>) -> Value {
+pub fn value(kind: ObjectKind, path: &str, value: Option<&Value>) -> Value {
     let value = match value {
-        None | Some(Value::Null) => return default(path),
+        None | Some(Value::Null) => return default(kind, path),
         Some(value) => value,
     };
-    if let Some(colour) = value.as_str().filter(|_| is_colour(path)).and_then(Colour::parse) {
+    if let Some(colour) = value.as_str().filter(|_| is_colour(kind, path)).and_then(Colour::parse) {
         return Value::String(colour.hex());
     }
     let mut value = numbers(value);
     if let Value::Array(items) = &mut value
-        && SETS.contains(&path)
+        && kind.fields().sets.contains(&path)
     {
         items.sort_by_key(json::canonical_bytes);
         items.dedup();
@@ -52,27 +35,29 @@ pub fn value(path: &str, value: Option<&Value>) -> Value {
     value
 }
 
-fn default(path: &str) -> Value {
-    let text = DEFAULTS.iter().find(|(field, _)| *field == path).map(|(_, text)| *text);
+fn default(kind: ObjectKind, path: &str) -> Value {
+    let text = kind.fields().defaults.iter().find(|(field, _)| *field == path).map(|(_, text)| *text);
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }
 
 /// Whether two values of a field mean the same.
-pub fn equal(path: &str, a: Option<&Value>, b: Option<&Value>) -> bool {
+pub fn equal(kind: ObjectKind, path: &str, a: Option<&Value>, b: Option<&Value>) -> bool {
     // What is the same to begin with has the same form; in a fleet at rest that is nearly every field.
-    a == b || value(path, a) == value(path, b)
+    a == b || value(kind, path, a) == value(kind, path, b)
 }
 
 /// Whether two whole configurations mean the same.
-pub fn same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
-    a == b || (covers(a, b) && covers(b, a))
+pub fn same(kind: ObjectKind, a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
+    a == b || (covers(kind, a, b) && covers(kind, b, a))
 }
 
 /// Whether everything that one says stands in the other too.
-pub fn covers(one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
+pub fn covers(kind: ObjectKind, one: &Map<String, Value>, other: &Map<String, Value>) -> bool {
     let mut all = true;
     json::leaves(one, &mut |path, leaf| {
-        all = all && (SERVER_FIELDS.contains(&path) || equal(path, Some(leaf), json::at_dotted(other, path)));
+        all = all
+            && (kind.fields().server.contains(&path)
+                || equal(kind, path, Some(leaf), json::at_dotted(other, path)));
     });
     all
 }

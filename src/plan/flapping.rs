@@ -122,7 +122,7 @@ mod tests {
                 organization: OrganizationId::new(format!("org-{number}")),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
-                object: Object::web_messaging(),
+                object: Object::implied(),
             },
             version: Some(4),
             observed_digest: String::new(),
@@ -145,7 +145,7 @@ mod tests {
 
     fn revert(number: usize, path: &str, by: Option<&str>, ms: i64) -> Revert {
         Revert {
-            object: ObjectRef::new(OrganizationId::new(format!("org-{number}")), Object::web_messaging()),
+            object: ObjectRef::new(OrganizationId::new(format!("org-{number}")), Object::implied()),
             path: path.into(),
             by: by.map(actor),
             at: at(ms),

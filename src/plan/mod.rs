@@ -61,7 +61,8 @@ pub fn plan(
         for (at, (target, observed)) in side.targets.iter().zip(side.known.observed).enumerate() {
             let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
             let (desired, problems) = resolve::desired(at, side.known);
-            let (mut changes, already_done) = diff::changes(&desired, observed, evidence);
+            let kind = target.object.kind;
+            let (mut changes, already_done) = diff::changes(kind, &desired, observed, evidence);
             // Where everything that is not named is to go, what could not be looked up is named all the same.
             if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
                 changes.retain(|change| {
@@ -74,17 +75,17 @@ pub fn plan(
             }
             let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
             let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
-            let draft = next::their_draft(&desired, observed, &body, next.as_ref(), drafts, evidence);
+            let draft = next::their_draft(kind, &desired, observed, &body, next.as_ref(), drafts, evidence);
             // Copying the primary over this target is harmless where both would end up the same.
             let ours_to_overwrite = changes.is_empty()
-                || targets.first().is_none_or(|primary| canonical::same(&primary.body, &body));
+                || targets.first().is_none_or(|primary| canonical::same(kind, &primary.body, &body));
             targets.push(TargetPlan {
                 target: target.clone(),
                 version: observed.version(),
                 observed_digest: json::digest(&observed.body()),
                 changes,
                 already_done,
-                ignored: diff::ignored(&desired, observed),
+                ignored: diff::ignored(kind, &desired, observed),
                 next,
                 draft,
                 body,

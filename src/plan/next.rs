@@ -29,32 +29,27 @@ pub fn next(
     drafts: Drafts,
     evidence: &Evidence<'_>,
 ) -> (Arc<Map<String, Value>>, Option<Next>) {
+    let kind = target.object.kind;
     // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
-    let body = || Arc::new(diff::target_body(desired, observed));
-    if target.object.is_web_messaging() {
-        return match changes.is_empty() {
-            true => (observed.body(), None),
-            false => (body(), Some(Next::Store)),
-        };
-    }
+    let body = || Arc::new(diff::target_body(kind, desired, observed));
     if !problems.is_empty() {
         return (observed.body(), Some(Next::Decide(format!("{target}: {}", problems.join("; ")))));
     }
     let stored = match observed {
+        // What has a name is made for that alone.
+        Observed::Absent if changes.is_empty() && !kind.is_named() => return (observed.body(), None),
         Observed::Absent => return (body(), Some(Next::Store)),
         Observed::Present(stored) => stored,
     };
-    let due = match (stored.draft(), target.object.kind) {
+    let due = match stored.draft() {
         _ if changes.is_empty() => (observed.body(), None),
         // What differs in spelling alone is nobody's draft.
-        (Some(draft), ObjectKind::MessengerConfiguration)
-            if stored.version == 0 || !canonical::same(&draft.body, &stored.body) =>
-        {
+        Some(draft) if stored.version == 0 || !canonical::same(kind, &draft.body, &stored.body) => {
             with_draft(&target.object, desired, stored, draft, drafts, evidence)
         }
         _ => (body(), Some(Next::Store)),
     };
-    match stored.cloud.as_ref().map(|cloud| &cloud.readiness) {
+    match stored.instance.as_ref().map(|instance| &instance.readiness) {
         // No waiting decides what becomes of somebody's draft.
         _ if matches!(due, (_, Some(Next::Decide(_)))) => due,
         // What somebody else wrote a moment ago is waited for where it is in the way.
@@ -81,7 +76,8 @@ pub fn unseen<'a>(
     draft_of: impl Fn(usize) -> Option<&'a Base>,
     next: Option<Next>,
 ) -> Option<Next> {
-    let moves = changes.iter().any(|change| change.path.starts_with("configuration."));
+    let pinned = target.object.kind.pins().map(|path| format!("{path}."));
+    let moves = pinned.is_some_and(|pinned| changes.iter().any(|change| change.path.starts_with(&pinned)));
     if next != Some(Next::Store) || !moves || drafts == Drafts::Adopt {
         return next;
     }
@@ -103,14 +99,20 @@ fn told(fields: &[String]) -> String {
 }
 
 /// Whether a draft is what we stored last. A person can bring one back to what ours once held.
-pub fn is_ours(draft: &Draft, base: Option<&Base>, own_clients: Option<&BTreeSet<String>>) -> bool {
+pub fn is_ours(
+    kind: ObjectKind,
+    draft: &Draft,
+    base: Option<&Base>,
+    own_clients: Option<&BTreeSet<String>>,
+) -> bool {
     let own = |actor: &Actor| own_clients.is_some_and(|own| own.contains(&actor.id));
     draft.modified_by.as_ref().is_none_or(own)
-        && base.is_some_and(|base| canonical::same(&base.body, &draft.body))
+        && base.is_some_and(|base| canonical::same(kind, &base.body, &draft.body))
 }
 
 /// What becomes of somebody's draft by the step that is due.
 pub fn their_draft(
+    kind: ObjectKind,
     desired: &Desired,
     observed: &Observed,
     body: &Map<String, Value>,
@@ -119,11 +121,11 @@ pub fn their_draft(
     evidence: &Evidence<'_>,
 ) -> Option<TheirDraft> {
     let Observed::Present(stored) = observed else { return None };
-    let draft = stored.draft().filter(|draft| !is_ours(draft, evidence.draft, evidence.own_clients))?;
+    let draft = stored.draft().filter(|draft| !is_ours(kind, draft, evidence.draft, evidence.own_clients))?;
     if drafts == Drafts::Refuse || !matches!(next, Some(Next::Store | Next::Publish)) {
         return None;
     }
-    let moved = diff::differing(&stored.body, &draft.body);
+    let moved = diff::differing(kind, &stored.body, &draft.body);
     let value = |body: &Map<String, Value>, path: &str| json::at_dotted(body, path).cloned();
     let (kept, written_over): (Vec<String>, Vec<String>) =
         moved.into_iter().partition(|path| value(body, path) == value(&draft.body, path));
@@ -148,23 +150,24 @@ fn with_draft(
     drafts: Drafts,
     evidence: &Evidence<'_>,
 ) -> (Arc<Map<String, Value>>, Option<Next>) {
+    let kind = object.kind;
     let as_draft = Observed::Present(Stored { body: Arc::clone(&draft.body), ..stored.clone() });
-    let on_draft = || Arc::new(diff::target_body(desired, &as_draft));
+    let on_draft = || Arc::new(diff::target_body(kind, desired, &as_draft));
     let on_published = || {
         let published = Observed::Present(stored.clone());
-        Arc::new(diff::target_body(desired, &published))
+        Arc::new(diff::target_body(kind, desired, &published))
     };
-    let says_it = diff::changes(desired, &as_draft, &Evidence::default()).0.is_empty();
-    let ours = is_ours(draft, evidence.draft, evidence.own_clients);
+    let says_it = diff::changes(kind, desired, &as_draft, &Evidence::default()).0.is_empty();
+    let ours = is_ours(kind, draft, evidence.draft, evidence.own_clients);
     // A version that was published since may hold what our draft does not, or no longer what it does: publishing the
     // draft over it would take that back.
     let newer = evidence.draft.is_some_and(|base| stored.version > base.onto);
-    let behind = newer && !canonical::same(&on_published(), &draft.body);
+    let behind = newer && !canonical::same(kind, &on_published(), &draft.body);
     match drafts {
         _ if ours && says_it && behind => (on_published(), Some(Next::Store)),
         _ if ours && says_it => (Arc::clone(&draft.body), Some(Next::Publish)),
         // Somebody stored exactly what we would.
-        _ if says_it && canonical::same(&draft.body, &on_published()) => {
+        _ if says_it && canonical::same(kind, &draft.body, &on_published()) => {
             (Arc::clone(&draft.body), Some(Next::Publish))
         }
         // What was never published has nothing below it but the platform's own defaults.
@@ -194,7 +197,7 @@ fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))
         .unwrap_or_default();
-    let told = told(&diff::differing(&draft.body, &stored.body));
+    let told = told(&diff::differing(object.kind, &draft.body, &stored.body));
     format!(
         "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run `genesync apply --tenant …` with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it"
     )

@@ -12,9 +12,11 @@ use serde_json::{Map, Value};
 
 use super::diff;
 use crate::model::reference::{
-    Named, Names, Place, Reference, ReferenceKind, bare_id, mentions, parent_mut, place_at, places,
+    Named, Names, Place, Reference, bare_id, mentions, parent_mut, place_at, places,
 };
-use crate::model::{Base, Cloud, Desired, Object, ObjectKind, Observed, Pinned, Resource, Stored, json};
+use crate::model::{
+    Base, Desired, Instance, Object, ObjectKind, Observed, Pinned, ReferenceKind, Resource, Stored, json,
+};
 
 /// What is known of one organization.
 #[derive(Debug, Clone, Copy)]
@@ -33,42 +35,59 @@ fn name_of(value: &Value) -> Option<&str> {
 
 /// Everything that has to be looked up by name in an organization before these can be compared.
 pub fn references(resources: &[Resource]) -> BTreeSet<Reference> {
-    let known = |reference: &Reference| {
-        reference.kind == ReferenceKind::Configuration
-            && resources.iter().any(|known| is_configuration(&known.object, &reference.name))
-    };
+    let known = |reference: &Reference| managed(resources, reference.kind, &reference.name).is_some();
     let of_one = |resource: &Resource| mentions(resource.object.kind, &resource.desired.body);
     let mentioned = resources.iter().flat_map(of_one).map(|mention| mention.reference);
     mentioned.filter(|reference| !known(reference)).collect()
 }
 
-/// The name of the configuration that a deployment serves.
-pub fn configuration_of(resource: &Resource) -> Option<&str> {
-    let deployment = resource.object.kind == ObjectKind::MessengerDeployment;
-    name_of(resource.desired.body.get("configuration").filter(|_| deployment)?)
+/// Which of the objects that git manages a reference points to.
+fn managed(resources: &[Resource], to: ReferenceKind, name: &str) -> Option<usize> {
+    let kind = ObjectKind::referred_to(to)?;
+    resources.iter().position(|known| known.object.kind == kind && &*known.object.name == name)
 }
 
-fn is_configuration(object: &Object, name: &str) -> bool {
-    object.kind == ObjectKind::MessengerConfiguration && &*object.name == name
+/// Whether git has a resource refer to an object that it manages: it needs that one.
+pub fn refers_to(resource: &Resource, object: &Object) -> bool {
+    mentions(resource.object.kind, &resource.desired.body).iter().any(|mention| {
+        let Reference { kind, name } = &mention.reference;
+        ObjectKind::referred_to(*kind) == Some(object.kind) && *name == object.name
+    })
+}
+
+/// The reference of which a resource pins a published version, where git names one.
+fn pin_of(resource: &Resource) -> Option<Pin<'_>> {
+    let path = resource.object.kind.pins()?;
+    let Place { to, .. } = places(resource.object.kind).find(|place| place.path == path)?;
+    Some(Pin { path, to, name: name_of(json::at_dotted(&resource.desired.body, path)?)? })
+}
+
+/// A reference of which a published version is pinned.
+#[derive(Clone, Copy)]
+struct Pin<'a> {
+    path: &'static str,
+    to: ReferenceKind,
+    name: &'a str,
 }
 
 /// What git says of the n-th object, with ids in place of names; besides, what could not be found. Of that nothing is
 /// said, so that nothing seems to differ in it.
 pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec<String>) {
     let Some(resource) = known.resources.get(at) else { return (Cow::Owned(Desired::nothing()), Vec::new()) };
-    if resource.object.is_web_messaging() {
+    let kind = resource.object.kind;
+    if kind.references().is_empty() {
         return (Cow::Borrowed(&resource.desired), Vec::new());
     }
     let mut body = Map::clone(&resource.desired.body);
     let mut problems = Vec::new();
-    let mut find = |kind, name: &str| match one(known.names, kind, name) {
-        Ok(named) => Some(named.id.to_string()),
+    let mut find = |to, name: &str| match id_of(known, to, name) {
+        Ok(id) => Some(id),
         Err(problem) => {
             problems.push(problem);
             None
         }
     };
-    let others = places(resource.object.kind).filter(|place| place.to != ReferenceKind::Configuration);
+    let others = places(kind).filter(|place| kind.pins() != Some(place.path));
     for Place { path, is_list, to } in others {
         let Some((section, field)) = parent_mut(&mut body, path) else { continue };
         let Some(value) = section.get_mut(field) else { continue };
@@ -100,19 +119,32 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
         section.shift_remove(field);
         section.insert(bare_id(to).unwrap_or(field).into(), by_id);
     }
-    if let Some(name) = configuration_of(resource) {
-        match pin(at, name, known) {
+    if let Some(pinned) = pin_of(resource) {
+        match pin(at, pinned, known) {
             Ok(pin) => {
-                body.insert("configuration".into(), pin);
+                body.insert(pinned.path.into(), pin);
             }
             Err(problem) => {
-                body.shift_remove("configuration");
+                body.shift_remove(pinned.path);
                 problems.push(problem);
             }
         }
     }
     (Cow::Owned(Desired { body: Arc::new(body), ..resource.desired.clone() }), problems)
 }
+
+/// The id of what goes by a name. An object that git manages and that is not there yet has none: it is a need, and is
+/// made before anything that refers to it is written.
+fn id_of(known: Organization<'_>, to: ReferenceKind, name: &str) -> Result<String, String> {
+    match managed(known.resources, to, name).map(|index| known.observed.get(index)) {
+        Some(Some(Observed::Present(stored))) => Ok(stored.id().map(ToString::to_string).unwrap_or_default()),
+        Some(_) => Ok(NOT_MADE_YET.into()),
+        None => one(known.names, to, name).map(|named| named.id.to_string()),
+    }
+}
+
+/// Stands for the id of an object that is made with what refers to it.
+const NOT_MADE_YET: &str = "made with it";
 
 fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Named, String> {
     let reference = Reference { kind, name: name.into() };
@@ -134,25 +166,26 @@ fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Name
 /// The one that it pins already, as long as that says what git says: somebody may have published a newer one, or
 /// gone back to an older one, in fields that git leaves alone. Else the newest, which says it, or will once it
 /// is published: then its number is the next.
-fn pin(at: usize, name: &str, known: Organization<'_>) -> Result<Value, String> {
-    let index = known.resources.iter().position(|resource| is_configuration(&resource.object, name));
-    let Some(index) = index else {
-        let named = one(known.names, ReferenceKind::Configuration, name)?;
+fn pin(at: usize, to: Pin<'_>, known: Organization<'_>) -> Result<Value, String> {
+    let Pin { to, name, .. } = to;
+    let Some(index) = managed(known.resources, to, name) else {
+        let named = one(known.names, to, name)?;
         let pinned = pinned_of(at, known, &named.id).and_then(|pinned| pinned.version);
         let version = pinned.or(named.version).ok_or_else(|| {
-            format!("messenger configuration `{name}` was never published, and git says nothing of it")
+            format!("{} `{name}` was never published, and git says nothing of it", to.name())
         })?;
         return Ok(serde_json::json!({"id": &*named.id, "version": version.to_string()}));
     };
     let observed = known.observed.get(index).unwrap_or(&Observed::Absent);
     let Observed::Present(stored) = observed else {
-        return Ok(serde_json::json!({"id": "made with it", "version": "1"}));
+        return Ok(serde_json::json!({"id": NOT_MADE_YET, "version": "1"}));
     };
     let id = stored.id().map(ToString::to_string).unwrap_or_default();
+    let wanted_kind = known.resources.get(index).map_or(ObjectKind::IMPLIED, |known| known.object.kind);
     let (wanted, _) = desired(index, known);
     let says_it = |body: Arc<Map<String, Value>>| {
         let there = Observed::Present(Stored::new(stored.version, body));
-        diff::changes(&wanted, &there, &super::Evidence::default()).0.is_empty()
+        diff::changes(wanted_kind, &wanted, &there, &super::Evidence::default()).0.is_empty()
     };
     if let Some(Pinned { version: Some(version), body: Some(body) }) = pinned_of(at, known, &id)
         && says_it(Arc::clone(body))
@@ -174,8 +207,8 @@ pub fn goes_along<'a>(
     draft_of: impl Fn(usize) -> Option<&'a Base>,
 ) -> Option<(u64, Vec<String>)> {
     let resource = known.resources.get(at)?;
-    let name = configuration_of(resource)?;
-    let index = known.resources.iter().position(|resource| is_configuration(&resource.object, name))?;
+    let pinned = pin_of(resource)?;
+    let index = managed(known.resources, pinned.to, pinned.name)?;
     let Observed::Present(newest) = known.observed.get(index)? else { return None };
     let seen = match pinned_of(at, known, newest.id()?) {
         Some(Pinned { version, .. }) if *version == Some(newest.version) => return None,
@@ -186,7 +219,8 @@ pub fn goes_along<'a>(
         return None;
     }
     let (wanted, _) = desired(index, known);
-    let mut fields = diff::differing(seen, &newest.body);
+    let kind = known.resources.get(index)?.object.kind;
+    let mut fields = diff::differing(kind, seen, &newest.body);
     fields.retain(|path| !manages(&wanted, path));
     (!fields.is_empty()).then_some((newest.version, fields))
 }
@@ -219,11 +253,13 @@ pub fn is_unfound(resource: &Resource, path: &str) -> bool {
 
 /// What a deployment pins, where that is a version of this configuration.
 fn pinned_of<'a>(at: usize, known: Organization<'a>, id: &str) -> Option<&'a Pinned> {
-    let Some(Observed::Present(Stored { body, cloud: Some(cloud), .. })) = known.observed.get(at) else {
+    let Some(Observed::Present(Stored { body, instance: Some(instance), .. })) = known.observed.get(at)
+    else {
         return None;
     };
-    let Cloud { pinned, .. } = &**cloud;
-    let same = body.get("configuration")?.get("id")?.as_str()? == id;
+    let Instance { pinned, .. } = &**instance;
+    let path = known.resources.get(at)?.object.kind.pins()?;
+    let same = json::at_dotted(body, path)?.get("id")?.as_str()? == id;
     pinned.as_ref().filter(|_| same)
 }
 
@@ -244,10 +280,10 @@ mod tests {
     }
 
     fn seen(id: &str, version: u64, body: Value, pinned: Option<Pinned>) -> Observed {
-        let cloud =
-            Cloud { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, publisher: None };
+        let instance =
+            Instance { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, publisher: None };
         let stored = Stored::new(version, Arc::new(map(body)));
-        Observed::Present(Stored { cloud: Some(Arc::new(cloud)), ..stored })
+        Observed::Present(Stored { instance: Some(Arc::new(instance)), ..stored })
     }
 
     #[test]

@@ -9,11 +9,14 @@ use super::*;
 use crate::model::audit::PropertyChange;
 use crate::model::plan::Limits;
 use crate::model::{
-    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Names, Object, Observed,
-    OrganizationId, Region, Resource, Stored, TenantName, Window,
+    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Names, Object, ObjectKind,
+    Observed, OrganizationId, Region, Resource, Stored, TenantName, Window,
 };
 
-/// The plan of a tenant of the `webchat` dialect.
+/// What the tests compare, where they name no other.
+const KIND: ObjectKind = ObjectKind::IMPLIED;
+
+/// The plan of a tenant with the implied object alone.
 fn plan(
     tenant: &Tenant,
     revision: &Revision,
@@ -21,7 +24,7 @@ fn plan(
     observed: &[Observed],
     evidence: &BTreeMap<ObjectRef, Evidence<'_>>,
 ) -> Plan {
-    let resources = [Resource::web_messaging(desired.clone())];
+    let resources = [Resource::implied(desired.clone())];
     let targets: Vec<Target> = tenant.targets().cloned().collect();
     let (resources, names) = (&resources[..], &Names::new());
     let sides: Vec<Side<'_>> = targets
@@ -33,7 +36,7 @@ fn plan(
 }
 
 fn object_of(organization: &str) -> ObjectRef {
-    ObjectRef::new(OrganizationId::new(organization), Object::web_messaging())
+    ObjectRef::new(OrganizationId::new(organization), Object::implied())
 }
 
 fn object(value: Value) -> Arc<Map<String, Value>> {
@@ -49,7 +52,13 @@ fn person() -> Actor {
 }
 
 fn live(version: u64, body: Value, by: Option<Actor>) -> Observed {
-    Observed::Present(Stored { version, body: object(body), modified_at: None, modified_by: by, cloud: None })
+    Observed::Present(Stored {
+        version,
+        body: object(body),
+        modified_at: None,
+        modified_by: by,
+        instance: None,
+    })
 }
 
 fn holding(body: &Arc<Map<String, Value>>) -> Observed {
@@ -58,7 +67,7 @@ fn holding(body: &Arc<Map<String, Value>>) -> Observed {
         body: Arc::clone(body),
         modified_at: None,
         modified_by: None,
-        cloud: None,
+        instance: None,
     })
 }
 
@@ -71,7 +80,7 @@ fn tenant(replicas: usize) -> Tenant {
         organization: OrganizationId::new(format!("org-{n}")),
         region: Region::EuWest1,
         credentials: CredentialsName::new("acme"),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     };
     Tenant {
         name: TenantName::new("acme"),
@@ -89,7 +98,8 @@ fn tenant(replicas: usize) -> Tenant {
 
 fn diff(desired: &Desired, observed: &Observed, base: Option<&Base>) -> Vec<Change> {
     let own = BTreeSet::from(["our-client".to_owned()]);
-    diff::changes(desired, observed, &Evidence { base, own_clients: Some(&own), ..Evidence::default() }).0
+    diff::changes(KIND, desired, observed, &Evidence { base, own_clients: Some(&own), ..Evidence::default() })
+        .0
 }
 
 #[test]
@@ -143,7 +153,7 @@ fn the_audit_log_stands_in_for_a_base() {
     let own = BTreeSet::from(["our-client".to_owned()]);
     let evidence = Evidence { entries: &entries, own_clients: Some(&own), ..Evidence::default() };
     let kinds = |wanted: Value| {
-        let (changes, _) = diff::changes(&desired(wanted), &observed, &evidence);
+        let (changes, _) = diff::changes(KIND, &desired(wanted), &observed, &evidence);
         changes
             .into_iter()
             .inspect(|change| {
@@ -211,6 +221,7 @@ fn unnamed_fields_keep_their_digits_and_their_place() {
     )
     .unwrap();
     let body = diff::target_body(
+        KIND,
         &desired(json!({"greetings": {"delayMs": 5, "enabled": null}})),
         &live(7, found, None),
     );
@@ -256,10 +267,10 @@ fn classes_say_what_visitors_notice() {
         ("something.new", json!(1), json!(2), Class::Behaviour),
     ];
     for (path, from, to, expected) in table {
-        assert_eq!(class::class_of(path, Some(&from), Some(&to)), expected, "{path} {from} -> {to}");
+        assert_eq!(class::class_of(KIND, path, Some(&from), Some(&to)), expected, "{path} {from} -> {to}");
     }
     // The platform routes dynamically unless it is told not to.
-    assert_eq!(class::class_of("features.dynamicRouting", None, Some(&json!(false))), Class::Off);
+    assert_eq!(class::class_of(KIND, "features.dynamicRouting", None, Some(&json!(false))), Class::Off);
 }
 
 #[test]
@@ -299,20 +310,20 @@ fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
         let paths: Vec<String> =
             diff(&desired, &observed, None).into_iter().map(|change| change.path).collect();
         assert_eq!(paths, changed, "{fields:?}");
-        assert_eq!(diff::ignored(&desired, &observed), left, "{fields:?}");
-        assert_eq!(diff::target_body(&desired, &observed), *object(written), "{fields:?}");
+        assert_eq!(diff::ignored(KIND, &desired, &observed), left, "{fields:?}");
+        assert_eq!(diff::target_body(KIND, &desired, &observed), *object(written), "{fields:?}");
     }
     // Nobody has given a field a value where there is no configuration: it is made with all of them.
     let fresh = ignoring(&["greetings", "features"], git.clone());
     assert_eq!(diff(&fresh, &Observed::Absent, None).len(), 3);
-    assert_eq!(diff::ignored(&fresh, &Observed::Absent), Vec::<String>::new());
-    assert_eq!(diff::target_body(&fresh, &Observed::Absent), *object(git.clone()));
+    assert_eq!(diff::ignored(KIND, &fresh, &Observed::Absent), Vec::<String>::new());
+    assert_eq!(diff::target_body(KIND, &fresh, &Observed::Absent), *object(git.clone()));
     // An exclusive manifest keeps what is ignored and removes the rest.
     let found = live(4, json!({"legal": {"notice": 1}, "other": 2, "greetings": {"delayMs": 9}}), None);
     let exclusive = Desired { exclusive: true, ..ignoring(&["legal", "greetings.delayMs"], git) };
-    assert_eq!(diff::ignored(&exclusive, &found), ["greetings.delayMs", "legal.notice"]);
+    assert_eq!(diff::ignored(KIND, &exclusive, &found), ["greetings.delayMs", "legal.notice"]);
     assert_eq!(
-        diff::target_body(&exclusive, &found),
+        diff::target_body(KIND, &exclusive, &found),
         *object(
             json!({"legal": {"notice": 1}, "greetings": {"delayMs": 9, "enabled": true}, "features": {"audiences": ["a"]}})
         )
@@ -324,7 +335,7 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
     let field = BTreeSet::from(["greetings.delayMs".to_owned()]);
     let git = desired(json!({"greetings": {"delayMs": 1, "enabled": true}}));
     let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
-    let kept = diff::base_body(&git.ignoring(field), &observed);
+    let kept = diff::base_body(KIND, &git.ignoring(field), &observed);
     assert_eq!(*kept, *object(json!({"greetings": {"delayMs": 1, "enabled": true}, "other": 1})));
     let base = Base { version: 5, body: kept, revision: Revision::new("r0"), id: None, onto: 0 };
     let kinds: Vec<_> = diff(&git, &observed, Some(&base)).into_iter().map(|change| change.kind).collect();
@@ -342,7 +353,7 @@ fn guards_refuse_until_they_are_opened() {
     let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
     let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
     let guards = |limits: &Limits| {
-        let resources = [Resource::web_messaging(wanted.clone())];
+        let resources = [Resource::implied(wanted.clone())];
         guards::check_tenant(&plan, &tenant, &resources, &bases, |_| None, limits, now)
             .into_iter()
             .map(|refusal| refusal.guard)
@@ -362,7 +373,7 @@ fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing
     let observed = [live(3, json!({"greetings": {"delayMs": 1}}), None)];
     let plan = plan(&tenant(0), &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
     assert!(plan.is_empty());
-    let resources = [Resource::web_messaging(wanted)];
+    let resources = [Resource::implied(wanted)];
     let refused = |known: Option<&str>, seen: Option<&'static str>, limits: &Limits| {
         let known = Base { id: known.map(Into::into), ..base(3, json!({})) };
         let bases = BTreeMap::from([(object_of("org-0"), known)]);

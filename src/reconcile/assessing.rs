@@ -65,10 +65,10 @@ impl Run {
         step.noting_all(notes)
     }
 
-    /// When each object of the `cloud` dialect was last changed, its draft included.
+    /// When each object was last changed, its draft included, if entries of the audit log name no versions.
     fn last_changes(&self) -> BTreeMap<ObjectRef, Timestamp> {
         let last = |(target, observed): (&Target, &Observed)| match observed {
-            Observed::Present(stored) if self.is_cloud() => {
+            Observed::Present(stored) if !self.able().audit_names_versions => {
                 let draft = stored.draft().and_then(|draft| draft.modified_at);
                 Some((target.object_ref(), stored.modified_at.max(draft)?))
             }

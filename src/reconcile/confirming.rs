@@ -25,7 +25,7 @@ impl Run {
             if self.is_set_aside(&object) {
                 continue;
             }
-            let body = plan::diff::base_body(&self.desired(at), observed);
+            let body = plan::diff::base_body(target.object.kind, &self.desired(at), observed);
             let known = self.journal.0.bases.get(&object);
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);

@@ -132,7 +132,7 @@ impl Run {
         for status in &copying.job.targets {
             if matches!(status.status, JobTargetStatus::Failed | JobTargetStatus::Skipped) {
                 let error = status.error.clone().unwrap_or_else(|| "it was skipped".into());
-                let object = Object::web_messaging();
+                let object = Object::implied();
                 let object = ObjectRef::new(status.organization.clone(), object);
                 notes.push(Note::JobFell { object, error });
             }

@@ -67,7 +67,7 @@ impl Run {
         if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
             return self.settle(End::held(HoldCause::Flapping, reason));
         }
-        let due = replicate::due(&plan, self.spec.tenant.dialect, self.job_tried);
+        let due = replicate::due(&plan, self.able().copies, self.job_tried);
         let timing = self.spec.timing;
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
         {
@@ -115,8 +115,8 @@ impl Run {
         // Nor is what was published with somebody's unfinished change served by any deployment.
         let serves = |target: &TargetPlan, mixed: &ObjectRef| {
             let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
-            let served = resource.and_then(plan::resolve::configuration_of);
-            target.target.organization == mixed.organization && served == Some(&*mixed.object.name)
+            target.target.organization == mixed.organization
+                && resource.is_some_and(|resource| plan::resolve::refers_to(resource, &mixed.object))
         };
         let gone_over = |target: &&TargetPlan| {
             let object = target.target.object_ref();

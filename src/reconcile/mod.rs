@@ -42,8 +42,8 @@ use jiff::Timestamp;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::record::{IntentId, Journal};
 use crate::model::{
-    Confirmation, Desired, Dialect, Entry, Fault, Mode, Names, ObjectRef, Observed, OrganizationId, Plan,
-    Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
+    Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, ObjectRef, Observed, OrganizationId,
+    Plan, Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
 };
 
 use crate::plan;
@@ -277,8 +277,9 @@ impl Run {
         plan::resolve::desired(index - side.start, known).0
     }
 
-    fn is_cloud(&self) -> bool {
-        self.spec.tenant.dialect == Dialect::Cloud
+    /// What the API of its organizations can do.
+    fn able(&self) -> &'static Capabilities {
+        self.spec.tenant.dialect.capabilities()
     }
 
     fn go(mut self, phase: Phase, effect: Effect) -> Step {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::{Actor, Fault, Object, ObjectKind, ObjectRef, Region};
+use crate::model::{Actor, Fault, Object, ObjectRef, Region};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -174,10 +174,11 @@ const MOMENTS_FROM: u64 = 100_000_000_000;
 /// A version in words: drafts have none, and for what has no versions the moment of its last change stands for one.
 pub(super) fn version_of(object: &Object, version: u64) -> String {
     let moment = || Timestamp::from_millisecond(i64::try_from(version).ok()?).ok();
-    match (object.kind, version) {
-        (ObjectKind::WebMessaging, _) => format!("version {version}"),
-        (_, 0) => "a draft".into(),
-        (_, MOMENTS_FROM..) => moment().map_or_else(String::new, |at| format!("what was written at {at}")),
+    match version {
+        0 if object.kind.has_drafts() => "a draft".into(),
+        MOMENTS_FROM.. if object.kind.has_drafts() || !object.kind.counts_versions() => {
+            moment().map_or_else(String::new, |at| format!("what was written at {at}"))
+        }
         _ => format!("version {version}"),
     }
 }

@@ -53,7 +53,7 @@ impl Run {
         let Some(first) = self.targets.get(span.from) else {
             return self.degrade(Fault::new(FaultKind::Local, "git says nothing of it"));
         };
-        let target = first.of(Object::web_messaging());
+        let target = first.of(Object::implied());
         let alone = self.focus.is_some();
         let sought = |target: &Target| Sought {
             object: target.object.clone(),
@@ -179,7 +179,7 @@ impl Run {
                 None => {
                     let published = self.receipts.iter().any(|receipt| receipt.target.object_ref() == object);
                     let before = self.place_of(target).and_then(|at| self.observed.get(at)?.version());
-                    let is_it = || plan::canonical::covers(&draft.body, &stored.body);
+                    let is_it = || plan::canonical::covers(object.object.kind, &draft.body, &stored.body);
                     let as_before = before == Some(stored.version) && !published && !is_it();
                     (made && as_before).then_some(known)
                 }
@@ -206,8 +206,8 @@ impl Run {
         let earlier = self.journal.0.owed.iter().filter(ours).map(|receipt| receipt.version).max();
         let base = base.max(earlier);
         // What we knew as applied and is not there is for the guard to tell; what we never saw may not be seen yet.
-        let cloud = !object.object.is_web_messaging();
-        let guarded = !cloud || self.journal.0.bases.contains_key(object);
+        let lags = object.object.kind.capabilities().gives_ids;
+        let guarded = !lags || self.journal.0.bases.contains_key(object);
         let recreated =
             self.spec.limits.allowed.contains(&Guard::Recreate) || *observed == Observed::Absent && guarded;
         acknowledged.max(base.filter(|_| !recreated))
@@ -232,7 +232,8 @@ impl Run {
         let receipt = self.receipts.iter().rfind(|receipt| receipt.speaks_of(&object, receipt.version))?;
         let latency_ms = elapsed_ms(receipt.sent_at, now);
         let evidence = plan::Evidence::default();
-        let in_sync = plan::diff::changes(&self.desired(at), observed, &evidence).0.is_empty();
+        let in_sync =
+            plan::diff::changes(target.object.kind, &self.desired(at), observed, &evidence).0.is_empty();
         if !in_sync || self.served_ms.contains_key(&object) {
             return None;
         }

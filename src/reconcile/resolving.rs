@@ -55,7 +55,7 @@ impl Run {
     fn found(&mut self, intent: &Intent, notes: &mut Vec<Note>) -> (Option<Record>, Vec<Receipt>) {
         match &intent.action {
             IntentAction::Put { target, if_match, act: Act::Store, body, .. }
-                if target.object.kind == ObjectKind::MessengerConfiguration =>
+                if target.object.kind.has_drafts() =>
             {
                 (self.draft_landed(target, *if_match, body, notes), Vec::new())
             }
@@ -71,20 +71,21 @@ impl Run {
             }
             IntentAction::Put { target, if_match, body, .. } => {
                 // The platform may have filled in defaults of its own.
-                let cloud = self.is_cloud();
-                let same = |stored: &Stored| match cloud {
-                    true => plan::canonical::covers(body, &stored.body),
-                    false => plan::canonical::same(&stored.body, body),
+                let (kind, fills_in) = (target.object.kind, self.able().fills_in);
+                let same = |stored: &Stored| match fills_in {
+                    true => plan::canonical::covers(kind, body, &stored.body),
+                    false => plan::canonical::same(kind, &stored.body, body),
                 };
                 let receipt = self.landed(intent, target, *if_match, Receiver::ReadBack, &same, notes);
                 (None, receipt.into_iter().collect())
             }
             IntentAction::Job { targets } => {
                 let source = self.observed.first().map(Observed::body).unwrap_or_default();
+                let kind = self.targets.first().map_or(ObjectKind::IMPLIED, |target| target.object.kind);
                 // The primary may have changed since the job copied it. One write is under way at a time, so
                 // the next version by our own client is the job's, whatever it holds.
                 let same = |stored: &Stored| {
-                    stored.modified_by.is_some() || plan::canonical::same(&stored.body, &source)
+                    stored.modified_by.is_some() || plan::canonical::same(kind, &stored.body, &source)
                 };
                 let landed = |(target, seen): &(Target, Option<u64>)| {
                     self.landed(intent, target, *seen, Receiver::Job, &same, notes)
@@ -149,9 +150,9 @@ impl Run {
             }
         };
         let version = stored.version;
-        let ours = match (&intent.action, &stored.cloud) {
-            (IntentAction::Put { act: Act::Publish, .. }, Some(cloud)) => {
-                cloud.publisher.as_ref().is_none_or(|id| self.spec.own_clients.contains(id))
+        let ours = match (&intent.action, &stored.instance) {
+            (IntentAction::Put { act: Act::Publish, .. }, Some(instance)) => {
+                instance.publisher.as_ref().is_none_or(|id| self.spec.own_clients.contains(id))
             }
             _ => stored.modified_by.as_ref().is_none_or(|actor| self.spec.own_clients.contains(&actor.id)),
         };
@@ -171,7 +172,7 @@ impl Run {
             notes.push(Note::Overwrote { object: object.clone(), seen: from_version, made: version });
         }
         notes.push(Note::Landed { object, version });
-        let made_at = stored.modified_at.filter(|_| self.is_cloud());
+        let made_at = stored.modified_at.filter(|_| !self.able().audit_names_versions);
         let target = target.clone();
         Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at })
     }
@@ -192,14 +193,15 @@ impl Run {
         };
         // The platform may have filled in defaults of its own; where a person had it last, more than what was sent
         // may be hers.
-        let same = |draft: &Draft| plan::canonical::same(body, &draft.body);
+        let kind = target.object.kind;
+        let same = |draft: &Draft| plan::canonical::same(kind, body, &draft.body);
         // What we had stored before it and is there still is not it, however much of it that holds.
         let before = object.draft().and_then(|draft| self.journal.0.bases.get(&draft));
         let unmoved = |draft: &Draft| {
-            before.is_some_and(|base| plan::canonical::same(&base.body, &draft.body)) && !same(draft)
+            before.is_some_and(|base| plan::canonical::same(kind, &base.body, &draft.body)) && !same(draft)
         };
         let is_it = |draft: &&Draft| match draft.modified_by {
-            None => plan::canonical::covers(body, &draft.body) && !unmoved(draft),
+            None => plan::canonical::covers(kind, body, &draft.body) && !unmoved(draft),
             Some(_) => same(draft),
         };
         let Some(draft) = draft.filter(is_it) else {
@@ -221,7 +223,7 @@ impl Run {
         let seen = self.place_of(target).and_then(|at| self.observed.get(at));
         let Some(Observed::Present(stored)) = seen else { return true };
         let held = stored.draft().map_or(&stored.body, |draft| &draft.body);
-        !plan::canonical::same(held, &over.body)
+        !plan::canonical::same(target.object.kind, held, &over.body)
     }
 
     /// What a draft of ours holds, as the journal keeps it.

@@ -32,19 +32,19 @@ impl Run {
         }
     }
 
-    /// A replica gets what the primary holds, and a deployment serves what its configuration holds: where that was
-    /// not reviewed, neither was this.
+    /// A replica gets what the primary holds, and an object needs those that it refers to: if they were not reviewed,
+    /// neither was this.
     fn set_aside_what_follows(&mut self, plan: &Plan) {
         for target in plan.targets.iter().filter(|target| !target.changes.is_empty()) {
             let object = target.target.object_ref();
             let primary =
                 ObjectRef { organization: self.spec.tenant.primary.organization.clone(), ..object.clone() };
             let resource = self.spec.resources.iter().find(|known| known.object == target.target.object);
-            let served = resource.and_then(resolve::configuration_of);
-            let serves = |other: &ObjectRef| {
-                other.organization == object.organization && served == Some(&*other.object.name)
+            let needs = |other: &ObjectRef| {
+                other.organization == object.organization
+                    && resource.is_some_and(|resource| resolve::refers_to(resource, &other.object))
             };
-            let before = self.set_aside.keys().find(|other| **other == primary || serves(other));
+            let before = self.set_aside.keys().find(|other| **other == primary || needs(other));
             if let (Some(before), false) = (before, self.is_set_aside(&object)) {
                 let reason = format!("{}: it follows {before}, which is not as reviewed", target.target);
                 self.set_aside.insert(object, reason);
@@ -75,7 +75,7 @@ impl Run {
             return unknown();
         };
         let ours = target.observed_digest == planned.observed_digest
-            || canonical::same(&planned.body, &observed.body());
+            || canonical::same(object.object.kind, &planned.body, &observed.body());
         // Nor is a draft that somebody left, or changed, since then.
         let same_draft = target.draft.is_none() || target.draft == planned.draft;
         (!ours || !same_draft).then(|| self.moved(at, target, reviewed))

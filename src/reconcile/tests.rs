@@ -21,7 +21,7 @@ pub(super) fn target(number: usize) -> Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1, Region::ApSouth1][number],
         credentials: CredentialsName::new("main"),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
         body: Arc::new(body.as_object().cloned().unwrap()),
         modified_at: None,
         modified_by: Some(Actor { id: by.into(), name: String::new(), kind: ActorKind::Client }),
-        cloud: None,
+        instance: None,
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
             owners: Vec::new(),
         },
         revision: Revision::new("r1"),
-        resources: vec![Resource::web_messaging(Desired {
+        resources: vec![Resource::implied(Desired {
             body: Arc::new(body.as_object().cloned().unwrap()),
             exclusive: false,
             ignored: BTreeSet::new(),

@@ -28,7 +28,9 @@ impl Run {
     /// little time as possible lies between the look and the write.
     pub(super) fn put(self, target: &TargetPlan, now: Timestamp) -> Step {
         match self.place_of(&target.target) {
-            Some(at) if self.is_cloud() && self.fresh != Some(at) => self.read_one(at),
+            Some(at) if self.able().versions == Versions::Unenforced && self.fresh != Some(at) => {
+                self.read_one(at)
+            }
             _ => self.intend_put(target, now),
         }
     }
@@ -65,7 +67,7 @@ impl Run {
         let at = self.place_of(&target.target);
         let act = if target.next == Some(Next::Publish) { Act::Publish } else { Act::Store };
         let id = self.id_of(&target.target);
-        let creates = self.is_cloud() && id.is_none();
+        let creates = self.able().gives_ids && id.is_none();
         let write = Write {
             target: target.target.clone(),
             if_match: target.version,
@@ -75,7 +77,8 @@ impl Run {
             id,
             secret: self.secret_of(&target.target),
         };
-        let over = at.filter(|_| self.is_cloud() && act == Act::Store).and_then(|at| self.over(at));
+        let over =
+            at.filter(|_| !self.able().keeps_history && act == Act::Store).and_then(|at| self.over(at));
         let action = IntentAction::Put {
             target: write.target.clone(),
             if_match: write.if_match,
@@ -83,7 +86,7 @@ impl Run {
             act,
             over,
         };
-        self.focus = if self.is_cloud() { at } else { None };
+        self.focus = at.filter(|_| self.able().gives_ids);
         let timing = self.spec.timing;
         // What is made twice stays twice, an object as well as a version: whether it was made is asked for once it is
         // sure to be seen.
@@ -102,7 +105,11 @@ impl Run {
         let (body, by, ours) = match stored.draft() {
             Some(draft) => {
                 let base = object.draft().and_then(|draft| base_of(&draft));
-                (&draft.body, &draft.modified_by, plan::next::is_ours(draft, base, Some(own)))
+                (
+                    &draft.body,
+                    &draft.modified_by,
+                    plan::next::is_ours(object.object.kind, draft, base, Some(own)),
+                )
             }
             None => {
                 let known = base_of(&object).is_some_and(|base| base.version == stored.version);
@@ -191,7 +198,7 @@ impl Run {
             Verdict::Done(stored) => {
                 self.tally.writes += 1;
                 (self.tally.write_faults, self.tally.write_throttles, self.tally.refusals) = (0, 0, 0);
-                if self.is_cloud() {
+                if self.able().gives_ids {
                     self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0 });
                     self.waiting.remove(&object);
                 }
@@ -209,7 +216,7 @@ impl Run {
                     notes.extend(self.note_mixed(&object, &write.body, &stored));
                 }
                 let receipt = Receipt {
-                    made_at: stored.modified_at.filter(|_| self.is_cloud()),
+                    made_at: stored.modified_at.filter(|_| !self.able().audit_names_versions),
                     target: write.target,
                     from_version: write.if_match,
                     version: stored.version,
@@ -279,7 +286,7 @@ impl Run {
         body: &Map<String, Value>,
         stored: &Accepted,
     ) -> Option<Note> {
-        let fields = plan::diff::differing(body, &stored.body);
+        let fields = plan::diff::differing(object.object.kind, body, &stored.body);
         if fields.is_empty() {
             return None;
         }

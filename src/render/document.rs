@@ -233,7 +233,7 @@ pub struct ObjectDocument {
 }
 
 fn object(target: &Target) -> Option<ObjectDocument> {
-    let object = Some(&target.object).filter(|object| !object.is_web_messaging())?;
+    let object = Some(&target.object).filter(|object| !object.is_implied())?;
     Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
 }
 

@@ -10,7 +10,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::document::role;
 use super::value::{escape, pair, value};
 use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
-use crate::model::{Change, ChangeKind, Dialect, ObjectKind, Plan, Refusal};
+use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
@@ -34,7 +34,7 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         let role = role(plan, index);
         let version = version(target.target.object.kind, target.version);
         let place = &target.target;
-        let named = if place.object.is_web_messaging() {
+        let named = if place.object.is_implied() {
             String::new()
         } else {
             format!("{}  ", escape(&place.object.to_string()))
@@ -89,12 +89,12 @@ pub fn taken_over(draft: &TheirDraft) -> String {
 /// What is there: the newest version, where such are counted.
 pub fn version(kind: ObjectKind, version: Option<u64>) -> String {
     let counted = kind.counts_versions();
-    match (version, kind.dialect()) {
-        (None, Dialect::Webchat) => "no configuration yet".into(),
-        (None, Dialect::Cloud) => "not there yet".into(),
-        (Some(0), Dialect::Cloud) if counted => "never published".into(),
-        (Some(version), _) if counted => format!("version {version}"),
-        (Some(_), _) => "as it is".into(),
+    match version {
+        None if kind.is_named() => "not there yet".into(),
+        None => "no configuration yet".into(),
+        Some(0) if kind.has_drafts() => "never published".into(),
+        Some(version) if counted => format!("version {version}"),
+        Some(_) => "as it is".into(),
     }
 }
 

@@ -194,8 +194,8 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
 }
 
 fn is_configuration(target: &TargetDocument) -> bool {
-    let kind = target.object.as_ref().map(|object| object.kind);
-    kind == Some(ObjectKind::MessengerConfiguration.name()) && !target.changes.is_empty()
+    let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
+    kind.is_some_and(ObjectKind::has_drafts) && !target.changes.is_empty()
 }
 
 fn sentence(change: &ChangeDocument) -> Option<Sentence> {

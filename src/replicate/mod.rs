@@ -4,8 +4,8 @@
 //! Never: copies over a configuration whose difference is not ours, or that was not read first.
 //! Start reading at [`due`].
 
+use crate::model::Plan;
 use crate::model::plan::{Next, TargetPlan};
-use crate::model::{Dialect, Plan};
 
 /// The next thing that a plan asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,17 +23,17 @@ pub enum Work<'a> {
     },
 }
 
-/// What comes next in the `cloud` dialect, which has no job on the server: one write at a time, organization by
-/// organization, and within one in the order in which objects depend on each other.
+/// What comes next where the server has no job that copies: one write at a time, organization by organization, and
+/// within one in the order in which objects depend on each other.
 fn next_of_each(plan: &Plan) -> Option<Work<'_>> {
     let target = plan.targets.iter().find(|target| target.next.is_some())?;
     Some(if target.next == Some(Next::Wait) { Work::Wait(target) } else { Work::Put(target) })
 }
 
-/// What comes next: the primary first; then one job for every replica that may be copied over; then, one
-/// at a time, plain writes for the rest and for what the job left undone.
-pub fn due(plan: &Plan, dialect: Dialect, job_tried: bool) -> Option<Work<'_>> {
-    if dialect == Dialect::Cloud {
+/// What comes next. If the server `copies`: the primary first; then one job for every replica that may be copied over;
+/// then, one at a time, plain writes for the rest and for what the job left undone.
+pub fn due(plan: &Plan, copies: bool, job_tried: bool) -> Option<Work<'_>> {
+    if !copies {
         return next_of_each(plan);
     }
     let (primary, replicas) = plan.targets.split_first()?;
@@ -86,7 +86,7 @@ mod tests {
                 organization: OrganizationId::new(format!("org-{n}")),
                 region: Region::EuWest1,
                 credentials: CredentialsName::new("c"),
-                object: crate::model::Object::web_messaging(),
+                object: crate::model::Object::implied(),
             },
             version: *version,
             observed_digest: String::new(),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     fn describe(plan: &Plan, job_tried: bool) -> String {
-        match due(plan, Dialect::Webchat, job_tried) {
+        match due(plan, true, job_tried) {
             None => "nothing".into(),
             Some(Work::Put(target)) => format!("put {}", target.target.organization),
             Some(Work::Wait(target)) => format!("wait for {}", target.target.organization),

@@ -30,7 +30,7 @@ fn target(object: Object) -> Target {
 }
 
 fn webchat() -> Target {
-    target(Object::web_messaging())
+    target(Object::implied())
 }
 
 fn configuration() -> Target {

@@ -41,11 +41,10 @@ impl Store {
         self.read_last_ids(&rows, &mut journals).await?;
         self.read_bases(&rows, &mut journals).await?;
         self.read_owed(&rows, &mut journals).await?;
-        // Entries of the `webchat` dialect name versions: only tenants of the other one have to be asked for.
-        let of_objects =
-            |journal: &Journal| journal.bases.keys().any(|object| !object.object.is_web_messaging());
-        if journals.values().any(of_objects) {
-            self.read_proofs(&rows, &mut journals).await?;
+        let named = journals.iter().filter(|(_, journal)| needs_proofs(journal)).map(|(tenant, _)| tenant);
+        let needing = names(named)?;
+        if journals.values().any(needs_proofs) {
+            self.read_proofs(&needing, &mut journals).await?;
         }
         Ok(journals)
     }
@@ -166,7 +165,7 @@ impl Store {
             .query(
                 "SELECT tenant, object, version, entry FROM confirmations
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})
-                   AND object LIKE '%/%' AND confirmed_at > {now} - $2",
+                   AND confirmed_at > {now} - $2",
             )
             .bind(rows.to_owned())
             .bind(AUDIT_MEMORY_MS)
@@ -174,11 +173,19 @@ impl Store {
         for row in proofs.await.map_err(failed(READING))? {
             let journal = journals.entry(TenantName::new(text(&row, "tenant")?)).or_default();
             let object = ObjectRef::from_key(&text(&row, "object")?);
+            if object.object.kind.capabilities().audit_names_versions {
+                continue;
+            }
             let version = number(&row, "version")?.unsigned_abs();
             journal.proofs.insert(text(&row, "entry")?, (object, version));
         }
         Ok(())
     }
+}
+
+/// Whether some entries about a tenant's objects name no version: then it has to be known which of them prove something.
+fn needs_proofs(journal: &Journal) -> bool {
+    journal.bases.keys().any(|object| !object.object.kind.capabilities().audit_names_versions)
 }
 
 /// When an intent can no longer take effect, by the clock of whoever reads it. Its own deadline was made by
@@ -205,7 +212,7 @@ mod tests {
             organization: OrganizationId::new("o"),
             region: Region::EuWest1,
             credentials: CredentialsName::new("c"),
-            object: Object::web_messaging(),
+            object: Object::implied(),
         };
         // Written by a clock that is an hour ahead of the reader's.
         let intent = Intent {

@@ -48,10 +48,10 @@ pub struct Context<'a> {
 impl<'a> Context<'a> {
     /// The merged `spec` of the tenant's WebMessaging document.
     pub fn web(&self) -> Option<&'a Node> {
-        self.manifest.web.as_ref().map(|web| &web.spec)
+        self.resources(ObjectKind::WebMessaging).map(|resource| &resource.spec).next()
     }
 
-    /// The tenant's objects of one kind of the `cloud` dialect.
+    /// The tenant's objects of one kind.
     pub fn resources(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Resource> + use<'a> {
         self.manifest.resources.iter().filter(move |resource| resource.object.kind == kind)
     }

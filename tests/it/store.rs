@@ -39,7 +39,7 @@ fn target() -> Target {
         organization: OrganizationId::new("o"),
         region: Region::EuWest1,
         credentials: CredentialsName::new("c"),
-        object: genesync::model::Object::web_messaging(),
+        object: genesync::model::Object::implied(),
     }
 }
 

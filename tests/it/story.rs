@@ -723,7 +723,7 @@ fn a_write_whose_time_is_over_does_not_leave() {
         organization: OrganizationId::new(organization(1)),
         region: Region::EuWest1,
         credentials: name.clone(),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runtime.block_on(async {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use genesync::model::{
-    Act, Actor, Cloud as Platform, Desired, Draft, Entry, Look, Names, Object, ObjectKind, ObjectRef,
-    Observed, Pinned, Readiness, Resource, Seen, Stored, Target, Write,
+    Act, Actor, Desired, Draft, Entry, Instance, Look, Names, Object, ObjectKind, ObjectRef, Observed,
+    Pinned, Readiness, Resource, Seen, Stored, Target, Write,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -133,7 +133,7 @@ impl Cloud {
         let held =
             Draft { body: Arc::new(draft.clone()), modified_at: Some(at(*drafted)), modified_by: by.named() };
         let publisher = newest.and_then(|newest| newest.maker.named());
-        let cloud = Platform {
+        let instance = Instance {
             id: "c-1".into(),
             readiness: Readiness::Ready,
             draft: unpublished.then_some(held),
@@ -146,7 +146,7 @@ impl Cloud {
             modified_at: newest.map(|newest| at(newest.tick)),
             // As the platform has it: whose draft it was, where a client published.
             modified_by: publisher.or_else(|| newest?.drafted.named()),
-            cloud: Some(Arc::new(cloud)),
+            instance: Some(Arc::new(instance)),
         })
     }
 
@@ -157,7 +157,7 @@ impl Cloud {
             version,
             body: version.and_then(|version| self.version(version)).map(|body| Arc::new(body.clone())),
         };
-        let cloud = Platform {
+        let instance = Instance {
             id: "d-1".into(),
             readiness: Readiness::Ready,
             draft: None,
@@ -169,7 +169,7 @@ impl Cloud {
             body: Arc::new(body.clone()),
             modified_at: Some(at(*tick)),
             modified_by: by.named(),
-            cloud: Some(Arc::new(cloud)),
+            instance: Some(Arc::new(instance)),
         })
     }
 

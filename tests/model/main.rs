@@ -38,7 +38,7 @@ use world::{BLIND, DOUBLE, HEALS, OWN, RECEIPT, TOKEN, TRAVEL, Toy, UNTOLD, WAIT
 
 /// The versions that webchat ships with, and a server of it that would hold nobody to any.
 fn both() -> [Versions; 2] {
-    [Dialect::Webchat.versions(), Versions::Unenforced]
+    [Dialect::Webchat.capabilities().versions, Versions::Unenforced]
 }
 
 const NOTHING: Budget = Budget {
@@ -94,7 +94,7 @@ fn crossing(versions: Versions) -> &'static str {
 
 #[test]
 fn one_process_holds_through_everything_that_can_happen_to_it() {
-    alone(Dialect::Webchat.versions());
+    alone(Dialect::Webchat.capabilities().versions);
 }
 
 fn alone(versions: Versions) {
@@ -105,7 +105,7 @@ fn alone(versions: Versions) {
 
 #[test]
 fn one_process_with_a_replica_and_a_job_holds() {
-    with_a_job(Dialect::Webchat.versions());
+    with_a_job(Dialect::Webchat.capabilities().versions);
 }
 
 fn with_a_job(versions: Versions) {
@@ -168,8 +168,8 @@ fn a_run_that_has_to_wait_or_is_refused_writes_nothing_and_leaves_nothing_behind
     let happened = ["a run waits for a lower wave", "a run is refused", "a late write arrives", "a takeover"];
     let budget = Budget { edits: 1, lost: 1, late: 1, leases: 1, words: 1, ..NOTHING };
     let toys = [
-        Toy::new(1, 2, Dialect::Webchat.versions(), budget),
-        Toy::new(2, 2, Dialect::Webchat.versions(), Budget { edits: 0, lost: 0, ..budget }),
+        Toy::new(1, 2, Dialect::Webchat.capabilities().versions, budget),
+        Toy::new(2, 2, Dialect::Webchat.capabilities().versions, Budget { edits: 0, lost: 0, ..budget }),
         Toy::cloud(2, Budget { edits: 0, lost: 0, ..budget }),
     ];
     for toy in toys {

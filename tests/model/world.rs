@@ -63,7 +63,7 @@ impl Toy {
 
     /// One organization of the `cloud` dialect.
     pub fn cloud(processes: usize, budget: Budget) -> Self {
-        let versions = Dialect::Cloud.versions();
+        let versions = Dialect::Cloud.capabilities().versions;
         Self { dialect: Dialect::Cloud, ..Self::new(1, processes, versions, budget) }
     }
 
@@ -205,7 +205,7 @@ pub fn target(number: usize) -> Target {
         organization: OrganizationId::new(format!("org-{number}")),
         region: [Region::EuWest1, Region::UsEast1][number],
         credentials: CredentialsName::new("c"),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     }
 }
 
@@ -275,7 +275,7 @@ impl Organization {
                 body: Arc::new(self.body.clone()),
                 modified_at: None,
                 modified_by: Some(maker.actor()),
-                cloud: None,
+                instance: None,
             }),
         }
     }
@@ -330,7 +330,7 @@ impl Toy {
             },
             revision: Revision::new(format!("r{commit}")),
             resources: match self.dialect {
-                Dialect::Webchat => vec![Resource::web_messaging(desired(commit))],
+                Dialect::Webchat => vec![Resource::implied(desired(commit))],
                 Dialect::Cloud => cloud::resources(commit),
             },
             limits: Limits { drafts, ..Limits::default() },
@@ -565,7 +565,14 @@ impl Toy {
         let wanted = desired(state.commit);
         let in_sync = |organization: &Organization| {
             let observed = organization.observed();
-            plan::diff::changes(&wanted, &observed, &plan::Evidence::default()).0.is_empty()
+            plan::diff::changes(
+                genesync::model::ObjectKind::IMPLIED,
+                &wanted,
+                &observed,
+                &plan::Evidence::default(),
+            )
+            .0
+            .is_empty()
         };
         let before = (state.organizations.clone(), state.cloud.clone(), state.records.clone());
         let again = self.run_quietly(&mut state, Drafts::Refuse);

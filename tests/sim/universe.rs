@@ -104,7 +104,7 @@ pub struct Universe {
 /// What git says of an organization at one of its values.
 fn resources(dialect: Dialect, value: u64) -> Vec<Resource> {
     match dialect {
-        Dialect::Webchat => vec![Resource::web_messaging(webchat::desired(value))],
+        Dialect::Webchat => vec![Resource::implied(webchat::desired(value))],
         Dialect::Cloud => cloud::resources(value),
     }
 }
@@ -125,7 +125,7 @@ impl Universe {
             organization: OrganizationId::new(format!("org-{number}")),
             region: [Region::EuWest1, Region::UsEast1, Region::ApSouth1][number],
             credentials: CredentialsName::new("main"),
-            object: Object::web_messaging(),
+            object: Object::implied(),
         };
         let mut world = match dialect {
             Dialect::Webchat => World::new(&Seed::unconfigured(CLIENT, SECRET)),
@@ -262,7 +262,7 @@ impl Universe {
                 ready_ms: 10_000,
                 ..Timing::default()
             },
-            versions: match (self.tenant.dialect.versions(), self.script.unenforced) {
+            versions: match (self.tenant.dialect.capabilities().versions, self.script.unenforced) {
                 (Versions::Enforced, false) => Versions::Enforced,
                 (Versions::Enforced, true) | (Versions::Unenforced, _) => Versions::Unenforced,
             },

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::super::ReadApi;
 use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, PAGE_SIZE, Reader};
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, wire};
-use crate::model::reference::ReferenceKind;
-use crate::model::{Fault, FaultKind, Object, ObjectKind, Stored, Target};
+use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
 use serde_json::Value;
 
 /// The names of things by their ids, and what could not be listed.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, wire};
 use crate::api::ReadApi;
 use crate::api::operation::Response;
-use crate::model::reference::{self, ReferenceKind};
-use crate::model::{Fault, ObjectKind, Resource, Target};
+use crate::model::reference;
+use crate::model::{Fault, ObjectKind, ReferenceKind, Resource, Target};
 
 /// Commands that only look.
 const LOOKS: &str = "plan, adopt, import, run, apply";

@@ -16,9 +16,9 @@ use super::super::ReadApi;
 use super::super::operation::{Operation, Response};
 use super::caller::Caller;
 use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, organization, segment, wire};
-use crate::model::reference::{Names, ReferenceKind};
+use crate::model::reference::Names;
 use crate::model::{
-    Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, Seen, Sought, Stored, Target,
+    Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, ReferenceKind, Seen, Sought, Stored, Target,
 };
 use listing::distinct;
 

@@ -175,7 +175,7 @@ fn a_configuration_is_its_newest_version_and_a_draft_that_differs() {
         ("Active", "Error", Readiness::Failed("Error".into())),
     ] {
         let known = of(Some(version("7", "red", newest)), draft("red", drafted));
-        assert_eq!(known.cloud.unwrap().readiness, expected, "{newest} {drafted}");
+        assert_eq!(known.instance.unwrap().readiness, expected, "{newest} {drafted}");
     }
     // A number that is none is no version.
     for odd in ["DRAFT", "0", "-1", "1.5", "", "99999999999999999999999"] {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::api::operation::{Response, shown};
 use crate::model::write::Accepted;
 use crate::model::{
-    Actor, ActorKind, Cloud, Draft, Fault, FaultKind, ObjectKind, Pinned, Readiness, Stored, Target,
+    Actor, ActorKind, Draft, Fault, FaultKind, Instance, ObjectKind, Pinned, Readiness, Stored, Target,
 };
 
 /// Reads `null` as nothing: the platform has it where a list or a text is empty.
@@ -212,7 +212,7 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
     };
     let published = newest.map(|entity| body(kind, entity)).unwrap_or_default();
     let unpublished = newest.is_none() || *published != *held.body;
-    let cloud = Cloud {
+    let instance = Instance {
         id: id.into(),
         // A version that was published a moment ago can't be pinned yet.
         readiness: match newest.map(readiness) {
@@ -230,14 +230,14 @@ pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Va
         modified_at: newest
             .and_then(|entity| moment(entity, "datePublished").or_else(|| moment(entity, "dateModified"))),
         modified_by: newest.and_then(who),
-        cloud: Some(Arc::new(cloud)),
+        instance: Some(Arc::new(instance)),
     })
 }
 
 /// An object that has no versions: the moment of its last change stands for one.
 pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option<Pinned>) -> Option<Stored> {
     let modified_at = moment(entity, "dateModified").or_else(|| moment(entity, "dateCreated"));
-    let cloud = Cloud {
+    let instance = Instance {
         id: text(entity, "id")?.into(),
         readiness: readiness(entity),
         draft: None,
@@ -249,7 +249,7 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
         body: body(kind, entity),
         modified_at,
         modified_by: person(entity, "lastModifiedUser").or_else(|| person(entity, "modifiedBy")),
-        cloud: Some(Arc::new(cloud)),
+        instance: Some(Arc::new(instance)),
     })
 }
 

@@ -149,7 +149,7 @@ fn stored(response: &Response) -> Result<Stored, Fault> {
     for field in SERVER_FIELDS {
         body.shift_remove(field);
     }
-    Ok(Stored { version, body: Arc::new(body), modified_at, modified_by, cloud: None })
+    Ok(Stored { version, body: Arc::new(body), modified_at, modified_by, instance: None })
 }
 
 /// What the answer to [`replicate`] or [`poll`] says of the job.
@@ -223,7 +223,7 @@ fn entry(record: wire::AuditRecord) -> Entry {
         id: record.id,
         at: record.timestamp,
         action: record.action,
-        object: ObjectRef::new(OrganizationId::new(record.organization_id), Object::web_messaging()),
+        object: ObjectRef::new(OrganizationId::new(record.organization_id), Object::implied()),
         actor: record.actor,
         remote_ip: record.remote_ip.map(|ip| shown(&ip, 64).into_owned()),
         version: record.version,

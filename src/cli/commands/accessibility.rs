@@ -13,7 +13,7 @@ use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::Flags;
 use crate::fleet::{self, Fleet, Options};
-use crate::model::{Finding, ObjectKind, TenantName};
+use crate::model::{Finding, TenantName};
 use crate::render::accessibility::{self, Report, Subject};
 use crate::render::picture::look::looks;
 use crate::render::value::document;
@@ -76,7 +76,6 @@ fn exit(report: &Report) -> Exit {
 }
 
 fn subjects(fleet: &Fleet) -> Vec<Subject<'_>> {
-    let is_seen = |kind| matches!(kind, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration);
     let mut subjects = Vec::new();
     let mut by_tenant: BTreeMap<&TenantName, Vec<&Finding>> = BTreeMap::new();
     for finding in &fleet.findings {
@@ -86,7 +85,7 @@ fn subjects(fleet: &Fleet) -> Vec<Subject<'_>> {
     }
     for loaded in &fleet.tenants {
         let findings = by_tenant.remove(&loaded.name).unwrap_or_default();
-        let seen = || loaded.resources.iter().filter(|resource| is_seen(resource.object.kind));
+        let seen = || loaded.resources.iter().filter(|resource| resource.object.kind.has_looks());
         for resource in seen() {
             subjects.push(Subject {
                 tenant: loaded.name.as_str(),

@@ -249,8 +249,7 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
 pub fn table(runs: &[(Status, &Run)]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let objects =
-        runs.iter().any(|(_, run)| run.targets().iter().any(|target| !target.object.is_web_messaging()));
+    let objects = runs.iter().any(|(_, run)| run.targets().iter().any(|target| !target.object.is_implied()));
     let mut header =
         vec!["TENANT", "STATUS", "CHANGE", "REGION", "VERSION", "READ BACK AFTER", "AUDIT ENTRY"];
     if objects {
@@ -265,7 +264,7 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
         let planned =
             |target: &Target| plans.iter().find(|(known, _)| *known == target).map(|(_, plan)| *plan);
         let touched = |target: &Target| {
-            target.object.is_web_messaging()
+            target.object.is_implied()
                 || planned(target).is_some_and(|planned| !planned.changes.is_empty())
                 || run.receipts().iter().any(|receipt| receipt.target == *target)
         };
@@ -284,7 +283,7 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
             let mut row = vec![tenant, status];
             row.extend(cells(run, &result, target, planned(target)));
             if objects {
-                let object = match target.object.is_web_messaging() {
+                let object = match target.object.is_implied() {
                     true => "-".into(),
                     false => escape(&target.object.to_string()),
                 };

@@ -24,7 +24,6 @@ use crate::render::value::{document, escape};
 use crate::validate::blocks;
 use crate::validate::rules::secrets;
 
-const DIALECTS: [Dialect; 2] = [Dialect::Webchat, Dialect::Cloud];
 /// Fields of manifests that are never sent.
 const OWN_FIELDS: &[&str] = &["extends", "exclusive", "name", "signatureSecret", "availability.timeZone"];
 
@@ -53,7 +52,7 @@ pub fn run(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
         return at_moment(args, at, flags, output);
     }
     // A field of the same name is meant where a tenant is.
-    let is_field = || DIALECTS.iter().any(|dialect| schema::has_field(*dialect, &args.what));
+    let is_field = || Dialect::ALL.iter().any(|dialect| schema::has_field(*dialect, &args.what));
     if let Some(page) = page::page(&args.what).filter(|_| args.source.tenants.is_empty() || !is_field()) {
         print_page(args, &page, output);
         return Ok(Exit::Done);
@@ -88,9 +87,9 @@ fn at_moment(args: &ExplainArgs, at: &str, flags: Flags, output: &Output) -> Res
     if blocks(&manifest.findings) {
         return Err(unreadable(manifest));
     }
-    let named = manifest.web.as_ref().and_then(|web| web.spec.path("availability.timeZone")?.text());
+    let named = manifest.time_zone();
     // A messenger has no hours, and so needs no zone.
-    let zone = typed::zone(args.tz.as_deref(), named)?.or(manifest.web.is_none().then_some(TimeZone::UTC));
+    let zone = typed::zone(args.tz.as_deref(), named)?.or((!manifest.has_hours()).then_some(TimeZone::UTC));
     let moment = typed::read(at, zone.as_ref())?;
     if let Some(note) = typed::note(at, zone.as_ref()) {
         output.warning(&note);
@@ -129,7 +128,7 @@ fn no_tenant(place: &Place, name: &str) -> Failure {
 
 /// What somebody may have meant by a word that is no rule, guard or field.
 fn meant(what: &str, tenants: &[&str]) -> String {
-    let fields = || DIALECTS.iter().flat_map(|dialect| schema::fields(*dialect)).map(String::as_str);
+    let fields = || Dialect::ALL.iter().flat_map(|dialect| schema::fields(*dialect)).map(String::as_str);
     if tenants.contains(&what) {
         return format!("to see what visitors of {what} get, add a moment: --at 2026-12-24T18:30");
     }
@@ -188,7 +187,7 @@ fn of_field(args: &ExplainArgs, flags: Flags, output: &Output) -> Result<Exit, F
         }
     }
     // A word that is no field of any kind was meant for something else.
-    let is_known = DIALECTS.iter().any(|dialect| schema::has_field(*dialect, &args.what))
+    let is_known = Dialect::ALL.iter().any(|dialect| schema::has_field(*dialect, &args.what))
         || documents.iter().any(|document| document.get("managed") == Some(&Value::Bool(true)))
         || OWN_FIELDS.contains(&args.what.as_str());
     if !is_known {
@@ -221,7 +220,7 @@ fn explanation(
         .filter_map(|layer| layer.path(what))
         .collect();
     let merged = managed.and_then(|managed| managed.spec.path(what)).map(shown);
-    let object = managed.map(|managed| &managed.object).filter(|object| !object.name.is_empty());
+    let object = managed.map(|managed| &managed.object).filter(|object| !object.is_implied());
     let whose = object.map(|object| format!("  {object}")).unwrap_or_default();
     // Writing to a String can't fail; the results are dropped throughout.
     let _ = match (&merged, named.split_first()) {

@@ -102,7 +102,7 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
         organization: args.organization.clone(),
         region,
         credentials: CredentialsName::new(args.credentials.as_str()),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     };
     let folder = args.path.join("tenants").join(&args.tenant);
     if std::fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -154,7 +154,7 @@ async fn from_webchat(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -
             format!("organization {} has no web messaging configuration", target.organization),
         ));
     };
-    let live = Live { object: Object::web_messaging(), stored, served_otherwise: Vec::new() };
+    let live = Live { object: Object::implied(), stored, served_otherwise: Vec::new() };
     writer.object(live, &Directory::default())
 }
 

@@ -10,8 +10,8 @@ use crate::cli::place::{self, Reads};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Output, SourceArgs, moment};
 use crate::config::Flags;
+use crate::model::TenantName;
 use crate::model::hours::Hours;
-use crate::model::{ObjectKind, TenantName};
 use crate::render::picture::look::{Look, looks};
 use crate::render::picture::views::Screen;
 use crate::render::picture::{png, sheet};
@@ -59,8 +59,8 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let Some(loaded) = fleet.tenants.first() else {
         return Err(Failure::new(Exit::Usage, format!("there is no tenant {}", args.tenant)));
     };
-    let drawable = |kind| matches!(kind, ObjectKind::WebMessaging | ObjectKind::MessengerConfiguration);
-    let objects: Vec<_> = loaded.resources.iter().filter(|resource| drawable(resource.object.kind)).collect();
+    let objects: Vec<_> =
+        loaded.resources.iter().filter(|resource| resource.object.kind.has_looks()).collect();
     if objects.is_empty() {
         return Err(Failure::new(Exit::Findings, format!("{} has nothing that could be drawn", loaded.name))
             .hint(format!(
@@ -72,9 +72,11 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
     let mut is_open = None;
     for resource in &objects {
         if let Some(at) = &args.at {
-            let zone =
-                moment::zone(args.tz.as_deref(), loaded.time_zone.as_deref())?
-                    .or((resource.object.kind != ObjectKind::WebMessaging).then_some(TimeZone::UTC));
+            let zone = moment::zone(args.tz.as_deref(), loaded.time_zone.as_deref())?.or((!resource
+                .object
+                .kind
+                .has_hours())
+            .then_some(TimeZone::UTC));
             let moment = moment::read(at, zone.as_ref())?;
             if let Some(note) = moment::note(at, zone.as_ref()) {
                 output.warning(&note);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
@@ -9,34 +10,55 @@ use serde_json::Value;
 use crate::cli::{Exit, Failure, Output};
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
-use crate::model::ObjectKind;
 use crate::render::document::{ApplyDocument, PlanDocument};
 
 /// A document that has a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Document {
-    /// `genesync.yaml`
-    #[value(alias = "Project")]
-    Project,
-    /// `tenant.yaml`
-    #[value(alias = "Tenant")]
-    Tenant,
-    /// The web messaging configuration, and its layers
-    #[value(alias = "WebMessaging")]
-    WebMessaging,
-    /// A messenger's configuration, and its layers
-    #[value(alias = "MessengerConfiguration")]
-    MessengerConfiguration,
-    /// A messenger's deployment, and its layers
-    #[value(alias = "MessengerDeployment")]
-    MessengerDeployment,
-    /// The registration of a custom channel, and its layers
-    #[value(alias = "OpenMessagingIntegration")]
-    OpenMessagingIntegration,
-    /// What `plan --format json` prints
+    /// What a configuration repository holds.
+    Manifest(Kind),
+    /// What `plan --format json` prints.
     Plan,
-    /// What `apply --format json` prints
+    /// What `apply --format json` prints.
     Apply,
+}
+
+impl Document {
+    const ALL: &'static [Document] = &Document::every();
+
+    const fn every() -> [Document; Kind::ALL.len() + 2] {
+        let mut all = [Document::Apply; Kind::ALL.len() + 2];
+        let mut index = 0;
+        while index < Kind::ALL.len() {
+            all[index] = Document::Manifest(Kind::ALL[index]);
+            index += 1;
+        }
+        all[index] = Document::Plan;
+        all
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Document::Manifest(kind) => kind.schema_file(),
+            Document::Plan => "plan.json",
+            Document::Apply => "apply.json",
+        }
+    }
+}
+
+impl ValueEnum for Document {
+    fn value_variants<'a>() -> &'a [Self] {
+        Document::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.file().trim_end_matches(".json"));
+        Some(match self {
+            Document::Manifest(kind) => value.alias(kind.name()).help(kind.about()),
+            Document::Plan => value.help("What `plan --format json` prints"),
+            Document::Apply => value.help("What `apply --format json` prints"),
+        })
+    }
 }
 
 /// What `schema` takes.
@@ -58,17 +80,12 @@ pub fn all() -> Vec<(&'static str, Value)> {
 fn of(document: Document) -> (&'static str, Value) {
     let generator =
         || SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
-    let kind = |kind: Kind| (kind.schema_file(), schema::schema(kind));
-    match document {
-        Document::Project => kind(Kind::Project),
-        Document::Tenant => kind(Kind::Tenant),
-        Document::WebMessaging => kind(Kind::Object(ObjectKind::WebMessaging)),
-        Document::MessengerConfiguration => kind(Kind::Object(ObjectKind::MessengerConfiguration)),
-        Document::MessengerDeployment => kind(Kind::Object(ObjectKind::MessengerDeployment)),
-        Document::OpenMessagingIntegration => kind(Kind::Object(ObjectKind::OpenMessagingIntegration)),
-        Document::Plan => ("plan.json", generator().into_root_schema_for::<PlanDocument>().to_value()),
-        Document::Apply => ("apply.json", generator().into_root_schema_for::<ApplyDocument>().to_value()),
-    }
+    let schema = match document {
+        Document::Manifest(kind) => schema::schema(kind),
+        Document::Plan => generator().into_root_schema_for::<PlanDocument>().to_value(),
+        Document::Apply => generator().into_root_schema_for::<ApplyDocument>().to_value(),
+    };
+    (document.file(), schema)
 }
 
 /// A schema as it is committed.

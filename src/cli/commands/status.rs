@@ -190,7 +190,7 @@ fn overwritten_document(written: &Overwritten) -> Value {
         "at": at,
         "organizationId": target.organization,
         "object": {"kind": target.object.kind.name(), "name": target.object.name},
-        "fields": differing(&written.before, after),
+        "fields": differing(target.object.kind, &written.before, after),
         "by": by,
         "ending": ending.name(),
         "before": before,
@@ -207,7 +207,7 @@ fn overwritten_text(all: &[Overwritten]) -> String {
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["AT", "OBJECT", "FIELD", "BEFORE", "LAST CHANGED BY", "WRITTEN"]);
     for Overwritten { at, target, before, by, after, ending } in all {
-        for path in differing(before, after) {
+        for path in differing(target.object.kind, before, after) {
             let shown = |body: &Map<String, Value>| match (at_dotted(body, &path), is_confidential(&path)) {
                 (Some(_), true) => HIDDEN.to_owned(),
                 (found, _) => render::value::value(found),

@@ -66,7 +66,7 @@ fn target() -> Target {
         organization: OrganizationId::new("org"),
         region: Region::EuWest1,
         credentials: CredentialsName::new("main"),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     }
 }
 
@@ -104,7 +104,7 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
     let spec = Spec {
         tenant,
         revision: Revision::new("r2"),
-        resources: vec![Resource::web_messaging(wanted)],
+        resources: vec![Resource::implied(wanted)],
         limits: Limits::default(),
         timing: Timing::default(),
         versions: Versions::Enforced,

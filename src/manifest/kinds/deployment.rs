@@ -1,5 +1,7 @@
 //! Kind MessengerDeployment: where a configuration is served, and which flow answers.
 
+use serde_json::{Map, Value};
+
 use super::choice::choice;
 use super::field::{Field, fields};
 use super::platform::{Host, PlatformName, Prose};
@@ -28,6 +30,15 @@ resource! {
         pub push_integrations: Field<Items<PushIntegration, 0, 20>>,
         /// Whether visitors are served.
         pub status: Field<Status>,
+    }
+}
+
+impl MessengerDeploymentSpec {
+    /// The platform refuses a list of domains beside all of them: a list that another user made meanwhile has to go.
+    pub fn empty_domains(&self, body: &mut Map<String, Value>) {
+        if self.allow_all_domains == Field::Set(true) && self.allowed_domains.is_unnamed() {
+            body.insert("allowedDomains".into(), Value::Array(Vec::new()));
+        }
     }
 }
 

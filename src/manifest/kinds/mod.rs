@@ -5,6 +5,7 @@
 
 pub mod choice;
 pub mod deployment;
+pub mod documents;
 pub mod field;
 pub mod integration;
 pub mod messenger;
@@ -42,15 +43,19 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
-    pub const ALL: &'static [Kind] = &[
-        Kind::Project,
-        Kind::Tenant,
-        Kind::Object(ObjectKind::WebMessaging),
-        Kind::Object(ObjectKind::OpenMessagingIntegration),
-        Kind::Object(ObjectKind::MessengerConfiguration),
-        Kind::Object(ObjectKind::MessengerDeployment),
-    ];
+    /// Every kind: the documents around objects first, then the objects.
+    pub const ALL: &'static [Kind] = &Kind::every();
+
+    const fn every() -> [Kind; 2 + ObjectKind::ALL.len()] {
+        let mut all = [Kind::Project; 2 + ObjectKind::ALL.len()];
+        all[1] = Kind::Tenant;
+        let mut index = 0;
+        while index < ObjectKind::ALL.len() {
+            all[2 + index] = Kind::Object(ObjectKind::ALL[index]);
+            index += 1;
+        }
+        all
+    }
 
     /// The word after `kind:`.
     pub fn name(self) -> &'static str {
@@ -66,10 +71,16 @@ impl Kind {
         match self {
             Kind::Project => "project.json",
             Kind::Tenant => "tenant.json",
-            Kind::Object(ObjectKind::WebMessaging) => "web-messaging.json",
-            Kind::Object(ObjectKind::OpenMessagingIntegration) => "open-messaging-integration.json",
-            Kind::Object(ObjectKind::MessengerConfiguration) => "messenger-configuration.json",
-            Kind::Object(ObjectKind::MessengerDeployment) => "messenger-deployment.json",
+            Kind::Object(kind) => kind.schema_file(),
+        }
+    }
+
+    /// What a document of it is, in one line of a help text.
+    pub fn about(self) -> &'static str {
+        match self {
+            Kind::Project => "`genesync.yaml`",
+            Kind::Tenant => "`tenant.yaml`",
+            Kind::Object(kind) => kind.about(),
         }
     }
 

@@ -1,21 +1,16 @@
-//! What the kinds of the `cloud` dialect have in common: the head of their specs, references by name, and how
+//! What kinds with references have in common: the head of their specs, references by name, and how
 //! a spec becomes a body.
 //!
 //! Every field can be left out: what is not named is not managed. `extends`, `exclusive`, `name` and
 //! `signatureSecret` are ours and no part of a body.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::deployment::MessengerDeploymentSpec;
 use super::field::fields;
-use super::integration::OpenMessagingIntegrationSpec;
-use super::messenger::MessengerConfigurationSpec;
 use super::platform::PlatformName;
-use super::web_messaging::WebMessagingSpec;
-use crate::model::ObjectKind;
 
-/// A kind of the `cloud` dialect: its word, its document, and its spec with the head that all of them have.
+/// A kind with a name of its own: its word, its document, and its spec with the head that all of them have.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])+ pub document $name:ident($kind:ident = $word:literal);
@@ -79,30 +74,6 @@ fields! {
             pub name: PlatformName,
         }
     }
-}
-
-/// The fields that a spec names, in the API's shape but for references; none where it is not one of its kind.
-pub fn body<'de>(kind: ObjectKind, spec: impl Deserializer<'de>) -> Option<Map<String, Value>> {
-    fn lowered<'de, T: Deserialize<'de> + Serialize>(
-        spec: impl Deserializer<'de>,
-    ) -> Option<Map<String, Value>> {
-        T::deserialize(spec).ok().map(|spec| named(&spec))
-    }
-    let mut body = match kind {
-        ObjectKind::WebMessaging => {
-            let spec = WebMessagingSpec::deserialize(spec).ok()?;
-            return Some((*spec.lower().body).clone());
-        }
-        ObjectKind::OpenMessagingIntegration => lowered::<OpenMessagingIntegrationSpec>(spec),
-        ObjectKind::MessengerConfiguration => lowered::<MessengerConfigurationSpec>(spec),
-        ObjectKind::MessengerDeployment => lowered::<MessengerDeploymentSpec>(spec),
-    }?;
-    prune(&mut body);
-    // The platform refuses a list of domains beside all of them: a list that somebody made meanwhile has to go.
-    if body.get("allowAllDomains") == Some(&Value::Bool(true)) && !body.contains_key("allowedDomains") {
-        body.insert("allowedDomains".into(), Value::Array(Vec::new()));
-    }
-    Some(body)
 }
 
 /// The fields that a spec names.

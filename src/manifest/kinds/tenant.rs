@@ -199,7 +199,7 @@ impl TenantDocument {
                 .credentials
                 .as_ref()
                 .map_or_else(|| credentials.clone(), |name| CredentialsName::new(name.0.as_str())),
-            object: model::Object::web_messaging(),
+            object: model::Object::implied(),
         };
         model::Tenant {
             name: TenantName::new(self.metadata.name.0.as_str()),
@@ -211,7 +211,7 @@ impl TenantDocument {
                 organization: OrganizationId::new(spec.organization_id.0.as_str()),
                 region: spec.region.0,
                 credentials: credentials.clone(),
-                object: model::Object::web_messaging(),
+                object: model::Object::implied(),
             },
             replicas: spec.replicas.0.iter().map(replica).collect(),
             mode: match spec.sync.mode {

@@ -4,21 +4,16 @@
 //! of the `webchat` contract; `extends`, `exclusive`, `timeZone` and `crossesMidnight` are ours and are
 //! never sent.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
 use super::choice::choice;
 use super::field::{Field, present};
-use super::resource::{named, prune};
 use super::text::{
     Audience, FontFamily, FontSize, Greeting, HexColour, Items, Labels, Name, TimeOfDay, TimeZoneName, Whole,
 };
 use super::{ApiVersion, Metadata};
-use crate::model::Desired;
 use crate::model::colour::Colour;
 
 choice! {
@@ -302,19 +297,10 @@ section! {
 }
 
 impl WebMessagingSpec {
-    /// The configuration that it asks for, in the API's shape.
-    ///
-    /// The contrast ratio is filled in where the primary colour is managed and the manifest does not name
-    /// the ratio: two decimals of WCAG's formula. It stays out where it lies outside what the platform
-    /// stores, which is only possible where the contrast rule was turned down.
-    pub fn lower(&self) -> Desired {
-        let mut body = named(self);
-        self.fill_contrast_ratio(&mut body);
-        prune(&mut body);
-        Desired { body: Arc::new(body), exclusive: self.exclusive, ignored: BTreeSet::new() }
-    }
-
-    fn fill_contrast_ratio(&self, body: &mut Map<String, Value>) {
+    /// Adds the contrast ratio where the primary colour is managed and the manifest does not name the ratio: two decimals
+    /// of WCAG's formula. It stays out where it lies outside what the platform stores, which is only possible where the
+    /// contrast rule was turned down.
+    pub fn fill_contrast_ratio(&self, body: &mut Map<String, Value>) {
         let Some(widget) = &self.widget else { return };
         let named = widget.accessibility.as_ref().is_some_and(|section| !section.contrast_ratio.is_unnamed());
         let Some(colors) = widget.theme.as_ref().and_then(|theme| theme.colors.as_ref()) else { return };

@@ -36,7 +36,7 @@ fn webchat() -> TargetPlan {
             organization: OrganizationId::new("00000000-0000-4000-8000-000000000001"),
             region: Region::EuWest1,
             credentials: CredentialsName::new("left-out"),
-            object: Object::web_messaging(),
+            object: Object::implied(),
         },
         version: Some(7),
         observed_digest: "sha256:0b5e".into(),

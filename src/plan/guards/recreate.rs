@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::{Limits, TargetPlan};
-use crate::model::{Base, Guard, ObjectKind, ObjectRef, Plan, Refusal, Target};
+use crate::model::{Base, Guard, ObjectRef, Plan, Refusal, Target};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -52,12 +52,12 @@ pub fn gone(plan: &Plan, bases: &BTreeMap<ObjectRef, Base>, limits: &Limits) -> 
 }
 
 fn gone_message(target: &Target, base: &Base) -> String {
-    let (lost, fix) = match target.object.kind {
-        ObjectKind::WebMessaging => ("deleted", "Create it again"),
-        ObjectKind::OpenMessagingIntegration | ObjectKind::MessengerConfiguration => {
+    let (lost, fix) = match (target.object.kind.is_named(), target.object.kind.is_embedded()) {
+        (false, _) => ("deleted", "Create it again"),
+        (true, false) => {
             ("deleted or renamed", "Restore its name, change its name in git, or create another one")
         }
-        ObjectKind::MessengerDeployment => (
+        (true, true) => (
             "deleted or renamed",
             "Restore its name, change its name in git, or create another one, which has another snippet,",
         ),
@@ -73,7 +73,7 @@ fn gone_message(target: &Target, base: &Base) -> String {
 }
 
 fn named(target: &Target) -> String {
-    match target.object.is_web_messaging() {
+    match target.object.is_implied() {
         true => format!("{} of {target}", target.object),
         false => target.to_string(),
     }

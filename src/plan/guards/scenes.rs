@@ -23,7 +23,7 @@ pub(super) fn tenant_changes() -> Vec<Refusal> {
     let most = (0..9).map(|field| change(&format!("field{field}"), Class::Text)).collect();
     let body: Map<String, Value> = (0..12).map(|field| (format!("field{field}"), field.into())).collect();
     let desired = Desired { body: Arc::new(body), exclusive: false, ignored: BTreeSet::new() };
-    let resources = [Resource { object: deployment(), ..Resource::web_messaging(desired) }];
+    let resources = [Resource { object: deployment(), ..Resource::implied(desired) }];
     let plan = plan(vec![observed(messenger(), Some(3), many), observed(deployment(), Some(7), most)]);
     let limits = Limits { tenant_changes_max_percent: 50, ..Limits::default() };
     super::tenant_changes::check(&plan, &resources, &limits)
@@ -37,7 +37,7 @@ pub(super) fn run_tenants() -> Vec<Refusal> {
 /// Greetings that a commit switches off.
 pub(super) fn protected() -> Vec<Refusal> {
     let off = vec![change("greetings.enabled", Class::Off)];
-    let plan = plan(vec![observed(Object::web_messaging(), Some(3), off)]);
+    let plan = plan(vec![observed(Object::implied(), Some(3), off)]);
     let tenant = Tenant { protected: true, ..tenant() };
     super::protected::check(&plan, &tenant, &Limits::default()).into_iter().collect()
 }
@@ -45,7 +45,7 @@ pub(super) fn protected() -> Vec<Refusal> {
 /// A configuration and a deployment that are gone, and an integration that was exchanged for another.
 pub(super) fn recreate() -> Vec<Refusal> {
     let integration = object(ObjectKind::OpenMessagingIntegration, "Acme inbox");
-    let objects = [Object::web_messaging(), messenger(), deployment()];
+    let objects = [Object::implied(), messenger(), deployment()];
     let mut targets: Vec<TargetPlan> =
         objects.iter().map(|object| observed(object.clone(), None, Vec::new())).collect();
     targets.push(observed(integration.clone(), Some(7), Vec::new()));
@@ -117,7 +117,7 @@ pub(super) fn tenant() -> Tenant {
     Tenant {
         name: TenantName::new("acme"),
         dialect: Dialect::Webchat,
-        primary: target(Object::web_messaging()),
+        primary: target(Object::implied()),
         replicas: Vec::new(),
         mode: Mode::Enforce,
         wave: 0,

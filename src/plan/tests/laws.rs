@@ -61,22 +61,22 @@ proptest! {
     #[test]
     fn applying_a_plan_leaves_an_empty_plan(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
         let desired = Desired { body: git, exclusive, ignored };
-        let body = diff::target_body(&desired, &holding(&found));
-        let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None, cloud: None });
-        prop_assert_eq!(diff::changes(&desired, &after, &Evidence::default()).0, vec![]);
+        let body = diff::target_body(KIND, &desired, &holding(&found));
+        let after = Observed::Present(Stored { version: 2, body: Arc::new(body), modified_at: None, modified_by: None, instance: None });
+        prop_assert_eq!(diff::changes(KIND, &desired, &after, &Evidence::default()).0, vec![]);
     }
 
     #[test]
     fn what_is_ignored_is_neither_told_nor_touched(git in configuration(), found in configuration(), exclusive: bool, ignored in ignored_fields()) {
         let desired = Desired { body: git, exclusive, ignored };
         let observed = holding(&found);
-        let body = diff::target_body(&desired, &observed);
-        let (changes, _) = diff::changes(&desired, &observed, &Evidence::default());
+        let body = diff::target_body(KIND, &desired, &observed);
+        let (changes, _) = diff::changes(KIND, &desired, &observed, &Evidence::default());
         prop_assert!(changes.iter().all(|change| !desired.ignores(&change.path)));
-        let left = diff::ignored(&desired, &observed);
+        let left = diff::ignored(KIND, &desired, &observed);
         prop_assert!(left.iter().all(|path| desired.ignores(path)));
         // With the rules gone, exactly what was left alone is a change; an exclusive manifest may have an empty section to mend, too.
-        let after = diff::changes(&desired.ignoring(BTreeSet::new()), &holding(&Arc::new(body.clone())), &Evidence::default()).0;
+        let after = diff::changes(KIND, &desired.ignoring(BTreeSet::new()), &holding(&Arc::new(body.clone())), &Evidence::default()).0;
         let after: Vec<String> = after.into_iter().map(|change| change.path).collect();
         prop_assert!(left.iter().all(|path| after.contains(path)));
         prop_assert!(exclusive || after == left);
@@ -91,7 +91,7 @@ proptest! {
     #[test]
     fn nothing_that_is_not_named_changes(git in configuration(), found in configuration()) {
         let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
-        let body = diff::target_body(&desired, &holding(&found));
+        let body = diff::target_body(KIND, &desired, &holding(&found));
         let mut named = BTreeSet::new();
         json::leaves(&desired.body, &mut |path, _| { named.insert(path.to_owned()); });
         json::leaves(&found, &mut |path, value| {
@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn equal_inputs_give_equal_plans_whatever_the_order_of_keys(git in configuration(), found in configuration()) {
         let reversed: Map<String, Value> = found.iter().rev().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None, cloud: None })];
+        let observe = |body: Arc<Map<String, Value>>| [Observed::Present(Stored { version: 1, body, modified_at: None, modified_by: None, instance: None })];
         let desired = Desired { body: git, exclusive: false, ignored: BTreeSet::new() };
         let make = |observed: &[Observed]| plan(&tenant(0), &Revision::new("r"), &desired, observed, &BTreeMap::new());
         prop_assert_eq!(make(&observe(found)).digest, make(&observe(Arc::new(reversed))).digest);

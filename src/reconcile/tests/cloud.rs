@@ -4,9 +4,9 @@
 use super::*;
 use crate::model::plan::{Drafts, Next, TargetPlan};
 use crate::model::record::Ending;
-use crate::model::reference::{Reference, ReferenceKind};
+use crate::model::reference::Reference;
 use crate::model::timing::later;
-use crate::model::{Change, ChangeKind, Class};
+use crate::model::{Change, ChangeKind, Class, ReferenceKind};
 
 mod drafts;
 mod platform;

@@ -99,7 +99,7 @@ pub fn looks(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Look> {
             let languages = languages(body);
             languages.into_iter().map(|language| messenger(body, language)).collect()
         }
-        ObjectKind::MessengerDeployment | ObjectKind::OpenMessagingIntegration => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

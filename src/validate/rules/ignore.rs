@@ -19,10 +19,9 @@ pub const RULE: Rule = Rule {
 fn check(context: &mut Context<'_>) {
     let manifest = context.manifest;
     let Some(spec) = manifest.tenant_spec() else { return };
-    let web = manifest.web.iter().filter_map(|web| web.desired.as_ref());
-    let resources = manifest.resources.iter().filter_map(|resource| resource.desired.as_ref());
-    let desired: Vec<&Desired> = web.chain(resources).collect();
-    let dialect = manifest.tenant.as_ref().map_or(Dialect::Webchat, |tenant| tenant.dialect);
+    let desired: Vec<&Desired> =
+        manifest.resources.iter().filter_map(|resource| resource.desired.as_ref()).collect();
+    let dialect = manifest.tenant.as_ref().map_or(Dialect::IMPLIED, |tenant| tenant.dialect);
     let owners = spec.get("owners").map(Node::items).unwrap_or_default();
     let owners: Vec<&str> = owners.iter().filter_map(Node::text).collect();
     let rules = spec.path("sync.ignore").map(Node::items).unwrap_or_default();

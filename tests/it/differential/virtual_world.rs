@@ -230,7 +230,7 @@ pub(super) fn member(member: &Member, after: bool, now: Timestamp) -> pass::Memb
         organization: OrganizationId::new(organization(member.number)),
         region: Region::EuWest1,
         credentials: credentials.clone(),
-        object: Object::web_messaging(),
+        object: Object::implied(),
     };
     let tenant = Tenant {
         name: name.clone(),
@@ -253,7 +253,7 @@ pub(super) fn member(member: &Member, after: bool, now: Timestamp) -> pass::Memb
         settings: (!is(Fate::Unreadable)).then_some(settings),
         invalid: broken.then(|| "not valid".into()),
     };
-    let resources = if broken { Vec::new() } else { vec![Resource::web_messaging(desired)] };
+    let resources = if broken { Vec::new() } else { vec![Resource::implied(desired)] };
     pass::Member { wanted, tenant: (!is(Fate::Unreadable)).then_some(tenant), resources }
 }
 

@@ -206,10 +206,11 @@ impl Universe {
                 body: Arc::new(stored.body.clone()),
                 modified_at: None,
                 modified_by: None,
-                cloud: None,
+                instance: None,
             });
-            let changes =
-                plan::diff::changes(&self.git.1[0].desired, &observed, &plan::Evidence::default()).0;
+            let wanted = &self.git.1[0];
+            let evidence = plan::Evidence::default();
+            let changes = plan::diff::changes(wanted.object.kind, &wanted.desired, &observed, &evidence).0;
             if !changes.is_empty() {
                 return self.fail(format!("{} differs from git: {changes:?}", target.organization));
             }

@@ -8,8 +8,8 @@ use super::super::caller::Caller;
 use super::super::wire;
 use super::listing::PAGE_SIZE;
 use super::{Configurations, Entity, Reader};
-use crate::model::Fault;
-use crate::model::reference::{Named, Names, Reference, ReferenceKind};
+use crate::model::reference::{Named, Names, Reference};
+use crate::model::{Fault, ReferenceKind};
 
 /// Flows are asked for one by one up to this many names; more are found in the whole list.
 const FLOWS_BY_NAME_MAX: usize = 3;

@@ -6,9 +6,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::manifest::TenantManifest;
 use crate::manifest::yaml::Node;
-use crate::model::ObjectKind;
+use crate::manifest::{Resource, TenantManifest};
+use crate::model::Desired;
 use crate::model::hours::Hours;
 use crate::render::picture::look::looks;
 use crate::render::value::{escape, value};
@@ -33,11 +33,13 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
     // Writing to a String can't fail; the results are dropped throughout.
     let mut text = String::new();
     let _ = writeln!(text, "{}  {} {name}", manifest.name, local.strftime("%A %Y-%m-%d %H:%M"));
-    let mut objects: Vec<Value> = web_messaging(manifest, moment, zone, &mut text).into_iter().collect();
-    for resource in
-        manifest.resources.iter().filter(|known| known.object.kind == ObjectKind::MessengerConfiguration)
-    {
+    let mut objects: Vec<Value> = Vec::new();
+    for resource in manifest.resources.iter().filter(|known| known.object.kind.has_looks()) {
         let Some(desired) = &resource.desired else { continue };
+        if resource.object.kind.has_hours() {
+            objects.push(by_the_hour(manifest, resource, desired, (moment, zone), &mut text));
+            continue;
+        }
         let off = looks(resource.object.kind, &desired.body).first().and_then(|look| look.off);
         let verdict = off.map_or_else(
             || "offered: a messenger has no hours".to_owned(),
@@ -55,24 +57,23 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
     Told { text, document }
 }
 
-/// What a visitor gets of a web messaging configuration; none where the tenant has none.
-fn web_messaging(
+/// What a visitor gets of an object that has hours.
+fn by_the_hour(
     manifest: &TenantManifest,
-    moment: Timestamp,
-    zone: &TimeZone,
+    resource: &Resource,
+    desired: &Desired,
+    (moment, zone): (Timestamp, &TimeZone),
     text: &mut String,
-) -> Option<Value> {
-    let web = manifest.web.as_ref()?;
-    let desired = web.desired.as_ref()?;
+) -> Value {
     let name = zone.iana_name().unwrap_or("UTC");
     let hours = Hours::of(&desired.body, zone.clone());
     let standing = hours.at(moment);
-    let rules = web.spec.path("availability.rules").map(Node::items).unwrap_or_default();
+    let rules = resource.spec.path("availability.rules").map(Node::items).unwrap_or_default();
     let next = hours.next_change(moment, SignedDuration::from_hours(24 * AHEAD_DAYS));
     let until = next.map(|next| next.to_zoned(zone.clone()).strftime("%A %Y-%m-%d %H:%M").to_string());
     let next_rules = next.map(|next| hours.at(next).rules).unwrap_or_default();
     let at = |index: usize| rules.get(index).map(|node| place(manifest, node));
-    let is_off = looks(ObjectKind::WebMessaging, &desired.body).first().and_then(|look| look.off);
+    let is_off = looks(resource.object.kind, &desired.body).first().and_then(|look| look.off);
     let verdict = offered(standing.is_open, &hours, until.as_deref(), is_off);
     let _ = writeln!(text, "  {verdict}");
     for (index, rule) in standing.rules.iter().enumerate() {
@@ -84,7 +85,7 @@ fn web_messaging(
     {
         let _ = writeln!(text, "    then  {rule}");
     }
-    let greetings = greetings(&web.spec);
+    let greetings = greetings(&resource.spec);
     if greetings.is_empty() || !standing.is_open {
         let why = if standing.is_open { "no greeting is named" } else { "nobody is greeted" };
         let _ = writeln!(text, "  {why}");
@@ -113,14 +114,14 @@ fn web_messaging(
     let messages: Vec<Value> = greetings.iter().map(|node| located("message", node)).collect();
     let won = standing.rules.iter().filter_map(|index| rules.get(*index));
     let won: Vec<Value> = won.map(|node| located("rule", node)).collect();
-    Some(json!({
+    json!({
         "object": null,
         "offered": standing.is_open,
         "rules": won,
         "nextChange": next.map(|next| next.to_string()),
         "greeting": if standing.is_open { messages } else { Vec::new() },
         "clockChanges": clock,
-    }))
+    })
 }
 
 /// Whether the messenger is offered, and until when.

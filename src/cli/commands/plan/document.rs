@@ -186,7 +186,7 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
         return Vec::new();
     };
     let is_theirs = |change: &Change| change.path.starts_with("availability.");
-    if !target.target.object.is_web_messaging() || !target.changes.iter().any(is_theirs) {
+    if !target.target.object.kind.has_hours() || !target.changes.iter().any(is_theirs) {
         return Vec::new();
     }
     // Without a name the organization's own setting decides, which nobody here knows.
@@ -260,7 +260,7 @@ fn targets(run: &Run) -> Vec<TargetDocument> {
 
 /// Whether this build knows a live field. What is referred to is known by its place.
 fn knows(kind: ObjectKind, path: &str) -> bool {
-    kind == ObjectKind::WebMessaging
+    kind == ObjectKind::IMPLIED
         || schema::has_field(kind.dialect(), path)
         || reference::place_at(kind, path).is_some()
 }
@@ -271,8 +271,8 @@ pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<()
         let name = run.spec().tenant.name.as_str();
         let Some(tenant) = document.tenants.iter_mut().find(|tenant| tenant.tenant == name) else { continue };
         for ((target, observed), shown) in run.targets().iter().zip(run.observed()).zip(&mut tenant.targets) {
-            let Observed::Present(Stored { body, cloud: Some(cloud), .. }) = observed else { continue };
-            let Some(pinned) = &cloud.pinned else { continue };
+            let Observed::Present(Stored { body, instance: Some(instance), .. }) = observed else { continue };
+            let Some(pinned) = &instance.pinned else { continue };
             let configuration =
                 body.get("configuration").and_then(|pin| pin.get("id")).and_then(Value::as_str);
             let newest =
@@ -282,7 +282,7 @@ pub async fn served(session: &Session, document: &mut PlanDocument) -> Result<()
                     }
                     _ => None,
                 });
-            let edge = session.api.edge(target, &cloud.id).await?;
+            let edge = session.api.edge(target, &instance.id).await?;
             shown.versions = Some(VersionsDocument {
                 newest,
                 pinned: pinned.version,
@@ -308,7 +308,7 @@ pub fn looks(runs: &[Run]) -> TenantLooks {
                 Observed::Absent => Vec::new(),
                 Observed::Present(stored) => looks_of(object.kind, &stored.body),
             };
-            let name = (!object.is_web_messaging()).then(|| object.name.to_string());
+            let name = (!object.is_implied()).then(|| object.name.to_string());
             let looks = Looks { object: name, before, after: looks_of(object.kind, &target.body) };
             all.entry(run.spec().tenant.name.to_string()).or_default().push(looks);
         }

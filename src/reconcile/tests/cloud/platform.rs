@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 
 use super::super::*;
 use crate::model::plan::Drafts;
-use crate::model::reference::{Named, Names, ReferenceKind};
+use crate::model::reference::{Named, Names};
 use crate::model::timing::later;
 use crate::model::{
-    Act, Cloud, Draft, Look, Object, ObjectKind, Observed, Pinned, Readiness, Resource, Seen,
+    Act, Draft, Instance, Look, Object, ObjectKind, Observed, Pinned, Readiness, ReferenceKind, Resource,
+    Seen,
 };
 
 /// What the platform holds of one configuration.
@@ -183,7 +184,7 @@ impl Platform {
         let pinned = version.and_then(|version| {
             self.configuration.as_ref()?.versions.get(version as usize - 1).cloned().map(Arc::new)
         });
-        let cloud = Cloud {
+        let instance = Instance {
             id: "d-1".into(),
             readiness: Readiness::Ready,
             draft: None,
@@ -195,7 +196,7 @@ impl Platform {
             body: Arc::new(body.clone()),
             modified_at: Some(at(*modified)),
             modified_by: None,
-            cloud: Some(Arc::new(cloud)),
+            instance: Some(Arc::new(instance)),
         })
     }
 
@@ -279,7 +280,7 @@ pub(super) fn stored_configuration(known: &Configuration, readiness: Readiness) 
         modified_by: known.drafted_by.clone(),
     };
     let unpublished = newest.as_ref().is_none_or(|newest| **newest != known.draft);
-    let cloud = Cloud {
+    let instance = Instance {
         id: "c-1".into(),
         readiness,
         draft: unpublished.then_some(draft),
@@ -291,7 +292,7 @@ pub(super) fn stored_configuration(known: &Configuration, readiness: Readiness) 
         body: newest.unwrap_or_default(),
         modified_at: Some(at(known.drafted_at)),
         modified_by: known.drafted_by.clone(),
-        cloud: Some(Arc::new(cloud)),
+        instance: Some(Arc::new(instance)),
     }
 }
 
