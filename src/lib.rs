@@ -24,6 +24,7 @@ pub mod confirm;
 
 pub mod reconcile;
 
+pub mod platform;
 pub mod api;
 pub mod store;
 pub mod config;

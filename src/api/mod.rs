@@ -1,15 +1,11 @@
 //! A port: the live API.
 //!
 //! In: what a run asks for (read, write, start or poll a job, query the audit log). Out: observations and
-//! outcomes. Never: retries a write, follows a redirect, sends anything but the operations of [`operation`],
-//! or lets a token into a log or an error. Start reading at [`Api`], then `client.rs`.
+//! outcomes. Never: makes a request other than through [`crate::platform`], or has a second place than the verb itself
+//! that tells one dialect from another. Start reading at [`Api`]; `webchat/` and `cloud/` are the dialects: their wire
+//! types and their verbs.
 
-mod auth;
-mod client;
 pub mod cloud;
-mod hosts;
-pub mod operation;
-mod pace;
 pub mod webchat;
 
 use std::collections::BTreeMap;
@@ -19,26 +15,14 @@ use std::time::Duration;
 use crate::clock;
 use crate::model::write::{Accepted, Job, StartJob};
 use crate::model::{
-    CredentialsName, Entry, Fault, FaultKind, Look, ObjectRef, OrganizationId, Outcome, Region, Secret, Seen,
-    Target, Write,
+    CredentialsName, Dialect, Entry, Fault, FaultKind, Look, ObjectKind, ObjectRef, OrganizationId, Outcome,
+    Region, Secret, Seen, Target, Write,
 };
-use client::{Client, Sent};
-use operation::Operation;
-
-pub use client::{Heard, Options};
-pub use pace::Pace;
+use crate::platform::operation::{Operation, Response};
+use crate::platform::{Client, ClientCredentials, Options, Sent, local};
 
 /// Most pages of the audit log that one question reads.
 const AUDIT_PAGES_MAX: u32 = 20;
-
-/// An OAuth client.
-#[derive(Debug, Clone)]
-pub struct ClientCredentials {
-    /// Its id.
-    pub id: String,
-    /// Its secret.
-    pub secret: Secret,
-}
 
 /// Reads and queries, but can't write: what a planner is given.
 #[derive(Clone)]
@@ -77,13 +61,16 @@ impl ReadApi {
 
     /// Reads what an organization holds.
     pub async fn observe(&self, look: &Look) -> Result<Seen, Fault> {
-        if !look.sought.iter().all(|sought| sought.object.is_implied()) {
-            return self.survey(look).await;
+        // A look is at one organization, which one API manages.
+        let first = look.sought.first().map_or(ObjectKind::IMPLIED, |sought| sought.object.kind);
+        match first.dialect() {
+            Dialect::Webchat => {
+                let target = &look.target;
+                let operation = webchat::read(&target.organization);
+                webchat::observed(&self.call(target, &operation).await?).map(Seen::from)
+            }
+            Dialect::Cloud => self.survey(look).await,
         }
-        let target = &look.target;
-        let operation = webchat::read(&target.organization);
-        let response = self.call(target, &operation).await?;
-        webchat::observed(&response).map(Seen::from)
     }
 
     /// Asks how a replication job is doing.
@@ -110,40 +97,46 @@ impl ReadApi {
         let (mut all, mut truncated) = (Vec::new(), false);
         for group in groups.values() {
             let Some(asked) = group.first() else { continue };
-            if !asked.object.is_implied() {
-                let id = |target: &&Target| {
-                    let object = target.object_ref();
-                    Some((Arc::clone(ids.get(&object)?), object))
-                };
-                let ids = group.iter().filter_map(id).collect();
-                let (entries, more) = cloud::Reader::new(self, asked).entries(&ids, from, to).await?;
-                all.extend(entries);
-                truncated |= more;
-                continue;
-            }
-            let organizations: Vec<&OrganizationId> =
-                group.iter().map(|target| &target.organization).collect();
-            let mut page = 1;
-            loop {
-                let operation = webchat::audit(&organizations, from, to, page);
-                let response = self.call(asked, &operation).await?;
-                let found = webchat::entries(&response)?;
-                let read_all = found.is_last(page);
-                all.extend(found.entries);
-                if read_all {
-                    break;
+            let (entries, more) = match asked.object.kind.dialect() {
+                Dialect::Webchat => self.entries_of_organizations(group, from, to).await?,
+                Dialect::Cloud => {
+                    let id = |target: &&Target| {
+                        let object = target.object_ref();
+                        Some((Arc::clone(ids.get(&object)?), object))
+                    };
+                    let ids = group.iter().filter_map(id).collect();
+                    cloud::Reader::new(self, asked).entries(&ids, from, to).await?
                 }
-                if page >= AUDIT_PAGES_MAX {
-                    truncated = true;
-                    break;
-                }
-                page += 1;
-            }
+            };
+            all.extend(entries);
+            truncated |= more;
         }
         Ok((all, truncated))
     }
 
-    async fn call(&self, target: &Target, operation: &Operation) -> Result<operation::Response, Fault> {
+    /// Entries about organizations that share credentials: all pages, up to a limit.
+    async fn entries_of_organizations(
+        &self,
+        group: &[&Target],
+        from: jiff::Timestamp,
+        to: jiff::Timestamp,
+    ) -> Result<(Vec<Entry>, bool), Fault> {
+        let Some(asked) = group.first() else { return Ok((Vec::new(), false)) };
+        let organizations: Vec<&OrganizationId> = group.iter().map(|target| &target.organization).collect();
+        let mut all = Vec::new();
+        for page in 1..=AUDIT_PAGES_MAX {
+            let operation = webchat::audit(&organizations, from, to, page);
+            let found = webchat::entries(&self.call(asked, &operation).await?)?;
+            let read_all = found.is_last(page);
+            all.extend(found.entries);
+            if read_all {
+                return Ok((all, false));
+            }
+        }
+        Ok((all, true))
+    }
+
+    async fn call(&self, target: &Target, operation: &Operation) -> Result<Response, Fault> {
         match self.client.send(target, operation, None).await {
             Sent::Answered(response) => Ok(response),
             Sent::Lost(fault) | Sent::Never(fault) => Err(fault),
@@ -164,7 +157,7 @@ impl Api {
 
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
-        let web = write.target.object.is_implied();
+        let dialect = write.target.object.kind.dialect();
         let secret = match &write.secret {
             None => None,
             Some(name) => match self.read.client.secret(name) {
@@ -173,11 +166,16 @@ impl Api {
             },
         };
         let secret = secret.as_ref().map(Secret::expose);
-        let operation = if web { webchat::write(write) } else { cloud::write(write, secret) };
+        let operation = match dialect {
+            Dialect::Webchat => webchat::write(write),
+            Dialect::Cloud => cloud::write(write, secret),
+        };
         let Some(left) = until(write.deadline) else { return Outcome::Unsent(too_late(&operation)) };
         match self.read.client.send(&write.target, &operation, Some(left)).await {
-            Sent::Answered(response) if web => webchat::answer(&response, webchat::accepted),
-            Sent::Answered(response) => cloud::answer(&write.target, &response),
+            Sent::Answered(response) => match dialect {
+                Dialect::Webchat => webchat::answer(&response, webchat::accepted),
+                Dialect::Cloud => cloud::answer(&write.target, &response),
+            },
             Sent::Lost(fault) => Outcome::Unknown(fault),
             Sent::Never(fault) => Outcome::Unsent(fault),
         }
@@ -206,9 +204,4 @@ fn too_late(operation: &Operation) -> Fault {
     let message =
         format!("{} was not written: its deadline had passed before it was sent", operation.subject);
     Fault::new(FaultKind::Transient, message)
-}
-
-/// A fault of ours rather than of the server.
-fn local(message: impl Into<String>) -> Fault {
-    Fault::new(FaultKind::Local, message)
 }

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::Failure;
 use super::place::Place;
-use crate::api::{Api, Heard, ReadApi};
+use crate::api::{Api, ReadApi};
 use crate::clock;
 use crate::config::Settings;
 use crate::driver::clients::{Clients, connect};
@@ -18,6 +18,7 @@ use crate::driver::spec::Terms;
 use crate::fleet::{Fleet, known};
 use crate::model::TenantName;
 use crate::model::plan::{Limits, Reviewed};
+use crate::platform::Heard;
 use crate::store::{Asked, Store};
 
 /// What a caller decides of a pass.

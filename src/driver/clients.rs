@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::{Api, ClientCredentials, Heard, Options, Pace, ReadApi};
+use crate::api::{Api, ReadApi};
 use crate::config::{ConfigError, Settings};
 use crate::model::{CredentialsName, Fault, Region, Resource, Tenant};
+use crate::platform::{ClientCredentials, Heard, Options, Pace};
 use crate::telemetry;
 
 /// Looks credentials up in the settings as they are at that moment, and hands them to the API's client.

@@ -52,6 +52,9 @@ pub struct Capabilities {
     pub keeps_history: bool,
     /// Who shares one rate limit.
     pub bucket: Bucket,
+    /// The host beside the API's own that issues tokens, to a client that proves itself by HTTP Basic. Without one the
+    /// API's own host does, to a client that proves itself in the form.
+    pub token_host: Option<&'static str>,
 }
 
 const WEBCHAT: Capabilities = Capabilities {
@@ -63,6 +66,7 @@ const WEBCHAT: Capabilities = Capabilities {
     fills_in: false,
     keeps_history: true,
     bucket: Bucket::Organization,
+    token_host: None,
 };
 
 const CLOUD: Capabilities = Capabilities {
@@ -74,6 +78,7 @@ const CLOUD: Capabilities = Capabilities {
     fills_in: true,
     keeps_history: false,
     bucket: Bucket::Token,
+    token_host: Some("login"),
 };
 
 impl Dialect {

@@ -35,7 +35,7 @@ fn files_under(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 const STAGES: &[&str] = &["manifest", "validate", "plan", "apply", "replicate", "confirm"];
 const PORTS: &[&str] =
-    &["source", "api", "store", "config", "clock", "crash", "telemetry", "notify", "forge"];
+    &["source", "platform", "api", "store", "config", "clock", "crash", "telemetry", "notify", "forge"];
 
 /// Who may import whom, besides itself.
 fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
@@ -45,7 +45,8 @@ fn allowed(module: &str) -> Option<BTreeSet<&'static str>> {
         "manifest" | "plan" | "apply" | "replicate" | "confirm" => set(&[&["model"]]),
         "validate" => set(&[&["model", "manifest"]]),
         "reconcile" => set(&[&["model"], STAGES]),
-        "source" | "api" | "store" | "config" | "clock" | "telemetry" | "notify" | "forge" | "emulator" => {
+        "api" => set(&[&["model", "clock", "crash", "platform"]]),
+        "source" | "platform" | "store" | "config" | "clock" | "telemetry" | "notify" | "forge" | "emulator" => {
             set(&[&["model", "clock", "crash"]])
         }
         "crash" => set(&[&["config"]]),
@@ -182,7 +183,7 @@ fn every_module_says_what_comes_in_and_what_never_happens() {
         &["model", "reconcile", "fleet", "driver", "controller", "serve", "render", "emulator", "lsp", "cli"]
             [..],
         STAGES,
-        &["source", "api", "store", "config", "telemetry", "notify", "forge"],
+        &["source", "platform", "api", "store", "config", "telemetry", "notify", "forge"],
     ]
     .concat()
     {

@@ -709,10 +709,11 @@ fn a_rewind_that_was_asked_for_once_is_not_asked_about_again() {
 
 #[test]
 fn a_write_whose_time_is_over_does_not_leave() {
-    use genesync::api::{Api, ClientCredentials, Options, ReadApi};
+    use genesync::api::{Api, ReadApi};
     use genesync::model::{
         Act, CredentialsName, Look, Object, OrganizationId, Outcome, Region, Secret, Target, Write,
     };
+    use genesync::platform::{ClientCredentials, Options};
 
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let name = CredentialsName::new("main");

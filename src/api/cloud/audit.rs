@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::AUDIT_PAGES_MAX;
-use super::super::operation::{Verb, shown};
 use super::caller::Caller;
 use super::survey::Reader;
-use super::{audit_question, get, post, segment, wire};
+use super::{audit_question, get, kinds, post, segment, wire};
 use crate::model::audit::PropertyChange;
-use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectKind, ObjectRef};
+use crate::model::{Actor, ActorKind, Entry, Fault, FaultKind, ObjectRef};
+use crate::platform::operation::{Verb, shown};
 
 /// Records on a page: as many as the platform gives.
 pub const PAGE_SIZE: u32 = 500;
@@ -78,14 +78,6 @@ struct Page {
     page_count: Option<u32>,
 }
 
-/// The service whose records speak of a kind of object.
-fn service_of(kind: ObjectKind) -> &'static str {
-    match kind {
-        ObjectKind::OpenMessagingIntegration => "Messaging",
-        _ => "WebDeployments",
-    }
-}
-
 impl<C: Caller> Reader<'_, C> {
     /// Entries about some objects of the organization. True in the second place means that there was more.
     ///
@@ -97,7 +89,10 @@ impl<C: Caller> Reader<'_, C> {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<(Vec<Entry>, bool), Fault> {
-        let mut services: Vec<&str> = ids.values().map(|object| service_of(object.object.kind)).collect();
+        let mut services: Vec<&str> = {
+            let service = |object: &ObjectRef| Some(kinds::shape(object.object.kind)?.service);
+            ids.values().filter_map(service).collect()
+        };
         services.sort_unstable();
         services.dedup();
         let subject = || format!("the audit log of organization {}", self.target().organization);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::api::ReadApi;
-use crate::api::operation::{Operation, Response};
 use crate::model::{Fault, Region, Target};
+use crate::platform::operation::{Operation, Response};
 
 /// Performs requests: the client does so over HTTP, a simulator within its own process.
 pub trait Caller: Sync {

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::ReadApi;
-use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, PAGE_SIZE, Reader};
-use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, wire};
+use super::caller::Caller;
+use super::kinds::{self, CONFIGURATIONS};
+use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader};
+use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
-use serde_json::Value;
 
 /// The names of things by their ids, and what could not be listed.
 #[derive(Debug, Clone, Default)]
@@ -41,40 +42,9 @@ impl ReadApi {
         self.identify(target).await?;
         let reader = Reader::new(self, target);
         let mut directory = Directory::default();
-        let by_cursor = [(
-            &[ReferenceKind::KnowledgeBase][..],
-            format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}"),
-            "the knowledge bases",
-        )];
-        let by_page = [
-            (
-                &[ReferenceKind::Flow][..],
-                "api/v2/flows?type=inboundshortmessage",
-                "the inbound message flows",
-            ),
-            (
-                &[ReferenceKind::SupportedContent],
-                "api/v2/conversations/messaging/supportedcontent",
-                "the supported content profiles",
-            ),
-            (
-                &[ReferenceKind::MessagingSetting],
-                "api/v2/conversations/messaging/settings",
-                "the messaging settings",
-            ),
-            (
-                &[ReferenceKind::AuthenticationIntegration, ReferenceKind::PushIntegration],
-                "api/v2/integrations",
-                "the integrations",
-            ),
-        ];
-        for (kinds, path, what) in by_cursor {
-            let found = reader.by_cursor(&path, what).await;
-            directory.take(kinds, found)?;
-        }
-        for (kinds, path, what) in by_page {
-            let found = reader.by_page(path, what).await;
-            directory.take(kinds, found)?;
+        for named in kinds::NAMED {
+            let found = reader.whole(&named.listing).await;
+            directory.take(named.kinds, found)?;
         }
         Ok(directory)
     }
@@ -89,15 +59,53 @@ impl ReadApi {
         target: &Target,
         directory: &mut Directory,
         unpublished: &mut Vec<String>,
-        tell: &mut (dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send),
+        tell: &mut Tell<'_>,
     ) -> Result<(), Fault> {
         let reader = Reader::new(self, target);
-        let path = format!("{DEPLOYMENTS}?pageSize={PAGE_SIZE}");
-        let deployments = reader.by_cursor(&path, "the deployments").await?;
-        let pinned = pins(&deployments);
+        let mut held = BTreeMap::new();
+        for (kind, shape) in kinds::all().filter(|(kind, _)| kind.pins().is_some()) {
+            held.insert(kind, reader.whole(&shape.listing).await?);
+        }
+        let pinned = pins(&held);
+        for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
+            reader.tell_published(kind, &pinned, directory, unpublished, tell).await?;
+        }
+        for (kind, objects) in held {
+            tell_all(kind, objects, directory, tell)?;
+        }
+        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()) {
+            let objects = match reader.whole(&shape.listing).await {
+                Err(fault) if fault.kind == FaultKind::Denied => {
+                    directory.unread.push(fault.to_string());
+                    Vec::new()
+                }
+                other => other?,
+            };
+            tell_all(kind, objects, directory, tell)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whoever takes the objects of an inventory, one at a time.
+type Tell<'a> = dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send + 'a;
+
+/// The versions of each object with drafts that some other object pins, by its id.
+type Pins = BTreeMap<String, BTreeSet<u64>>;
+
+impl<C: Caller> Reader<'_, C> {
+    /// Tells every published object of a kind with drafts; what was never published is told in `unpublished`.
+    async fn tell_published(
+        &self,
+        kind: ObjectKind,
+        pinned: &Pins,
+        directory: &mut Directory,
+        unpublished: &mut Vec<String>,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), Fault> {
         let mut published = BTreeSet::new();
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
-        let mut pages = reader.pages(&path, "the published messenger configurations");
+        let mut pages = self.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
             for entity in page {
                 let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
@@ -107,39 +115,30 @@ impl ReadApi {
                 let name = wire::text(&entity, "name").unwrap_or_default().to_owned();
                 directory.names.insert((ReferenceKind::Configuration, id.clone()), name.as_str().into());
                 let stored = match wire::number(&entity) {
-                    Some(_) => wire::configuration(Some(&entity), &entity),
-                    None => Some(reader.listed(&id, &name).await?),
+                    Some(_) => wire::drafted(kind, Some(&entity), &entity),
+                    None => Some(self.listed(kind, &id, &name).await?),
                 };
                 let Some(stored) = stored.filter(|stored| stored.version > 0) else { continue };
                 let mut served_otherwise = BTreeSet::new();
                 for version in pinned.get(&id).into_iter().flatten().filter(|pin| **pin != stored.version) {
-                    if let Some(body) = reader.version(&id, Some(*version)).await? {
+                    if let Some(body) = self.version(kind, &id, Some(*version)).await? {
                         served_otherwise.extend(differing(&body, &stored.body));
                     }
                 }
-                let object = Object { kind: ObjectKind::MessengerConfiguration, name: name.as_str().into() };
+                let object = Object { kind, name: name.as_str().into() };
                 let served_otherwise = served_otherwise.into_iter().collect();
                 tell(Live { object, stored, served_otherwise }, directory)?;
             }
         }
         let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
-        let mut pages = reader.pages(&path, "the messenger configurations");
+        let mut pages = self.pages(&path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
             let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));
             unpublished.extend(
                 page.iter().filter(never).filter_map(|entity| wire::text(entity, "name")).map(str::to_owned),
             );
         }
-        let kind = ObjectKind::MessengerDeployment;
-        tell_all(kind, deployments, directory, tell)?;
-        let integrations = match reader.by_page(INTEGRATIONS, "the open messaging integrations").await {
-            Err(fault) if fault.kind == FaultKind::Denied => {
-                directory.unread.push(fault.to_string());
-                Vec::new()
-            }
-            other => other?,
-        };
-        tell_all(ObjectKind::OpenMessagingIntegration, integrations, directory, tell)
+        Ok(())
     }
 }
 
@@ -168,7 +167,7 @@ fn tell_all(
     kind: ObjectKind,
     entities: Vec<Entity>,
     directory: &Directory,
-    tell: &mut (dyn FnMut(Live, &Directory) -> Result<(), Fault> + Send),
+    tell: &mut Tell<'_>,
 ) -> Result<(), Fault> {
     for entity in entities {
         let object = Object { kind, name: wire::text(&entity, "name").unwrap_or_default().into() };
@@ -179,11 +178,10 @@ fn tell_all(
     Ok(())
 }
 
-/// The versions of each configuration that some deployment pins.
-fn pins(deployments: &[Entity]) -> BTreeMap<String, BTreeSet<u64>> {
-    let mut pins: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
-    for deployment in deployments {
-        let Some(pin) = deployment.get("configuration").and_then(Value::as_object) else { continue };
+fn pins(held: &BTreeMap<ObjectKind, Vec<Entity>>) -> Pins {
+    let mut pins = Pins::new();
+    for (kind, entity) in held.iter().flat_map(|(kind, all)| all.iter().map(move |entity| (kind, entity))) {
+        let Some(pin) = kind.pins().and_then(|path| entity.get(path)?.as_object()) else { continue };
         if let (Some(id), Some(version)) = (wire::text(pin, "id"), wire::number(pin)) {
             pins.entry(id.to_owned()).or_default().insert(version);
         }

@@ -8,23 +8,20 @@ mod audit;
 mod caller;
 pub mod edge;
 pub mod inventory;
+mod kinds;
 pub mod permissions;
 mod survey;
 mod wire;
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, Response, Verb, shown};
 use crate::model::write::Accepted;
-use crate::model::{Act, Dialect, Fault, FaultKind, ObjectKind, Outcome, Target, Write};
+use crate::model::{Act, Dialect, Fault, FaultKind, Outcome, Target, Write};
+use crate::platform::operation::{Operation, Response, Verb, shown};
 
 pub use audit::Ids;
 pub use caller::Caller;
 pub use survey::Reader;
-
-const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
-const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";
-const INTEGRATIONS: &str = "api/v2/conversations/messaging/integrations/open";
 
 /// A part of a path that came from outside: one segment, whatever it holds.
 fn segment(text: &str) -> String {
@@ -49,33 +46,27 @@ fn post(verb: Verb, path: String, body: Option<&Value>, subject: String) -> Oper
 /// every write, for it can't be read back and compared.
 pub fn write(write: &Write, secret: Option<&str>) -> Operation {
     let subject = write.target.to_string();
+    let kind = write.target.object.kind;
+    let Some(shape) = kinds::shape(kind) else {
+        // Its port chose this dialect by the kind: there is no way here.
+        return get(String::new(), subject);
+    };
     let mut body = Map::clone(&write.body);
     body.insert("name".into(), Value::String(write.target.object.name.to_string()));
-    let id = write.id.as_deref().map(segment);
-    let (verb, path) = match (write.target.object.kind, id) {
-        (ObjectKind::MessengerConfiguration, Some(id)) => {
-            let draft = format!("{CONFIGURATIONS}/{id}/versions/draft");
+    if let (Some(field), Some(secret)) = (shape.secret, secret) {
+        body.insert(field.into(), secret.into());
+    }
+    let folder = shape.listing.path;
+    let (verb, path) = match write.id.as_deref().map(segment) {
+        None => (Verb::Start, folder.to_owned()),
+        Some(id) if kind.has_drafts() => {
+            let draft = format!("{folder}/{id}/versions/draft");
             match write.act {
                 Act::Publish => return post(Verb::Start, format!("{draft}/publish"), None, subject),
-                Act::Store => (Verb::Put, draft),
+                Act::Store => (shape.change, draft),
             }
         }
-        (ObjectKind::MessengerConfiguration, None) => (Verb::Start, CONFIGURATIONS.to_owned()),
-        (ObjectKind::OpenMessagingIntegration, id) => {
-            if let Some(secret) = secret {
-                body.insert("outboundNotificationWebhookSignatureSecretToken".into(), secret.into());
-            }
-            match id {
-                Some(id) => (Verb::Patch, format!("{INTEGRATIONS}/{id}")),
-                None => (Verb::Start, INTEGRATIONS.to_owned()),
-            }
-        }
-        (ObjectKind::MessengerDeployment | ObjectKind::WebMessaging, Some(id)) => {
-            (Verb::Put, format!("{DEPLOYMENTS}/{id}"))
-        }
-        (ObjectKind::MessengerDeployment | ObjectKind::WebMessaging, None) => {
-            (Verb::Start, DEPLOYMENTS.to_owned())
-        }
+        Some(id) => (shape.change, format!("{folder}/{id}")),
     };
     post(verb, path, Some(&Value::Object(body)), subject)
 }

@@ -2,16 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, wire};
+use super::{get, kinds, wire};
 use crate::api::ReadApi;
-use crate::api::operation::Response;
 use crate::model::reference;
 use crate::model::{Fault, ObjectKind, ReferenceKind, Resource, Target};
+use crate::platform::operation::Response;
 
 /// Commands that only look.
-const LOOKS: &str = "plan, adopt, import, run, apply";
+pub(super) const LOOKS: &str = "plan, adopt, import, run, apply";
 /// Commands that write, where the tenant is enforced.
-const WRITES: &str = "run, apply";
+pub(super) const WRITES: &str = "run, apply";
 
 /// What in git makes a permission necessary.
 #[derive(Debug, Clone, Copy)]
@@ -65,107 +65,23 @@ pub struct Need {
     pub probe: Option<&'static str>,
 }
 
-/// Everything that genesync may ask of the `cloud` dialect.
-pub const NEEDS: &[Need] = &[
-    Need {
-        what: "read messenger configurations",
-        permissions: &["webDeployments:configuration:view"],
-        commands: LOOKS,
-        of: Use::Always,
-        probe: Some(CONFIGURATIONS),
-    },
-    Need {
-        what: "read deployments",
-        permissions: &["webDeployments:deployment:view"],
-        commands: LOOKS,
-        of: Use::Always,
-        probe: Some(DEPLOYMENTS),
-    },
-    Need {
-        what: "store drafts",
-        permissions: &["webDeployments:configuration:edit"],
-        commands: WRITES,
-        of: Use::Always,
-        probe: None,
-    },
-    Need {
-        what: "create and publish configurations",
-        permissions: &["webDeployments:configuration:add", "webDeployments:configuration:edit"],
-        commands: WRITES,
-        of: Use::Always,
-        probe: None,
-    },
-    Need {
-        what: "change deployments",
-        permissions: &["webDeployments:deployment:edit"],
-        commands: WRITES,
-        of: Use::Always,
-        probe: None,
-    },
-    Need {
-        what: "create deployments",
-        permissions: &["webDeployments:deployment:add"],
-        commands: WRITES,
-        of: Use::Always,
-        probe: None,
-    },
-    Need {
-        what: "confirm writes and name who drifted",
-        permissions: &["audits:audit:view"],
-        commands: "plan, adopt, run, apply",
-        of: Use::Always,
-        probe: Some("api/v2/audits/query/realtime/servicemapping"),
-    },
-    Need {
-        what: "find flows by name",
-        permissions: &["architect:flow:view"],
-        commands: LOOKS,
-        of: Use::References(&[ReferenceKind::Flow]),
-        probe: Some("api/v2/flows?type=inboundshortmessage"),
-    },
-    Need {
-        what: "find knowledge bases by name",
-        permissions: &["knowledge:knowledgebase:view"],
-        commands: LOOKS,
-        of: Use::References(&[ReferenceKind::KnowledgeBase]),
-        probe: Some("api/v2/knowledge/knowledgebases"),
-    },
-    Need {
-        what: "find supported content by name",
-        permissions: &["messaging:supportedContent:view"],
-        commands: LOOKS,
-        of: Use::References(&[ReferenceKind::SupportedContent]),
-        probe: Some("api/v2/conversations/messaging/supportedcontent"),
-    },
-    Need {
-        what: "find messaging settings by name",
-        permissions: &["messaging:setting:view"],
-        commands: LOOKS,
-        of: Use::References(&[ReferenceKind::MessagingSetting]),
-        probe: Some("api/v2/conversations/messaging/settings"),
-    },
-    Need {
-        what: "find identity providers and push integrations by name",
-        permissions: &["integrations:integration:view"],
-        commands: LOOKS,
-        of: Use::References(&[ReferenceKind::AuthenticationIntegration, ReferenceKind::PushIntegration]),
-        probe: Some("api/v2/integrations"),
-    },
-    Need {
-        what: "read open messaging integrations",
-        permissions: &["messaging:integration:view"],
-        commands: LOOKS,
-        of: Use::Kind(ObjectKind::OpenMessagingIntegration),
-        probe: Some(INTEGRATIONS),
-    },
-    Need {
-        what: "create and change open messaging integrations",
-        permissions: &["messaging:integration:add", "messaging:integration:edit"],
-        commands: WRITES,
-        of: Use::Kind(ObjectKind::OpenMessagingIntegration),
-        probe: None,
-    },
-];
+/// What confirms writes and names whoever drifted.
+const AUDIT: Need = Need {
+    what: "confirm writes and name who drifted",
+    permissions: &["audits:audit:view"],
+    commands: "plan, adopt, run, apply",
+    of: Use::Always,
+    probe: Some("api/v2/audits/query/realtime/servicemapping"),
+};
+
+/// Everything that genesync may ask of this API: what is always needed first.
+pub fn needs() -> Vec<Need> {
+    let of_kinds = || kinds::all().flat_map(|(_, shape)| shape.needs).copied();
+    let always = |need: &Need| matches!(need.of, Use::Always);
+    let names = kinds::NAMED.iter().map(|named| named.need);
+    let sometimes = of_kinds().filter(|need| !always(need));
+    of_kinds().filter(always).chain([AUDIT]).chain(names).chain(sometimes).collect()
+}
 
 impl Need {
     /// Whether nothing is written by it.
@@ -192,7 +108,7 @@ printed by `genesync doctor --permissions`.
             out,
             "\n## {title}\n\n| for | permissions | commands | needed |\n| --- | --- | --- | --- |\n"
         );
-        for need in NEEDS.iter().filter(|need| need.only_looks() == looks) {
+        for need in needs().iter().filter(|need| need.only_looks() == looks) {
             let permissions: Vec<String> =
                 need.permissions.iter().map(|permission| format!("`{permission}`")).collect();
             // Writing to a String can't fail.

@@ -13,16 +13,15 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::super::ReadApi;
-use super::super::operation::{Operation, Response};
 use super::caller::Caller;
-use super::{CONFIGURATIONS, DEPLOYMENTS, INTEGRATIONS, get, organization, segment, wire};
+use super::kinds::{self, CONFIGURATIONS, Shape};
+use super::{get, organization, segment, wire};
 use crate::model::reference::Names;
 use crate::model::{
-    Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, ReferenceKind, Seen, Sought, Stored, Target,
+    Fault, FaultKind, Look, Object, ObjectKind, Observed, Pinned, Seen, Sought, Stored, Target,
 };
+use crate::platform::operation::{Operation, Response};
 use listing::distinct;
-
-pub(super) use listing::PAGE_SIZE;
 
 /// Whole configurations on a page: the platform takes 512 KB for one, and a page has to be read.
 pub(super) const CONFIGURATIONS_PAGE_SIZE: u32 = 25;
@@ -34,6 +33,7 @@ type Configurations = BTreeMap<String, Listed>;
 
 /// A configuration of a listing.
 struct Listed {
+    kind: ObjectKind,
     name: String,
     /// The newest published version; none where the listing does not know one.
     version: Option<u64>,
@@ -154,17 +154,30 @@ impl<'a, C: Caller> Reader<'a, C> {
             return Ok(Seen { objects: vec![observed], names: Names::new() });
         }
         let mut objects = vec![Observed::Absent; look.sought.len()];
-        let configurations = self.configurations(look, &mut objects).await?;
-        self.deployments(look, &configurations, &mut objects).await?;
-        self.integrations(look, &mut objects).await?;
+        let mut configurations = Configurations::new();
+        // What pins a version is read behind what has versions.
+        for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
+            configurations.extend(self.drafted(kind, look, &mut objects).await?);
+        }
+        for (kind, shape) in kinds::all().filter(|(kind, _)| kind.pins().is_some()) {
+            self.pinning(kind, shape, look, &configurations, &mut objects).await?;
+        }
+        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()) {
+            self.plain(kind, shape, look, &mut objects).await?;
+        }
         let names = self.names(&look.references, &configurations).await?;
         Ok(Seen { objects, names })
     }
 
     /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
-    async fn configurations(&self, look: &Look, objects: &mut [Observed]) -> Result<Configurations, Fault> {
-        let mut places = Places::new(look, ObjectKind::MessengerConfiguration);
-        let refers = look.references.iter().any(|known| known.kind == ReferenceKind::Configuration);
+    async fn drafted(
+        &self,
+        kind: ObjectKind,
+        look: &Look,
+        objects: &mut [Observed],
+    ) -> Result<Configurations, Fault> {
+        let mut places = Places::new(look, kind);
+        let refers = look.references.iter().any(|known| ObjectKind::referred_to(known.kind) == Some(kind));
         if places.is_empty() && !refers {
             return Ok(Configurations::new());
         }
@@ -182,13 +195,14 @@ impl<'a, C: Caller> Reader<'a, C> {
             let Some(id) = wire::text(&draft, "id").map(str::to_owned) else { continue };
             let newest = newest.remove(&id);
             let name = wire::text(&draft, "name").unwrap_or_default().to_owned();
-            let mut listed = Listed { name, version: newest.as_ref().and_then(wire::number), body: None };
+            let mut listed =
+                Listed { kind, name, version: newest.as_ref().and_then(wire::number), body: None };
             if let Some(object) = at.and_then(|at| objects.get_mut(at)) {
                 // Where the list of published ones does not know it, its own list of versions decides: that
                 // nothing was published is believed from nowhere else.
                 let stored = match &newest {
-                    Some(newest) => wire::configuration(Some(newest), &draft),
-                    None => Some(self.listed(&id, &listed.name).await?),
+                    Some(newest) => wire::drafted(kind, Some(newest), &draft),
+                    None => Some(self.listed(kind, &id, &listed.name).await?),
                 };
                 if let Some(stored) = stored {
                     listed.version = Some(stored.version).filter(|version| *version > 0);
@@ -234,22 +248,25 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(newest)
     }
 
-    async fn deployments(
+    async fn pinning(
         &self,
+        kind: ObjectKind,
+        shape: &Shape,
         look: &Look,
         known: &Configurations,
         objects: &mut [Observed],
     ) -> Result<(), Fault> {
-        let mut places = Places::new(look, ObjectKind::MessengerDeployment);
+        let mut places = Places::new(look, kind);
         if places.is_empty() {
             return Ok(());
         }
-        let path = format!("{DEPLOYMENTS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration");
-        let mut pages = self.pages(&path, "the deployments");
+        let listing = &shape.listing;
+        let path = format!("{}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration", listing.path);
+        let mut pages = self.pages(&path, listing.what);
         while let Some(page) = pages.next().await? {
             for entity in page {
                 let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
-                if let Some(stored) = self.deployment(known, &entity).await? {
+                if let Some(stored) = self.pinned(kind, known, &entity).await? {
                     *object = Observed::Present(stored);
                 }
             }
@@ -257,13 +274,18 @@ impl<'a, C: Caller> Reader<'a, C> {
         places.check()
     }
 
-    async fn integrations(&self, look: &Look, objects: &mut [Observed]) -> Result<(), Fault> {
-        let kind = ObjectKind::OpenMessagingIntegration;
+    async fn plain(
+        &self,
+        kind: ObjectKind,
+        shape: &Shape,
+        look: &Look,
+        objects: &mut [Observed],
+    ) -> Result<(), Fault> {
         let mut places = Places::new(look, kind);
         if places.is_empty() {
             return Ok(());
         }
-        for entity in self.by_page(INTEGRATIONS, "the open messaging integrations").await? {
+        for entity in self.whole(&shape.listing).await? {
             let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
             if let Some(stored) = wire::unversioned(kind, &entity, None) {
                 *object = Observed::Present(stored);
@@ -273,8 +295,8 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 
     /// What a configuration of a listing holds. One that is listed and can't be found is not taken for absent.
-    pub(super) async fn listed(&self, id: &str, name: &str) -> Result<Stored, Fault> {
-        self.configuration(id).await?.ok_or_else(|| {
+    pub(super) async fn listed(&self, kind: ObjectKind, id: &str, name: &str) -> Result<Stored, Fault> {
+        self.configuration(kind, id).await?.ok_or_else(|| {
             let message = format!(
                 "messenger configuration `{name}` ({id}) of organization {} is listed and not found",
                 self.target.organization
@@ -283,7 +305,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         })
     }
 
-    async fn configuration(&self, id: &str) -> Result<Option<Stored>, Fault> {
+    async fn configuration(&self, kind: ObjectKind, id: &str) -> Result<Option<Stored>, Fault> {
         let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
         let mut pages = self.pages(&path, "the versions of a configuration");
         let mut versions = Vec::new();
@@ -315,14 +337,19 @@ impl<'a, C: Caller> Reader<'a, C> {
                 &fetched
             }
         };
-        Ok(wire::configuration(newest, draft))
+        Ok(wire::drafted(kind, newest, draft))
     }
 
-    async fn deployment(&self, known: &Configurations, entity: &Entity) -> Result<Option<Stored>, Fault> {
-        let kind = ObjectKind::MessengerConfiguration;
-        let pinned = match entity.get("configuration").and_then(Value::as_object) {
+    async fn pinned(
+        &self,
+        kind: ObjectKind,
+        known: &Configurations,
+        entity: &Entity,
+    ) -> Result<Option<Stored>, Fault> {
+        let reference = kind.pins().and_then(|path| entity.get(path)?.as_object());
+        let pinned = match reference.zip(kinds::pinned_by(kind)) {
             None => None,
-            Some(pinned) => {
+            Some((pinned, kind)) => {
                 let version = wire::number(pinned);
                 let id = wire::text(pinned, "id").unwrap_or_default();
                 // A version holds the same for ever.
@@ -331,16 +358,21 @@ impl<'a, C: Caller> Reader<'a, C> {
                 let body = match (newest.and_then(|newest| newest.body.clone()), expanded(pinned)) {
                     (Some(body), _) => Some(body),
                     (None, true) => Some(wire::body(kind, pinned)),
-                    (None, false) => self.version(id, version).await?,
+                    (None, false) => self.version(kind, id, version).await?,
                 };
                 Some(Pinned { version, body })
             }
         };
-        Ok(wire::unversioned(ObjectKind::MessengerDeployment, entity, pinned))
+        Ok(wire::unversioned(kind, entity, pinned))
     }
 
     /// What a published version holds; none where there is no such version any more.
-    pub(super) async fn version(&self, id: &str, version: Option<u64>) -> Result<Option<Arc<Entity>>, Fault> {
+    pub(super) async fn version(
+        &self,
+        kind: ObjectKind,
+        id: &str,
+        version: Option<u64>,
+    ) -> Result<Option<Arc<Entity>>, Fault> {
         let Some(version) = version.filter(|_| !id.is_empty()) else { return Ok(None) };
         let path = format!("{CONFIGURATIONS}/{}/versions/{version}", segment(id));
         let subject =
@@ -350,28 +382,23 @@ impl<'a, C: Caller> Reader<'a, C> {
             return Ok(None);
         }
         let entity: Entity = wire::parse(&response)?;
-        Ok(Some(wire::body(ObjectKind::MessengerConfiguration, &entity)))
+        Ok(Some(wire::body(kind, &entity)))
     }
 
     async fn read_one(&self, object: &Object, id: &str) -> Result<Observed, Fault> {
-        let stored = match object.kind {
-            ObjectKind::MessengerConfiguration => self.configuration(id).await?,
-            kind => {
-                let folder = if kind == ObjectKind::MessengerDeployment { DEPLOYMENTS } else { INTEGRATIONS };
-                let path = format!("{folder}/{}", segment(id));
-                let response = self.ask(&get(path, self.target.of(object.clone()).to_string())).await?;
-                if matches!(response.status, 404 | 410) {
-                    return Ok(Observed::Absent);
-                }
-                let entity: Entity = wire::parse(&response)?;
-                match kind {
-                    ObjectKind::MessengerDeployment => {
-                        self.deployment(&Configurations::new(), &entity).await?
-                    }
-                    kind => wire::unversioned(kind, &entity, None),
-                }
-            }
-        };
+        let kind = object.kind;
+        let Some(shape) = kinds::shape(kind) else { return Ok(Observed::Absent) };
+        if kind.has_drafts() {
+            let stored = self.configuration(kind, id).await?;
+            return Ok(stored.map_or(Observed::Absent, Observed::Present));
+        }
+        let path = format!("{}/{}", shape.listing.path, segment(id));
+        let response = self.ask(&get(path, self.target.of(object.clone()).to_string())).await?;
+        if matches!(response.status, 404 | 410) {
+            return Ok(Observed::Absent);
+        }
+        let entity: Entity = wire::parse(&response)?;
+        let stored = self.pinned(kind, &Configurations::new(), &entity).await?;
         Ok(stored.map_or(Observed::Absent, Observed::Present))
     }
 }

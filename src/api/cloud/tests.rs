@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::api::operation::Response;
+use crate::model::ObjectKind;
 use crate::model::{CredentialsName, Dialect, Object, OrganizationId, Outcome, Readiness, Region, Stored};
+use crate::platform::operation::Response;
 
 fn map(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
@@ -159,7 +160,7 @@ fn a_configuration_is_its_newest_version_and_a_draft_that_differs() {
         )
     };
     let of = |newest: Option<Map<String, Value>>, draft: Map<String, Value>| -> Stored {
-        wire::configuration(newest.as_ref(), &draft).unwrap()
+        wire::drafted(ObjectKind::MessengerConfiguration, newest.as_ref(), &draft).unwrap()
     };
     let draft = |colour, status| version("DRAFT", colour, status);
     let known = of(Some(version("7", "red", "Active")), draft("red", "Active"));

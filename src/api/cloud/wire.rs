@@ -1,7 +1,5 @@
 //! The shapes on the wire. What is not ours to set is taken out of a body; what is new stays in it.
 
-#![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
-
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,11 +7,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::api::operation::{Response, shown};
+use super::kinds;
+use crate::model::reference::places;
 use crate::model::write::Accepted;
 use crate::model::{
     Actor, ActorKind, Draft, Fault, FaultKind, Instance, ObjectKind, Pinned, Readiness, Stored, Target,
 };
+use crate::platform::operation::{Response, shown};
 
 /// Reads `null` as nothing: the platform has it where a list or a text is empty.
 fn lenient<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
@@ -140,30 +140,23 @@ pub fn body(kind: ObjectKind, entity: &Map<String, Value>) -> Arc<Map<String, Va
     }
     body.values_mut().for_each(without_uris);
     body.shift_remove("selfUri");
-    match kind {
-        ObjectKind::MessengerDeployment => {
-            // Whom it refers to is said by ids alone; the rest of it is the other object's.
-            reduce(&mut body, "configuration", &["id", "version"]);
-            reduce(&mut body, "flow", &["id"]);
-            reduce(&mut body, "supportedContent", &["id"]);
-            // On its way to what was asked for: that it will get there is waited for elsewhere.
-            if body.get("status").and_then(Value::as_str) == Some("Pending") {
-                body.insert("status".into(), "Active".into());
-            }
-            body.retain(|key, value| {
-                key != "status" || matches!(value.as_str(), Some("Active" | "Inactive"))
-            });
-        }
-        ObjectKind::OpenMessagingIntegration => {
-            reduce(&mut body, "supportedContent", &["id"]);
-            reduce(&mut body, "messagingSetting", &["id"]);
-            body.shift_remove("status");
-            body.shift_remove("outboundNotificationWebhookSignatureSecretToken");
-        }
-        ObjectKind::MessengerConfiguration | ObjectKind::WebMessaging => {
-            body.shift_remove("status");
-        }
+    // Whom it refers to is said by ids alone; the rest of it is the other object's.
+    for place in places(kind).filter(|place| !place.is_list && !place.path.contains('.')) {
+        let kept: &[&str] = if kind.pins() == Some(place.path) { &["id", "version"] } else { &["id"] };
+        reduce(&mut body, place.path, kept);
     }
+    let shape = kinds::shape(kind);
+    if let Some(secret) = shape.and_then(|shape| shape.secret) {
+        body.shift_remove(secret);
+    }
+    if !shape.is_some_and(|shape| shape.has_status) {
+        body.shift_remove("status");
+    }
+    // On its way to what was asked for: that it will get there is waited for elsewhere.
+    if body.get("status").and_then(Value::as_str) == Some("Pending") {
+        body.insert("status".into(), "Active".into());
+    }
+    body.retain(|key, value| key != "status" || matches!(value.as_str(), Some("Active" | "Inactive")));
     Arc::new(body)
 }
 
@@ -201,9 +194,12 @@ fn readiness(entity: &Map<String, Value>) -> Readiness {
     }
 }
 
-/// A configuration: its newest published version, where there is one, and its draft.
-pub fn configuration(newest: Option<&Map<String, Value>>, draft: &Map<String, Value>) -> Option<Stored> {
-    let kind = ObjectKind::MessengerConfiguration;
+/// An object with drafts: its newest published version, where there is one, and its draft.
+pub fn drafted(
+    kind: ObjectKind,
+    newest: Option<&Map<String, Value>>,
+    draft: &Map<String, Value>,
+) -> Option<Stored> {
     let id = text(draft, "id").or_else(|| text(newest?, "id"))?;
     let held = Draft {
         body: body(kind, draft),
@@ -259,14 +255,11 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
 /// The answer can't be read.
 pub fn accepted(target: &Target, response: &Response) -> Result<Accepted, Fault> {
     let entity: Map<String, Value> = parse(response)?;
-    let stored = match target.object.kind {
-        ObjectKind::MessengerConfiguration if number(&entity).is_some() => {
-            configuration(Some(&entity), &entity)
-        }
-        ObjectKind::MessengerConfiguration => configuration(None, &entity),
-        kind @ (ObjectKind::OpenMessagingIntegration
-        | ObjectKind::MessengerDeployment
-        | ObjectKind::WebMessaging) => unversioned(kind, &entity, None),
+    let kind = target.object.kind;
+    let stored = match number(&entity) {
+        Some(_) if kind.has_drafts() => drafted(kind, Some(&entity), &entity),
+        None if kind.has_drafts() => drafted(kind, None, &entity),
+        _ => unversioned(kind, &entity, None),
     };
     stored.ok_or_else(|| {
         response.fault(FaultKind::Transient, format!("{} came without an id", response.subject))

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::operation::{Operation, Response, Verb, shown};
 use crate::model::audit::PropertyChange;
 use crate::model::write::{Accepted, Job, JobTarget, JobTargetStatus, StartJob};
 use crate::model::{
     Actor, Dialect, Entry, Fault, FaultKind, Object, ObjectRef, Observed, OrganizationId, Outcome, Stored,
     Write,
 };
+use crate::platform::operation::{Operation, Response, Verb, shown};
 
 /// Entries on one page of the audit log.
 const AUDIT_PAGE_SIZE: u32 = 100;

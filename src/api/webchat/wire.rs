@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::operation::{Response, shown};
 use crate::model::{Actor, Fault, FaultKind};
+use crate::platform::operation::{Response, shown};
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

@@ -6,8 +6,8 @@ use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::json;
 
-use crate::api::cloud::permissions::{NEEDS, page};
-use crate::api::{ClientCredentials, ReadApi};
+use crate::api::ReadApi;
+use crate::api::cloud::permissions::{needs, page};
 use crate::cli::place::{self, Reads};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
@@ -16,6 +16,7 @@ use crate::config::{Flags, Settings};
 use crate::driver::clients::connect;
 use crate::fleet::Loaded;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
+use crate::platform::ClientCredentials;
 use crate::render::value::{counted, document, escape};
 
 /// A clock that is off by more makes an audit entry hard to tell from another.
@@ -202,7 +203,7 @@ impl Examination<'_> {
         self.note("token", Finding::Good, "the client is of this organization", "");
         let mut first = None;
         let mut untried: Vec<&str> = Vec::new();
-        for need in NEEDS {
+        for need in needs() {
             let is_needed = need.of.is_in(resources);
             let Some(path) = need.probe else {
                 untried.extend(need.permissions.iter().copied().filter(|_| is_needed));

@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::emulate;
-use crate::api;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::cli::{place, session};
 use crate::clock;
@@ -29,6 +28,7 @@ use crate::crash;
 use crate::driver::clients::{Clients, connect};
 use crate::model::{StorePlace, TenantName};
 use crate::notify::{NotifyFormat, NotifyPolicy, Sender};
+use crate::platform::Heard;
 use crate::serve::{HookSecrets, ServeOptions, Surface, serve};
 use crate::source::{self, Source};
 use crate::store::Store;
@@ -166,7 +166,7 @@ fn tunables(settings: &Settings) -> Tunables {
 }
 
 /// Counts requests, and keeps the lowest share of a budget that was left.
-fn heard(metrics: &Arc<Metrics>) -> api::Heard {
+fn heard(metrics: &Arc<Metrics>) -> Heard {
     let (counted, lowest) = (Arc::clone(metrics), Mutex::new((clock::monotonic(), 1.0_f64)));
     Arc::new(move |status, budget_left| {
         counted.request(status);
@@ -187,7 +187,7 @@ fn controller(
     origin: Origin,
     store: Store,
     metrics: &Arc<Metrics>,
-    heard: api::Heard,
+    heard: Heard,
 ) -> Result<Arc<Controller>, Failure> {
     let api = connect(settings, Some(heard))?;
     let file = &settings.controller;

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use genesync::api::operation::{Operation, Response};
 use genesync::api::webchat;
 use genesync::config::ConfigError;
 use genesync::driver::drive::Watcher;
@@ -21,6 +20,7 @@ use genesync::model::{
     OrganizationId, Outcome, Region, Resource, Revision, Seen, Status, StorePlace, Target, Tenant,
     TenantName, Timing, Wanted, WantedSettings, Window, Write,
 };
+use genesync::platform::operation::{Operation, Response};
 use genesync::reconcile::{AuditQuery, Entries, Note};
 use genesync::store::{Asked, Pause, PauseKind, Store};
 use jiff::{SignedDuration, Timestamp};

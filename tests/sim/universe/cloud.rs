@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use genesync::api::cloud::{self, Caller, Ids, Reader};
-use genesync::api::operation::{Operation, Response};
 use genesync::emulator::{self, Actor, CloudEdit, Handled, SettingsPatch, World, seed_from_json};
 use genesync::model::plan::Drafts;
 use genesync::model::write::Accepted;
@@ -15,6 +14,7 @@ use genesync::model::{
     Act, Desired, Fault, FaultKind, Look, Object, ObjectKind, ObjectRef, Outcome, Record, Region, Resource,
     Seen as Looked, Target, Write,
 };
+use genesync::platform::operation::{Operation, Response};
 use genesync::reconcile::{AuditQuery, End, Entries};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

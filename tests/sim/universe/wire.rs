@@ -1,8 +1,8 @@
 //! The way from a process to the platform, and everything that can go wrong on it.
 
-use genesync::api::operation::{Operation, Response, Verb};
 use genesync::emulator::{self, Fault as Script_, FaultAction, FaultMatch, Handled};
 use genesync::model::{Dialect, Fault, FaultKind, Outcome, Target};
+use genesync::platform::operation::{Operation, Response, Verb};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::super::caller::Caller;
+use super::super::kinds::{Listing, Paging};
 use super::super::{get, wire};
 use super::{Entity, Reader};
 use crate::model::{Fault, FaultKind, Target};
@@ -21,14 +22,19 @@ impl<C: Caller> Reader<'_, C> {
         Pages { reader: self, path, what, after: None, read: 0, done: false }
     }
 
+    /// A whole listing.
+    pub(in crate::api::cloud) async fn whole(&self, listing: &Listing) -> Result<Vec<Entity>, Fault> {
+        match listing.paging {
+            Paging::Cursor => self.by_cursor(listing.path, listing.what).await,
+            Paging::Numbers => self.by_page(listing.path, listing.what).await,
+        }
+    }
+
     /// A whole listing whose pages are told apart by a cursor.
-    pub(in crate::api::cloud) async fn by_cursor(
-        &self,
-        path: &str,
-        what: &str,
-    ) -> Result<Vec<Entity>, Fault> {
+    async fn by_cursor(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
+        let path = format!("{path}?pageSize={PAGE_SIZE}");
         let mut all = Vec::new();
-        let mut pages = self.pages(path, what);
+        let mut pages = self.pages(&path, what);
         while let Some(page) = pages.next().await? {
             all.extend(page);
         }

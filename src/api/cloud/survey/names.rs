@@ -5,8 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::super::caller::Caller;
-use super::super::wire;
-use super::listing::PAGE_SIZE;
+use super::super::{kinds, wire};
 use super::{Configurations, Entity, Reader};
 use crate::model::reference::{Named, Names, Reference};
 use crate::model::{Fault, ReferenceKind};
@@ -56,7 +55,7 @@ impl<C: Caller> Reader<'_, C> {
                 Some(version) => Some(version),
                 // As with what git manages: its own list of versions decides.
                 None => {
-                    let stored = self.listed(id, &listed.name).await?;
+                    let stored = self.listed(listed.kind, id, &listed.name).await?;
                     Some(stored.version).filter(|version| *version > 0)
                 }
             };
@@ -71,26 +70,12 @@ impl<C: Caller> Reader<'_, C> {
         kind: ReferenceKind,
         references: &BTreeSet<Reference>,
     ) -> Result<Vec<Entity>, Fault> {
-        match kind {
-            ReferenceKind::Flow => self.flows(references).await,
-            ReferenceKind::KnowledgeBase => {
-                let path = format!("api/v2/knowledge/knowledgebases?pageSize={PAGE_SIZE}");
-                self.by_cursor(&path, "the knowledge bases").await
-            }
-            ReferenceKind::SupportedContent => {
-                let path = "api/v2/conversations/messaging/supportedcontent";
-                self.by_page(path, "the supported content profiles").await
-            }
-            ReferenceKind::MessagingSetting => {
-                self.by_page("api/v2/conversations/messaging/settings", "the messaging settings").await
-            }
-            ReferenceKind::AuthenticationIntegration | ReferenceKind::PushIntegration => {
-                self.by_page("api/v2/integrations", "the integrations").await
-            }
-            // Categories and labels are of one knowledge base, whose lists this build does not read.
-            ReferenceKind::Configuration
-            | ReferenceKind::KnowledgeCategory
-            | ReferenceKind::KnowledgeLabel => Ok(Vec::new()),
+        if kind == ReferenceKind::Flow {
+            return self.flows(references).await;
+        }
+        match kinds::NAMED.iter().find(|named| named.kinds.contains(&kind)) {
+            Some(named) => self.whole(&named.listing).await,
+            None => Ok(Vec::new()),
         }
     }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use tokio_util::sync::CancellationToken;
 
 use super::RunArgs;
-use crate::api::Heard;
 use crate::cli::commands::status;
 use crate::cli::order::{self, Wishes};
 use crate::cli::place::{self, Place, Reads};
@@ -20,6 +19,7 @@ use crate::driver::pass::{self, Passed};
 use crate::driver::{counting, exit, notes};
 use crate::fleet::{self, Fleet, Options, PROJECT_IS_BROKEN};
 use crate::model::{Severity, TenantName};
+use crate::platform::Heard;
 use crate::reconcile::Note;
 use crate::store::Which;
 

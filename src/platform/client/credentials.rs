@@ -3,15 +3,16 @@
 use std::sync::{Arc, PoisonError};
 
 use super::Client;
-use crate::api::auth::TokenCell;
-use crate::api::{ClientCredentials, local};
 use crate::model::{CredentialsName, Dialect, Fault, Secret, SecretName, Target};
+use crate::platform::account::Account;
+use crate::platform::token::TokenCell;
+use crate::platform::{ClientCredentials, local};
 
 impl Client {
     /// The token of credentials in a region.
     pub(super) fn cell(&self, target: &Target, dialect: Dialect) -> Result<Arc<TokenCell>, Fault> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (target.region, target.credentials.clone(), dialect);
+        let key = Account::of(target, dialect);
         if let Some(cell) = tokens.get(&key) {
             return Ok(Arc::clone(cell));
         }
@@ -37,7 +38,7 @@ impl Client {
         drop(credentials);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|(_, known, _), _| known != name);
+        tokens.retain(|account, _| account.credentials != *name);
     }
 
     /// The secret that is kept under a name, where it is known.

@@ -14,10 +14,11 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_MA
 use reqwest::{Method, redirect};
 use url::Url;
 
-use super::auth::{TokenAnswer, TokenCell};
+use super::account::{Account, BucketKey};
 use super::hosts::{may_follow, sibling};
 use super::operation::{Operation, Response, Verb, retry_after_ms};
 use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
+use super::token::{TokenAnswer, TokenCell};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
@@ -69,8 +70,8 @@ pub struct Client {
     http: reqwest::Client,
     base_urls: BTreeMap<Region, Url>,
     credentials: Mutex<BTreeMap<CredentialsName, ClientCredentials>>,
-    tokens: Mutex<HashMap<(Region, CredentialsName, Dialect), Arc<TokenCell>>>,
-    pacers: Mutex<HashMap<OrganizationId, Pacer>>,
+    tokens: Mutex<HashMap<Account, Arc<TokenCell>>>,
+    pacers: Mutex<HashMap<BucketKey, Pacer>>,
     budgets: Mutex<HashMap<Region, RetryBudget>>,
     /// Whose tokens were found to be of the organization that git names.
     known: Mutex<HashSet<(Region, CredentialsName, OrganizationId)>>,
@@ -141,7 +142,7 @@ impl Client {
             Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, latest, &left))
                 .await
                 .map_err(|_| late(limit)),
-            None => match self.admit(target).await {
+            None => match self.admit(target, operation.dialect).await {
                 Ok(()) => {
                     let limit = self.options.read_timeout;
                     tokio::time::timeout(limit, self.exchange(target, operation, None, &left))
@@ -164,7 +165,7 @@ impl Client {
         latest: Option<Latest>,
         left: &AtomicBool,
     ) -> Sent {
-        match self.admit(target).await {
+        match self.admit(target, operation.dialect).await {
             Ok(()) => self.exchange(target, operation, latest, left).await,
             Err(fault) => Sent::Never(fault),
         }
@@ -255,13 +256,12 @@ impl Client {
     }
 
     /// Waits until the organization may be asked.
-    async fn admit(&self, target: &Target) -> Result<(), Fault> {
+    async fn admit(&self, target: &Target, dialect: Dialect) -> Result<(), Fault> {
+        let key = BucketKey::of(target, dialect);
         loop {
             let (gate, bucket) = {
                 let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-                let pacer = pacers
-                    .entry(target.organization.clone())
-                    .or_insert_with(|| Pacer::new(self.options.pace));
+                let pacer = pacers.entry(key.clone()).or_insert_with(|| Pacer::new(self.options.pace));
                 (pacer.gate(clock::monotonic()), pacer.bucket())
             };
             match gate {
@@ -308,13 +308,13 @@ impl Client {
         let no_url = |_| local("the endpoint is no base URL");
         let grant = ("grant_type", "client_credentials");
         let (id, secret) = (credentials.id.as_str(), credentials.secret.expose());
-        let request = match dialect {
-            Dialect::Webchat => {
+        let request = match dialect.capabilities().token_host {
+            None => {
                 let form = [grant, ("client_id", id), ("client_secret", secret)];
                 self.http.post(base.join("oauth/token").map_err(no_url)?).form(&form)
             }
-            Dialect::Cloud => {
-                let url = sibling(base, "login").join("oauth/token").map_err(no_url)?;
+            Some(host) => {
+                let url = sibling(base, host).join("oauth/token").map_err(no_url)?;
                 self.http.post(url).basic_auth(id, Some(secret)).form(&[grant])
             }
         };
@@ -382,7 +382,7 @@ impl Client {
         self.heard(Some(response.status), allowance.and_then(share));
         {
             let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(pacer) = pacers.get_mut(&target.organization) {
+            if let Some(pacer) = pacers.get_mut(&BucketKey::of(target, operation.dialect)) {
                 pacer.learn(response.status, response.retry_after_ms, allowance, clock::monotonic());
             }
         }

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 
-use crate::api::operation::{Response, retry_after_ms, shown};
-use crate::api::pace::Allowance;
 use crate::clock;
+use crate::platform::operation::{Response, retry_after_ms, shown};
+use crate::platform::pace::Allowance;
 
 /// What an answer says of the limit, in either dialect's words.
 pub(super) fn allowance(answer: &reqwest::Response) -> Option<Allowance> {
