@@ -10,7 +10,7 @@
 //!
 //! Modules in reading order: the values, the seven stages, the core that alone knows their order, the
 //! ports through which the world is met, the shells around everything: `fleet` is what git says of all tenants,
-//! `driver` is where ports and core meet.
+//! `driver` is where ports and core meet, `service` is the process that hosts the controller.
 
 pub mod model;
 
@@ -37,7 +37,7 @@ pub mod forge;
 pub mod fleet;
 pub mod driver;
 pub mod controller;
-pub mod serve;
+pub mod service;
 pub mod render;
 pub mod emulator;
 pub mod lsp;

@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::driver::pass::PassError;
 use crate::model::{Fault, FaultKind, causes};
 use crate::render;
+use crate::service::ServiceError;
 use crate::source::SourceError;
 use crate::store::StoreError;
 
@@ -124,6 +125,19 @@ impl From<&ConfigError> for Failure {
     }
 }
 
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        let message = causes(&error);
+        match error {
+            ServiceError::Client(fault) => Failure::from(fault),
+            ServiceError::HookSecrets(_) | ServiceError::Notifications(_) => {
+                Failure::new(Exit::Usage, message)
+            }
+            ServiceError::Listen { .. } | ServiceError::Overdue => Failure::new(Exit::Outside, message),
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = causes(&error);
@@ -153,6 +167,52 @@ impl From<Fault> for Failure {
                 failure.hint("`genesync doctor --permissions` lists what a client has to be allowed")
             }
             _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+    use crate::notify::{NotifyFormat, Sender};
+    use crate::service::http::HookSecrets;
+
+    #[test]
+    fn a_process_that_fails_says_what_of_and_why() {
+        let address = "127.0.0.1:8490".parse().unwrap();
+        let source = std::io::Error::other("address in use");
+        let secret = |text: &str| Secret::new(text.to_owned());
+        let short = HookSecrets::new(vec![secret("short")]).unwrap_err();
+        let no_url = Sender::new(&secret("nowhere"), NotifyFormat::Json).unwrap_err();
+        let table = [
+            (
+                ServiceError::Client(Fault::new(FaultKind::Local, "TLS can't be set up")),
+                (Exit::Outside, "TLS can't be set up"),
+            ),
+            (
+                ServiceError::Listen { address, source },
+                (Exit::Outside, "`127.0.0.1:8490` can't be listened on: address in use"),
+            ),
+            (
+                ServiceError::HookSecrets(short),
+                (Exit::Usage, "GENESYNC_HOOK_SECRETS: a webhook secret has fewer than 16 bytes"),
+            ),
+            (
+                ServiceError::Notifications(no_url),
+                (
+                    Exit::Usage,
+                    "GENESYNC_NOTIFY_URL: the receiver's URL can't be used: relative URL without a base",
+                ),
+            ),
+            (
+                ServiceError::Overdue,
+                (Exit::Outside, "the store did not answer in the time that there is for stopping"),
+            ),
+        ];
+        for (error, (exit, message)) in table {
+            let failure = Failure::from(error);
+            assert_eq!((failure.exit, failure.message.as_str()), (exit, message));
         }
     }
 }

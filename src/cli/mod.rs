@@ -25,6 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::config::{Flags, Settings, env};
 use crate::lsp;
 pub use crate::model::Exit;
+use crate::service::logging;
 use crate::telemetry::{self, Options, Telemetry};
 use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
@@ -273,7 +274,7 @@ fn start_telemetry(command: &Command, flags: &Flags, quiet: bool, verbose: u8) -
     let options = match command {
         // Settings that can't be read are said by the command itself.
         Command::Run(_) => match Settings::resolve(flags.clone()) {
-            Ok(settings) => run::telemetry(&settings, asked),
+            Ok(settings) => logging(&settings, asked),
             Err(_) => Options::default(),
         },
         _ => Options { filter: asked, ..Options::default() },

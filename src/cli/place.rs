@@ -7,12 +7,12 @@ use super::progress::Progress;
 use super::{DraftArg, Exit, Failure, GuardArgs, Output, SourceArgs};
 use crate::clock;
 use crate::config::Settings;
-use crate::controller::head::Origin;
 use crate::fleet::{self, Fleet, Options};
 use crate::manifest::schema::nearest;
 use crate::model::plan::Drafts;
 use crate::model::text::counted;
 use crate::model::{Guard, TenantName};
+use crate::service::Origin;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 
 /// Whether a local path without `--rev` means its files or its last commit.
@@ -91,6 +91,11 @@ pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Orig
 /// A local repository's name in the store: its path, the same however it was typed.
 fn local_identity(path: &str) -> String {
     Path::new(path).canonicalize().map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+}
+
+/// Tenants in the order in which they were typed.
+pub fn names(typed: &[String]) -> Vec<TenantName> {
+    typed.iter().map(|name| TenantName::new(name.as_str())).collect()
 }
 
 /// Loads the tenants that the arguments name; a name that is not there is an error.

@@ -1,4 +1,4 @@
-//! The controller's HTTP over real sockets, and clients that mean no good.
+//! The process's HTTP over real sockets, and clients that mean no good.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use genesync::model::Secret;
-use genesync::serve::{HookSecrets, ServeOptions, Surface, serve};
+use genesync::service::http::{HookSecrets, ServeOptions, Surface, serve};
 use genesync::telemetry::metrics::HookResult;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;

@@ -27,6 +27,7 @@ use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TargetDocument, TenantResult};
 use crate::render::value::{counted, escape};
+use crate::service::stopped;
 use crate::store::Asked;
 
 /// What `apply` takes.
@@ -151,7 +152,7 @@ pub async fn apply(order: &Order<ReadApi, Api>, output: &Output) -> Result<Passe
 }
 
 async fn stop_on_signal(progress: Arc<Progress>) {
-    super::emulate::stopped().await;
+    stopped().await;
     progress.cancel();
 }
 

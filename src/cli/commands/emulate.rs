@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::{Exit, Failure, Output};
 use crate::emulator::{Seed, World, seed_from_json, serve};
+use crate::service::stopped;
 
 /// What `emulate` takes.
 #[derive(Debug, Args)]
@@ -54,21 +55,4 @@ fn read_world(path: &std::path::Path) -> Result<Seed, Failure> {
         .map_err(|error| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display())))?;
     seed_from_json(&bytes)
         .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", path.display())))
-}
-
-/// Comes to an end with SIGINT or SIGTERM.
-pub async fn stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupted.await;
 }

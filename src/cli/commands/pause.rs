@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::run::names;
 use super::status::store;
+use crate::cli::place::names;
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Output};
 use crate::clock;

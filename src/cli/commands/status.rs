@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::run::names;
+use crate::cli::place::names;
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;

@@ -1,7 +1,6 @@
 //! `genesync run --once`: one pass over the whole repository, for a scheduled job. The same pass as `apply`.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,26 +12,21 @@ use crate::cli::session::CONCURRENCY;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::Settings;
-use crate::controller::run::Controller;
 use crate::driver::drive::Watcher;
 use crate::driver::pass::{self, Passed};
 use crate::driver::{counting, exit, notes};
 use crate::fleet::{self, Fleet, Options, PROJECT_IS_BROKEN};
 use crate::model::{Severity, TenantName};
-use crate::platform::Heard;
 use crate::reconcile::Note;
-use crate::store::Which;
+use crate::service::Following;
+use crate::store::{Store, Which};
 
 /// Makes one pass, and prints how every tenant is.
-pub async fn run(
-    args: &RunArgs,
-    settings: &Settings,
-    controller: &Arc<Controller>,
-    heard: Heard,
-    output: &Output,
-) -> Result<Exit, Failure> {
+pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) -> Result<Exit, Failure> {
+    let process = following.process();
+    let settings = &process.settings;
     let read = read(args, settings);
-    keep_trouble(controller, args, read.as_ref().err()).await;
+    keep_trouble(following, args, read.as_ref().err()).await;
     let (place, fleet) = read?;
     let wishes = Wishes {
         limits: fleet.limits.clone(),
@@ -42,12 +36,12 @@ pub async fn run(
         lease_patience: (settings.lease * 3 / 2).min(settings.controller.once / 2),
         concurrency: settings.controller.runs_max.min(CONCURRENCY),
         asked: None,
-        heard: Some(heard),
+        heard: Some(Arc::clone(&process.heard)),
     };
-    let order = order::order(&place, &fleet, settings, &controller.store, wishes)?;
-    let progress: Arc<dyn pass::Progress> = Arc::new(Logged { controller: Arc::clone(controller) });
+    let order = order::order(&place, &fleet, settings, &process.store, wishes)?;
+    let progress: Arc<dyn pass::Progress> = Arc::new(Logged { following: Arc::clone(following) });
     let overdue = tokio::spawn({
-        let (stop, within) = (controller.stop.clone(), settings.controller.once);
+        let (stop, within) = (process.stop.clone(), settings.controller.once);
         async move {
             tokio::time::sleep(within).await;
             tracing::warn!(
@@ -61,11 +55,11 @@ pub async fn run(
     overdue.abort();
     if let Err(error) = &passed {
         let failure = Failure::new(Exit::Outside, error.to_string());
-        keep_trouble(controller, args, Some(&failure)).await;
+        keep_trouble(following, args, Some(&failure)).await;
     }
     let passed = passed?;
-    passed.runs().for_each(|run| counting::count(&controller.metrics, run, clock::now()));
-    report(args, controller, &fleet, &passed, output).await
+    passed.runs().for_each(|run| counting::count(&process.metrics, run, clock::now()));
+    report(args, &process.store, &fleet, &passed, output).await
 }
 
 /// The commit, and its tenants. A project that is not valid is not applied: no limit in it can be trusted.
@@ -83,17 +77,17 @@ fn read(args: &RunArgs, settings: &Settings) -> Result<(Place, Fleet), Failure> 
 }
 
 /// Keeps why the commit is not applied, or that it is: `status` shows it.
-async fn keep_trouble(controller: &Controller, args: &RunArgs, failure: Option<&Failure>) {
-    let identity = controller.head.identity();
+async fn keep_trouble(following: &Following, args: &RunArgs, failure: Option<&Failure>) {
+    let identity = following.identity();
     let trouble = failure.map(|failure| (failure.message.as_str(), clock::now()));
-    if let Err(error) = controller.store.keep_trouble(&identity, trouble).await {
+    if let Err(error) = following.process().store.keep_trouble(&identity, trouble).await {
         tracing::debug!(path = args.path, error = %error, "what is wrong with the commit can't be kept");
     }
 }
 
 async fn report(
     args: &RunArgs,
-    controller: &Controller,
+    store: &Store,
     fleet: &Fleet,
     passed: &Passed,
     output: &Output,
@@ -104,7 +98,7 @@ async fn report(
         require_confirmed: args.require_confirmed,
     };
     let exit = passed.exit(fleet.has_shared_errors(), asked);
-    let rows = controller.store.tenants(Which::All).await?;
+    let rows = store.tenants(Which::All).await?;
     match args.format {
         Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
         Format::Text => output.data(&status::table(&rows, &[])),
@@ -114,7 +108,7 @@ async fn report(
 
 /// A pass in the log.
 struct Logged {
-    controller: Arc<Controller>,
+    following: Arc<Following>,
 }
 
 impl Watcher for Logged {
@@ -123,18 +117,18 @@ impl Watcher for Logged {
     }
 
     fn stop(&self) -> &CancellationToken {
-        &self.controller.stop
+        &self.following.process().stop
     }
 }
 
 impl pass::Progress for Logged {
     fn begin(&self, what: &'static str, tenants: usize) {
         tracing::info!(tenants, "{what}");
-        self.controller.alive.store(true, Ordering::Relaxed);
+        self.following.turned();
     }
 
     fn step(&self) {
-        self.controller.alive.store(true, Ordering::Relaxed);
+        self.following.turned();
     }
 
     fn waiting(&self, tenants: usize, first: &TenantName, holder: &str) {

@@ -14,7 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{HookSecrets, ServeOptions, Surface, router};
+use super::options::ServeOptions;
+use super::router::router;
+use super::signature::HookSecrets;
+use super::surface::Surface;
 
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
@@ -30,12 +33,12 @@ const ACCEPT_FAILURES_MAX: u32 = 10;
 /// `secrets`.
 pub async fn serve(
     listener: TcpListener,
-    controller: Arc<dyn Surface>,
+    surface: Arc<dyn Surface>,
     secrets: Option<HookSecrets>,
     options: ServeOptions,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let router = router(controller, secrets, &options);
+    let router = router(surface, secrets, &options);
     let stopping = CancellationToken::new();
     let mut stop = pin!(stop);
     let mut connections = JoinSet::new();

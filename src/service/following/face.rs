@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::controller::run::Controller;
 use crate::model::causes;
-use crate::serve::Surface;
+use crate::service::http::Surface;
+use crate::service::process::TENANTS_SHOWN;
 use crate::store::FleetFigures;
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::{FleetSeen, HookResult};
@@ -40,7 +41,7 @@ impl Face {
     /// Takes the figures, again and again.
     pub async fn keep_figures(self: Arc<Self>) {
         loop {
-            match self.controller.store.figures(super::TENANTS_SHOWN).await {
+            match self.controller.store.figures(TENANTS_SHOWN).await {
                 Ok(figures) => {
                     self.store_failures.store(0, Ordering::Relaxed);
                     self.controller.metrics.set_fleet(seen(figures));

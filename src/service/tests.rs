@@ -2,11 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test writes the settings that it reads")]
 
-use super::*;
-use crate::config::ControllerSettings;
+use super::logging::LOG;
 use crate::config::file::SettingsFile;
+use crate::config::{ControllerSettings, Flags, Settings};
+use crate::notify::NotifyPolicy;
 
-const DOCS: &str = include_str!("../../../../docs/settings.md");
+const DOCS: &str = include_str!("../../docs/settings.md");
 
 /// The TOML that stands in a document.
 fn examples() -> String {

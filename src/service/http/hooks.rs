@@ -15,8 +15,10 @@ use futures::StreamExt as _;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota};
 
+use super::answer::plain;
+use super::options::ServeOptions;
 use super::signature::HookSecrets;
-use super::{Controller, ServeOptions, plain};
+use super::surface::Surface;
 use crate::clock;
 use crate::telemetry::metrics::HookResult;
 
@@ -27,7 +29,7 @@ const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// What the webhook needs.
 pub struct Hooks {
-    controller: Controller,
+    surface: Arc<dyn Surface>,
     secrets: HookSecrets,
     limiter: DefaultDirectRateLimiter,
     body_timeout: std::time::Duration,
@@ -35,11 +37,11 @@ pub struct Hooks {
 
 impl Hooks {
     /// A webhook for these secrets.
-    pub fn new(controller: Controller, secrets: HookSecrets, options: &ServeOptions) -> Self {
+    pub fn new(surface: Arc<dyn Surface>, secrets: HookSecrets, options: &ServeOptions) -> Self {
         let per_minute = NonZeroU32::new(options.hooks_per_minute).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_minute(per_minute).allow_burst(BURST.min(per_minute));
         let limiter = DefaultDirectRateLimiter::direct(quota);
-        Self { controller, secrets, limiter, body_timeout: options.body_timeout }
+        Self { surface, secrets, limiter, body_timeout: options.body_timeout }
     }
 }
 
@@ -53,7 +55,7 @@ enum Unread {
 /// The handler.
 pub async fn git(State(hooks): State<Arc<Hooks>>, request: Request) -> Response {
     let (result, response) = answer(&hooks, request).await;
-    hooks.controller.hooked(result);
+    hooks.surface.hooked(result);
     response
 }
 
@@ -86,7 +88,7 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
     }
     match event(&head.headers) {
         Event::Push => {
-            hooks.controller.hint();
+            hooks.surface.hint();
             (HookResult::Hint, plain(StatusCode::ACCEPTED, "the source will be looked at\n"))
         }
         Event::Ping => (HookResult::Ping, plain(StatusCode::OK, "pong\n")),

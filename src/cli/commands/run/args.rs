@@ -1,0 +1,33 @@
+//! What `genesync run` takes.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+use crate::cli::Format;
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
+    #[arg(default_value = ".", value_name = "PATH|URL")]
+    pub(super) path: String,
+    /// Follow this branch, tag or commit instead of HEAD
+    #[arg(long, value_name = "REV")]
+    pub(super) rev: Option<String>,
+    /// Look at every tenant once, wait for confirmations, and end: for a scheduled job
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Serve /healthz, /readyz, /metrics and /hooks/git on this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) listen: Option<SocketAddr>,
+    /// With --once: exit with 3 where git has something left to apply, and with 8 where only live moved
+    #[arg(long, requires = "once")]
+    pub(super) detailed_exitcode: bool,
+    /// With --once: exit with 6 where a write has no audit entry in time
+    #[arg(long, requires = "once")]
+    pub(super) require_confirmed: bool,
+    /// How the result of --once is printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}

@@ -1,0 +1,42 @@
+//! The routes: probes and metrics for everybody, the webhook where there are secrets.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use super::answer::{plain, probe};
+use super::hooks::{self, Hooks};
+use super::options::ServeOptions;
+use super::signature::HookSecrets;
+use super::surface::Surface;
+use crate::telemetry::metrics::CONTENT_TYPE;
+
+/// The routes. Without secrets there is no webhook.
+pub fn router(surface: Arc<dyn Surface>, secrets: Option<HookSecrets>, options: &ServeOptions) -> Router {
+    let router = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(&surface));
+    let Some(secrets) = secrets else { return router };
+    let hooks = Arc::new(Hooks::new(surface, secrets, options));
+    router.route("/hooks/git", post(hooks::git).with_state(hooks))
+}
+
+async fn healthz(State(surface): State<Arc<dyn Surface>>) -> Response {
+    probe(surface.healthy())
+}
+
+async fn readyz(State(surface): State<Arc<dyn Surface>>) -> Response {
+    probe(surface.ready())
+}
+
+async fn metrics(State(surface): State<Arc<dyn Surface>>) -> Response {
+    let mut response = plain(StatusCode::OK, surface.metrics());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    response
+}
