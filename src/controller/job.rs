@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::run::Controller;
 use super::slots::Slot;
+use super::state::Controller;
 use crate::clock;
 use crate::driver::drive::{self, Go, Note, Run, Watcher};
 use crate::driver::leases::Held;

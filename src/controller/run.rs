@@ -4,27 +4,25 @@
 //! sooner. Start reading at [`Controller::run`].
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::head::Head;
 use super::job::Job;
-use super::slots::Slots;
+use super::state::Controller;
 use crate::clock;
 use crate::crash;
-use crate::driver::clients::Clients;
 use crate::driver::leases::Leases;
 use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
-use crate::model::{Intervals, Mode, TenantName, Timing, causes};
-use crate::store::{Cause, Claim, Claimed, Finished, Store, StoreError};
-use crate::telemetry::metrics::{LeaseEvent, Metrics};
+use crate::model::{Mode, TenantName, causes};
+use crate::store::{Cause, Claim, Claimed, Finished, StoreError};
+use crate::telemetry::metrics::LeaseEvent;
 
 /// How long the loop sleeps at most: other processes make tenants due too.
 const LOOK_UP: Duration = Duration::from_millis(500);
@@ -35,47 +33,6 @@ const CLAIM_MAX: usize = 128;
 /// After a store that fails, the loop waits this long.
 const STORE_RETRY: Duration = Duration::from_millis(500);
 
-/// What the controller works with.
-pub struct Controller {
-    /// The state.
-    pub store: Store,
-    /// What git says.
-    pub head: Arc<Head>,
-    /// Where things are counted.
-    pub metrics: Arc<Metrics>,
-    /// Places for runs.
-    pub slots: Slots,
-    /// How long a tenant is leased.
-    pub lease: Duration,
-    /// How long runs have to end once it was told to stop.
-    pub shutdown: Duration,
-    /// Settings that may change while it runs.
-    pub tunables: Mutex<Tunables>,
-    /// Who asks the live API.
-    pub clients: Clients,
-    /// Wakes the loop.
-    pub wake: Notify,
-    /// Whether the loop has looked since this was last cleared: what `/healthz` asks.
-    pub alive: AtomicBool,
-    /// Told to stop.
-    pub stop: CancellationToken,
-}
-
-/// Settings that may change while the controller runs.
-#[derive(Debug, Clone, Copy)]
-pub struct Tunables {
-    /// How long things wait between runs.
-    pub intervals: Intervals,
-    /// How long things may take within one.
-    pub timing: Timing,
-    /// A repository is asked for news this often.
-    pub git_poll: Duration,
-    /// A source that has not been read for this long is not written from.
-    pub stale_after: Duration,
-    /// How long later waves wait for a tenant that cannot be reached.
-    pub waves_patience: Duration,
-}
-
 /// A run under way.
 struct UnderWay {
     token: i64,
@@ -84,11 +41,6 @@ struct UnderWay {
 }
 
 impl Controller {
-    /// The settings as they are now.
-    pub fn tunables(&self) -> Tunables {
-        *self.tunables.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Runs until it is stopped.
     pub async fn run(self: &Arc<Self>) {
         let stop = &self.stop;

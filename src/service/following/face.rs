@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::controller::run::Controller;
+use crate::controller::Controller;
 use crate::model::causes;
 use crate::service::http::Surface;
 use crate::service::process::TENANTS_SHOWN;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
-use crate::controller::run::Controller;
+use crate::controller::Controller;
 use crate::model::{Status, TenantName, causes};
 use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
 use crate::store::{Lease, StoreError, TenantRow, Which};
