@@ -4,6 +4,7 @@
 //! command; `failure.rs` alone decides message, hints and exit code; `output.rs` alone prints.
 //! Start reading at [`main`], then any file under `commands/`.
 
+mod args;
 pub mod commands;
 mod failure;
 mod files;
@@ -20,13 +21,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{Flags, Settings, env};
 use crate::lsp;
 pub use crate::model::Exit;
 use crate::service::logging;
 use crate::telemetry::{self, Options, Telemetry};
+pub use args::{DraftArg, Format, GuardArgs, SourceArgs};
 use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
 use commands::validate::ValidateFormat;
@@ -90,53 +92,6 @@ impl Global {
         let Global { settings, endpoints, credentials_dir, state_dir, store, quiet: _, verbose: _ } = self;
         Flags { settings, endpoints, credentials_dir, state_dir, store }
     }
-}
-
-/// Where manifests are read from.
-#[derive(Debug, Args)]
-pub struct SourceArgs {
-    /// Configuration repository: a folder, or an https, ssh or file URL of a git repository
-    #[arg(default_value = ".", value_name = "PATH|URL")]
-    pub path: String,
-    /// Read this commit, branch or tag; by default `plan` and `validate` read the files in the folder, and `apply` the
-    /// commit that is checked out
-    #[arg(long, value_name = "REV")]
-    pub rev: Option<String>,
-    /// Look at this tenant only; repeatable
-    #[arg(long = "tenant", value_name = "NAME")]
-    pub tenants: Vec<String>,
-}
-
-/// Guards opened for one run.
-#[derive(Debug, Args)]
-pub struct GuardArgs {
-    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, protected, recreate, window, rewind, pause
-    #[arg(long = "allow", value_name = "GUARD", requires = "reason")]
-    pub allow: Vec<String>,
-    /// Why the guards are opened; stands in the result
-    #[arg(long, value_name = "TEXT", requires = "allow", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub reason: Option<String>,
-    /// What becomes of a draft that somebody else left unpublished, where its configuration has to be written
-    #[arg(long = "draft", value_name = "WHAT")]
-    pub draft: Option<DraftArg>,
-}
-
-/// What becomes of a draft that somebody else left unpublished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DraftArg {
-    /// What it changes besides is published along
-    Adopt,
-    /// It is written over; the journal keeps it
-    Discard,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people
-    Text,
-    /// One document for programs
-    Json,
 }
 
 /// What can be done.
@@ -315,7 +270,7 @@ fn dispatch(
         Command::Schema(args) => schema::run(&args, output),
         Command::Emulate(args) => block_on(emulate::run(&args, output)),
         Command::Demo(args) => block_on(demo::run(&args, output)),
-        Command::Completions(args) => completions::run(&args, output),
+        Command::Completions(args) => completions::run(&args, Cli::command(), output),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `genesync completions`
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::{Cli, Exit, Failure, Output};
+use crate::cli::{Exit, Failure, Output};
 
 /// What `completions` takes.
 #[derive(Debug, Args)]
@@ -12,10 +12,10 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the completion script of a shell.
-pub fn run(args: &CompletionsArgs, output: &Output) -> Result<Exit, Failure> {
+/// Prints a shell's completion script for the whole command line.
+pub fn run(args: &CompletionsArgs, mut whole: Command, output: &Output) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "genesync", &mut script);
+    clap_complete::generate(args.shell, &mut whole, "genesync", &mut script);
     output.data(&String::from_utf8_lossy(&script));
     Ok(Exit::Done)
 }
