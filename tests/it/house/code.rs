@@ -38,7 +38,7 @@ fn first_names(path: &str) -> Vec<String> {
 }
 
 /// Bare code without the items that `#[cfg(test)]` covers.
-fn without_tests(code: &str) -> String {
+pub fn without_tests(code: &str) -> String {
     let (mut product, mut rest) = (String::with_capacity(code.len()), code);
     while let Some(at) = rest.find(TEST) {
         product.push_str(&rest[..at]);
@@ -70,7 +70,7 @@ fn item_length(code: &str) -> usize {
 }
 
 /// The text with comments and literals blanked out; its lines stay where they are.
-fn bare(text: &str) -> String {
+pub fn bare(text: &str) -> String {
     let (mut code, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(first) = rest.chars().next() {
         let in_word = code.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
