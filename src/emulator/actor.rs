@@ -4,6 +4,7 @@
 //! Out: [`Actor`], as configurations and audit records carry it.
 //! Never: decides what somebody may do; that is `oauth`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,6 +29,15 @@ pub struct Actor {
     /// A person or a client; `type` in JSON.
     #[serde(rename = "type")]
     pub kind: ActorKind,
+}
+
+/// Where a change comes from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub actor: Actor,
+    pub remote_ip: String,
+    pub request_id: String,
+    pub at: Timestamp,
 }
 
 impl Actor {

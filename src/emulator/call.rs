@@ -2,7 +2,7 @@
 //!
 //! In: a request and its route. Out: what handlers ask about it. Never: changes the world.
 
-use crate::emulator::audit::Origin;
+use crate::emulator::actor::Origin;
 use crate::emulator::fault::FaultAction;
 use crate::emulator::message::Request;
 use crate::emulator::oauth::Grant;

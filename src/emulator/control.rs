@@ -8,7 +8,7 @@ use crate::emulator::actor::Actor;
 use crate::emulator::cloud::edit::{
     CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
 };
-use crate::emulator::error::{Answer, ApiError};
+use crate::emulator::error::{Answer, ApiError, wrong_method};
 use crate::emulator::fault::Fault;
 use crate::emulator::message::{Request, Response};
 use crate::emulator::request_log::Entry;
@@ -89,8 +89,7 @@ impl World {
                 return Err(ApiError::new(404, "not.found", format!("the control surface has no `{path}`")));
             }
         };
-        Err(ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}"))
-            .with_header("allow", allowed))
+        Err(wrong_method(allowed))
     }
 
     fn list_requests(&self, query: &str) -> Answer {
@@ -142,35 +141,11 @@ impl World {
     }
 
     fn state(&self, now: Timestamp) -> Value {
-        let mut organizations = Map::new();
-        for (id, organization) in &self.organizations {
-            let known = organization.current.as_ref();
-            organizations.insert(
-                id.clone(),
-                json!({
-                    "version": known.map(|known| known.version),
-                    "configuration": known.map(|known| &known.body),
-                    "dateModified": known.map(|known| known.date_modified),
-                    "modifiedBy": known.map(|known| &known.modified_by),
-                }),
-            );
+        let mut state = self.webchat.state();
+        if !self.cloud.organizations.is_empty() {
+            state.insert("cloud".to_owned(), self.cloud.state(now));
         }
-        let mut audit = Vec::new();
-        for record in &self.audit {
-            let mut shown = json!(record);
-            if let Value::Object(fields) = &mut shown {
-                fields.insert("visibleAt".to_owned(), json!(record.visible_at));
-            }
-            audit.push(shown);
-        }
-        let jobs: Vec<Value> = self.jobs.iter().map(|job| job.to_json()).collect();
-        let mut state = json!({"organizations": organizations, "audit": audit, "jobs": jobs});
-        if let Value::Object(fields) = &mut state
-            && !self.cloud.organizations.is_empty()
-        {
-            fields.insert("cloud".to_owned(), self.cloud.state(now));
-        }
-        state
+        Value::Object(state)
     }
 }
 

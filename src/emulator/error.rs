@@ -4,19 +4,10 @@
 //! Never: decides that something is an error. Start reading at [`ApiError::new`].
 
 use crate::emulator::message::Response;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What a handler returns.
 pub(super) type Answer = Result<Response, ApiError>;
-
-/// One field that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub(super) struct FieldError {
-    /// Dotted path of the field.
-    pub field: String,
-    /// What is wrong with it.
-    pub message: String,
-}
 
 /// A refusal, complete but for the id of the request it refuses.
 #[derive(Clone, Debug)]
@@ -42,11 +33,6 @@ impl ApiError {
     /// Refuses a request that is not even well formed.
     pub fn malformed(message: impl Into<String>) -> ApiError {
         ApiError::new(400, "bad.request", message)
-    }
-
-    /// Refuses a well-formed request whose fields break rules.
-    pub fn invalid(code: &str, message: &str, errors: &[FieldError]) -> ApiError {
-        ApiError::new(422, code, message).with("errors", json!(errors))
     }
 
     /// Adds a member to the body.
@@ -87,22 +73,7 @@ impl ApiError {
     }
 }
 
-/// Names the code a status has when nothing better is known, as for a scripted fault.
-pub(super) fn usual_code(status: u16) -> &'static str {
-    match status {
-        400 => "bad.request",
-        401 => "authentication.required",
-        403 => "not.authorized",
-        404 => "not.found",
-        405 => "method.not.allowed",
-        408 | 504 => "timeout",
-        409 => "conflict",
-        413 => "payload.too.large",
-        422 => "validation.failed",
-        429 => "rate.limit.exceeded",
-        502 => "bad.gateway",
-        503 => "service.unavailable",
-        500..=599 => "internal.error",
-        _ => "scripted",
-    }
+/// Refuses a method that the path does not have.
+pub(super) fn wrong_method(allowed: &'static str) -> ApiError {
+    ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}")).with_header("allow", allowed)
 }

@@ -10,7 +10,6 @@ use crate::emulator::actor::Actor;
 use crate::emulator::cloud::edit::{
     CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
 };
-use crate::emulator::error::{ApiError, usual_code};
 use crate::emulator::glob;
 use crate::emulator::message::{Request, Response};
 use crate::emulator::route::Route;
@@ -142,11 +141,9 @@ impl Armed {
     fn matches(&self, request: &Request, route: &Route, organization: Option<&str>) -> bool {
         // A fault that only makes sense for one kind of request neither hits nor counts any other.
         let sensible = match self.fault.action {
-            FaultAction::Stale => {
-                matches!(route, Route::Read(_)) || matches!(route, Route::Cloud(_)) && request.method == "GET"
-            }
-            FaultAction::FailTargets(_) => matches!(route, Route::Replicate),
-            FaultAction::Empty => matches!(route, Route::Cloud(_)) && request.method == "GET",
+            FaultAction::Stale => route.reads_state(request),
+            FaultAction::FailTargets(_) => route.replicates(),
+            FaultAction::Empty => route.reads_cloud(request),
             FaultAction::Edit { .. } | FaultAction::CloudEdit { .. } => organization.is_some(),
             FaultAction::Status { .. }
             | FaultAction::Error { .. }
@@ -180,25 +177,6 @@ pub(super) fn strike(
         }
     }
     action
-}
-
-/// Answers a scripted status.
-pub(super) fn scripted(
-    status: u16,
-    retry_after: Option<&str>,
-    code: Option<&str>,
-    message: Option<&str>,
-    request_id: &str,
-) -> Response {
-    if matches!(status, 204 | 304) {
-        return Response::empty(status);
-    }
-    let message = message.unwrap_or("scripted by a fault of the emulator");
-    let mut error = ApiError::new(status, code.unwrap_or_else(|| usual_code(status)), message);
-    if let Some(value) = retry_after {
-        error = error.with_header("retry-after", value);
-    }
-    error.into_response(request_id)
 }
 
 /// Takes everything off a listing.

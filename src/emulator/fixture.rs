@@ -85,6 +85,11 @@ impl Rig {
     }
 }
 
+/// Starts with three organizations, the first of which has a configuration.
+pub(super) fn configured() -> Rig {
+    Rig::new(&json!({"organizations": [{"id": "o", "configuration": {"n": 1}}, {"id": "p"}, {"id": "q"}]}))
+}
+
 /// Reads a body as JSON; null when it is not.
 pub(super) fn body(response: &Response) -> Value {
     serde_json::from_slice(&response.body).unwrap_or_default()

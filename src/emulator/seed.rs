@@ -7,14 +7,10 @@ use crate::emulator::actor::Actor;
 use crate::emulator::cloud::seed::{SeedClientCloud, SeedCloud};
 use crate::emulator::fault::Fault;
 use crate::emulator::settings::SettingsPatch;
-use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
-
-/// When seeded configurations were made: 2026-01-01, as a world has no clock of its own.
-pub(super) const SEEDED_AT: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// What exists when a world starts.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -188,10 +184,4 @@ fn unique<'a>(kind: &'static str, ids: impl Iterator<Item = &'a String>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Adds milliseconds to a time; what lies beyond the calendar is its last moment.
-pub(super) fn later(time: Timestamp, ms: u64) -> Timestamp {
-    let duration = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
-    time.checked_add(duration).unwrap_or(Timestamp::MAX)
 }

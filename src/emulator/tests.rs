@@ -1,14 +1,10 @@
 //! Tests of the world as a whole: faults, limits, the control surface, and what holds for any input.
 
-use crate::emulator::fixture::{AUDIT, REPLICATE, Rig, body, path};
+use crate::emulator::fixture::{AUDIT, Rig, body, configured, path};
 use crate::emulator::seed_from_json;
 use serde_json::{Value, json};
 
 mod any_input;
-
-fn configured() -> Rig {
-    Rig::new(&json!({"organizations": [{"id": "o", "configuration": {"n": 1}}, {"id": "p"}, {"id": "q"}]}))
-}
 
 /// Lists the status of each logged request after the first, which asked for the token.
 fn logged(rig: &mut Rig) -> Vec<Value> {
@@ -58,36 +54,6 @@ fn each_fault_does_what_it_says() {
 }
 
 #[test]
-fn stale_reads_show_the_version_before() {
-    let mut rig = configured();
-    rig.fault(json!({"times": 0, "do": {"stale": true}}));
-    assert_eq!(body(&rig.get(&path("o")))["version"], json!(1), "there is nothing before the first");
-    rig.put("o", Some("1"), &json!({"n": 2}));
-    assert_eq!(body(&rig.get(&path("o")))["version"], json!(1));
-    let tagged = rig.call("GET", &path("o"), &[("if-none-match", "\"1\"")], &Value::Null);
-    assert_eq!(tagged.status, 304);
-    rig.call("DELETE", &path("o"), &[("if-match", "2")], &Value::Null);
-    assert_eq!(body(&rig.get(&path("o")))["version"], json!(2));
-}
-
-#[test]
-fn fail_targets_fails_them_alone() {
-    let mut rig = configured();
-    rig.fault(json!({"do": {"failTargets": ["p"]}}));
-    let started = body(
-        &rig.post(REPLICATE, &json!({"sourceOrganizationId": "o", "targetOrganizationIds": ["p", "q"]})),
-    );
-    rig.pass(300);
-    let job = body(&rig.get(&format!("{REPLICATE}/{}", started["id"].as_str().unwrap())));
-    assert_eq!(job["status"], json!("COMPLETED"));
-    assert_eq!(
-        (&job["targets"][0]["status"], &job["targets"][1]["status"]),
-        (&json!("FAILED"), &json!("COMPLETED"))
-    );
-    assert!(job["targets"][0]["error"].is_string());
-}
-
-#[test]
 fn nth_and_times_count_matching_requests() {
     for (nth, times, expected) in [
         (1, 1, [503, 200, 200, 200, 200]),
@@ -112,26 +78,6 @@ fn nth_and_times_count_matching_requests() {
     assert_eq!(counts, [(&json!(3), &json!(1)), (&json!(3), &json!(0)), (&json!(3), &json!(1))]);
     assert_eq!(rig.call("DELETE", "/_emulator/faults", &[], &Value::Null).status, 204);
     assert_eq!(body(&rig.get("/_emulator/faults")), json!({"faults": []}));
-}
-
-#[test]
-fn limits_each_organization_by_itself() {
-    let mut rig = configured();
-    rig.post("/_emulator/settings", &json!({"rateLimitPerMinute": 60}));
-    for left in (0..10).rev() {
-        let response = rig.get(&path("o"));
-        assert_eq!((response.status, response.header("x-ratelimit-limit")), (200, Some("60")));
-        assert_eq!(response.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
-    }
-    let refused = rig.get(&path("o"));
-    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
-    assert_eq!(refused.header("x-ratelimit-remaining"), Some("0"));
-    assert_eq!(rig.get(&path("p")).status, 404);
-    assert_eq!(rig.post(AUDIT, &json!({"query": {"organizations": ["o"]}})).status, 429);
-    let unlimited = rig.post(AUDIT, &json!({}));
-    assert_eq!((unlimited.status, unlimited.header("x-ratelimit-limit")), (200, None));
-    rig.pass(1000);
-    assert_eq!(rig.get(&path("o")).status, 200);
 }
 
 #[test]

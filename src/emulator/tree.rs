@@ -2,8 +2,20 @@
 //!
 //! In: documents. Out: a new document, or a list of [`Change`]s. Never: knows what a property means.
 
-use crate::emulator::audit::Change;
+use serde::Serialize;
 use serde_json::{Map, Value};
+
+/// One property that changed; `null` stands for absent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Change {
+    /// Dotted path.
+    pub property: String,
+    /// What it was.
+    pub old_value: Value,
+    /// What it became.
+    pub new_value: Value,
+}
 
 /// Merges a patch into an object (RFC 7396): `null` removes, objects merge, anything else replaces.
 pub(super) fn merge(target: &mut Map<String, Value>, patch: &Map<String, Value>) {

@@ -4,26 +4,24 @@
 //! Out: [`Handled`]. Never: performs IO, reads a clock, draws a random number, panics.
 //! Start reading at [`World::handle`].
 
-use crate::emulator::actor::Actor;
-use crate::emulator::audit::{AuditRecord, Origin};
+use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::call::Call;
 use crate::emulator::cloud::dispatch::{self, window_key};
 use crate::emulator::cloud::ids::{self, Kind};
 use crate::emulator::cloud::route::Operation;
 use crate::emulator::cloud::{Cloud, token};
-use crate::emulator::configuration::{Configuration, Organization};
 use crate::emulator::control::is_control;
-use crate::emulator::error::{Answer, ApiError};
+use crate::emulator::error::{Answer, ApiError, wrong_method};
 use crate::emulator::fault::{self, Armed, DropWhen, Fault, FaultAction};
 use crate::emulator::message::{Handled, Request, Response};
 use crate::emulator::oauth::{Grant, Token};
-use crate::emulator::rate::Bucket;
-use crate::emulator::replication::Job;
 use crate::emulator::request_log::{Entry, RequestLog};
 use crate::emulator::route::Route;
-use crate::emulator::seed::{SEEDED_AT, Seed, SeedClient};
+use crate::emulator::seed::{Seed, SeedClient};
 use crate::emulator::settings::{Settings, SettingsPatch};
 use crate::emulator::text::hex;
+use crate::emulator::webchat::audit::AuditRecord;
+use crate::emulator::webchat::{self, Webchat};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,22 +33,17 @@ pub struct World {
     pub(super) settings: Settings,
     pub(super) clients: BTreeMap<String, Arc<SeedClient>>,
     pub(super) tokens: BTreeMap<String, Token>,
-    /// Only the organizations of the seed exist.
-    pub(super) listed: bool,
+    /// The only organizations there are; `None` where every id is one.
+    pub(super) listed: Option<BTreeSet<String>>,
     /// Every UUID names a client.
     pub(super) any_client: bool,
-    pub(super) organizations: BTreeMap<String, Organization>,
-    buckets: BTreeMap<String, Bucket>,
-    pub(super) jobs: Vec<Job>,
-    /// When the next transition of each unfinished job is due, by the job's place in `jobs`.
-    pub(super) due: BTreeSet<(Timestamp, usize)>,
-    pub(super) audit: Vec<AuditRecord>,
     pub(super) faults: Vec<Armed>,
     pub(super) log: RequestLog,
     pub(super) writes: u64,
     pub(super) tokens_issued: u64,
     pub(super) control_calls: u64,
     edits: u64,
+    pub(super) webchat: Webchat,
     pub(super) cloud: Cloud,
     /// Whole exchanges for tests to look at; `None` keeps none.
     exchanges: Option<VecDeque<(Request, Response)>>,
@@ -62,14 +55,6 @@ const EXCHANGES_MAX: usize = 100_000;
 impl World {
     /// Makes a world from what exists at the start.
     pub fn new(seed: &Seed) -> World {
-        let mut organizations = BTreeMap::new();
-        for known in seed.organizations.iter().flatten() {
-            let current = known.configuration.clone().map(|body| {
-                let modified_by = known.modified_by.clone().unwrap_or_else(|| Actor::user("seed"));
-                Configuration::new(known.version.unwrap_or(1).max(1), body, SEEDED_AT, modified_by)
-            });
-            organizations.insert(known.id.clone(), Organization { current, previous: None });
-        }
         let mut cloud = Cloud::default();
         let described = || {
             let listed = seed.organizations.iter().flatten();
@@ -79,23 +64,21 @@ impl World {
         described().for_each(|(id, described)| cloud.seed(id, described));
         let clients =
             seed.clients.iter().map(|client| (client.id.clone(), Arc::new(client.clone()))).collect();
+        let listed = seed.organizations.as_ref();
+        let listed = listed.map(|known| known.iter().map(|organization| organization.id.clone()));
         World {
             settings: seed.settings.apply(&Settings::default()),
             clients,
             tokens: BTreeMap::new(),
-            listed: seed.organizations.is_some(),
+            listed: listed.map(Iterator::collect),
             any_client: seed.any_client,
-            organizations,
-            buckets: BTreeMap::new(),
-            jobs: Vec::new(),
-            due: BTreeSet::new(),
-            audit: Vec::new(),
             faults: seed.faults.iter().cloned().map(Armed::new).collect(),
             log: RequestLog::default(),
             writes: 0,
             tokens_issued: 0,
             control_calls: 0,
             edits: 0,
+            webchat: Webchat::seed(seed),
             cloud,
             exchanges: None,
         }
@@ -213,14 +196,14 @@ impl World {
     pub fn set_settings(&mut self, patch: SettingsPatch) {
         let settings = patch.apply(&self.settings);
         if settings.rate_limit_per_minute != self.settings.rate_limit_per_minute {
-            self.buckets.clear();
+            self.webchat.refill();
         }
         self.settings = settings;
     }
 
     /// Returns every audit record, oldest first, whether clients can see it yet or not.
     pub fn audit(&self) -> &[AuditRecord] {
-        &self.audit
+        &self.webchat.audit
     }
 
     /// Counts the PUTs, DELETEs and replications of clients that were accepted so far.
@@ -230,7 +213,7 @@ impl World {
 
     /// Says whether there is such an organization.
     pub(super) fn exists(&self, organization_id: &str) -> bool {
-        !self.listed || self.organizations.contains_key(organization_id)
+        self.listed.as_ref().is_none_or(|ids| ids.contains(organization_id))
     }
 
     pub(super) fn must_exist(&self, id: &str) -> Result<(), ApiError> {
@@ -275,35 +258,14 @@ impl World {
 
     fn dispatch(&mut self, call: &Call) -> Answer {
         match &call.route {
-            Route::Unknown => return Err(ApiError::new(404, "not.found", "there is nothing at this path")),
-            Route::WrongMethod(allowed, _) => {
-                return Err(ApiError::new(405, "method.not.allowed", format!("allowed here: {allowed}"))
-                    .with_header("allow", *allowed));
-            }
-            Route::Token => {
-                return match self.issue_token(call) {
-                    Err(error) if self.speaks_cloud(call.request) => Ok(token::refuse(&error)),
-                    answer => answer,
-                };
-            }
-            Route::Cloud(route) => return self.dispatch_cloud(call, route),
-            _ => {}
-        }
-        let grant = self.authenticate(call)?;
-        if let Some(Err(wait_s)) = self.bucket(call).map(|bucket| bucket.take(call.now)) {
-            return Err(ApiError::new(429, "rate.limit.exceeded", "too many requests for this organization")
-                .with_header("retry-after", wait_s.to_string()));
-        }
-        match &call.route {
-            Route::Read(id) => self.read_configuration(call, id, &grant),
-            Route::Write(id) => self.write_configuration(call, id, &grant),
-            Route::Delete(id) => self.delete_configuration(call, id, &grant),
-            Route::Replicate => self.start_replication(call, &grant),
-            Route::Job(id) => self.read_job(id, &grant),
-            Route::Audit => self.query_audit(call, &grant),
-            Route::Token | Route::Cloud(_) | Route::WrongMethod(..) | Route::Unknown => {
-                Err(ApiError::new(404, "not.found", "there is nothing at this path"))
-            }
+            Route::Token => match self.issue_token(call) {
+                Err(error) if self.speaks_cloud(call.request) => Ok(token::refuse(&error)),
+                answer => answer,
+            },
+            Route::WrongMethod(allowed) => Err(wrong_method(allowed)),
+            Route::Webchat(route) => self.dispatch_webchat(call, route),
+            Route::Cloud(route) => self.dispatch_cloud(call, route),
+            Route::Unknown => Err(ApiError::new(404, "not.found", "there is nothing at this path")),
         }
     }
 
@@ -319,15 +281,8 @@ impl World {
         match call.route {
             Route::Cloud(_) => dispatch::scripted(status, retry_after, code, message, &call.request_id),
             Route::Token if self.speaks_cloud(call.request) => token::scripted(status, code, message),
-            _ => fault::scripted(status, retry_after, code, message, &call.request_id),
+            _ => webchat::error::scripted(status, retry_after, code, message, &call.request_id),
         }
-    }
-
-    /// Finds the bucket a call draws from, if its organization is limited.
-    fn bucket(&mut self, call: &Call) -> Option<&mut Bucket> {
-        let per_minute = self.settings.rate_limit_per_minute;
-        let id = call.organization.as_ref().filter(|id| per_minute > 0 && self.exists(id))?;
-        Some(self.buckets.entry(id.clone()).or_insert_with(|| Bucket::full(per_minute, call.now)))
     }
 
     /// Finishes an answer and writes the request down.
@@ -358,13 +313,7 @@ impl World {
             }
             return Some(response.with_header("inin-correlation-id", call.request_id.clone()));
         }
-        let per_minute = self.settings.rate_limit_per_minute;
-        if let Some(bucket) = self.bucket(call) {
-            let remaining = bucket.remaining(call.now);
-            response = response
-                .with_header("x-ratelimit-limit", per_minute.to_string())
-                .with_header("x-ratelimit-remaining", remaining.to_string());
-        }
+        let response = self.tell_limit(call, response);
         Some(response.with_header("x-request-id", call.request_id.clone()))
     }
 }

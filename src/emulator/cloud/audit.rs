@@ -3,13 +3,12 @@
 //! In: [`Event`]s with who caused them. Out: records, in the API's shape.
 //! Never: forgets a record, or shows one before its time or to another organization.
 
-use crate::emulator::actor::{Actor, ActorKind};
-use crate::emulator::audit::{Change, Origin};
+use crate::emulator::actor::{Actor, ActorKind, Origin};
 use crate::emulator::cloud::audit_query::Transaction;
 use crate::emulator::cloud::ids::{Counters, Kind, person};
 use crate::emulator::cloud::{Event, Object, Work};
-use crate::emulator::seed::later;
-use crate::emulator::tree;
+use crate::emulator::time::later;
+use crate::emulator::tree::{self, Change};
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::{Value, json};
 use std::collections::VecDeque;

@@ -10,7 +10,7 @@ use crate::emulator::cloud::ids::{Kind, person};
 use crate::emulator::cloud::query::Query;
 use crate::emulator::cloud::{Cloud, Object, Work};
 use crate::emulator::error::ApiError;
-use crate::emulator::seed::later;
+use crate::emulator::time::later;
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

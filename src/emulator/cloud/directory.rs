@@ -8,7 +8,7 @@ use crate::emulator::cloud::query::{Query, Sizes};
 use crate::emulator::cloud::{Object, text};
 use crate::emulator::error::ApiError;
 use crate::emulator::glob;
-use crate::emulator::seed::SEEDED_AT;
+use crate::emulator::time::SEEDED_AT;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -33,13 +33,13 @@ pub(super) mod token;
 #[cfg(test)]
 mod tests;
 
-use crate::emulator::audit::Origin;
+use crate::emulator::actor::Origin;
 use crate::emulator::cloud::audit::Trail;
 use crate::emulator::cloud::ids::Counters;
 use crate::emulator::cloud::organization::Organization;
 use crate::emulator::cloud::rate::Windows;
-use crate::emulator::seed::later;
 use crate::emulator::settings::Settings;
+use crate::emulator::time::later;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use crate::emulator::cloud::organization::Organization;
 use crate::emulator::cloud::query::{Query, Sizes};
 use crate::emulator::cloud::{Done, Event, Object, Work, member, shape, text};
 use crate::emulator::error::ApiError;
-use crate::emulator::seed::later;
+use crate::emulator::time::later;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;

@@ -3,14 +3,13 @@
 //! In: JSON. Out: an [`Organization`], its objects Active and visible for long. Never: checks a configuration or
 //! a deployment against rules; a platform may hold what it would not accept today.
 
-use crate::emulator::actor::Actor;
-use crate::emulator::audit::Origin;
+use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::cloud::directory::{OPEN_ID, Shelf};
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::{Organization, domain};
 use crate::emulator::cloud::{Cloud, Object, Work, text};
-use crate::emulator::seed::SEEDED_AT;
 use crate::emulator::settings::Settings;
+use crate::emulator::time::SEEDED_AT;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -100,7 +100,7 @@ impl World {
         match client.organizations.as_deref() {
             Some([only]) => Some(only.clone()),
             Some(_) => None,
-            None => (!self.listed).then(|| client.id.clone()),
+            None => self.listed.is_none().then(|| client.id.clone()),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What holds for any input: an answer, and the same one every time.
 
-use crate::emulator::fixture::{AUDIT, REPLICATE, Rig};
+use crate::emulator::fixture::{AUDIT, REPLICATE, Rig, configured};
 use crate::emulator::{Request, World};
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ fn any_bytes_are_answered_and_the_same_calls_give_the_same_bytes() {
 
 #[test]
 fn extreme_times_are_fine() {
-    let mut rig = crate::emulator::tests::configured();
+    let mut rig = configured();
     for now in [jiff::Timestamp::MAX, jiff::Timestamp::MIN, jiff::Timestamp::MAX] {
         rig.now = now;
         rig.token = rig.token_for("c", "s", "").1;

@@ -3,13 +3,13 @@
 //! In: what was done, by whom, from where. Out: [`AuditRecord`]s, and the pages of a query over them. Never:
 //! forgets a record, or shows one to a client before its time. Start reading at [`World::query_audit`].
 
-use crate::emulator::actor::Actor;
+use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::Response;
 use crate::emulator::oauth::Grant;
-use crate::emulator::seed::later;
-use crate::emulator::tree;
+use crate::emulator::time::later;
+use crate::emulator::tree::{self, Change};
 use crate::emulator::world::World;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,18 +47,6 @@ impl AuditAction {
     }
 }
 
-/// One property that changed; `null` stands for absent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Change {
-    /// Dotted path.
-    pub property: String,
-    /// What it was.
-    pub old_value: Value,
-    /// What it became.
-    pub new_value: Value,
-}
-
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,15 +73,6 @@ pub struct AuditRecord {
     pub changes: Vec<Change>,
     /// The request that asked for it.
     pub request_id: String,
-}
-
-/// Where a change comes from.
-#[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub actor: Actor,
-    pub remote_ip: String,
-    pub request_id: String,
-    pub at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -141,8 +120,8 @@ impl World {
         new: Option<&Map<String, Value>>,
         origin: &Origin,
     ) {
-        self.audit.push(AuditRecord {
-            id: format!("audit-{}", self.audit.len() + 1),
+        self.webchat.audit.push(AuditRecord {
+            id: format!("audit-{}", self.webchat.audit.len() + 1),
             at: origin.at,
             visible_at: later(origin.at, self.settings.audit_delay_ms),
             action,
@@ -170,7 +149,7 @@ impl World {
             grant.enter(id)?;
         }
         let found = || {
-            self.audit.iter().rev().filter(|record| {
+            self.webchat.audit.iter().rev().filter(|record| {
                 record.visible_at <= call.now
                     && query.asks_for(record)
                     && grant.may_enter(&record.organization_id)

@@ -3,7 +3,7 @@
 //! In: the object of a PUT. Out: every rule it breaks, by field. Never: requires a field, fills in a default,
 //! or minds a field it does not know. Start reading at [`violations`], which follows the contract's table.
 
-use crate::emulator::error::FieldError;
+use crate::emulator::webchat::error::FieldError;
 use serde_json::{Map, Value};
 
 const DAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
@@ -171,7 +171,7 @@ fn is_time(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::emulator::payload::violations;
+    use crate::emulator::webchat::payload::violations;
     use serde_json::{Value, json};
 
     /// Nests a value below a dotted path.

@@ -4,12 +4,14 @@
 //! Never: moves a job by anything but time; never shows a target's new content before the job has ended.
 //! Start reading at [`World::settle`].
 
-use crate::emulator::audit::{AuditAction, Origin};
+use crate::emulator::actor::Origin;
 use crate::emulator::call::Call;
-use crate::emulator::error::{Answer, ApiError, FieldError};
+use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::Response;
 use crate::emulator::oauth::Grant;
-use crate::emulator::seed::later;
+use crate::emulator::time::later;
+use crate::emulator::webchat::audit::AuditAction;
+use crate::emulator::webchat::error::{FieldError, invalid};
 use crate::emulator::world::World;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -102,14 +104,14 @@ impl Body {
 impl World {
     /// Advances the jobs to `now`, in the order of their times.
     pub fn settle(&mut self, now: Timestamp) {
-        while let Some(&(at, index)) = self.due.first()
+        while let Some(&(at, index)) = self.webchat.due.first()
             && at <= now
         {
-            self.due.pop_first();
-            let Some(job) = self.jobs.get_mut(index) else { continue };
+            self.webchat.due.pop_first();
+            let Some(job) = self.webchat.jobs.get_mut(index) else { continue };
             if job.status == Status::Queued {
                 job.status = Status::Running;
-                self.due.insert((job.ends_at, index));
+                self.webchat.due.insert((job.ends_at, index));
             } else {
                 self.finish(index, at);
             }
@@ -130,11 +132,11 @@ impl World {
             errors.push(FieldError { field: "sourceOrganizationId".to_owned(), message });
         }
         if !errors.is_empty() {
-            return Err(ApiError::invalid("validation.failed", "the replication breaks rules", &errors));
+            return Err(invalid("validation.failed", "the replication breaks rules", &errors));
         }
         let pending =
             |organization_id| Target { organization_id, status: Status::Pending, version: None, error: None };
-        let index = self.jobs.len();
+        let index = self.webchat.jobs.len();
         let delay_ms = self.settings.replication_delay_ms;
         let job = Job {
             id: format!("job-{}", index + 1),
@@ -147,18 +149,19 @@ impl World {
             ends_at: later(call.now, delay_ms),
             origin: call.origin(grant),
         };
-        self.due.insert((later(call.now, delay_ms / 3), index));
+        self.webchat.due.insert((later(call.now, delay_ms / 3), index));
         self.writes += 1;
         let response = Response::json(202, &job.to_json());
-        self.jobs.push(job);
+        self.webchat.jobs.push(job);
         Ok(response)
     }
 
     pub(super) fn read_job(&self, id: &str, grant: &Grant) -> Answer {
         grant.require("webchat:configuration:read")?;
         let number = id.strip_prefix("job-").and_then(|number| number.parse::<usize>().ok());
-        let found =
-            number.and_then(|number| self.jobs.get(number.checked_sub(1)?)).filter(|job| job.id == id);
+        let found = number
+            .and_then(|number| self.webchat.jobs.get(number.checked_sub(1)?))
+            .filter(|job| job.id == id);
         let unknown =
             || ApiError::new(404, "replication.not.found", format!("there is no replication `{id}`"));
         let job = found.ok_or_else(unknown)?;
@@ -168,7 +171,7 @@ impl World {
 
     /// Copies what the source holds at this moment.
     fn finish(&mut self, index: usize, at: Timestamp) {
-        let Some(job) = self.jobs.get(index) else { return };
+        let Some(job) = self.webchat.jobs.get(index) else { return };
         let (mut targets, overwrite, failing) = (job.targets.clone(), job.overwrite, job.failing.clone());
         let origin = Origin { at, ..job.origin.clone() };
         let source = self.configuration(&job.source).map(|known| (known.version, known.body.clone()));
@@ -178,7 +181,7 @@ impl World {
         }
         // A job has failed when nothing of it came about; one target that did is enough to complete it.
         let all_failed = targets.iter().all(|target| target.status == Status::Failed);
-        if let Some(job) = self.jobs.get_mut(index) {
+        if let Some(job) = self.webchat.jobs.get_mut(index) {
             job.status = if all_failed { Status::Failed } else { Status::Completed };
             job.source_version = source.map(|(version, _)| version);
             job.targets = targets;

@@ -4,14 +4,15 @@
 //! Never: keeps `version`, `dateModified` or `modifiedBy` from a body; those are the platform's own.
 //! Start reading at [`World::write_configuration`].
 
-use crate::emulator::actor::Actor;
-use crate::emulator::audit::{AuditAction, Origin};
+use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::{Response, to_bytes};
 use crate::emulator::oauth::Grant;
-use crate::emulator::payload;
 use crate::emulator::tree;
+use crate::emulator::webchat::audit::AuditAction;
+use crate::emulator::webchat::error::invalid;
+use crate::emulator::webchat::payload;
 use crate::emulator::world::World;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -73,7 +74,7 @@ impl Configuration {
 impl World {
     /// Returns an organization's configuration.
     pub fn configuration(&self, organization_id: &str) -> Option<&Configuration> {
-        self.organizations.get(organization_id)?.current.as_ref()
+        self.webchat.organizations.get(organization_id)?.current.as_ref()
     }
 
     /// Lets somebody edit a configuration by a JSON merge patch (RFC 7396), creating it where there is none;
@@ -105,7 +106,7 @@ impl World {
     pub(super) fn read_configuration(&self, call: &Call, id: &str, grant: &Grant) -> Answer {
         grant.require("webchat:configuration:read")?;
         self.enter(id, grant)?;
-        let organization = self.organizations.get(id);
+        let organization = self.webchat.organizations.get(id);
         let stale = organization.and_then(|known| known.previous.as_ref()).filter(|_| call.wants_stale());
         let current = organization.and_then(|known| known.current.as_ref());
         let shown = stale.or(current).ok_or_else(|| not_found(id))?;
@@ -130,7 +131,7 @@ impl World {
         // A precondition counts only for a request that would succeed without it (RFC 9110 section 13.2.1).
         let errors = payload::violations(&body);
         if !errors.is_empty() {
-            return Err(ApiError::invalid("validation.failed", "the configuration breaks rules", &errors));
+            return Err(invalid("validation.failed", "the configuration breaks rules", &errors));
         }
         let if_match = call.request.header("if-match");
         match self.configuration(id) {
@@ -163,7 +164,7 @@ impl World {
         action: Option<AuditAction>,
         origin: &Origin,
     ) -> u64 {
-        let organization = self.organizations.entry(id.to_owned()).or_default();
+        let organization = self.webchat.organizations.entry(id.to_owned()).or_default();
         let old = organization.current.take();
         let version = old.as_ref().map_or(1, |known| known.version.saturating_add(1));
         let new = Configuration::new(version, body, origin.at, origin.actor.clone());
@@ -176,7 +177,7 @@ impl World {
     }
 
     fn erase(&mut self, id: &str, origin: &Origin) {
-        let Some(organization) = self.organizations.get_mut(id) else { return };
+        let Some(organization) = self.webchat.organizations.get_mut(id) else { return };
         let Some(old) = organization.current.take() else { return };
         organization.previous = Some(old.clone());
         self.record(id, AuditAction::Delete, old.version, Some(&old.body), None, origin);

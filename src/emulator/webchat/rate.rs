@@ -55,7 +55,7 @@ fn capacity(per_minute: u64) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use crate::emulator::rate::Bucket;
+    use crate::emulator::webchat::rate::Bucket;
     use jiff::{SignedDuration, Timestamp};
 
     #[test]
