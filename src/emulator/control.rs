@@ -4,10 +4,7 @@
 //! Never: asks for a token, appears in the request log, or suffers a fault or a limit.
 //! Start reading at [`World::control`].
 
-use crate::emulator::actor::Actor;
-use crate::emulator::cloud::edit::{
-    CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
-};
+use crate::emulator::edit::{self, Edit, WrittenEdit};
 use crate::emulator::error::{Answer, ApiError, wrong_method};
 use crate::emulator::fault::Fault;
 use crate::emulator::message::{Request, Response};
@@ -19,21 +16,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct EditBody {
-    organization_id: String,
-    actor: Actor,
-    patch: Option<Map<String, Value>>,
-    create: Option<CreateEdit>,
-    draft: Option<DraftEdit>,
-    publish: Option<PublishEdit>,
-    deployment: Option<DeploymentEdit>,
-    open_integration: Option<OpenEdit>,
-    delete: Option<BTreeMap<EditKind, String>>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,30 +94,17 @@ impl World {
         Response::json(200, &json!({ "faults": faults }))
     }
 
-    fn control_edit(&mut self, body: EditBody, now: Timestamp) -> Answer {
-        self.must_exist(&body.organization_id)?;
-        let EditBody {
-            organization_id,
-            actor,
-            patch,
-            create,
-            draft,
-            publish,
-            deployment,
-            open_integration,
-            delete,
-        } = body;
-        let edit = CloudEdit { create, draft, publish, deployment, open_integration, delete };
-        let answer = match patch {
-            Some(patch) if edit.is_empty() => {
+    fn control_edit(&mut self, mut body: Map<String, Value>, now: Timestamp) -> Answer {
+        let unusable = |error: String| ApiError::malformed(format!("the body cannot be used: {error}"));
+        let organization_id: String = edit::take(&mut body, "organizationId").map_err(unusable)?;
+        let WrittenEdit { actor, edit } = WrittenEdit::try_from(body).map_err(unusable)?;
+        self.must_exist(&organization_id)?;
+        let answer = match edit {
+            Edit::Patch(patch) => {
                 let version = self.edit(&organization_id, &actor, &Value::Object(patch), now);
                 json!({ "version": version })
             }
-            None if !edit.is_empty() => self.try_cloud_edit(&organization_id, &actor, &edit, now)?,
-            _ => {
-                let message = "an edit has either a `patch`, or parts of the cloud API's";
-                return Err(ApiError::malformed(message));
-            }
+            Edit::Cloud(edit) => self.try_cloud_edit(&organization_id, &actor, &edit, now)?,
         };
         Ok(Response::json(200, &answer))
     }

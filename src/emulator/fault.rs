@@ -7,15 +7,13 @@
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new fault is decided about here")]
 
 use crate::emulator::actor::Actor;
-use crate::emulator::cloud::edit::{
-    CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
-};
+use crate::emulator::cloud::edit::CloudEdit;
+use crate::emulator::edit::{Edit, WrittenEdit};
 use crate::emulator::glob;
 use crate::emulator::message::{Request, Response};
 use crate::emulator::route::Route;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Something that goes wrong with chosen requests.
@@ -238,41 +236,20 @@ struct Script {
     #[serde(skip_serializing_if = "Option::is_none")]
     garbage: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    edit: Option<ScriptEdit>,
+    edit: Option<Map<String, Value>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fail_targets: Option<Vec<String>>,
 }
 
-/// An edit as it is written: `patch` alone, or parts of a [`CloudEdit`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct ScriptEdit {
-    actor: Actor,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    create: Option<CreateEdit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    draft: Option<DraftEdit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    publish: Option<PublishEdit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deployment: Option<DeploymentEdit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    open_integration: Option<OpenEdit>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delete: Option<BTreeMap<EditKind, String>>,
-}
+impl TryFrom<Map<String, Value>> for FaultAction {
+    type Error = String;
 
-impl ScriptEdit {
-    fn action(self) -> Result<FaultAction, String> {
-        let ScriptEdit { actor, patch, create, draft, publish, deployment, open_integration, delete } = self;
-        let edit = CloudEdit { create, draft, publish, deployment, open_integration, delete };
-        match patch {
-            Some(patch) if edit.is_empty() => Ok(FaultAction::Edit { actor, patch }),
-            None if !edit.is_empty() => Ok(FaultAction::CloudEdit { actor, edit: Box::new(edit) }),
-            _ => Err("an edit has either a `patch`, or parts of the cloud API's".to_owned()),
-        }
+    fn try_from(fields: Map<String, Value>) -> Result<FaultAction, String> {
+        let WrittenEdit { actor, edit } = WrittenEdit::try_from(fields)?;
+        Ok(match edit {
+            Edit::Patch(patch) => FaultAction::Edit { actor, patch },
+            Edit::Cloud(edit) => FaultAction::CloudEdit { actor, edit },
+        })
     }
 }
 
@@ -299,7 +276,7 @@ impl TryFrom<Script> for FaultAction {
         if [script.stale, script.garbage, script.empty].contains(&Some(false)) {
             return Err("`stale`, `garbage` and `empty` are true or left out".to_owned());
         }
-        let edit = script.edit.map(ScriptEdit::action).transpose()?;
+        let edit = script.edit.map(FaultAction::try_from).transpose()?;
         let (code, message, location) = (script.code, script.message, script.location);
         let answer = script.status.map(|status| match (&code, &message, &location) {
             (None, None, None) => FaultAction::Status { status, retry_after },
@@ -344,31 +321,10 @@ impl From<FaultAction> for Script {
             FaultAction::Garbage => Script { garbage: Some(true), ..nothing },
             FaultAction::Empty => Script { empty: Some(true), ..nothing },
             FaultAction::Edit { actor, patch } => {
-                let edit = ScriptEdit {
-                    actor,
-                    patch: Some(patch),
-                    create: None,
-                    draft: None,
-                    publish: None,
-                    deployment: None,
-                    open_integration: None,
-                    delete: None,
-                };
-                Script { edit: Some(edit), ..nothing }
+                Script { edit: Some(WrittenEdit { actor, edit: Edit::Patch(patch) }.into()), ..nothing }
             }
             FaultAction::CloudEdit { actor, edit } => {
-                let CloudEdit { create, draft, publish, deployment, open_integration, delete } = *edit;
-                let edit = ScriptEdit {
-                    actor,
-                    patch: None,
-                    create,
-                    draft,
-                    publish,
-                    deployment,
-                    open_integration,
-                    delete,
-                };
-                Script { edit: Some(edit), ..nothing }
+                Script { edit: Some(WrittenEdit { actor, edit: Edit::Cloud(edit) }.into()), ..nothing }
             }
             FaultAction::FailTargets(ids) => Script { fail_targets: Some(ids), ..nothing },
         }

@@ -16,6 +16,7 @@ mod actor;
 mod call;
 mod cloud;
 mod control;
+mod edit;
 mod error;
 mod fault;
 mod glob;
