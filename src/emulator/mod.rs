@@ -39,7 +39,11 @@ mod fixture;
 mod tests;
 
 pub use actor::{Actor, ActorKind};
-pub use cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit};
+pub use cloud::edit::{
+    CloudEdit, ContentEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
+    SettingEdit,
+};
+pub use cloud::profile::kind::ProfileKind;
 pub use cloud::seed::{SeedClientCloud, SeedCloud, SeedConfiguration};
 pub use fault::{DropWhen, Fault, FaultAction, FaultMatch};
 pub use http::serve;

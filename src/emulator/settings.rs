@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 macro_rules! settings {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $usual:expr,)*) => {
         /// How slow and how strict the emulated platform is.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[serde(rename_all = "camelCase")]
         pub struct Settings {
             $($(#[$doc])* pub $name: $kind,)*
@@ -21,7 +21,7 @@ macro_rules! settings {
         }
 
         /// Changes to [`Settings`]; what is `None` stays as it is.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct SettingsPatch {
             $($(#[$doc])* pub $name: Option<$kind>,)*
@@ -30,7 +30,8 @@ macro_rules! settings {
         impl SettingsPatch {
             /// Returns the settings with the given ones changed.
             pub fn apply(&self, settings: &Settings) -> Settings {
-                Settings { $($name: self.$name.unwrap_or(settings.$name),)* }
+                let Settings { $($name,)* } = settings.clone();
+                Settings { $($name: self.$name.clone().unwrap_or($name),)* }
             }
         }
     };
@@ -75,4 +76,6 @@ settings! {
     audit_realtime: bool = true,
     /// Cloud: results of an audit query are redirected to a download where the caller allows it.
     audit_redirect: bool = false,
+    /// Cloud: entity types, such as `SupportedContent`, of which the audit trail gets no records.
+    unaudited: Vec<String> = Vec::new(),
 }

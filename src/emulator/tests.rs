@@ -95,7 +95,7 @@ fn the_control_surface_looks_in_and_pulls_strings() {
         "rateLimitPerMinute": 0, "tokenLifetimeS": 3600, "activeDelayMs": 300, "visibleDelayMs": 0,
         "staleDelayMs": 0, "cdnDelayMs": 300, "integrationDelayMs": 300, "tokenRateLimitPerMinute": 0,
         "tokenRequestsPerMinute": 0, "pageSizeMax": 0, "auditQueryDelayMs": 300, "auditQueryFails": false,
-        "auditCopies": 1, "auditClockSkewMs": 0, "auditRealtime": true, "auditRedirect": false})
+        "auditCopies": 1, "auditClockSkewMs": 0, "auditRealtime": true, "auditRedirect": false, "unaudited": []})
     );
     let dropped = rig.outcome("PUT", &path("o"), &[("if-match", "\"1\"")], &json!({}));
     assert_eq!((dropped.response, dropped.delay_ms), (None, 5));
@@ -184,7 +184,7 @@ fn the_manual_shows_a_world_file_and_faults_that_work() {
     let edits = fences.iter().filter(|text| text.starts_with("{\"organizationId\""));
     let answers: Vec<u16> =
         edits.map(|edit| rig.post("/_emulator/edit", &serde_json::from_str(edit).unwrap()).status).collect();
-    assert_eq!(answers, [200; 6]);
+    assert_eq!(answers, [200; 9]);
     for setting in body(&rig.get("/_emulator/settings")).as_object().unwrap().keys() {
         assert!(manual.contains(&format!("| `{setting}` |")), "the manual does not explain {setting}");
     }

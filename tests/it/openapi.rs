@@ -11,9 +11,13 @@ use jiff::{SignedDuration, Timestamp};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-/// Bodies of single objects that the schema has, but not at the path they are read from.
-const UNLISTED: &[(&str, &str)] =
-    &[("/api/v2/flows/{}", "Flow"), ("/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase")];
+/// Bodies that the schema has, but not at the path they are read from.
+const UNLISTED: &[(&str, &str, &str)] = &[
+    ("GET", "/api/v2/flows/{}", "Flow"),
+    ("GET", "/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase"),
+    ("DELETE", "/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase"),
+    ("GET", "/api/v2/authorization/products", "DomainOrganizationProduct"),
+];
 
 /// What the schema says of one method of one path.
 struct Operation {
@@ -56,9 +60,12 @@ impl Contract {
         }
         // Literal paths before those with variables.
         operations.sort_by_key(|operation| operation.path.matches('{').count());
-        for (path, name) in UNLISTED {
-            let response = Some(json!({ "$ref": format!("#/components/schemas/{name}") }));
-            let (method, path) = ("GET".to_owned(), (*path).to_owned());
+        for (method, path, name) in UNLISTED {
+            let one = json!({ "$ref": format!("#/components/schemas/{name}") });
+            let many = json!({"type": "object", "required": ["entities", "total"],
+                "properties": {"entities": {"type": "array", "items": one}, "total": {"type": "integer"}}});
+            let response = Some(if path.ends_with("{}") { one } else { many });
+            let (method, path) = ((*method).to_owned(), (*path).to_owned());
             operations.push(Operation { method, path, query: BTreeSet::new(), request: None, response });
         }
         Some(Self { operations, components: whole["components"].clone(), validators: Mutex::default() })
@@ -283,6 +290,56 @@ impl Caller {
 const BASE: &str = "/api/v2/webdeployments";
 const OPEN: &str = "/api/v2/conversations/messaging/integrations/open";
 
+/// Calls every operation of supported content, messaging settings and knowledge bases, under both paths where there
+/// are two.
+fn call_profiles(caller: &mut Caller) {
+    for prefix in ["/api/v2/conversations/messaging", "/api/v2/messaging"] {
+        let content = format!("{prefix}/supportedcontent");
+        let media = json!({"allow": {"inbound": [{"type": "*/*"}], "outbound": [{"type": "video/mpeg"}]}});
+        let new = caller.call("POST", &content, json!({"name": "New", "mediaTypes": media}));
+        let new = format!("{content}/{}", new["id"].as_str().unwrap());
+        caller.call(
+            "PATCH",
+            &new,
+            json!({"name": "New", "mediaTypes": {"allow": {"inbound": [{"type": "image/*"}]}}}),
+        );
+        caller.call("DELETE", &new, Value::Null);
+        let settings = format!("{prefix}/settings");
+        let on = json!({"typing": {"on": {"inbound": "Enabled"}}});
+        let new = caller.call("POST", &settings, json!({"name": "New", "event": on}));
+        let (id, new) = (new["id"].clone(), format!("{settings}/{}", new["id"].as_str().unwrap()));
+        caller.call("PATCH", &new, json!({"name": "Newer", "event": on}));
+        let default = format!("{settings}/default");
+        caller.call("PUT", &default, json!({"settingId": id}));
+        caller.get(&default);
+        caller.call("DELETE", &default, Value::Null);
+        // Refusals have a schema, too.
+        caller.get(&default);
+        caller.call("PUT", &default, json!({"settingId": "no"}));
+        caller.call("DELETE", &new, Value::Null);
+        caller.call(
+            "POST",
+            &content,
+            json!({"name": "New", "mediaTypes": {"allow": {"inbound": [{"type": "x"}]}}}),
+        );
+    }
+    let default = "/api/v2/conversations/messaging/supportedcontent/default";
+    caller.get(default);
+    caller.call("PUT", default, json!({"id": "s1"}));
+    caller.get(default);
+    caller.call("DELETE", "/api/v2/conversations/messaging/supportedcontent/s1", Value::Null);
+    let person = json!({"organizationId": "o", "actor": "ann",
+        "messagingSetting": {"messagingSetting": "Typing", "patch": {"name": "Hers"}},
+        "supportedContent": {"supportedContent": "Pictures", "patch": {"name": "Hers"}}});
+    caller.call("POST", "/_emulator/edit", person);
+    caller.get("/api/v2/conversations/messaging/settings");
+    caller.get("/api/v2/conversations/messaging/supportedcontent");
+    let bases = "/api/v2/knowledge/knowledgebases";
+    let new = caller.call("POST", bases, json!({"name": "New", "coreLanguage": "en-US"}));
+    caller.call("DELETE", &format!("{bases}/{}", new["id"].as_str().unwrap()), Value::Null);
+    caller.get("/api/v2/authorization/products");
+}
+
 #[test]
 #[expect(
     clippy::too_many_lines,
@@ -353,6 +410,7 @@ fn every_operation_answers_as_the_schema_says() {
     caller.call("DELETE", &integration, Value::Null);
     let asked = json!({"interval": "2026-03-01T00:00:00Z/2026-03-02T00:00:00Z", "serviceName": "WebDeployments",
         "filters": [{"property": "EntityType", "value": "Deployment"}], "sort": [{"name": "Timestamp", "sortOrder": "ascending"}]});
+    call_profiles(&mut caller);
     let transaction = caller.call("POST", "/api/v2/audits/query", asked.clone());
     let transaction = format!("/api/v2/audits/query/{}", transaction["id"].as_str().unwrap());
     caller.get(&transaction);
@@ -375,7 +433,7 @@ fn every_operation_answers_as_the_schema_says() {
     caller.get("/api/v2/tokens/me");
     assert_valid(&caller.world.exchanges());
     if contract().is_some() {
-        assert_eq!(caller.done.len(), 49, "{:#?}", caller.done.keys());
+        assert_eq!(caller.done.len(), 72, "{:#?}", caller.done.keys());
     }
 }
 

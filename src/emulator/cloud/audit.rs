@@ -6,6 +6,7 @@
 use crate::emulator::actor::{Actor, ActorKind, Origin};
 use crate::emulator::cloud::audit_query::Transaction;
 use crate::emulator::cloud::ids::{Counters, Kind, person};
+use crate::emulator::cloud::profile::kind::KINDS;
 use crate::emulator::cloud::{Event, Object, Work};
 use crate::emulator::time::later;
 use crate::emulator::tree::{self, Change};
@@ -20,14 +21,19 @@ type Entity = (&'static str, &'static [&'static str]);
 pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
     (
         "WebDeployments",
-        &[
-            ("Configuration", &["Create", "Update", "Delete"]),
-            ("ConfigurationVersion", &["Publish"]),
-            ("Deployment", &["Create", "Update", "Delete"]),
-        ],
+        &[("Configuration", WRITES), ("ConfigurationVersion", &["Publish"]), ("Deployment", WRITES)],
     ),
-    ("Messaging", &[("OpenIntegration", &["Create", "Update", "Delete"])]),
+    ("Messaging", &[("OpenIntegration", WRITES)]),
+    ("Knowledge", &[("KnowledgeBase", &["Create", "Delete"])]),
 ];
+
+const WRITES: &[&str] = &["Create", "Update", "Delete"];
+
+/// Returns the entity types of a service; those of profiles are the profiles' own.
+fn entities(service: &str, listed: &[Entity]) -> Vec<Entity> {
+    let profiles = KINDS.iter().filter(|_| service == "Messaging");
+    listed.iter().copied().chain(profiles.map(|kind| (kind.rules().entity_type, WRITES))).collect()
+}
 
 /// However many copies are asked for.
 const COPIES_MAX: u64 = 10;
@@ -98,6 +104,10 @@ impl Record {
         match self.entity_type {
             "Deployment" => format!("/api/v2/webdeployments/deployments/{id}"),
             "OpenIntegration" => format!("/api/v2/conversations/messaging/integrations/open/{id}"),
+            "KnowledgeBase" => format!("/api/v2/knowledge/knowledgebases/{id}"),
+            other if let Some(kind) = KINDS.iter().find(|kind| kind.rules().entity_type == other) => {
+                format!("{}/{id}", kind.rules().path)
+            }
             _ => format!("/api/v2/webdeployments/configurations/{id}"),
         }
     }
@@ -106,6 +116,9 @@ impl Record {
 impl Trail {
     /// Writes down what was done.
     pub fn record(&mut self, counters: &mut Counters, organization_id: &str, work: &Work, event: Event) {
+        if work.settings.unaudited.iter().any(|kind| kind == event.entity_type) {
+            return;
+        }
         let skew = SignedDuration::from_millis(work.settings.audit_clock_skew_ms);
         let at = work.at().checked_add(skew).unwrap_or(work.at());
         let record = Record {
@@ -129,9 +142,11 @@ impl Trail {
 /// Lists the services, without one of them.
 pub(crate) fn services(without: Option<&str>) -> Value {
     let offered = SERVICES.iter().filter(|(name, _)| Some(*name) != without);
-    let rendered = offered.map(|(name, entities)| {
-        let entities: Vec<Value> =
-            entities.iter().map(|(name, actions)| json!({"name": name, "actions": actions})).collect();
+    let rendered = offered.map(|(name, listed)| {
+        let entities: Vec<Value> = entities(name, listed)
+            .iter()
+            .map(|(name, actions)| json!({"name": name, "actions": actions}))
+            .collect();
         json!({"name": name, "entities": entities})
     });
     json!({ "services": rendered.collect::<Vec<Value>>() })

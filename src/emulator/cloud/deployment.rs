@@ -12,6 +12,7 @@ use crate::emulator::cloud::error::{Detail, bad_request, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::Organization;
+use crate::emulator::cloud::profile::{Profile, on_deployments};
 use crate::emulator::cloud::query::Query;
 use crate::emulator::cloud::{Done, Event, Object, Work, member, shape, text};
 use crate::emulator::error::ApiError;
@@ -70,8 +71,9 @@ impl Placement {
 /// Keeps of a reference what the platform looks at.
 fn reduced(mut body: Object) -> Object {
     body = without_own(body);
+    let profiles = on_deployments().map(|kind| (kind.rules().reference, &["id"][..]));
     for (name, kept) in
-        [("configuration", &["id", "version"][..]), ("flow", &["id"]), ("supportedContent", &["id"])]
+        [("configuration", &["id", "version"][..]), ("flow", &["id"])].into_iter().chain(profiles)
     {
         if let Some(Value::Object(reference)) = body.get_mut(name) {
             reference.retain(|field, _| kept.contains(&field.as_str()));
@@ -119,11 +121,7 @@ impl Organization {
             }
             Some(Some(_)) | None => {}
         }
-        if part("supportedContent.id")
-            .is_some_and(|id| self.directory.find(Shelf::SupportedContent, id).is_none())
-        {
-            wrong.push(Detail::new("supportedContent.id", "does not exist"));
-        }
+        wrong.extend(self.profiles.missing(body, on_deployments()));
         let pushes = member(body, "pushIntegrations").and_then(Value::as_array);
         for (index, push) in pushes.into_iter().flatten().enumerate() {
             let id = push.get("id").and_then(Value::as_str).unwrap_or_default();
@@ -225,13 +223,12 @@ impl Organization {
                 "selfUri": format!("/api/v2/webdeployments/configurations/{id}/versions/{version}"),
             }),
         );
-        for (name, shelf) in [("flow", Shelf::Flows), ("supportedContent", Shelf::SupportedContent)] {
-            let id = member(&state.body, name).and_then(|reference| reference.get("id")?.as_str());
-            if let Some(item) = id.and_then(|id| self.directory.find(shelf, id)) {
-                let uri = item.shown.get("selfUri");
-                shown.insert(name.to_owned(), json!({"id": item.id, "name": item.name(), "selfUri": uri}));
-            }
+        let flow = member(&state.body, "flow").and_then(|flow| flow.get("id")?.as_str());
+        if let Some(flow) = flow.and_then(|id| self.directory.find(Shelf::Flows, id)) {
+            let uri = flow.shown.get("selfUri");
+            shown.insert("flow".to_owned(), json!({"id": flow.id, "name": flow.name(), "selfUri": uri}));
         }
+        self.profiles.name_references(&mut shown, on_deployments());
         let domain = self.domain();
         let snippet = format!(
             "<script type=\"text/javascript\" src=\"https://apps.{domain}/genesys-bootstrap/genesys.min.js\" data-deployment-id=\"{}\"></script>",
@@ -334,27 +331,28 @@ impl Organization {
     }
 
     fn expand_references(&self, shown: &mut Object, query: &Query) {
-        let expanded = [
-            (
-                query.expands("supportedContent"),
-                "supportedContent",
-                Shelf::SupportedContent,
-                &[("mediaTypes", "mediaTypes")][..],
-            ),
-            (
-                query.expands("flowDetails"),
-                "flow",
-                Shelf::Flows,
-                &[("description", "flowDescription"), ("publishedVersion", "publishVersion")],
-            ),
-        ];
-        for (_, name, shelf, fields) in expanded.into_iter().filter(|(asked, ..)| *asked) {
-            let Some(Value::Object(reference)) = shown.get_mut(name) else { continue };
-            let Some(item) = self.directory.find(shelf, text(reference, "id")) else { continue };
+        let copy = |shown: &mut Object, name: &str, from: Option<&Object>, fields: &[(&str, &str)]| {
+            let Some(Value::Object(reference)) = shown.get_mut(name) else { return };
             for (own, shown_as) in fields {
-                if let Some(value) = item.shown.get(*own) {
+                if let Some(value) = from.and_then(|body| body.get(*own)) {
                     reference.insert((*shown_as).to_owned(), value.clone());
                 }
+            }
+        };
+        let id = |shown: &Object, name: &str| {
+            let id = shown.get(name).and_then(|reference| reference.get("id")?.as_str());
+            id.unwrap_or_default().to_owned()
+        };
+        if query.expands("flowDetails") {
+            let fields = &[("description", "flowDescription"), ("publishedVersion", "publishVersion")];
+            let flow = self.directory.find(Shelf::Flows, &id(shown, "flow"));
+            copy(shown, "flow", flow.map(|flow| &flow.shown), fields);
+        }
+        for kind in on_deployments() {
+            let rules = kind.rules();
+            if query.expands(rules.reference) {
+                let profile = self.profiles.find(kind, &id(shown, rules.reference));
+                copy(shown, rules.reference, profile.and_then(Profile::body), rules.expanded);
             }
         }
     }

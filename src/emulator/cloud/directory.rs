@@ -1,11 +1,13 @@
-//! Objects that this emulator only lists: flows, knowledge bases, content profiles, settings, integrations.
+//! Objects without states over time: flows, knowledge bases, integrations.
 //!
 //! In: what the world file says, and queries. Out: listings and single objects.
-//! Never: changes one for a client of the API; a person may add or delete one.
+//! Never: changes one. A person can add or delete one, and a client of the API can do so with a knowledge base.
 
-use crate::emulator::cloud::ids::Counters;
+use crate::emulator::cloud::configuration::Stamp;
+use crate::emulator::cloud::error::{invalid, not_found};
+use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::query::{Query, Sizes};
-use crate::emulator::cloud::{Object, text};
+use crate::emulator::cloud::{Done, Event, Object, Work, shape, text};
 use crate::emulator::error::ApiError;
 use crate::emulator::glob;
 use crate::emulator::time::SEEDED_AT;
@@ -17,8 +19,6 @@ use std::collections::BTreeMap;
 pub(crate) enum Shelf {
     Flows,
     KnowledgeBases,
-    SupportedContent,
-    MessagingSettings,
     Integrations,
 }
 
@@ -92,6 +92,36 @@ impl Directory {
         self.shelves.entry(shelf).or_default().retain(|item| item.id != id);
     }
 
+    /// Makes a knowledge base for a client; nothing of it is published yet.
+    pub fn create_knowledge_base(
+        &mut self,
+        counters: &mut Counters,
+        work: &Work,
+        mut body: Object,
+    ) -> Result<Done, ApiError> {
+        let wrong = shape::violations(&body, &shape::KNOWLEDGE_BASE);
+        if !wrong.is_empty() {
+            return Err(invalid(&wrong));
+        }
+        body.retain(|name, value| name != "selfUri" && !value.is_null());
+        let date = Stamp::of(work).date();
+        let own = [("dateCreated", date.clone()), ("dateModified", date), ("published", json!(false))];
+        body.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        let id = counters.next(Kind::KnowledgeBase);
+        let event = knowledge("Create", &id, (None, Some(body.clone())));
+        self.add(Shelf::KnowledgeBases, id.clone(), body, counters);
+        let shown = self.read(Shelf::KnowledgeBases, &id).ok_or_else(|| not_found(&id))?;
+        Ok(Done { shown, event })
+    }
+
+    /// Deletes a knowledge base for a client, which gets what was deleted.
+    pub fn delete_knowledge_base(&mut self, id: &str) -> Result<Done, ApiError> {
+        let old = self.find(Shelf::KnowledgeBases, id).ok_or_else(|| not_found(id))?.shown.clone();
+        self.delete(Shelf::KnowledgeBases, id);
+        let event = knowledge("Delete", id, (Some(old.clone()), None));
+        Ok(Done { shown: Value::Object(old), event })
+    }
+
     /// Renders one object.
     pub fn read(&self, shelf: Shelf, id: &str) -> Option<Value> {
         self.find(shelf, id).map(Item::render)
@@ -132,16 +162,18 @@ fn wanted(shelf: Shelf, item: &Item, query: &Query) -> bool {
             let kind = kind.map(|kind| text(kind, "id")).unwrap_or_default();
             id("ids") && query.get("integrationType").is_none_or(|asked| asked == kind)
         }
-        Shelf::SupportedContent | Shelf::MessagingSettings => true,
     }
+}
+
+fn knowledge(action: &'static str, id: &str, (old, new): (Option<Object>, Option<Object>)) -> Event {
+    let name = new.as_ref().or(old.as_ref()).map(|body| text(body, "name")).unwrap_or_default().to_owned();
+    Event { service: "Knowledge", entity_type: "KnowledgeBase", action, id: id.to_owned(), name, old, new }
 }
 
 fn uri(shelf: Shelf) -> &'static str {
     match shelf {
         Shelf::Flows => "/api/v2/flows",
         Shelf::KnowledgeBases => "/api/v2/knowledge/knowledgebases",
-        Shelf::SupportedContent => "/api/v2/conversations/messaging/supportedcontent",
-        Shelf::MessagingSettings => "/api/v2/conversations/messaging/settings",
         Shelf::Integrations => "/api/v2/integrations",
     }
 }
@@ -159,12 +191,6 @@ fn usual(shelf: Shelf) -> Vec<(&'static str, Value)> {
             let own = [("coreLanguage", json!("en-US")), ("published", json!(true))];
             own.into_iter().chain(dates).collect()
         }
-        Shelf::SupportedContent => {
-            let allowed = json!({"inbound": [{"type": "image/*"}], "outbound": [{"type": "image/*"}]});
-            let own = [("version", json!(1)), ("mediaTypes", json!({ "allow": allowed }))];
-            own.into_iter().chain(dates).collect()
-        }
-        Shelf::MessagingSettings => [("version", json!("1"))].into_iter().chain(dates).collect(),
         Shelf::Integrations => vec![
             ("intendedState", json!("ENABLED")),
             ("integrationType", json!({"id": OPEN_ID, "name": OPEN_ID})),

@@ -8,6 +8,9 @@ use crate::emulator::cloud::audit::services;
 use crate::emulator::cloud::configuration::Look;
 use crate::emulator::cloud::directory::Shelf;
 use crate::emulator::cloud::error::{bad_request, not_found, refusal, usual_code};
+use crate::emulator::cloud::organization::products;
+use crate::emulator::cloud::profile::Act;
+use crate::emulator::cloud::profile::kind::ProfileKind;
 use crate::emulator::cloud::query::Query;
 use crate::emulator::cloud::route::{CloudRoute, Operation};
 use crate::emulator::cloud::token::unauthenticated;
@@ -82,7 +85,7 @@ impl World {
             organization_id,
             query: Query::new(&call.request.query),
             look: Look { now: call.now, stale: call.wants_stale(), cap: self.settings.page_size_max },
-            work: Work { origin: call.origin(&grant), settings: self.settings },
+            work: Work { origin: call.origin(&grant), settings: self.settings.clone() },
         };
         self.cloud.organization(&visit.organization_id);
         if call.request.method == "GET" {
@@ -91,7 +94,10 @@ impl World {
         if let Some(answer) = self.cloud.ask(&visit, operation) {
             return answer.map(|body| Response::json(200, &body));
         }
-        let done = self.cloud.change(&visit, operation, id)?;
+        let done = match operation {
+            Operation::Profile(kind, act) => self.cloud.change_profile(&visit, (kind, act), id)?,
+            _ => self.cloud.change(&visit, operation, id)?,
+        };
         self.writes += 1;
         self.cloud.trail.record(&mut self.cloud.counters, &visit.organization_id, &visit.work, done.event);
         Ok(if done.shown.is_null() { Response::empty(204) } else { Response::json(200, &done.shown) })
@@ -117,7 +123,11 @@ impl Cloud {
             Operation::ReadIdentityResolution => organization.read_identity(id, look)?,
             Operation::ListOpen => organization.list_open(path, query, look)?.into(),
             Operation::ReadOpen => organization.read_open(id, look)?,
+            Operation::Profile(kind, act) => {
+                organization.profiles.read((kind, act), id, path, query, look)?
+            }
             Operation::ReadOrganization => organization.render(),
+            Operation::ReadProducts => products(),
             Operation::ReadLimits | Operation::ReadDefaultLimits => {
                 let defaults = route.operation == Operation::ReadDefaultLimits;
                 organization.limits(id, defaults).ok_or_else(|| not_found(id))?
@@ -215,8 +225,27 @@ impl Cloud {
                 organization.change_open(id, work, body)
             }
             Operation::DeleteOpen => organization.delete_open(id, work),
+            Operation::CreateKnowledgeBase => {
+                let body = object(request)?;
+                organization.directory.create_knowledge_base(counters, work, body)
+            }
+            Operation::DeleteKnowledgeBase => organization.directory.delete_knowledge_base(id),
             _ => Err(not_found(id)),
         }
+    }
+
+    /// Changes a profile, or the default of its kind.
+    fn change_profile(
+        &mut self,
+        visit: &Visit,
+        asked: (ProfileKind, Act),
+        id: &str,
+    ) -> Result<Done, ApiError> {
+        let Visit { request, organization_id, work, .. } = visit;
+        let organization =
+            self.organizations.get_mut(organization_id).ok_or_else(|| not_found(organization_id))?;
+        let body = if request.method == "DELETE" { Object::new() } else { object(request)? };
+        organization.write_profile(asked, id, &mut self.counters, work, body)
     }
 }
 
@@ -284,10 +313,6 @@ fn shelf_of(operation: Operation) -> Option<(Shelf, bool)> {
         Operation::ReadFlow => (Shelf::Flows, true),
         Operation::ListKnowledgeBases => (Shelf::KnowledgeBases, false),
         Operation::ReadKnowledgeBase => (Shelf::KnowledgeBases, true),
-        Operation::ListSupportedContent => (Shelf::SupportedContent, false),
-        Operation::ReadSupportedContent => (Shelf::SupportedContent, true),
-        Operation::ListMessagingSettings => (Shelf::MessagingSettings, false),
-        Operation::ReadMessagingSetting => (Shelf::MessagingSettings, true),
         Operation::ListIntegrations => (Shelf::Integrations, false),
         Operation::ReadIntegration => (Shelf::Integrations, true),
         _ => return None,

@@ -1,22 +1,11 @@
-//! What people do at the platform's own screens, behind the back of every client.
+//! What people can do at the platform's own screens, behind the back of every client.
 //!
-//! In: edits, by the name or the id of an object. Out: changed objects, audit records of the person.
-//! Never: checks an edit as the API would, or waits for a draft to be Active. Start reading at
-//! [`World::cloud_edit`].
+//! In: JSON of the control surface, of a fault or of a test. Out: a [`CloudEdit`].
+//! Never: carries an edit out; `screen` does. Start reading at [`CloudEdit`].
 
-use crate::emulator::actor::Actor;
-use crate::emulator::cloud::deployment::Placement;
-use crate::emulator::cloud::directory::Shelf;
-use crate::emulator::cloud::error::refusal;
-use crate::emulator::cloud::ids::Kind;
-use crate::emulator::cloud::organization::Organization;
-use crate::emulator::cloud::{Cloud, Done, Object, Work, text};
-use crate::emulator::error::ApiError;
-use crate::emulator::tree;
-use crate::emulator::world::World;
-use jiff::Timestamp;
+use crate::emulator::cloud::Object;
+use crate::emulator::cloud::profile::kind::ProfileKind;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What a person does to the objects of an organization: everything that is given, in the order of the fields.
@@ -38,6 +27,15 @@ pub struct CloudEdit {
     /// Changes an open messaging integration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_integration: Option<OpenEdit>,
+    /// Changes a supported content profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supported_content: Option<ContentEdit>,
+    /// Changes a messaging setting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messaging_setting: Option<SettingEdit>,
+    /// Sets the defaults: the kind, and the name or id of the profile; `None` leaves no default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub default: Option<BTreeMap<ProfileKind, Option<String>>>,
     /// Deletes an object: its kind, and its name or id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delete: Option<BTreeMap<EditKind, String>>,
@@ -59,6 +57,20 @@ pub struct CreateEdit {
     /// A knowledge base.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub knowledge_base: Option<Object>,
+    /// A supported content profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub supported_content: Option<Object>,
+    /// A messaging setting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messaging_setting: Option<Object>,
+}
+
+impl CreateEdit {
+    /// Lists the profiles with their kinds.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = (ProfileKind, &Object)> {
+        let content = self.supported_content.iter().map(|body| (ProfileKind::Content, body));
+        content.chain(self.messaging_setting.iter().map(|body| (ProfileKind::Setting, body)))
+    }
 }
 
 /// Changes a draft.
@@ -103,6 +115,26 @@ pub struct OpenEdit {
     pub patch: Object,
 }
 
+/// Changes a supported content profile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContentEdit {
+    /// Its name or id.
+    pub supported_content: String,
+    /// A JSON merge patch (RFC 7396).
+    pub patch: Object,
+}
+
+/// Changes a messaging setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettingEdit {
+    /// Its name or id.
+    pub messaging_setting: String,
+    /// A JSON merge patch (RFC 7396).
+    pub patch: Object,
+}
+
 /// What can be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,254 +157,30 @@ pub enum EditKind {
     Integration,
 }
 
+impl EditKind {
+    /// Returns the kind of profile it is, if it is one.
+    pub(super) fn profile(self) -> Option<ProfileKind> {
+        match self {
+            EditKind::SupportedContent => Some(ProfileKind::Content),
+            EditKind::MessagingSetting => Some(ProfileKind::Setting),
+            _ => None,
+        }
+    }
+}
+
 impl CloudEdit {
+    /// Lists the changes of profiles: the kind, the name or id, and the patch.
+    pub(super) fn profiles(&self) -> impl Iterator<Item = (ProfileKind, &str, &Object)> {
+        let content = self.supported_content.iter();
+        let content =
+            content.map(|edit| (ProfileKind::Content, edit.supported_content.as_str(), &edit.patch));
+        let setting = self.messaging_setting.iter();
+        content
+            .chain(setting.map(|edit| (ProfileKind::Setting, edit.messaging_setting.as_str(), &edit.patch)))
+    }
+
     /// Says whether it asks for nothing.
     pub fn is_empty(&self) -> bool {
         *self == CloudEdit::default()
     }
-}
-
-impl World {
-    /// Lets somebody change the objects of an organization that the cloud API manages; returns what became of
-    /// them.
-    ///
-    /// # Errors
-    /// What could not be found. What comes before it in the edit is done.
-    pub fn cloud_edit(
-        &mut self,
-        organization_id: &str,
-        actor: &Actor,
-        edit: &CloudEdit,
-        now: Timestamp,
-    ) -> Result<Value, String> {
-        self.try_cloud_edit(organization_id, actor, edit, now)
-            .map_err(|error| error.text("message").to_owned())
-    }
-
-    pub(in crate::emulator) fn try_cloud_edit(
-        &mut self,
-        organization_id: &str,
-        actor: &Actor,
-        edit: &CloudEdit,
-        now: Timestamp,
-    ) -> Result<Value, ApiError> {
-        self.settle(now);
-        self.must_exist(organization_id)?;
-        let work = Work { origin: self.at_the_screen(actor, now), settings: self.settings };
-        self.cloud.edit(organization_id, &work, edit)
-    }
-}
-
-impl Cloud {
-    /// Renders all organizations with their audit trails, the records nobody can see yet included.
-    pub fn state(&self, now: Timestamp) -> Value {
-        let mut organizations = Object::new();
-        for (id, organization) in &self.organizations {
-            let mut shown = organization.state(now);
-            let records = self.trail.records.iter().filter(|record| record.organization_id == *id);
-            let records = records.map(|record| {
-                let mut shown = record.render(true);
-                if let Value::Object(fields) = &mut shown {
-                    fields.insert("visibleAt".to_owned(), json!(record.visible_at));
-                }
-                shown
-            });
-            if let Value::Object(fields) = &mut shown {
-                fields.insert("audit".to_owned(), records.collect());
-            }
-            organizations.insert(id.clone(), shown);
-        }
-        Value::Object(organizations)
-    }
-
-    fn edit(&mut self, organization_id: &str, work: &Work, edit: &CloudEdit) -> Result<Value, ApiError> {
-        let mut shown = Object::new();
-        let mut done: Vec<Done> = Vec::new();
-        if let Some(create) = &edit.create {
-            self.create(organization_id, work, create, &mut shown);
-        }
-        let organization = self.organization(organization_id);
-        if let Some(edit) = &edit.draft {
-            let id = organization.configuration_named(&edit.configuration)?;
-            let mut body = organization.draft_body(&id);
-            let mut patch = edit.patch.clone();
-            let status = patch.shift_remove("status").and_then(|status| status.as_str().map(str::to_owned));
-            tree::merge(&mut body, &patch);
-            let written = organization.write_draft(&id, work, body, status)?;
-            shown.insert("draft".to_owned(), written.shown.clone());
-            done.push(written);
-        }
-        if let Some(edit) = &edit.publish {
-            let id = organization.configuration_named(&edit.configuration)?;
-            let published = organization.publish(&id, work, true)?;
-            shown.insert("published".to_owned(), published.shown.clone());
-            done.push(published);
-        }
-        if let Some(edit) = &edit.deployment {
-            let written = organization.edit_deployment(edit, work)?;
-            shown.insert("deployment".to_owned(), written.shown.clone());
-            done.push(written);
-        }
-        if let Some(edit) = &edit.open_integration {
-            let written = organization.edit_open(edit, work)?;
-            shown.insert("openIntegration".to_owned(), written.shown.clone());
-            done.push(written);
-        }
-        for (kind, name) in edit.delete.iter().flatten() {
-            let (id, deleted) = organization.delete_named(*kind, name, work)?;
-            shown.insert("deleted".to_owned(), json!(id));
-            done.extend(deleted);
-        }
-        for done in done {
-            self.trail.record(&mut self.counters, organization_id, work, done.event);
-        }
-        Ok(Value::Object(shown))
-    }
-
-    fn create(&mut self, organization_id: &str, work: &Work, edit: &CreateEdit, shown: &mut Object) {
-        self.organization(organization_id);
-        let Some(organization) = self.organizations.get_mut(organization_id) else { return };
-        let counters = &mut self.counters;
-        let mut done = Vec::new();
-        if let Some(body) = &edit.configuration {
-            done.push(organization.create_configuration(counters, work, None, body.clone()));
-        }
-        if let Some(body) = &edit.deployment {
-            let made = organization.create_deployment(counters, work, None, body.clone());
-            self.homes.insert(made.event.id.clone(), organization_id.to_owned());
-            done.push(made);
-        }
-        for (shelf, kind, body) in [
-            (Shelf::Flows, Kind::Flow, &edit.flow),
-            (Shelf::KnowledgeBases, Kind::KnowledgeBase, &edit.knowledge_base),
-        ] {
-            if let Some(body) = body {
-                let id = counters.next(kind);
-                shown.insert("created".to_owned(), json!(id));
-                organization.directory.add(shelf, id, body.clone(), counters);
-            }
-        }
-        for done in done {
-            shown.insert("created".to_owned(), json!(done.event.id));
-            self.trail.record(&mut self.counters, organization_id, work, done.event);
-        }
-    }
-}
-
-impl Organization {
-    /// Finds the id of a configuration by its name or id.
-    pub fn configuration_named(&self, name: &str) -> Result<String, ApiError> {
-        let mut here = self.configurations.iter().filter(|known| known.draft.current().is_some());
-        let found = here.find(|known| known.id == name || known.name() == name);
-        found.map(|known| known.id.clone()).ok_or_else(|| unknown("configuration", name))
-    }
-
-    /// Finds the id of a deployment by its name or id.
-    pub fn deployment_named(&self, name: &str) -> Result<String, ApiError> {
-        let mut here = self.deployments.iter().filter(|known| known.states.current().is_some());
-        let found = here.find(|known| known.id == name || known.name() == name);
-        found.map(|known| known.id.clone()).ok_or_else(|| unknown("deployment", name))
-    }
-
-    fn draft_body(&self, id: &str) -> Object {
-        let known = self.configuration(id).ok().and_then(|known| known.draft.current());
-        known.map(|draft| draft.body.clone()).unwrap_or_default()
-    }
-
-    fn edit_deployment(&mut self, edit: &DeploymentEdit, work: &Work) -> Result<Done, ApiError> {
-        let id = self.deployment_named(&edit.deployment)?;
-        let state = self.deployment(&id)?.states.current().cloned();
-        let state: Placement =
-            state.map(|state| Placement::clone(&state)).ok_or_else(|| unknown("deployment", &id))?;
-        let mut body = state.body.clone();
-        if let Some(version) = &edit.version {
-            let (configuration, _) = state.pin();
-            let known = self.configuration(configuration)?;
-            let newest = known.newest().map(|version| version.label()).filter(|_| version == "newest");
-            let pin = json!({"id": configuration, "version": newest.as_ref().unwrap_or(version)});
-            body.insert("configuration".to_owned(), pin);
-        }
-        if let Some(forced) = state.status.forced {
-            body.insert("status".to_owned(), Value::String(forced));
-        }
-        tree::merge(&mut body, &edit.patch);
-        self.write_deployment(&id, work, body)
-    }
-
-    /// Finds an integration by its name or id.
-    fn open_named(&self, name: &str) -> Result<(String, Object), ApiError> {
-        let mut here = self.open.iter().filter(|known| known.id == name || known.name() == name);
-        let found = here.find_map(|known| Some((known.id.clone(), known.states.current()?.body.clone())));
-        found.ok_or_else(|| unknown("integration", name))
-    }
-
-    fn edit_open(&mut self, edit: &OpenEdit, work: &Work) -> Result<Done, ApiError> {
-        let (id, mut body) = self.open_named(&edit.open_integration)?;
-        tree::merge(&mut body, &edit.patch);
-        self.change_open(&id, work, body)
-    }
-
-    fn delete_named(
-        &mut self,
-        kind: EditKind,
-        name: &str,
-        work: &Work,
-    ) -> Result<(String, Option<Done>), ApiError> {
-        let shelf = match kind {
-            EditKind::Configuration => {
-                let id = self.configuration_named(name)?;
-                return self.delete_configuration(&id, work).map(|done| (id, Some(done)));
-            }
-            EditKind::Deployment => {
-                let id = self.deployment_named(name)?;
-                return self.delete_deployment(&id, work).map(|done| (id, Some(done)));
-            }
-            EditKind::OpenIntegration => {
-                let (id, _) = self.open_named(name)?;
-                return self.delete_open(&id, work).map(|done| (id, Some(done)));
-            }
-            EditKind::Flow => Shelf::Flows,
-            EditKind::KnowledgeBase => Shelf::KnowledgeBases,
-            EditKind::SupportedContent => Shelf::SupportedContent,
-            EditKind::MessagingSetting => Shelf::MessagingSettings,
-            EditKind::Integration => Shelf::Integrations,
-        };
-        let found = self.directory.named(shelf, name).map(|item| item.id.clone());
-        let id = found.ok_or_else(|| unknown("object", name))?;
-        self.directory.delete(shelf, &id);
-        Ok((id, None))
-    }
-
-    /// Renders everything the organization has, for whoever watches: what is, not what readers see.
-    pub fn state(&self, now: Timestamp) -> Value {
-        let mut configurations = Vec::new();
-        for known in &self.configurations {
-            let Some(draft) = known.draft.current() else { continue };
-            let versions: Vec<Object> =
-                known.versions.iter().map(|(_, version)| known.render(version, now)).collect();
-            let (id, name) = (&known.id, text(&draft.body, "name"));
-            let draft = known.render(draft, now);
-            configurations.push(json!({"id": id, "name": name, "draft": draft, "versions": versions}));
-        }
-        let mut deployments = Vec::new();
-        for known in &self.deployments {
-            let Some(state) = known.states.current() else { continue };
-            deployments.push(self.render_deployment(known, state, now));
-        }
-        let look = crate::emulator::cloud::configuration::Look { now, stale: false, cap: 0 };
-        let open: Vec<Value> =
-            self.open.iter().filter_map(|known| self.read_open(&known.id, &look).ok()).collect();
-        json!({
-            "name": self.name,
-            "region": self.region,
-            "state": self.state,
-            "configurations": configurations,
-            "deployments": deployments,
-            "openIntegrations": open,
-        })
-    }
-}
-
-fn unknown(kind: &str, name: &str) -> ApiError {
-    refusal(404, "not.found", format!("the organization has no {kind} `{name}`"))
 }

@@ -11,6 +11,13 @@ pub(crate) struct History<T> {
     states: Vec<(Timestamp, Option<T>)>,
 }
 
+impl<T> Default for History<T> {
+    /// Starts with absence, which was always visible.
+    fn default() -> History<T> {
+        History { states: vec![(Timestamp::MIN, None)] }
+    }
+}
+
 impl<T> History<T> {
     /// Starts with a state that becomes visible at that time.
     pub fn new(visible_at: Timestamp, state: T) -> History<T> {

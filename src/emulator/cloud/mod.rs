@@ -8,7 +8,7 @@
 //! Never: reads a clock, draws an id, or looks at a header or path of another organization's objects.
 //!
 //! Start reading at [`dispatch`], which every request goes through. `route` is the list of operations;
-//! `configuration`, `deployment`, `open` and `directory` are the objects; `history` is why reads lag.
+//! `configuration`, `deployment`, `open`, `profile` and `directory` are the objects; `history` is why reads lag.
 
 pub(super) mod audit;
 pub(super) mod audit_query;
@@ -23,9 +23,11 @@ pub(super) mod history;
 pub(super) mod ids;
 pub(super) mod open;
 pub(super) mod organization;
+pub(super) mod profile;
 pub(super) mod query;
 pub(super) mod rate;
 pub(super) mod route;
+pub(super) mod screen;
 pub(super) mod seed;
 pub(super) mod shape;
 pub(super) mod token;

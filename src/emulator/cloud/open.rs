@@ -4,11 +4,11 @@
 //! Never: shows a webhook's secret again.
 
 use crate::emulator::cloud::configuration::{Look, Stamp, without_own};
-use crate::emulator::cloud::directory::Shelf;
 use crate::emulator::cloud::error::{Detail, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::Organization;
+use crate::emulator::cloud::profile::kind::KINDS;
 use crate::emulator::cloud::query::{Query, Sizes};
 use crate::emulator::cloud::{Done, Event, Object, Work, member, shape, text};
 use crate::emulator::error::ApiError;
@@ -75,15 +75,7 @@ impl Organization {
             if body.contains_key(SECRET) && text(body, SECRET).chars().count() <= 15 {
                 wrong.push(Detail::new(SECRET, "must have more than 15 characters"));
             }
-            for (name, shelf) in [
-                ("supportedContent", Shelf::SupportedContent),
-                ("messagingSetting", Shelf::MessagingSettings),
-            ] {
-                let id = member(body, name).and_then(|reference| reference.get("id")?.as_str());
-                if id.is_some_and(|id| self.directory.find(shelf, id).is_none()) {
-                    wrong.push(Detail::new(format!("{name}.id"), "does not exist"));
-                }
-            }
+            wrong.extend(self.profiles.missing(body, KINDS.iter().copied()));
         }
         if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
     }
@@ -147,14 +139,14 @@ impl Organization {
             .iter()
             .filter_map(|known| Some((known, known.states.seen(look.now, look.stale)?)))
             .filter(|(_, state)| {
-                let is = |asked: &str, path: &str| {
-                    query.get(asked).is_none_or(|id| member(&state.body, path) == Some(&json!(id)))
-                };
-                // The names with a dot are the vendor's, the ones without are those of its clients.
-                is("supportedContentId", "supportedContent.id")
-                    && is("supportedContent.id", "supportedContent.id")
-                    && is("messagingSettingId", "messagingSetting.id")
-                    && is("messagingSetting.id", "messagingSetting.id")
+                KINDS.iter().all(|kind| {
+                    let reference = kind.rules().reference;
+                    let id = member(&state.body, reference).and_then(|reference| reference.get("id"));
+                    // The name with a dot is the vendor's, the one without is that of its clients.
+                    [format!("{reference}Id"), format!("{reference}.id")]
+                        .iter()
+                        .all(|asked| query.get(asked).is_none_or(|asked| id == Some(&json!(asked))))
+                })
             })
             .collect();
         let sizes = Sizes { usual: 25, max: 100, cap: look.cap };
@@ -172,15 +164,7 @@ impl Organization {
         // The model wants the field, and nobody may read it: shorter than any secret, so that it is refused
         // when it is written back.
         shown.insert(SECRET.to_owned(), json!("********"));
-        for (name, shelf) in
-            [("supportedContent", Shelf::SupportedContent), ("messagingSetting", Shelf::MessagingSettings)]
-        {
-            let id = member(&state.body, name).and_then(|reference| reference.get("id")?.as_str());
-            if let Some(item) = id.and_then(|id| self.directory.find(shelf, id)) {
-                let uri = item.shown.get("selfUri");
-                shown.insert(name.to_owned(), json!({"id": item.id, "name": item.name(), "selfUri": uri}));
-            }
-        }
+        self.profiles.name_references(&mut shown, KINDS.iter().copied());
         let completed = now >= known.completed_at;
         shown.insert("createStatus".to_owned(), json!(if completed { "Completed" } else { "Initiated" }));
         shown.insert("status".to_owned(), json!(if completed { "Active" } else { "Inactive" }));

@@ -3,6 +3,7 @@
 //! In: a description from the world file, or none. Out: the answers about the organization itself, and checks
 //! that others make against it. Never: changes an object; `configuration`, `deployment` and `open` do.
 
+use crate::emulator::actor::Actor;
 use crate::emulator::cloud::Object;
 use crate::emulator::cloud::configuration::Configuration;
 use crate::emulator::cloud::deployment::Deployment;
@@ -11,6 +12,9 @@ use crate::emulator::cloud::error::{Detail, refusal};
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::member;
 use crate::emulator::cloud::open::OpenIntegration;
+use crate::emulator::cloud::profile::Profiles;
+use crate::emulator::cloud::profile::kind::KINDS;
+use crate::emulator::cloud::seed::long_ago;
 use crate::emulator::error::ApiError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -32,6 +36,7 @@ pub(crate) struct Organization {
     pub deployments: Vec<Deployment>,
     pub open: Vec<OpenIntegration>,
     pub directory: Directory,
+    pub profiles: Profiles,
 }
 
 /// Where an organization is when nobody says.
@@ -69,6 +74,15 @@ const DEFAULT_LIMITS: &[(&str, &str, i64)] = &[
     ("platform.api", "request.bytes.max", 512_000),
 ];
 
+/// What an organization has bought. That web messaging is among these names is a guess.
+const PRODUCTS: &[&str] = &["engage", "messagingPlatform", "webMessaging"];
+
+/// Renders the products. Clients of the vendor rely on `total`.
+pub(crate) fn products() -> Value {
+    let entities: Vec<Value> = PRODUCTS.iter().map(|id| json!({ "id": id })).collect();
+    json!({"entities": entities, "pageSize": entities.len(), "pageNumber": 1, "total": entities.len(), "pageCount": 1})
+}
+
 /// Returns the domain of a region, if there is such a region.
 pub(crate) fn domain(region: &str) -> Option<&'static str> {
     REGIONS.iter().find(|(key, _)| *key == region).map(|(_, domain)| *domain)
@@ -89,6 +103,7 @@ impl Organization {
             deployments: Vec::new(),
             open: Vec::new(),
             directory: Directory::default(),
+            profiles: Profiles::default(),
         }
     }
 
@@ -98,11 +113,14 @@ impl Organization {
         for (shelf, kind, name) in [
             (Shelf::Flows, Kind::Flow, "Inbound messages"),
             (Shelf::KnowledgeBases, Kind::KnowledgeBase, "Help center"),
-            (Shelf::SupportedContent, Kind::SupportedContent, "Default"),
-            (Shelf::MessagingSettings, Kind::MessagingSetting, "Default"),
         ] {
             let shown = Object::from_iter([("name".to_owned(), json!(name))]);
             organization.directory.add(shelf, counters.next(kind), shown, counters);
+        }
+        let work = long_ago(&Actor::user("seed"));
+        for kind in KINDS {
+            let body = json!({"name": "Default", "isDefault": true});
+            organization.seed_profile(*kind, &body.as_object().cloned().unwrap_or_default(), counters, &work);
         }
         organization
     }

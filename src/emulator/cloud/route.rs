@@ -2,6 +2,8 @@
 //!
 //! In: method and path. Out: a [`CloudRoute`]. Never: looks at who asks or whether the thing exists.
 
+use crate::emulator::cloud::profile::Act;
+use crate::emulator::cloud::profile::kind::ProfileKind::{self, Content, Setting};
 use crate::emulator::text::percent_decode;
 
 /// What a request asks for.
@@ -27,10 +29,9 @@ pub(crate) enum Operation {
     ReadFlow,
     ListKnowledgeBases,
     ReadKnowledgeBase,
-    ListSupportedContent,
-    ReadSupportedContent,
-    ListMessagingSettings,
-    ReadMessagingSetting,
+    CreateKnowledgeBase,
+    DeleteKnowledgeBase,
+    Profile(ProfileKind, Act),
     ListIntegrations,
     ReadIntegration,
     ListOpen,
@@ -39,6 +40,7 @@ pub(crate) enum Operation {
     ChangeOpen,
     DeleteOpen,
     ReadOrganization,
+    ReadProducts,
     ReadToken,
     VerifyToken,
     RevokeToken,
@@ -166,15 +168,37 @@ const TABLE: &[Row] = &[
     row("GET", "api/v2/flows", Op::ListFlows, VIEW_FLOW),
     row("GET", "api/v2/flows/{}", Op::ReadFlow, VIEW_FLOW),
     row("GET", "api/v2/knowledge/knowledgebases", Op::ListKnowledgeBases, VIEW_KNOWLEDGE),
+    row("POST", "api/v2/knowledge/knowledgebases", Op::CreateKnowledgeBase, &["knowledge:knowledgebase:add"]),
     row("GET", "api/v2/knowledge/knowledgebases/{}", Op::ReadKnowledgeBase, VIEW_KNOWLEDGE),
-    row("GET", "api/v2/conversations/messaging/supportedcontent", Op::ListSupportedContent, VIEW_CONTENT),
-    row("GET", "api/v2/conversations/messaging/supportedcontent/{}", Op::ReadSupportedContent, VIEW_CONTENT),
-    row("GET", "api/v2/messaging/supportedcontent", Op::ListSupportedContent, VIEW_CONTENT),
-    row("GET", "api/v2/messaging/supportedcontent/{}", Op::ReadSupportedContent, VIEW_CONTENT),
-    row("GET", "api/v2/conversations/messaging/settings", Op::ListMessagingSettings, VIEW_SETTING),
-    row("GET", "api/v2/conversations/messaging/settings/{}", Op::ReadMessagingSetting, VIEW_SETTING),
-    row("GET", "api/v2/messaging/settings", Op::ListMessagingSettings, VIEW_SETTING),
-    row("GET", "api/v2/messaging/settings/{}", Op::ReadMessagingSetting, VIEW_SETTING),
+    row("DELETE", "api/v2/knowledge/knowledgebases/{}", Op::DeleteKnowledgeBase, &["knowledge:knowledgebase:delete"]),
+    row("GET", "api/v2/conversations/messaging/supportedcontent", Op::Profile(Content, Act::List), VIEW_CONTENT),
+    row("POST", "api/v2/conversations/messaging/supportedcontent", Op::Profile(Content, Act::Create), &["messaging:supportedContent:add"]),
+    row("GET", "api/v2/conversations/messaging/supportedcontent/default", Op::Profile(Content, Act::ReadDefault), VIEW_CONTENT),
+    row("PUT", "api/v2/conversations/messaging/supportedcontent/default", Op::Profile(Content, Act::WriteDefault), &["messaging:supportedContent:edit"]),
+    row("GET", "api/v2/conversations/messaging/supportedcontent/{}", Op::Profile(Content, Act::Read), VIEW_CONTENT),
+    row("PATCH", "api/v2/conversations/messaging/supportedcontent/{}", Op::Profile(Content, Act::Change), &["messaging:supportedContent:edit"]),
+    row("DELETE", "api/v2/conversations/messaging/supportedcontent/{}", Op::Profile(Content, Act::Delete), &["messaging:supportedContent:delete"]),
+    row("GET", "api/v2/messaging/supportedcontent", Op::Profile(Content, Act::List), VIEW_CONTENT),
+    row("POST", "api/v2/messaging/supportedcontent", Op::Profile(Content, Act::Create), &["messaging:supportedContent:add"]),
+    row("GET", "api/v2/messaging/supportedcontent/{}", Op::Profile(Content, Act::Read), VIEW_CONTENT),
+    row("PATCH", "api/v2/messaging/supportedcontent/{}", Op::Profile(Content, Act::Change), &["messaging:supportedContent:edit"]),
+    row("DELETE", "api/v2/messaging/supportedcontent/{}", Op::Profile(Content, Act::Delete), &["messaging:supportedContent:delete"]),
+    row("GET", "api/v2/conversations/messaging/settings", Op::Profile(Setting, Act::List), VIEW_SETTING),
+    row("POST", "api/v2/conversations/messaging/settings", Op::Profile(Setting, Act::Create), &["messaging:setting:add"]),
+    row("GET", "api/v2/conversations/messaging/settings/default", Op::Profile(Setting, Act::ReadDefault), VIEW_SETTING),
+    row("PUT", "api/v2/conversations/messaging/settings/default", Op::Profile(Setting, Act::WriteDefault), &["messaging:setting:edit"]),
+    row("DELETE", "api/v2/conversations/messaging/settings/default", Op::Profile(Setting, Act::DeleteDefault), &["messaging:setting:delete"]),
+    row("GET", "api/v2/conversations/messaging/settings/{}", Op::Profile(Setting, Act::Read), VIEW_SETTING),
+    row("PATCH", "api/v2/conversations/messaging/settings/{}", Op::Profile(Setting, Act::Change), &["messaging:setting:edit"]),
+    row("DELETE", "api/v2/conversations/messaging/settings/{}", Op::Profile(Setting, Act::Delete), &["messaging:setting:delete"]),
+    row("GET", "api/v2/messaging/settings", Op::Profile(Setting, Act::List), VIEW_SETTING),
+    row("POST", "api/v2/messaging/settings", Op::Profile(Setting, Act::Create), &["messaging:setting:add"]),
+    row("GET", "api/v2/messaging/settings/default", Op::Profile(Setting, Act::ReadDefault), VIEW_SETTING),
+    row("PUT", "api/v2/messaging/settings/default", Op::Profile(Setting, Act::WriteDefault), &["messaging:setting:edit"]),
+    row("DELETE", "api/v2/messaging/settings/default", Op::Profile(Setting, Act::DeleteDefault), &["messaging:setting:delete"]),
+    row("GET", "api/v2/messaging/settings/{}", Op::Profile(Setting, Act::Read), VIEW_SETTING),
+    row("PATCH", "api/v2/messaging/settings/{}", Op::Profile(Setting, Act::Change), &["messaging:setting:edit"]),
+    row("DELETE", "api/v2/messaging/settings/{}", Op::Profile(Setting, Act::Delete), &["messaging:setting:delete"]),
     row("GET", "api/v2/integrations", Op::ListIntegrations, VIEW_INTEGRATION),
     row("GET", "api/v2/integrations/{}", Op::ReadIntegration, VIEW_INTEGRATION),
     row("GET", "api/v2/conversations/messaging/integrations/open", Op::ListOpen, &["messaging:integration:view"]),
@@ -183,6 +207,7 @@ const TABLE: &[Row] = &[
     row("PATCH", "api/v2/conversations/messaging/integrations/open/{}", Op::ChangeOpen, &["messaging:integration:edit"]),
     row("DELETE", "api/v2/conversations/messaging/integrations/open/{}", Op::DeleteOpen, &["messaging:integration:delete"]),
     row("GET", "api/v2/organizations/me", Op::ReadOrganization, &[]),
+    row("GET", "api/v2/authorization/products", Op::ReadProducts, &[]),
     row("GET", "api/v2/tokens/me", Op::ReadToken, &[]),
     row("HEAD", "api/v2/tokens/me", Op::VerifyToken, &[]),
     row("DELETE", "api/v2/tokens/me", Op::RevokeToken, &[]),
@@ -202,6 +227,8 @@ const TABLE: &[Row] = &[
 
 #[cfg(test)]
 mod tests {
+    use crate::emulator::cloud::profile::Act;
+    use crate::emulator::cloud::profile::kind::ProfileKind::{Content, Setting};
     use crate::emulator::cloud::route::{CloudRoute, Operation};
 
     #[test]
@@ -217,6 +244,24 @@ mod tests {
             ("GET", format!("{base}/"), None, vec![]),
             ("GET", "/api/v2/audits/query/servicemapping".to_owned(), Some(Operation::ReadServices), vec![]),
             ("GET", "/api/v2/audits/query/t".to_owned(), Some(Operation::ReadAuditQuery), vec!["t"]),
+            (
+                "PUT",
+                "/api/v2/conversations/messaging/settings/default".to_owned(),
+                Some(Operation::Profile(Setting, Act::WriteDefault)),
+                vec![],
+            ),
+            (
+                "GET",
+                "/api/v2/messaging/supportedcontent/default".to_owned(),
+                Some(Operation::Profile(Content, Act::Read)),
+                vec!["default"],
+            ),
+            (
+                "DELETE",
+                "/api/v2/conversations/messaging/supportedcontent/default".to_owned(),
+                Some(Operation::WrongMethod),
+                vec!["GET", "PUT"],
+            ),
             ("GET", "/api/v2/nothing".to_owned(), None, vec![]),
             ("GET", String::new(), None, vec![]),
             (

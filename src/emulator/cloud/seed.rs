@@ -7,6 +7,7 @@ use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::cloud::directory::{OPEN_ID, Shelf};
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::{Organization, domain};
+use crate::emulator::cloud::profile::kind::ProfileKind;
 use crate::emulator::cloud::{Cloud, Object, Work, text};
 use crate::emulator::settings::Settings;
 use crate::emulator::time::SEEDED_AT;
@@ -46,9 +47,9 @@ pub struct SeedCloud {
     pub flows: Vec<Object>,
     /// Knowledge bases: `id`, `name`, `published`.
     pub knowledge_bases: Vec<Object>,
-    /// Supported content profiles: `id`, `name`.
+    /// Supported content profiles: `id`, `name`, `mediaTypes`, and `isDefault` of at most one.
     pub supported_content: Vec<Object>,
-    /// Messaging settings: `id`, `name`.
+    /// Messaging settings: `id`, `name`, `content`, `event`, and `isDefault` of at most one.
     pub messaging_settings: Vec<Object>,
     /// Open messaging integrations: `id`, and what the API has.
     pub open_integrations: Vec<Object>,
@@ -76,6 +77,10 @@ pub struct SeedConfiguration {
 }
 
 impl SeedCloud {
+    fn profiles(&self) -> [(ProfileKind, &Vec<Object>); 2] {
+        [(ProfileKind::Content, &self.supported_content), (ProfileKind::Setting, &self.messaging_settings)]
+    }
+
     /// Says what is wrong with it, if something is.
     pub(in crate::emulator) fn problem(&self) -> Option<String> {
         if let Some(region) = self.region.as_ref().filter(|region| domain(region).is_none()) {
@@ -96,6 +101,15 @@ impl SeedCloud {
                 return Some(format!(
                     "deployment `{name}` needs a published configuration, and `{named}` is none"
                 ));
+            }
+        }
+        for (kind, profiles) in self.profiles() {
+            let flags: Vec<&Value> = profiles.iter().filter_map(|profile| profile.get("isDefault")).collect();
+            if let Some(flag) = flags.iter().find(|flag| !flag.is_boolean()) {
+                return Some(format!("`isDefault` is true or false, and not {flag}"));
+            }
+            if flags.into_iter().filter(|flag| **flag == Value::Bool(true)).count() > 1 {
+                return Some(format!("`{}` has more than one default", kind.rules().listed));
             }
         }
         let named = [&self.flows, &self.knowledge_bases, &self.supported_content, &self.messaging_settings];
@@ -129,14 +143,19 @@ impl Cloud {
         }
         let usual = Actor::user("seed");
         organization.seed_directory(seed, counters);
+        for (kind, profiles) in seed.profiles() {
+            for profile in profiles {
+                organization.seed_profile(kind, profile, counters, &long_ago(&usual));
+            }
+        }
         for known in &seed.configurations {
             organization.seed_configuration(
                 known,
-                &work(known.modified_by.as_ref().unwrap_or(&usual)),
+                &long_ago(known.modified_by.as_ref().unwrap_or(&usual)),
                 counters,
             );
         }
-        let work = work(&usual);
+        let work = long_ago(&usual);
         for deployment in &seed.deployments {
             if let Some(id) = organization.seed_deployment(deployment, &work, counters) {
                 self.homes.insert(id, organization.id.clone());
@@ -180,8 +199,6 @@ impl Organization {
         for (shelf, kind, objects) in [
             (Shelf::Flows, Kind::Flow, &seed.flows),
             (Shelf::KnowledgeBases, Kind::KnowledgeBase, &seed.knowledge_bases),
-            (Shelf::SupportedContent, Kind::SupportedContent, &seed.supported_content),
-            (Shelf::MessagingSettings, Kind::MessagingSetting, &seed.messaging_settings),
             (Shelf::Integrations, Kind::Integration, &open_ids),
             (Shelf::Integrations, Kind::Integration, &pushes),
         ] {
@@ -227,7 +244,7 @@ fn own_id(object: &Object) -> Option<String> {
 }
 
 /// Everything of the world file was done long ago, and has long settled.
-fn work(actor: &Actor) -> Work {
+pub(crate) fn long_ago(actor: &Actor) -> Work {
     let settings = Settings {
         active_delay_ms: 0,
         visible_delay_ms: 0,

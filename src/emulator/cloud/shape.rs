@@ -1,4 +1,4 @@
-//! What the bodies of web deployments have to look like.
+//! What the bodies of requests have to look like.
 //!
 //! In: a body. Out: the fields that are missing or wrong. Never: minds a field it does not know; the platform's
 //! models grow, and what is not known here is stored as it came. Start reading at [`violations`].
@@ -6,13 +6,15 @@
 use crate::emulator::cloud::error::Detail;
 use serde_json::{Map, Value};
 
-use Shape::{Bool, Choice, Color, Fields, List, Text, Whole};
+use Shape::{Bool, Choice, Color, Fields, List, Media, Text, Whole};
 
 /// The shape of a value; `null` stands for absence.
 pub(crate) enum Shape {
     Text,
     /// `#` and six hexadecimal digits.
     Color,
+    /// A media type such as `image/png`, all of a type as in `image/*`, or `*/*` for all.
+    Media,
     Bool,
     /// A whole number between these.
     Whole(i64, i64),
@@ -53,6 +55,7 @@ fn check(path: &str, value: &Value, shape: &Shape, found: &mut Vec<Detail>) {
         (Needed(inner), _) => return check(path, value, inner, found),
         (Text, Value::String(_)) | (Bool, Value::Bool(_)) => return,
         (Color, Value::String(text)) if is_color(text) => return,
+        (Media, Value::String(text)) if is_media(text) => return,
         (Whole(min, max), Value::Number(number)) => match number.as_i64() {
             Some(number) if (*min..=*max).contains(&number) => return,
             _ => format!("must be a whole number from {min} to {max}"),
@@ -67,6 +70,7 @@ fn check(path: &str, value: &Value, shape: &Shape, found: &mut Vec<Detail>) {
         (Fields(fields), Value::Object(body)) => return check_fields(path, body, fields, found),
         (Text, _) => "must be a string".to_owned(),
         (Color, _) => "must be a color such as #0165A7".to_owned(),
+        (Media, _) => "must be a media type such as image/png, image/* or */*".to_owned(),
         (Bool, _) => "must be a boolean".to_owned(),
         (Whole(..), _) => "must be a whole number".to_owned(),
         (Choice(choices), _) => format!("must be one of {}", choices.join(", ")),
@@ -79,6 +83,22 @@ fn check(path: &str, value: &Value, shape: &Shape, found: &mut Vec<Detail>) {
 fn is_color(text: &str) -> bool {
     let digits = text.strip_prefix('#');
     digits.is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Names are those of RFC 6838, section 4.2; parameters are no part of them.
+fn is_media(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let rest = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte);
+        name.len() <= 127
+            && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+            && name.bytes().all(rest)
+    };
+    match text.split_once('/') {
+        Some(("*", "*")) => true,
+        Some((kind, "*")) => is_name(kind),
+        Some((kind, inner)) => is_name(kind) && is_name(inner),
+        None => false,
+    }
 }
 
 const INT: Shape = Whole(0, i32::MAX as i64);
@@ -346,10 +366,49 @@ pub(crate) const OPEN_INTEGRATION_CHANGE: Shape = Fields(&[
     ("messagingSetting", REF),
 ]);
 
+const ALLOWED: Shape = List(&Fields(&[("type", Needed(&Media))]));
+const MEDIA_TYPES: Shape = Fields(&[("allow", Fields(&[("inbound", ALLOWED), ("outbound", ALLOWED)]))]);
+
+/// A supported content profile, as it is created.
+pub(crate) const SUPPORTED_CONTENT: Shape = Fields(&[("name", Needed(&Text)), ("mediaTypes", MEDIA_TYPES)]);
+
+/// A supported content profile, as it is changed.
+pub(crate) const SUPPORTED_CONTENT_CHANGE: Shape = Fields(&[("name", Text), ("mediaTypes", MEDIA_TYPES)]);
+
+const ABLE: Shape = Choice(&["Enabled", "Disabled"]);
+const INBOUND: Shape = Fields(&[("inbound", ABLE)]);
+const CONTENT: Shape = Fields(&[("story", Fields(&[("mention", INBOUND), ("reply", INBOUND)]))]);
+const EVENT: Shape =
+    Fields(&[("typing", Fields(&[("on", Fields(&[("inbound", ABLE), ("outbound", ABLE)]))]))]);
+
+/// A messaging setting, as it is created.
+pub(crate) const MESSAGING_SETTING: Shape =
+    Fields(&[("name", Needed(&Text)), ("content", CONTENT), ("event", EVENT)]);
+
+/// A messaging setting, as it is changed.
+pub(crate) const MESSAGING_SETTING_CHANGE: Shape =
+    Fields(&[("name", Text), ("content", CONTENT), ("event", EVENT)]);
+
+/// A knowledge base, as it is created.
+pub(crate) const KNOWLEDGE_BASE: Shape =
+    Fields(&[("name", Needed(&Text)), ("coreLanguage", Needed(&Text)), ("description", Text)]);
+
 #[cfg(test)]
 mod tests {
-    use crate::emulator::cloud::shape::{CONFIGURATION, DEPLOYMENT, violations};
+    use crate::emulator::cloud::shape::{CONFIGURATION, DEPLOYMENT, SUPPORTED_CONTENT, violations};
     use serde_json::json;
+
+    const OUTBOUND: &[&str] = &[
+        "mediaTypes.allow.outbound[0].type",
+        "mediaTypes.allow.outbound[1].type",
+        "mediaTypes.allow.outbound[2].type",
+        "mediaTypes.allow.outbound[3].type",
+        "mediaTypes.allow.outbound[4].type",
+        "mediaTypes.allow.outbound[5].type",
+        "mediaTypes.allow.outbound[6].type",
+        "mediaTypes.allow.outbound[7].type",
+        "mediaTypes.allow.outbound[8].type",
+    ];
 
     #[test]
     fn names_the_fields_that_are_missing_or_wrong() {
@@ -388,6 +447,15 @@ mod tests {
                 json!({"name": "n", "configuration": {"id": "c", "version": 1}}),
                 DEPLOYMENT,
                 vec!["configuration.version"],
+            ),
+            (
+                json!({"name": "n", "mediaTypes": {"allow": {
+                    "inbound": [{"type": "*/*"}, {"type": "image/*"}, {"type": "image/svg+xml"}, {"type": "audio/vnd.a-b"}],
+                    "outbound": [{"type": "*/png"}, {"type": "image"}, {"type": "image/"}, {"type": "/png"},
+                        {"type": "image/png; q=1"}, {"type": "image/pn g"}, {"type": "a/b/c"}, {"type": 5}, {}],
+                }}}),
+                SUPPORTED_CONTENT,
+                OUTBOUND.to_vec(),
             ),
         ] {
             let found = violations(body.as_object().unwrap(), &shape);

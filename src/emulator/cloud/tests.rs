@@ -9,6 +9,7 @@ mod control;
 mod deployments;
 mod drafts;
 mod listings;
+mod profiles;
 mod tokens;
 
 const BASE: &str = "/api/v2/webdeployments";

@@ -38,6 +38,13 @@ const PATHS: &[&str] = &[
     "/api/v2/webdeployments/deployments/00000000-de91-4000-8000-000000000001/identityresolution",
     "/api/v2/conversations/messaging/integrations/open",
     "/api/v2/conversations/messaging/integrations/open/00000000-09e1-4000-8000-000000000001",
+    "/api/v2/conversations/messaging/supportedcontent",
+    "/api/v2/conversations/messaging/supportedcontent/00000000-5c07-4000-8000-000000000001",
+    "/api/v2/conversations/messaging/supportedcontent/default",
+    "/api/v2/messaging/settings",
+    "/api/v2/messaging/settings/00000000-5e77-4000-8000-000000000001",
+    "/api/v2/messaging/settings/default",
+    "/api/v2/knowledge/knowledgebases/00000000-0b5e-4000-8000-000000000001",
     "/api/v2/flows?pageNumber=4294967295&pageSize=100&name=*%2a",
     "/api/v2/knowledge/knowledgebases?after=at_",
     "/api/v2/organizations/me",
@@ -87,12 +94,17 @@ const BODIES: &[&str] = &[
     "{\"name\":\"n\",\"messenger\":{\"apps\":[]},\"video\":null}",
     "{\"name\":\"n\",\"status\":\"Inactive\",\"configuration\":{\"id\":\"00000000-c0f1-4000-8000-000000000001\",\"version\":\"1\"}}",
     "{\"resolveIdentities\":true}",
+    "{\"name\":\"n\",\"coreLanguage\":\"de-DE\",\"mediaTypes\":{\"allow\":{\"inbound\":[{\"type\":\"*/*\"}]}},\"event\":null}",
+    "{\"name\":\"n\",\"mediaTypes\":{\"allow\":null},\"event\":{\"typing\":{\"on\":{\"inbound\":\"Enabled\"}}},\"content\":7}",
+    "{\"id\":\"00000000-5c07-4000-8000-000000000001\",\"settingId\":\"00000000-5e77-4000-8000-000000000001\"}",
     "{\"name\":\"o\",\"outboundNotificationWebhookUrl\":\"https://h.example\",\"outboundNotificationWebhookSignatureSecretToken\":\"0123456789abcdef\"}",
     "{\"interval\":\"2026-03-01T00:00:00Z/2026-03-02T00:00:00Z\",\"pageSize\":500,\"pageNumber\":18446744073709551615}",
     "{\"interval\":\"-009999-01-01T00:00:00Z/9999-01-01T00:00:00Z\"}",
     "{\"auditId\":\"00000000-a0d1-4000-8000-000000000001\"}",
     "{\"organizationId\":\"o\",\"actor\":\"ann\",\"create\":{\"configuration\":{\"name\":\"n\"},\"deployment\":{\"configuration\":7}}}",
     "{\"organizationId\":\"o\",\"actor\":\"ann\",\"draft\":{\"configuration\":\"n\",\"patch\":{\"name\":null,\"status\":\"Error\"}},\"publish\":{\"configuration\":\"n\"}}",
+    "{\"organizationId\":\"o\",\"actor\":\"ann\",\"create\":{\"supportedContent\":{\"mediaTypes\":7}},\"default\":{\"messagingSetting\":\"Default\"}}",
+    "{\"organizationId\":\"o\",\"actor\":\"ann\",\"supportedContent\":{\"supportedContent\":\"Default\",\"patch\":{\"name\":null,\"mediaTypes\":[]}},\"delete\":{\"messagingSetting\":\"Default\"}}",
     "{\"organizationId\":\"o\",\"actor\":\"ann\",\"deployment\":{\"deployment\":\"n\",\"version\":\"newest\"},\"delete\":{\"flow\":\"Inbound messages\"}}",
 ];
 
@@ -101,7 +113,7 @@ fn random_request(lcg: &mut Lcg) -> Request {
     // Most of them are nearly right, or little of the platform would ever be reached.
     let (nearly, places) = match lcg.below(4) {
         0 => (true, 0..5),
-        1 | 2 => (true, 5..30),
+        1 | 2 => (true, 5..37),
         _ => (false, 0..PATHS.len()),
     };
     let mut request = Request::new(method, lcg.pick(&PATHS[places])).with_body(lcg.pick(BODIES));

@@ -167,7 +167,12 @@ fn what_is_no_query_is_refused() {
     settings(&mut rig, &json!({"auditRealtime": false}));
     assert_eq!(rig.post(&format!("{QUERY}/realtime"), &asked).status, 400);
     let services = body(&rig.get(&format!("{QUERY}/realtime/servicemapping")));
-    assert_eq!(services["services"].as_array().unwrap().len(), 1);
+    let names: Vec<&Value> =
+        services["services"].as_array().unwrap().iter().map(|service| &service["name"]).collect();
+    assert_eq!(names, [&json!("Messaging"), &json!("Knowledge")]);
+    let entities = services["services"][0]["entities"].as_array().unwrap().iter();
+    let entities: Vec<&Value> = entities.map(|entity| &entity["name"]).collect();
+    assert_eq!(entities, ["OpenIntegration", "SupportedContent", "MessagingSetting"]);
     assert_eq!(
         body(&rig.get(&format!("{QUERY}/servicemapping")))["services"][0]["name"],
         json!("WebDeployments")

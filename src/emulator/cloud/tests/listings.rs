@@ -80,3 +80,32 @@ fn deployments_are_listed_with_what_is_asked_for() {
     let detailed = body(&rig.get(&format!("{BASE}/deployments/dep?expand=flowDetails")));
     assert_eq!(detailed["flow"]["publishVersion"]["id"], json!("1.0"));
 }
+
+#[test]
+fn clients_make_and_delete_knowledge_bases() {
+    const KNOWLEDGE: &str = "/api/v2/knowledge/knowledgebases";
+    let mut rig = rig();
+    for (sent, field) in [(json!({"name": "n"}), "coreLanguage"), (json!({"coreLanguage": "en-US"}), "name")]
+    {
+        let refused = rig.post(KNOWLEDGE, &sent);
+        assert_eq!((refused.status, &body(&refused)["details"][0]["fieldName"]), (400, &json!(field)));
+    }
+    let made = body(&rig.post(KNOWLEDGE, &json!({"name": "New", "coreLanguage": "de-DE", "id": "mine"})));
+    let target = format!("{KNOWLEDGE}/{}", made["id"].as_str().unwrap());
+    assert_eq!((&made["published"], &made["dateCreated"]), (&json!(false), &json!("2026-03-01T00:00:00Z")));
+    assert_eq!(
+        (body(&rig.get(&target)), names(&mut rig, KNOWLEDGE)),
+        (made.clone(), vec!["Help".to_owned(), "New".to_owned()])
+    );
+    let deleted = rig.call("DELETE", &target, &[], &serde_json::Value::Null);
+    assert_eq!((deleted.status, body(&deleted)), (200, made));
+    assert_eq!(rig.get(&target).status, 404);
+    assert_eq!(rig.call("DELETE", &target, &[], &serde_json::Value::Null).status, 404);
+}
+
+#[test]
+fn products_are_counted() {
+    let listed = body(&rig().get("/api/v2/authorization/products"));
+    assert_eq!(listed["total"].as_u64(), listed["entities"].as_array().map(|entities| entities.len() as u64));
+    assert!(listed["entities"].as_array().unwrap().contains(&json!({"id": "messagingPlatform"})));
+}

@@ -1,0 +1,190 @@
+//! The two kinds of profiles, and everything in which they differ.
+//!
+//! In: bodies of requests, of the world file and of people's edits. Out: the body that is stored, and the fields
+//! that are wrong. Never: looks at an organization. Start reading at [`Rules`].
+
+use crate::emulator::cloud::Object;
+use crate::emulator::cloud::error::{Detail, invalid};
+use crate::emulator::cloud::ids::Kind;
+use crate::emulator::cloud::shape::{self, Shape};
+use crate::emulator::error::ApiError;
+use crate::emulator::tree;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// A kind of profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ProfileKind {
+    /// Supported content: which media messages may carry.
+    #[serde(rename = "supportedContent")]
+    Content,
+    /// A messaging setting: which events and stories are enabled.
+    #[serde(rename = "messagingSetting")]
+    Setting,
+}
+
+/// All kinds, in the order in which they are listed.
+pub(crate) const KINDS: &[ProfileKind] = &[ProfileKind::Content, ProfileKind::Setting];
+
+/// In which the kinds differ.
+pub(crate) struct Rules {
+    /// The audit trail's name of the kind.
+    pub entity_type: &'static str,
+    /// The field of a deployment or an integration that refers to a profile.
+    pub reference: &'static str,
+    /// The name of the list in the world file and in the state.
+    pub listed: &'static str,
+    /// The path of the listing.
+    pub path: &'static str,
+    /// The group of its ids.
+    pub ids: Kind,
+    /// The field that names who changed it last.
+    pub changed_by: &'static str,
+    /// The version is a number in a text.
+    pub version_is_text: bool,
+    /// The field that names the new default.
+    pub default_id: &'static str,
+    /// Deployments refer to it, too.
+    pub on_deployments: bool,
+    /// Which fields a reference shows that is expanded.
+    pub expanded: &'static [(&'static str, &'static str)],
+    created: &'static Shape,
+    changed: &'static Shape,
+    complete: fn(&mut Object),
+    merged: fn(&mut Object, Object),
+}
+
+const CONTENT: Rules = Rules {
+    entity_type: "SupportedContent",
+    reference: "supportedContent",
+    listed: "supportedContent",
+    path: "/api/v2/conversations/messaging/supportedcontent",
+    ids: Kind::Content,
+    changed_by: "modifiedBy",
+    version_is_text: false,
+    default_id: "id",
+    on_deployments: true,
+    expanded: &[("mediaTypes", "mediaTypes")],
+    created: &shape::SUPPORTED_CONTENT,
+    changed: &shape::SUPPORTED_CONTENT_CHANGE,
+    complete: name_both_directions,
+    merged: replace_fields,
+};
+
+const SETTING: Rules = Rules {
+    entity_type: "MessagingSetting",
+    reference: "messagingSetting",
+    listed: "messagingSettings",
+    path: "/api/v2/conversations/messaging/settings",
+    ids: Kind::Setting,
+    changed_by: "updatedBy",
+    version_is_text: true,
+    default_id: "settingId",
+    on_deployments: false,
+    expanded: &[],
+    created: &shape::MESSAGING_SETTING,
+    changed: &shape::MESSAGING_SETTING_CHANGE,
+    complete: disable_the_rest,
+    merged: merge_deeply,
+};
+
+/// What the platform sets itself, whatever is sent.
+const OWN: &[&str] =
+    &["id", "version", "dateCreated", "dateModified", "createdBy", "modifiedBy", "updatedBy", "selfUri"];
+
+impl ProfileKind {
+    /// Returns in what the kind differs from the other.
+    pub(crate) fn rules(self) -> &'static Rules {
+        match self {
+            ProfileKind::Content => &CONTENT,
+            ProfileKind::Setting => &SETTING,
+        }
+    }
+
+    /// Refuses a body that the platform would not take.
+    pub(in crate::emulator) fn check(self, body: &Object, is_change: bool) -> Result<(), ApiError> {
+        let rules = self.rules();
+        let mut wrong = shape::violations(body, if is_change { rules.changed } else { rules.created });
+        if body.get("name").and_then(Value::as_str) == Some("") {
+            wrong.push(Detail::new("name", "must not be empty"));
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(invalid(&wrong)) }
+    }
+
+    /// Reads which profile becomes the default.
+    pub(in crate::emulator) fn default_of(self, body: &Object) -> Result<&str, ApiError> {
+        let field = self.rules().default_id;
+        let id = body.get(field).and_then(Value::as_str);
+        id.ok_or_else(|| invalid(&[Detail::new(field, "is required and must be a string")]))
+    }
+
+    /// Applies the body of a PATCH.
+    pub(crate) fn merged(self, mut body: Object, patch: Object) -> Object {
+        (self.rules().merged)(&mut body, without_nulls(patch));
+        body
+    }
+
+    /// Returns what is stored of a body: without the platform's own fields, and with all that is always shown.
+    pub(crate) fn complete(self, body: Object) -> Object {
+        let mut body = without_nulls(body);
+        body.retain(|name, _| !OWN.contains(&name.as_str()));
+        (self.rules().complete)(&mut body);
+        body
+    }
+
+    /// Fills in what the world file leaves out: there, a profile that says nothing of media allows images.
+    pub(crate) fn seeded(self, mut body: Object) -> Object {
+        if self == ProfileKind::Content && !body.contains_key("mediaTypes") {
+            let images = json!([{"type": "image/*"}]);
+            body.insert("mediaTypes".to_owned(), json!({"allow": {"inbound": images, "outbound": images}}));
+        }
+        body
+    }
+}
+
+/// Removes `null`, which is absence, at any depth.
+fn without_nulls(body: Object) -> Object {
+    let kept = body.into_iter().filter(|(_, value)| !value.is_null());
+    let deep = kept.map(|(name, value)| match value {
+        Value::Object(inner) => (name, Value::Object(without_nulls(inner))),
+        other => (name, other),
+    });
+    deep.collect()
+}
+
+/// A direction that no list of media is given for is blocked.
+fn name_both_directions(body: &mut Object) {
+    let given = body.get("mediaTypes").and_then(|types| types.get("allow"));
+    let given = given.and_then(Value::as_object).cloned().unwrap_or_default();
+    let mut allow = Map::from_iter(["inbound", "outbound"].map(|name| (name.to_owned(), json!([]))));
+    allow.extend(given);
+    let mut types = match body.shift_remove("mediaTypes") {
+        Some(Value::Object(types)) => types,
+        _ => Map::new(),
+    };
+    types.insert("allow".to_owned(), Value::Object(allow));
+    body.insert("mediaTypes".to_owned(), Value::Object(types));
+}
+
+fn replace_fields(body: &mut Object, patch: Object) {
+    body.extend(patch);
+}
+
+/// What nobody enabled is disabled.
+fn disable_the_rest(body: &mut Object) {
+    let off = || json!({"inbound": "Disabled"});
+    let usual = json!({
+        "content": {"story": {"mention": off(), "reply": off()}},
+        "event": {"typing": {"on": {"inbound": "Disabled", "outbound": "Disabled"}}},
+    });
+    let mut whole = usual.as_object().cloned().unwrap_or_default();
+    tree::merge(&mut whole, body);
+    // The given fields keep their order.
+    for (name, value) in whole {
+        body.insert(name, value);
+    }
+}
+
+fn merge_deeply(body: &mut Object, patch: Object) {
+    tree::merge(body, &patch);
+}
