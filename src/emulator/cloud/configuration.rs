@@ -195,7 +195,7 @@ impl Organization {
 
     /// Refuses a draft that the platform would not take.
     pub fn check_configuration(&self, body: &Object) -> Result<(), ApiError> {
-        let mut wrong = shape::violations(body, &shape::CONFIGURATION);
+        let mut wrong = shape::violations(body, &shape::bodies::CONFIGURATION);
         if wrong.is_empty() {
             wrong = self.features_refused(body);
         }

@@ -12,7 +12,8 @@ use crate::emulator::cloud::error::{Detail, bad_request, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::Organization;
-use crate::emulator::cloud::profile::{Profile, on_deployments};
+use crate::emulator::cloud::profile::Profile;
+use crate::emulator::cloud::profile::reference::on_deployments;
 use crate::emulator::cloud::query::Query;
 use crate::emulator::cloud::{Done, Event, Object, Work, member, shape, text};
 use crate::emulator::error::ApiError;
@@ -97,7 +98,7 @@ impl Organization {
 
     /// Refuses a deployment that the platform would not take.
     pub fn check_deployment(&self, body: &Object, work: &Work) -> Result<(), ApiError> {
-        let mut wrong = shape::violations(body, &shape::DEPLOYMENT);
+        let mut wrong = shape::violations(body, &shape::bodies::DEPLOYMENT);
         if !wrong.is_empty() {
             return Err(invalid(&wrong));
         }
@@ -305,7 +306,7 @@ impl Organization {
 
     /// Replaces how a deployment tells guests apart.
     pub fn write_identity(&mut self, id: &str, work: &Work, body: Object) -> Result<Done, ApiError> {
-        let wrong = shape::violations(&body, &shape::IDENTITY_RESOLUTION);
+        let wrong = shape::violations(&body, &shape::bodies::IDENTITY_RESOLUTION);
         if !wrong.is_empty() {
             return Err(invalid(&wrong));
         }

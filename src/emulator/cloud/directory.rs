@@ -99,7 +99,7 @@ impl Directory {
         work: &Work,
         mut body: Object,
     ) -> Result<Done, ApiError> {
-        let wrong = shape::violations(&body, &shape::KNOWLEDGE_BASE);
+        let wrong = shape::violations(&body, &shape::bodies::KNOWLEDGE_BASE);
         if !wrong.is_empty() {
             return Err(invalid(&wrong));
         }

@@ -35,13 +35,13 @@ pub(super) mod token;
 #[cfg(test)]
 mod tests;
 
-use crate::emulator::actor::Origin;
+use crate::emulator::actor::{Actor, Origin};
 use crate::emulator::cloud::audit::Trail;
 use crate::emulator::cloud::ids::Counters;
 use crate::emulator::cloud::organization::Organization;
 use crate::emulator::cloud::rate::Windows;
 use crate::emulator::settings::Settings;
-use crate::emulator::time::later;
+use crate::emulator::time::{SEEDED_AT, later};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -68,6 +68,25 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// Describes what was there before the emulator started: it was done long ago, and has long settled.
+    pub fn long_ago(actor: &Actor) -> Work {
+        let settings = Settings {
+            active_delay_ms: 0,
+            visible_delay_ms: 0,
+            stale_delay_ms: 0,
+            cdn_delay_ms: 0,
+            integration_delay_ms: 0,
+            ..Settings::default()
+        };
+        let origin = Origin {
+            actor: actor.clone(),
+            remote_ip: String::new(),
+            request_id: String::new(),
+            at: SEEDED_AT,
+        };
+        Work { origin, settings }
+    }
+
     /// Returns when it is done.
     pub fn at(&self) -> Timestamp {
         self.origin.at

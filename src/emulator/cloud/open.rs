@@ -66,7 +66,11 @@ impl OpenIntegration {
 impl Organization {
     /// Refuses an integration that the platform would not take.
     pub fn check_open(&self, body: &Object, is_change: bool) -> Result<(), ApiError> {
-        let shape = if is_change { &shape::OPEN_INTEGRATION_CHANGE } else { &shape::OPEN_INTEGRATION };
+        let shape = if is_change {
+            &shape::bodies::OPEN_INTEGRATION_CHANGE
+        } else {
+            &shape::bodies::OPEN_INTEGRATION
+        };
         let mut wrong = shape::violations(body, shape);
         if wrong.is_empty() {
             if body.contains_key(WEBHOOK) && !is_webhook(text(body, WEBHOOK)) {

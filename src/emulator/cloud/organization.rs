@@ -4,7 +4,6 @@
 //! that others make against it. Never: changes an object; `configuration`, `deployment` and `open` do.
 
 use crate::emulator::actor::Actor;
-use crate::emulator::cloud::Object;
 use crate::emulator::cloud::configuration::Configuration;
 use crate::emulator::cloud::deployment::Deployment;
 use crate::emulator::cloud::directory::{Directory, Shelf};
@@ -14,7 +13,7 @@ use crate::emulator::cloud::member;
 use crate::emulator::cloud::open::OpenIntegration;
 use crate::emulator::cloud::profile::Profiles;
 use crate::emulator::cloud::profile::kind::KINDS;
-use crate::emulator::cloud::seed::long_ago;
+use crate::emulator::cloud::{Object, Work};
 use crate::emulator::error::ApiError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -117,7 +116,7 @@ impl Organization {
             let shown = Object::from_iter([("name".to_owned(), json!(name))]);
             organization.directory.add(shelf, counters.next(kind), shown, counters);
         }
-        let work = long_ago(&Actor::user("seed"));
+        let work = Work::long_ago(&Actor::user("seed"));
         for kind in KINDS {
             let body = json!({"name": "Default", "isDefault": true});
             organization.seed_profile(*kind, &body.as_object().cloned().unwrap_or_default(), counters, &work);

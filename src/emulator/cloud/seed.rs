@@ -3,14 +3,12 @@
 //! In: JSON. Out: an [`Organization`], its objects Active and visible for long. Never: checks a configuration or
 //! a deployment against rules; a platform may hold what it would not accept today.
 
-use crate::emulator::actor::{Actor, Origin};
+use crate::emulator::actor::Actor;
 use crate::emulator::cloud::directory::{OPEN_ID, Shelf};
 use crate::emulator::cloud::ids::{Counters, Kind};
 use crate::emulator::cloud::organization::{Organization, domain};
 use crate::emulator::cloud::profile::kind::ProfileKind;
 use crate::emulator::cloud::{Cloud, Object, Work, text};
-use crate::emulator::settings::Settings;
-use crate::emulator::time::SEEDED_AT;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -145,17 +143,17 @@ impl Cloud {
         organization.seed_directory(seed, counters);
         for (kind, profiles) in seed.profiles() {
             for profile in profiles {
-                organization.seed_profile(kind, profile, counters, &long_ago(&usual));
+                organization.seed_profile(kind, profile, counters, &Work::long_ago(&usual));
             }
         }
         for known in &seed.configurations {
             organization.seed_configuration(
                 known,
-                &long_ago(known.modified_by.as_ref().unwrap_or(&usual)),
+                &Work::long_ago(known.modified_by.as_ref().unwrap_or(&usual)),
                 counters,
             );
         }
-        let work = long_ago(&usual);
+        let work = Work::long_ago(&usual);
         for deployment in &seed.deployments {
             if let Some(id) = organization.seed_deployment(deployment, &work, counters) {
                 self.homes.insert(id, organization.id.clone());
@@ -241,19 +239,4 @@ impl Organization {
 
 fn own_id(object: &Object) -> Option<String> {
     Some(text(object, "id")).filter(|id| !id.is_empty()).map(str::to_owned)
-}
-
-/// Everything of the world file was done long ago, and has long settled.
-pub(crate) fn long_ago(actor: &Actor) -> Work {
-    let settings = Settings {
-        active_delay_ms: 0,
-        visible_delay_ms: 0,
-        stale_delay_ms: 0,
-        cdn_delay_ms: 0,
-        integration_delay_ms: 0,
-        ..Settings::default()
-    };
-    let origin =
-        Origin { actor: actor.clone(), remote_ip: String::new(), request_id: String::new(), at: SEEDED_AT };
-    Work { origin, settings }
 }

@@ -6,7 +6,8 @@
 use crate::emulator::cloud::Object;
 use crate::emulator::cloud::error::{Detail, invalid};
 use crate::emulator::cloud::ids::Kind;
-use crate::emulator::cloud::shape::{self, Shape};
+use crate::emulator::cloud::shape::Shape::{self, Choice, Fields, List, Media, Needed, Text};
+use crate::emulator::cloud::shape::violations;
 use crate::emulator::error::ApiError;
 use crate::emulator::tree;
 use serde::{Deserialize, Serialize};
@@ -65,8 +66,8 @@ const CONTENT: Rules = Rules {
     default_id: "id",
     on_deployments: true,
     expanded: &[("mediaTypes", "mediaTypes")],
-    created: &shape::SUPPORTED_CONTENT,
-    changed: &shape::SUPPORTED_CONTENT_CHANGE,
+    created: &CONTENT_BODY,
+    changed: &CONTENT_CHANGE,
     complete: name_both_directions,
     merged: replace_fields,
 };
@@ -82,11 +83,32 @@ const SETTING: Rules = Rules {
     default_id: "settingId",
     on_deployments: false,
     expanded: &[],
-    created: &shape::MESSAGING_SETTING,
-    changed: &shape::MESSAGING_SETTING_CHANGE,
+    created: &SETTING_BODY,
+    changed: &SETTING_CHANGE,
     complete: disable_the_rest,
     merged: merge_deeply,
 };
+
+const ALLOWED: Shape = List(&Fields(&[("type", Needed(&Media))]));
+const MEDIA_TYPES: Shape = Fields(&[("allow", Fields(&[("inbound", ALLOWED), ("outbound", ALLOWED)]))]);
+
+/// A supported content profile, as it is created.
+const CONTENT_BODY: Shape = Fields(&[("name", Needed(&Text)), ("mediaTypes", MEDIA_TYPES)]);
+
+/// A supported content profile, as it is changed.
+const CONTENT_CHANGE: Shape = Fields(&[("name", Text), ("mediaTypes", MEDIA_TYPES)]);
+
+const ABLE: Shape = Choice(&["Enabled", "Disabled"]);
+const INBOUND: Shape = Fields(&[("inbound", ABLE)]);
+const STORIES: Shape = Fields(&[("story", Fields(&[("mention", INBOUND), ("reply", INBOUND)]))]);
+const EVENTS: Shape =
+    Fields(&[("typing", Fields(&[("on", Fields(&[("inbound", ABLE), ("outbound", ABLE)]))]))]);
+
+/// A messaging setting, as it is created.
+const SETTING_BODY: Shape = Fields(&[("name", Needed(&Text)), ("content", STORIES), ("event", EVENTS)]);
+
+/// A messaging setting, as it is changed.
+const SETTING_CHANGE: Shape = Fields(&[("name", Text), ("content", STORIES), ("event", EVENTS)]);
 
 /// What the platform sets itself, whatever is sent.
 const OWN: &[&str] =
@@ -104,7 +126,7 @@ impl ProfileKind {
     /// Refuses a body that the platform would not take.
     pub(in crate::emulator) fn check(self, body: &Object, is_change: bool) -> Result<(), ApiError> {
         let rules = self.rules();
-        let mut wrong = shape::violations(body, if is_change { rules.changed } else { rules.created });
+        let mut wrong = violations(body, if is_change { rules.changed } else { rules.created });
         if body.get("name").and_then(Value::as_str) == Some("") {
             wrong.push(Detail::new("name", "must not be empty"));
         }

@@ -5,16 +5,16 @@
 //! in what the kinds differ, and nothing else here knows it.
 
 pub(in crate::emulator) mod kind;
+pub(in crate::emulator) mod reference;
 
 use crate::emulator::cloud::configuration::{Look, Stamp};
-use crate::emulator::cloud::deployment::Deployment;
 use crate::emulator::cloud::error::{Detail, conflict, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::Counters;
 use crate::emulator::cloud::organization::Organization;
 use crate::emulator::cloud::profile::kind::{KINDS, ProfileKind};
 use crate::emulator::cloud::query::{Query, Sizes};
-use crate::emulator::cloud::{Done, Event, Object, Work, member, text};
+use crate::emulator::cloud::{Done, Event, Object, Work, text};
 use crate::emulator::error::ApiError;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -224,27 +224,6 @@ impl Profiles {
         known.find(|known| known.id == id && known.body().is_some()).ok_or_else(|| not_found(id))
     }
 
-    /// Names what a body refers to and is not there.
-    pub fn missing(&self, body: &Object, kinds: impl Iterator<Item = ProfileKind>) -> Vec<Detail> {
-        let referred = kinds.filter_map(|kind| Some((kind, referred(body, kind)?)));
-        let missing = referred.filter(|(kind, id)| self.find(*kind, id).is_none());
-        missing
-            .map(|(kind, _)| Detail::new(format!("{}.id", kind.rules().reference), "does not exist"))
-            .collect()
-    }
-
-    /// Shows names beside the ids that a body refers to.
-    pub fn name_references(&self, shown: &mut Object, kinds: impl Iterator<Item = ProfileKind>) {
-        for kind in kinds {
-            let known = referred(shown, kind).and_then(|id| self.find(kind, id));
-            if let Some(known) = known {
-                let uri = format!("{}/{}", kind.rules().path, known.id);
-                let named = json!({"id": known.id, "name": known.name(), "selfUri": uri});
-                shown.insert(kind.rules().reference.to_owned(), named);
-            }
-        }
-    }
-
     /// Renders everything for the control surface: what is, and the ids of the defaults.
     pub fn state(&self) -> Object {
         let mut shown = Object::new();
@@ -269,7 +248,9 @@ impl Organization {
         let own = Some(text(given, "id")).filter(|id| !id.is_empty()).map(str::to_owned);
         let made = self.profiles.create(kind, counters, work, own, body);
         if is_default {
-            self.profiles.put_default(kind, Some(made.event.id), work);
+            // Nothing was before it, as nothing was before the profile.
+            let default = History::new(work.appears_at(), made.event.id);
+            self.profiles.shelves.entry(kind).or_default().default = default;
         }
     }
 
@@ -300,26 +281,6 @@ impl Organization {
             Act::List | Act::Read | Act::ReadDefault => Err(not_found(id)),
         }
     }
-
-    /// Names an object that refers to a profile.
-    fn refers_to(&self, kind: ProfileKind, id: &str) -> Option<&str> {
-        let open = self.open.iter().filter_map(|known| Some((known.name(), &known.states.current()?.body)));
-        let placed = |known: &Deployment| known.states.current().map(|state| state.body.clone());
-        let deployed = self.deployments.iter().filter_map(|known| Some((known.name(), placed(known)?)));
-        let mut open = open.filter(|(_, body)| referred(body, kind) == Some(id));
-        let mut deployed = deployed.filter(|(_, body)| referred(body, kind) == Some(id));
-        open.next().map(|(name, _)| name).or_else(|| deployed.next().map(|(name, _)| name))
-    }
-}
-
-/// Returns the kinds that deployments refer to.
-pub(crate) fn on_deployments() -> impl Iterator<Item = ProfileKind> {
-    KINDS.iter().copied().filter(|kind| kind.rules().on_deployments)
-}
-
-/// Returns the id that a body refers to.
-fn referred(body: &Object, kind: ProfileKind) -> Option<&str> {
-    member(body, kind.rules().reference)?.get("id")?.as_str()
 }
 
 fn event(

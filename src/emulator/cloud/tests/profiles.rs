@@ -374,6 +374,12 @@ fn a_world_file_describes_profiles() {
     assert_eq!((&text["name"], &text["isDefault"]), (&json!("Text"), &Value::Null));
     assert_eq!(text["mediaTypes"]["allow"], json!({"inbound": [{"type": "text/*"}], "outbound": []}));
     assert_eq!(switches(&body(&rig.get(&format!("{SETTINGS}/default")))), [false, false, true, false]);
+    rig.fault(json!({"do": {"stale": true}}));
+    assert_eq!(
+        body(&rig.get(&format!("{SETTINGS}/default")))["id"],
+        json!("m1"),
+        "there is nothing before it"
+    );
     for (profiles, named) in [
         (json!([{"name": "a", "isDefault": true}, {"name": "b", "isDefault": true}]), "more than one"),
         (json!([{"name": "a", "isDefault": "yes"}]), "isDefault"),
