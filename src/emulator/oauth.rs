@@ -4,7 +4,6 @@
 //! Never: shows a secret in its `Debug` form. Start reading at [`World::issue_token`].
 
 use crate::emulator::actor::Actor;
-use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::{Request, Response};
 use crate::emulator::seed::SeedClient;
@@ -70,8 +69,8 @@ impl Grant {
 
 impl World {
     /// Answers a token request: form fields, or HTTP Basic for the client's id and secret.
-    pub(super) fn issue_token(&mut self, call: &Call) -> Answer {
-        let form = form_pairs(&String::from_utf8_lossy(&call.request.body));
+    pub(super) fn issue_token(&mut self, request: &Request, now: Timestamp) -> Answer {
+        let form = form_pairs(&String::from_utf8_lossy(&request.body));
         let field =
             |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         match field("grant_type") {
@@ -81,7 +80,7 @@ impl World {
             }
             None => return Err(refusal(400, "invalid_request", "the form has no `grant_type`")),
         }
-        let known = self.credentials(call.request).and_then(|(id, secret)| {
+        let known = self.credentials(request).and_then(|(id, secret)| {
             let listed = self.clients.get(&id).filter(|client| client.secret == secret).cloned();
             listed.or_else(|| self.unlisted_client(&id, &secret))
         });
@@ -89,7 +88,7 @@ impl World {
             let error = refusal(401, "invalid_client", "the client's id or secret is wrong");
             return Err(error.with_header("www-authenticate", "Basic realm=\"emulator\""));
         };
-        self.count_token_request(&client, call.now)?;
+        self.count_token_request(&client, now)?;
         let wanted: BTreeSet<String> =
             field("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
         let scopes = match &client.scopes {
@@ -106,23 +105,23 @@ impl World {
         self.tokens_issued += 1;
         let access_token = format!("emulator-token-{}", self.tokens_issued);
         let lifetime_s = self.settings.token_lifetime_s;
-        let expires_at = later(call.now, lifetime_s.saturating_mul(1000));
-        self.tokens.retain(|_, token| token.expires_at > call.now);
+        let expires_at = later(now, lifetime_s.saturating_mul(1000));
+        self.tokens.retain(|_, token| token.expires_at > now);
         self.tokens.insert(access_token.clone(), Token { client, scopes: scopes.map(Arc::new), expires_at });
         let body = json!({"access_token": access_token, "token_type": "bearer", "expires_in": lifetime_s});
         Ok(Response::json(200, &body).with_header("cache-control", "no-store"))
     }
 
     /// Finds out who calls.
-    pub(super) fn authenticate(&self, call: &Call) -> Result<Grant, ApiError> {
+    pub(super) fn authenticate(&self, request: &Request, now: Timestamp) -> Result<Grant, ApiError> {
         let refuse = |code: &str, message: &str| {
             Err(ApiError::new(401, code, message).with_header("www-authenticate", "Bearer"))
         };
-        let Some(bearer) = bearer(call.request) else {
+        let Some(bearer) = bearer(request) else {
             return refuse("authentication.required", "this needs a bearer token");
         };
         match self.tokens.get(bearer) {
-            Some(token) if call.now < token.expires_at => {
+            Some(token) if now < token.expires_at => {
                 Ok(Grant { client: token.client.clone(), scopes: token.scopes.clone() })
             }
             Some(_) => refuse("token.expired", "the token has expired"),

@@ -258,7 +258,7 @@ impl World {
 
     fn dispatch(&mut self, call: &Call) -> Answer {
         match &call.route {
-            Route::Token => match self.issue_token(call) {
+            Route::Token => match self.issue_token(call.request, call.now) {
                 Err(error) if self.speaks_cloud(call.request) => Ok(token::refuse(&error)),
                 answer => answer,
             },

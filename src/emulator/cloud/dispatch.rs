@@ -55,7 +55,7 @@ impl World {
             _ => {}
         }
         let has_token = call.request.header("authorization").is_some();
-        let grant = self.authenticate(call).map_err(|_| unauthenticated(has_token))?;
+        let grant = self.authenticate(call.request, call.now).map_err(|_| unauthenticated(has_token))?;
         if let Some(key) = window_key(call.request) {
             let per_minute = self.settings.token_rate_limit_per_minute;
             self.cloud.windows.count(&key, per_minute, call.now).map_err(too_many)?;

@@ -16,7 +16,7 @@ impl World {
         if let WebchatRoute::WrongMethod(allowed, _) = route {
             return Err(wrong_method(allowed));
         }
-        let grant = self.authenticate(call)?;
+        let grant = self.authenticate(call.request, call.now)?;
         if let Some(Err(wait_s)) = self.bucket(call).map(|bucket| bucket.take(call.now)) {
             return Err(ApiError::new(429, "rate.limit.exceeded", "too many requests for this organization")
                 .with_header("retry-after", wait_s.to_string()));
