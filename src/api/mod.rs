@@ -174,7 +174,7 @@ impl Api {
         match self.read.client.send(&write.target, &operation, Some(left)).await {
             Sent::Answered(response) => match dialect {
                 Dialect::Webchat => webchat::answer(&response, webchat::accepted),
-                Dialect::Cloud => cloud::answer(&write.target, &response),
+                Dialect::Cloud => cloud::answer(write, &response),
             },
             Sent::Lost(fault) => Outcome::Unknown(fault),
             Sent::Never(fault) => Outcome::Unsent(fault),

@@ -16,6 +16,12 @@ use super::referent::ReferenceKind;
 pub enum ObjectKind {
     /// The web messaging configuration of an organization; there is one, and it has no name.
     WebMessaging,
+    /// A profile of the media that may pass.
+    SupportedContent,
+    /// A profile of how messages are treated on their way.
+    MessagingSetting,
+    /// Which of these profiles new integrations get; there is one.
+    MessagingDefaults,
     /// The registration of a custom channel.
     OpenMessagingIntegration,
     /// A messenger's configuration: a draft, and numbered versions that were published from it.
@@ -31,6 +37,8 @@ pub enum Counting {
     Versions,
     /// By the moment of the last change, in milliseconds since 1970.
     Moments,
+    /// By nothing but what it holds: its version is a digest of that, of 48 bits.
+    Contents,
 }
 
 /// What is known of the fields of a kind, by their dotted paths in the API's shape.
@@ -73,7 +81,11 @@ struct Row {
     has_looks: bool,
     has_hours: bool,
     is_embedded: bool,
+    /// Whether a write carries one field of the body, and not all of it.
+    by_field: bool,
     counting: Counting,
+    /// Whether an import leaves it out unless something refers to it.
+    by_reference: bool,
     /// The reference that other objects make to it.
     referent: Option<ReferenceKind>,
     /// The reference of which it pins a published version.
@@ -94,7 +106,9 @@ const WEB_MESSAGING: Row = Row {
     has_looks: true,
     has_hours: true,
     is_embedded: false,
+    by_field: false,
     counting: Counting::Versions,
+    by_reference: false,
     referent: None,
     pins: None,
     references: &[],
@@ -123,6 +137,80 @@ const WEB_MESSAGING: Row = Row {
     },
 };
 
+const SUPPORTED_CONTENT: Row = Row {
+    name: "SupportedContent",
+    schema_file: "supported-content.json",
+    prefix: "content",
+    about: "The media that may pass, and its layers",
+    dialect: Dialect::Cloud,
+    only: None,
+    has_drafts: false,
+    has_looks: false,
+    has_hours: false,
+    is_embedded: false,
+    by_field: false,
+    // It has an integer `version`, of which the platform does not say how it counts.
+    counting: Counting::Moments,
+    by_reference: true,
+    referent: Some(ReferenceKind::SupportedContent),
+    pins: None,
+    references: &[],
+    fields: Fields {
+        // Media of a direction that is not named is blocked.
+        defaults: &[("mediaTypes.allow.inbound", "[]"), ("mediaTypes.allow.outbound", "[]")],
+        sets: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
+        classes: &[("mediaTypes.allow.", Class::Reach)],
+        emptied: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
+        ..NO_FIELDS
+    },
+};
+
+const MESSAGING_SETTING: Row = Row {
+    name: "MessagingSetting",
+    schema_file: "messaging-setting.json",
+    prefix: "setting",
+    about: "How messages are treated on their way, and its layers",
+    dialect: Dialect::Cloud,
+    only: None,
+    has_drafts: false,
+    has_looks: false,
+    has_hours: false,
+    is_embedded: false,
+    by_field: false,
+    // It has a `version` that is a text, of which the platform does not say how it counts.
+    counting: Counting::Moments,
+    by_reference: true,
+    referent: Some(ReferenceKind::MessagingSetting),
+    pins: None,
+    references: &[],
+    fields: Fields { switches: &["content.story.", "event.typing.on."], ..NO_FIELDS },
+};
+
+const MESSAGING_DEFAULTS: Row = Row {
+    name: "MessagingDefaults",
+    schema_file: "messaging-defaults.json",
+    prefix: "defaults",
+    about: "The profiles that new integrations get, and its layers",
+    dialect: Dialect::Cloud,
+    only: Some("the messaging defaults"),
+    has_drafts: false,
+    has_looks: false,
+    has_hours: false,
+    is_embedded: false,
+    // The platform has a call for each.
+    by_field: true,
+    // What becomes a default need not be changed by that.
+    counting: Counting::Contents,
+    by_reference: true,
+    referent: None,
+    pins: None,
+    references: &[
+        ("supportedContent", ReferenceKind::SupportedContent),
+        ("messagingSetting", ReferenceKind::MessagingSetting),
+    ],
+    fields: NO_FIELDS,
+};
+
 const OPEN_MESSAGING_INTEGRATION: Row = Row {
     name: "OpenMessagingIntegration",
     schema_file: "open-messaging-integration.json",
@@ -134,7 +222,9 @@ const OPEN_MESSAGING_INTEGRATION: Row = Row {
     has_looks: false,
     has_hours: false,
     is_embedded: false,
+    by_field: false,
     counting: Counting::Moments,
+    by_reference: false,
     referent: None,
     pins: None,
     references: &[
@@ -155,7 +245,9 @@ const MESSENGER_CONFIGURATION: Row = Row {
     has_looks: true,
     has_hours: false,
     is_embedded: false,
+    by_field: false,
     counting: Counting::Versions,
+    by_reference: false,
     referent: Some(ReferenceKind::Configuration),
     pins: None,
     references: &[
@@ -191,7 +283,9 @@ const MESSENGER_DEPLOYMENT: Row = Row {
     has_looks: false,
     has_hours: false,
     is_embedded: true,
+    by_field: false,
     counting: Counting::Moments,
+    by_reference: false,
     referent: None,
     pins: Some("configuration"),
     references: &[
@@ -218,6 +312,9 @@ impl ObjectKind {
     /// Every kind that git may manage, in their order.
     pub const ALL: &'static [ObjectKind] = &[
         ObjectKind::WebMessaging,
+        ObjectKind::SupportedContent,
+        ObjectKind::MessagingSetting,
+        ObjectKind::MessagingDefaults,
         ObjectKind::OpenMessagingIntegration,
         ObjectKind::MessengerConfiguration,
         ObjectKind::MessengerDeployment,
@@ -229,6 +326,9 @@ impl ObjectKind {
     fn row(self) -> &'static Row {
         match self {
             ObjectKind::WebMessaging => &WEB_MESSAGING,
+            ObjectKind::SupportedContent => &SUPPORTED_CONTENT,
+            ObjectKind::MessagingSetting => &MESSAGING_SETTING,
+            ObjectKind::MessagingDefaults => &MESSAGING_DEFAULTS,
             ObjectKind::OpenMessagingIntegration => &OPEN_MESSAGING_INTEGRATION,
             ObjectKind::MessengerConfiguration => &MESSENGER_CONFIGURATION,
             ObjectKind::MessengerDeployment => &MESSENGER_DEPLOYMENT,
@@ -301,6 +401,11 @@ impl ObjectKind {
         self.row().is_embedded
     }
 
+    /// Whether a write carries one field of the body: the platform has a call for each.
+    pub fn is_written_by_field(self) -> bool {
+        self.row().by_field
+    }
+
     /// How one state of it is told from the next.
     pub fn counting(self) -> Counting {
         self.row().counting
@@ -309,6 +414,16 @@ impl ObjectKind {
     /// Whether its versions are counted up one by one.
     pub fn counts_versions(self) -> bool {
         self.counting() == Counting::Versions
+    }
+
+    /// Whether an import takes it only if something refers to it, or if everything is asked for.
+    pub fn is_imported_by_reference(self) -> bool {
+        self.row().by_reference
+    }
+
+    /// The reference that other objects make to it; none if no object can.
+    pub fn referent(self) -> Option<ReferenceKind> {
+        self.row().referent
     }
 
     /// The dotted path of the reference of which it pins a published version; none for a kind that pins nothing.
@@ -323,7 +438,7 @@ impl ObjectKind {
 
     /// The kind of object that a reference points to, if git can manage it.
     pub fn referred_to(by: ReferenceKind) -> Option<ObjectKind> {
-        ObjectKind::ALL.iter().copied().find(|kind| kind.row().referent == Some(by))
+        ObjectKind::ALL.iter().copied().find(|kind| kind.referent() == Some(by))
     }
 
     /// What is known of its fields.

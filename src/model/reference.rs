@@ -100,6 +100,27 @@ pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     found
 }
 
+/// What a live body refers to by id.
+pub fn ids(kind: ObjectKind, body: &Map<String, Value>) -> Vec<(ReferenceKind, Arc<str>)> {
+    let mut found = Vec::new();
+    for Place { path, is_list, to } in places(kind) {
+        let id = |value: &Value| value.as_str().or_else(|| value.get("id")?.as_str()).map(Arc::from);
+        let at = match bare_id(to) {
+            None => path.to_owned(),
+            Some(field) => {
+                path.rsplit_once('.').map_or(field.to_owned(), |(above, _)| format!("{above}.{field}"))
+            }
+        };
+        let Some(place) = json::at_dotted(body, &at) else { continue };
+        let each: Vec<&Value> = match place.as_array().filter(|_| is_list) {
+            Some(items) => items.iter().collect(),
+            None => vec![place],
+        };
+        found.extend(each.into_iter().filter_map(id).map(|id| (to, id)));
+    }
+    found
+}
+
 /// The platform says by a bare id what stands as a reference in git.
 pub fn bare_id(to: ReferenceKind) -> Option<&'static str> {
     (to == ReferenceKind::AuthenticationIntegration).then_some("integrationId")

@@ -200,9 +200,18 @@ fn three_way(field: Field<'_>, before: Option<&Value>) -> ChangeKind {
 
 /// A value as an audit log tells it, which may know texts alone, in the type that the field has.
 fn as_like<'a>(told: &'a Value, like: Option<&Value>) -> Cow<'a, Value> {
+    let item = |item: &Value, like: &[Value]| match (item, like.first()) {
+        (Value::String(text), Some(Value::Object(_))) => {
+            serde_json::from_str(text).unwrap_or_else(|_| item.clone())
+        }
+        _ => item.clone(),
+    };
     let typed = match (told, like) {
         (Value::String(text), Some(Value::Bool(_) | Value::Number(_))) => serde_json::from_str(text).ok(),
-        (Value::String(_), Some(Value::Array(_))) => Some(Value::Array(vec![told.clone()])),
+        (Value::String(_), Some(Value::Array(items))) => Some(Value::Array(vec![item(told, items)])),
+        (Value::Array(told), Some(Value::Array(items))) => {
+            Some(Value::Array(told.iter().map(|one| item(one, items)).collect()))
+        }
         _ => None,
     };
     typed.map_or(Cow::Borrowed(told), Cow::Owned)

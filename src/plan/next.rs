@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
-use crate::model::plan::{Drafts, Next, TheirDraft};
+use crate::model::plan::{Drafts, Next, TargetPlan, TheirDraft};
 use crate::model::{
     Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target, json,
 };
@@ -63,6 +63,32 @@ pub fn next(
         }
         _ => due,
     }
+}
+
+/// What a write of a target carries: the whole body, or where the platform has a call for each field, the first one that
+/// differs.
+pub fn sent(target: &TargetPlan) -> Arc<Map<String, Value>> {
+    let first = target.changes.first().and_then(|change| change.path.split('.').next());
+    match first.filter(|_| target.target.object.kind.is_written_by_field()) {
+        Some(field) => {
+            let value = target.body.get(field).cloned();
+            Arc::new(value.into_iter().map(|value| (field.to_owned(), value)).collect())
+        }
+        None => Arc::clone(&target.body),
+    }
+}
+
+/// The part of a body that a write of a target concerns.
+pub fn written(
+    body: &Arc<Map<String, Value>>,
+    sent: &Map<String, Value>,
+    target: &Target,
+) -> Arc<Map<String, Value>> {
+    if !target.object.kind.is_written_by_field() {
+        return Arc::clone(body);
+    }
+    let concerned = body.iter().filter(|(field, _)| sent.contains_key(*field));
+    Arc::new(concerned.map(|(field, value)| (field.clone(), value.clone())).collect())
 }
 
 /// A deployment that would move to another version takes along what somebody published and nobody has let visitors

@@ -137,7 +137,9 @@ impl Run {
             let ours = target
                 .version
                 .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
-            if ours {
+            let never_shown =
+                || self.made.get(&target.target.object_ref()).is_some_and(|made| made.unseen.is_some());
+            if ours || never_shown() {
                 let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
                 let reason =
                     format!("{} does not keep what was written: {}", target.target, fields.join(", "));

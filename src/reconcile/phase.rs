@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::End;
 use crate::model::record::IntentId;
@@ -115,6 +116,8 @@ pub struct Made {
     pub at: Timestamp,
     /// How often it was asked for since, because the platform was not done with it.
     pub polls: u32,
+    /// What was written, until a read shows it. Only of an object that nothing but its content tells from an earlier state.
+    pub unseen: Option<Arc<Map<String, Value>>>,
 }
 
 /// How often things went other than planned.

@@ -6,12 +6,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::note::version_of;
-use super::{Effect, Note, Phase, Run, Span, Step};
+use super::{Effect, Made, Note, Phase, Run, Span, Step};
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::{
-    Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Receipt, Seen, Sought, Target,
+    Counting, Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Receipt, Seen, Sought, Target,
 };
 use crate::plan;
+
+/// Whether what was read holds what was last written, as far as only that can tell.
+fn shows(target: &Target, made: &Made, observed: &Observed) -> bool {
+    made.unseen
+        .as_ref()
+        .is_none_or(|body| plan::canonical::covers(target.object.kind, body, &observed.body()))
+}
 
 impl Run {
     /// Waits out what an earlier run left unresolved, then reads.
@@ -86,6 +93,10 @@ impl Run {
             return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
         }
         for (at, (target, observed)) in (span.from..).zip(targets.iter().zip(&seen.objects)) {
+            if self.is_behind(target, observed, now) {
+                let message = format!("{target} does not show yet what was written");
+                return self.look_again(at, Fault::new(FaultKind::Transient, message), now);
+            }
             let known = match self.floor(&target.object_ref(), observed) {
                 Some(known) if observed.version().is_none_or(|version| version < known) => known,
                 _ => match self.draft_floor(target, observed) {
@@ -107,6 +118,7 @@ impl Run {
             return self.look_by_name(span.from, fault, now);
         }
         self.answered_well(span);
+        targets.iter().zip(&seen.objects).for_each(|(target, observed)| self.note_shown(target, observed));
         let alone = self.focus.is_some();
         for (at, observed) in (span.from..).zip(seen.objects) {
             match self.observed.get_mut(at) {
@@ -127,6 +139,23 @@ impl Run {
             self.resolve(now)
         };
         step.noting_all(served)
+    }
+
+    /// Whether an object that only its content tells from an earlier state does not show our last write yet. For as long
+    /// as that may take, the answer is taken for an old one.
+    fn is_behind(&self, target: &Target, observed: &Observed, now: Timestamp) -> bool {
+        let Some(made) = self.made.get(&target.object_ref()) else { return false };
+        let young = elapsed_ms(made.at, now) < u64::from(self.spec.timing.appear_ms);
+        young && !shows(target, made, observed)
+    }
+
+    /// Remembers that our last write of an object was seen: what differs from it after that is another user's.
+    fn note_shown(&mut self, target: &Target, observed: &Observed) {
+        if let Some(made) = self.made.get_mut(&target.object_ref())
+            && shows(target, made, observed)
+        {
+            made.unseen = None;
+        }
     }
 
     /// What was seen a moment ago and is not found by its id any more is no reason to make it anew: that answer may be
@@ -196,7 +225,7 @@ impl Run {
     /// an answer older than it is a stale one, and nothing may be planned from it. Somebody may have deleted
     /// the configuration and made another, whose versions start anew: `--allow recreate` says that it is so.
     fn floor(&self, object: &ObjectRef, observed: &Observed) -> Option<u64> {
-        if self.is_another(object, observed) {
+        if self.is_another(object, observed) || object.object.kind.counting() == Counting::Contents {
             return None;
         }
         let ours = |receipt: &&Receipt| receipt.speaks_of(object, receipt.version);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{Effect, Note, Phase, Run, Step};
 use crate::model::record::{Ending, Intent, IntentAction};
 use crate::model::{
-    Act, Base, Draft, ObjectKind, Observed, Receipt, Receiver, Record, Stored, Target, Versions,
+    Act, Base, Counting, Draft, ObjectKind, Observed, Receipt, Receiver, Record, Stored, Target, Versions,
 };
 use crate::plan;
 use crate::replicate;
@@ -140,6 +140,9 @@ impl Run {
         notes: &mut Vec<Note>,
     ) -> Option<Receipt> {
         let object = target.object_ref();
+        if object.object.kind.counting() == Counting::Contents {
+            return self.landed_by_content(intent, target, from_version, same, notes);
+        }
         let counted = object.object.kind.counts_versions();
         let expected = from_version.map_or(1, |version| version.saturating_add(1));
         let stored = match self.observed.get(self.place_of(target)?) {
@@ -175,6 +178,30 @@ impl Run {
         let made_at = stored.modified_at.filter(|_| !self.able().audit_names_versions);
         let target = target.clone();
         Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at })
+    }
+
+    /// Whether a write of unknown outcome is what an object holds now that only its content tells from an earlier state.
+    fn landed_by_content(
+        &self,
+        intent: &Intent,
+        target: &Target,
+        from_version: Option<u64>,
+        same: &dyn Fn(&Stored) -> bool,
+        notes: &mut Vec<Note>,
+    ) -> Option<Receipt> {
+        let object = target.object_ref();
+        let version = intent.sent_at.as_millisecond().unsigned_abs();
+        match self.observed.get(self.place_of(target)?) {
+            Some(Observed::Present(stored)) if same(stored) => {
+                notes.push(Note::Landed { object, version });
+                let (target, by) = (target.clone(), Receiver::ReadBack);
+                Some(Receipt { target, from_version, version, sent_at: intent.sent_at, by, made_at: None })
+            }
+            _ => {
+                notes.push(Note::NotLanded { object, version });
+                None
+            }
+        }
     }
 
     /// Whether a draft of unknown outcome is what is stored now: then it is ours.
@@ -217,13 +244,13 @@ impl Run {
     /// Whether a draft may have been stored over another one, and was changed again since: where it still is what
     /// it was, nothing was stored.
     fn may_have_stored(&self, intent: &Intent) -> bool {
-        let IntentAction::Put { target, act: Act::Store, over: Some(over), .. } = &intent.action else {
+        let IntentAction::Put { target, body, act: Act::Store, over: Some(over), .. } = &intent.action else {
             return false;
         };
         let seen = self.place_of(target).and_then(|at| self.observed.get(at));
         let Some(Observed::Present(stored)) = seen else { return true };
         let held = stored.draft().map_or(&stored.body, |draft| &draft.body);
-        !plan::canonical::same(target.object.kind, held, &over.body)
+        !plan::canonical::same(target.object.kind, &plan::next::written(held, body, target), &over.body)
     }
 
     /// What a draft of ours holds, as the journal keeps it.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Run;
 use crate::model::plan::{ReviewedObject, TargetPlan};
-use crate::model::{ObjectRef, Observed, Plan};
+use crate::model::{ObjectRef, Observed, Plan, json};
 use crate::plan::{canonical, resolve};
 
 impl Run {
@@ -74,8 +74,19 @@ impl Run {
         else {
             return unknown();
         };
+        let kind = object.object.kind;
+        let held = observed.body();
+        // Written field by field, it is in between for a while.
+        let in_between = || {
+            kind.is_written_by_field()
+                && planned.changes.iter().all(|change| {
+                    let live = json::at_dotted(&held, &change.path);
+                    live == change.observed.as_ref() || live == change.desired.as_ref()
+                })
+        };
         let ours = target.observed_digest == planned.observed_digest
-            || canonical::same(object.object.kind, &planned.body, &observed.body());
+            || canonical::same(kind, &planned.body, &held)
+            || in_between();
         // Nor is a draft that somebody left, or changed, since then.
         let same_draft = target.draft.is_none() || target.draft == planned.draft;
         (!ours || !same_draft).then(|| self.moved(at, target, reviewed))

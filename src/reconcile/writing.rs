@@ -12,8 +12,8 @@ use crate::model::record::{Ending, Intent, IntentAction, IntentId, Over, Revert}
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::write::Accepted;
 use crate::model::{
-    Act, Actor, Fault, FaultKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record, SecretName,
-    Target, Versions, Write,
+    Act, Actor, Counting, Fault, FaultKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
+    SecretName, Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate;
@@ -71,14 +71,20 @@ impl Run {
         let write = Write {
             target: target.target.clone(),
             if_match: target.version,
-            body: Arc::clone(&target.body),
+            body: plan::next::sent(target),
             deadline: later(now, self.spec.timing.write_ms.into()),
             act,
             id,
             secret: self.secret_of(&target.target),
         };
-        let over =
-            at.filter(|_| !self.able().keeps_history && act == Act::Store).and_then(|at| self.over(at));
+        let over = at
+            .filter(|_| !self.able().keeps_history && act == Act::Store)
+            .and_then(|at| self.over(at, target));
+        let over = over.map(|Over { body, by }| {
+            let body = plan::next::written(&body, &write.body, &write.target);
+            let by = by.filter(|_| !body.is_empty());
+            Over { body, by }
+        });
         let action = IntentAction::Put {
             target: write.target.clone(),
             if_match: write.if_match,
@@ -97,7 +103,7 @@ impl Run {
     }
 
     /// What a write to the n-th target goes over, and whose it was.
-    fn over(&self, at: usize) -> Option<Over> {
+    fn over(&self, at: usize, planned: &TargetPlan) -> Option<Over> {
         let Some(Observed::Present(stored)) = self.observed.get(at) else { return None };
         let object = self.targets.get(at)?.object_ref();
         let base_of = |object: &ObjectRef| self.journal.0.bases.get(object);
@@ -117,10 +123,13 @@ impl Run {
             }
         };
         let theirs = by.as_ref().filter(|actor| !own.contains(&actor.id));
+        // The object itself may name nobody, and the audit log does.
+        let told =
+            || planned.changes.iter().find_map(|change| Some(change.by.as_ref()?.actor.label().to_owned()));
         // Other programs leave no name.
         let by = match (theirs, ours) {
             (Some(actor), _) => Some(plan::next::name_of(actor, &self.entries)),
-            (None, false) => Some("somebody".to_owned()),
+            (None, false) => told().or_else(|| Some("somebody".to_owned())),
             (None, true) => None,
         };
         Some(Over { body: Arc::clone(body), by })
@@ -164,6 +173,15 @@ impl Run {
         self.go(Phase::Sending(pending, intent), effect)
     }
 
+    /// The version by which a receipt speaks of a write. One that is read off the content may come again; no two writes of
+    /// an object leave at one moment.
+    fn version_made(&self, intent: IntentId, object: &ObjectRef, version: u64) -> u64 {
+        match object.object.kind.counting() {
+            Counting::Versions | Counting::Moments => version,
+            Counting::Contents => self.sent_at(intent).as_millisecond().unsigned_abs(),
+        }
+    }
+
     pub(super) fn sent_at(&self, intent: IntentId) -> Timestamp {
         let sent = |open: &&Intent| open.id == intent;
         self.journal.0.unresolved.iter().find(sent).map_or(Timestamp::UNIX_EPOCH, |intent| intent.sent_at)
@@ -199,7 +217,10 @@ impl Run {
                 self.tally.writes += 1;
                 (self.tally.write_faults, self.tally.write_throttles, self.tally.refusals) = (0, 0, 0);
                 if self.able().gives_ids {
-                    self.made.insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0 });
+                    let by_content = object.object.kind.counting() == Counting::Contents;
+                    let unseen = by_content.then(|| Arc::clone(&write.body));
+                    self.made
+                        .insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0, unseen });
                     self.waiting.remove(&object);
                 }
                 if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
@@ -207,8 +228,9 @@ impl Run {
                     self.drafted.insert(object.clone(), write.if_match.unwrap_or(0));
                     return self.draft_stored(intent, object, draft, &stored);
                 }
-                self.own_versions.insert((object.clone(), stored.version));
-                let mut notes = vec![Note::Wrote { object: object.clone(), version: stored.version }];
+                let version = self.version_made(intent, &object, stored.version);
+                self.own_versions.insert((object.clone(), version));
+                let mut notes = vec![Note::Wrote { object: object.clone(), version }];
                 if self.spec.versions == Versions::Unenforced && object.object.kind.counts_versions() {
                     notes.extend(self.note_overwrote(&object, write.if_match, stored.version));
                 }
@@ -219,7 +241,7 @@ impl Run {
                     made_at: stored.modified_at.filter(|_| !self.able().audit_names_versions),
                     target: write.target,
                     from_version: write.if_match,
-                    version: stored.version,
+                    version,
                     sent_at: self.sent_at(intent),
                     by: Receiver::Put,
                 };

@@ -8,6 +8,7 @@ mod integrations;
 mod lagging;
 mod listing;
 mod people;
+mod profiles;
 mod refusals;
 mod regions;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, CONFIGURATIONS};
+use super::kinds::{self, CONFIGURATIONS, Place};
 use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader};
 use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
@@ -64,24 +64,31 @@ impl ReadApi {
         let reader = Reader::new(self, target);
         let mut held = BTreeMap::new();
         for (kind, shape) in kinds::all().filter(|(kind, _)| kind.pins().is_some()) {
-            held.insert(kind, reader.whole(&shape.listing).await?);
+            if let Some(listing) = shape.listing() {
+                held.insert(kind, reader.whole(listing).await?);
+            }
         }
         let pinned = pins(&held);
         for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
             reader.tell_published(kind, &pinned, directory, unpublished, tell).await?;
         }
         for (kind, objects) in held {
-            tell_all(kind, objects, directory, tell)?;
+            entities(kind, objects).into_iter().try_for_each(|live| tell(live, directory))?;
         }
-        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()) {
-            let objects = match reader.whole(&shape.listing).await {
-                Err(fault) if fault.kind == FaultKind::Denied => {
-                    directory.unread.push(fault.to_string());
-                    Vec::new()
+        let plain: Vec<_> =
+            kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()).collect();
+        // What refers to others comes first, so that it is known of those whether anything refers to them.
+        for (kind, shape) in plain.into_iter().rev() {
+            let told = match &shape.place {
+                Place::Listed(listing, _) => {
+                    reader.whole(listing).await.map(|objects| entities(kind, objects))
                 }
-                other => other?,
+                Place::Called(calls) => reader.fields(calls).await.map(|stored| vec![only(kind, stored)]),
             };
-            tell_all(kind, objects, directory, tell)?;
+            match told {
+                Err(fault) if fault.kind == FaultKind::Denied => directory.leave_unread(&fault),
+                other => other?.into_iter().try_for_each(|live| tell(live, directory))?,
+            }
         }
         Ok(())
     }
@@ -143,10 +150,17 @@ impl<C: Caller> Reader<'_, C> {
 }
 
 impl Directory {
+    fn leave_unread(&mut self, fault: &Fault) {
+        let told = fault.to_string();
+        if !self.unread.contains(&told) {
+            self.unread.push(told);
+        }
+    }
+
     fn take(&mut self, kinds: &[ReferenceKind], found: Result<Vec<Entity>, Fault>) -> Result<(), Fault> {
         let entities = match found {
             Err(fault) if fault.kind == FaultKind::Denied => {
-                self.unread.push(fault.to_string());
+                self.leave_unread(&fault);
                 return Ok(());
             }
             other => other?,
@@ -163,19 +177,17 @@ impl Directory {
     }
 }
 
-fn tell_all(
-    kind: ObjectKind,
-    entities: Vec<Entity>,
-    directory: &Directory,
-    tell: &mut Tell<'_>,
-) -> Result<(), Fault> {
-    for entity in entities {
+fn entities(kind: ObjectKind, entities: Vec<Entity>) -> Vec<Live> {
+    let live = |entity: Entity| {
         let object = Object { kind, name: wire::text(&entity, "name").unwrap_or_default().into() };
-        if let Some(stored) = wire::unversioned(kind, &entity, None) {
-            tell(Live { object, stored, served_otherwise: Vec::new() }, directory)?;
-        }
-    }
-    Ok(())
+        let stored = wire::unversioned(kind, &entity, None)?;
+        Some(Live { object, stored, served_otherwise: Vec::new() })
+    };
+    entities.into_iter().filter_map(live).collect()
+}
+
+fn only(kind: ObjectKind, stored: Stored) -> Live {
+    Live { object: Object { kind, name: "".into() }, stored, served_otherwise: Vec::new() }
 }
 
 fn pins(held: &BTreeMap<ObjectKind, Vec<Entity>>) -> Pins {

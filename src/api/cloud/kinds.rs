@@ -31,10 +31,8 @@ pub(super) struct Listing {
 /// What is known of a kind.
 #[derive(Debug)]
 pub(super) struct Shape {
-    /// Where its objects are: each is below this path by its id.
-    pub listing: Listing,
-    /// What changes one that is there.
-    pub change: Verb,
+    /// Where its objects are.
+    pub place: Place,
     /// The service whose audit records report it.
     pub service: &'static str,
     /// Whether `status` is a field that git may set. Of the others, it is the platform's.
@@ -45,13 +43,44 @@ pub(super) struct Shape {
     pub needs: &'static [Need],
 }
 
+/// Where objects of a kind are.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In a listing, and each below its path by its id; changed by a verb.
+    Listed(Listing, Verb),
+    /// Nowhere as a whole: the only one of an organization has a call for each field.
+    Called(&'static [Call]),
+}
+
+impl Shape {
+    /// The listing of its objects, where they are in one.
+    pub(super) fn listing(&self) -> Option<&Listing> {
+        match &self.place {
+            Place::Listed(listing, _) => Some(listing),
+            Place::Called(_) => None,
+        }
+    }
+}
+
+/// Reads and writes one field of an object that has no call of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Call {
+    /// The field, a reference.
+    pub field: &'static str,
+    pub path: &'static str,
+    /// How a write names the id.
+    pub key: &'static str,
+}
+
 pub(super) const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
 const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";
 const INTEGRATIONS: &str = "api/v2/conversations/messaging/integrations/open";
 
 const CONFIGURATION: Shape = Shape {
-    listing: Listing { path: CONFIGURATIONS, paging: Paging::Cursor, what: "the messenger configurations" },
-    change: Verb::Put,
+    place: Place::Listed(
+        Listing { path: CONFIGURATIONS, paging: Paging::Cursor, what: "the messenger configurations" },
+        Verb::Put,
+    ),
     service: "WebDeployments",
     has_status: false,
     secret: None,
@@ -81,8 +110,10 @@ const CONFIGURATION: Shape = Shape {
 };
 
 const DEPLOYMENT: Shape = Shape {
-    listing: Listing { path: DEPLOYMENTS, paging: Paging::Cursor, what: "the deployments" },
-    change: Verb::Put,
+    place: Place::Listed(
+        Listing { path: DEPLOYMENTS, paging: Paging::Cursor, what: "the deployments" },
+        Verb::Put,
+    ),
     service: "WebDeployments",
     has_status: true,
     secret: None,
@@ -111,9 +142,98 @@ const DEPLOYMENT: Shape = Shape {
     ],
 };
 
+const CONTENT_PROFILES: Listing = Listing {
+    path: "api/v2/conversations/messaging/supportedcontent",
+    paging: Paging::Numbers,
+    what: "the supported content profiles",
+};
+
+const SUPPORTED_CONTENT: Shape = Shape {
+    place: Place::Listed(CONTENT_PROFILES, Verb::Patch),
+    service: "Messaging",
+    has_status: false,
+    secret: None,
+    needs: &[
+        Need {
+            what: "read supported content profiles",
+            permissions: &["messaging:supportedContent:view"],
+            commands: LOOKS,
+            of: Use::Kind(ObjectKind::SupportedContent),
+            probe: Some(CONTENT_PROFILES.path),
+        },
+        Need {
+            what: "create and change supported content profiles",
+            permissions: &["messaging:supportedContent:add", "messaging:supportedContent:edit"],
+            commands: WRITES,
+            of: Use::Kind(ObjectKind::SupportedContent),
+            probe: None,
+        },
+    ],
+};
+
+const SETTINGS: Listing = Listing {
+    path: "api/v2/conversations/messaging/settings",
+    paging: Paging::Numbers,
+    what: "the messaging settings",
+};
+
+const MESSAGING_SETTING: Shape = Shape {
+    place: Place::Listed(SETTINGS, Verb::Patch),
+    service: "Messaging",
+    has_status: false,
+    secret: None,
+    needs: &[
+        Need {
+            what: "read messaging settings",
+            permissions: &["messaging:setting:view"],
+            commands: LOOKS,
+            of: Use::Kind(ObjectKind::MessagingSetting),
+            probe: Some(SETTINGS.path),
+        },
+        Need {
+            what: "create and change messaging settings",
+            permissions: &["messaging:setting:add", "messaging:setting:edit"],
+            commands: WRITES,
+            of: Use::Kind(ObjectKind::MessagingSetting),
+            probe: None,
+        },
+    ],
+};
+
+const DEFAULT_CONTENT: &str = "api/v2/conversations/messaging/supportedcontent/default";
+const DEFAULT_SETTING: &str = "api/v2/conversations/messaging/settings/default";
+
+const MESSAGING_DEFAULTS: Shape = Shape {
+    place: Place::Called(&[
+        Call { field: "supportedContent", path: DEFAULT_CONTENT, key: "id" },
+        Call { field: "messagingSetting", path: DEFAULT_SETTING, key: "settingId" },
+    ]),
+    service: "Messaging",
+    has_status: false,
+    secret: None,
+    needs: &[
+        Need {
+            what: "read the default supported content and the default messaging setting",
+            permissions: &["messaging:supportedContent:view", "messaging:setting:view"],
+            commands: LOOKS,
+            of: Use::Kind(ObjectKind::MessagingDefaults),
+            probe: None,
+        },
+        Need {
+            what: "set the default supported content and the default messaging setting",
+            permissions: &["messaging:supportedContent:edit", "messaging:setting:edit"],
+            commands: WRITES,
+            of: Use::Kind(ObjectKind::MessagingDefaults),
+            probe: None,
+        },
+    ],
+};
+
 const INTEGRATION: Shape = Shape {
-    listing: Listing { path: INTEGRATIONS, paging: Paging::Numbers, what: "the open messaging integrations" },
-    change: Verb::Patch,
+    place: Place::Listed(
+        Listing { path: INTEGRATIONS, paging: Paging::Numbers, what: "the open messaging integrations" },
+        Verb::Patch,
+    ),
     service: "Messaging",
     has_status: false,
     secret: Some("outboundNotificationWebhookSignatureSecretToken"),
@@ -141,6 +261,9 @@ pub(super) fn shape(kind: ObjectKind) -> Option<&'static Shape> {
         ObjectKind::MessengerConfiguration => Some(&CONFIGURATION),
         ObjectKind::MessengerDeployment => Some(&DEPLOYMENT),
         ObjectKind::OpenMessagingIntegration => Some(&INTEGRATION),
+        ObjectKind::SupportedContent => Some(&SUPPORTED_CONTENT),
+        ObjectKind::MessagingSetting => Some(&MESSAGING_SETTING),
+        ObjectKind::MessagingDefaults => Some(&MESSAGING_DEFAULTS),
         ObjectKind::WebMessaging => None,
     }
 }
@@ -191,21 +314,13 @@ pub(super) const NAMED: &[Named] = &[
     ),
     named(
         &[ReferenceKind::SupportedContent],
-        Listing {
-            path: "api/v2/conversations/messaging/supportedcontent",
-            paging: Paging::Numbers,
-            what: "the supported content profiles",
-        },
+        CONTENT_PROFILES,
         "find supported content by name",
         &["messaging:supportedContent:view"],
     ),
     named(
         &[ReferenceKind::MessagingSetting],
-        Listing {
-            path: "api/v2/conversations/messaging/settings",
-            paging: Paging::Numbers,
-            what: "the messaging settings",
-        },
+        SETTINGS,
         "find messaging settings by name",
         &["messaging:setting:view"],
     ),

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::model::write::Accepted;
 use crate::model::{Act, Dialect, Fault, FaultKind, Outcome, Target, Write};
 use crate::platform::operation::{Operation, Response, Verb, shown};
+use kinds::{Call, Place};
 
 pub use audit::Ids;
 pub use caller::Caller;
@@ -51,32 +52,43 @@ pub fn write(write: &Write, secret: Option<&str>) -> Operation {
         // Its port chose this dialect by the kind: there is no way here.
         return get(String::new(), subject);
     };
+    let (listing, change) = match &shape.place {
+        Place::Listed(listing, change) => (listing, *change),
+        Place::Called(calls) => return set_field(calls, &write.body, subject),
+    };
     let mut body = Map::clone(&write.body);
     body.insert("name".into(), Value::String(write.target.object.name.to_string()));
     if let (Some(field), Some(secret)) = (shape.secret, secret) {
         body.insert(field.into(), secret.into());
     }
-    let folder = shape.listing.path;
+    let folder = listing.path;
     let (verb, path) = match write.id.as_deref().map(segment) {
         None => (Verb::Start, folder.to_owned()),
         Some(id) if kind.has_drafts() => {
             let draft = format!("{folder}/{id}/versions/draft");
             match write.act {
                 Act::Publish => return post(Verb::Start, format!("{draft}/publish"), None, subject),
-                Act::Store => (shape.change, draft),
+                Act::Store => (change, draft),
             }
         }
-        Some(id) => (shape.change, format!("{folder}/{id}")),
+        Some(id) => (change, format!("{folder}/{id}")),
     };
     post(verb, path, Some(&Value::Object(body)), subject)
 }
 
+/// The request that sets the one field of a body, which is a reference.
+fn set_field(calls: &[Call], body: &Map<String, Value>, subject: String) -> Operation {
+    let set = calls.iter().find_map(|call| Some((call, body.get(call.field)?.get("id")?)));
+    let Some((Call { path, key, .. }, id)) = set else { return get(String::new(), subject) };
+    post(Verb::Put, (*path).to_owned(), Some(&json!({ *key: id })), subject)
+}
+
 /// What the answer to a [`write()`] means.
-pub fn answer(target: &Target, response: &Response) -> Outcome<Accepted> {
+pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
     let refused = || refusal(response);
     match response.status {
         // An acceptance that can't be read is as good as a lost answer: it is read back.
-        200..=299 => wire::accepted(target, response).map_or_else(Outcome::Unknown, Outcome::Accepted),
+        200..=299 => wire::accepted(write, response).map_or_else(Outcome::Unknown, Outcome::Accepted),
         409 | 412 => Outcome::Conflict,
         408 => Outcome::Unknown(refused()),
         429 => Outcome::Throttled { retry_after_ms: response.retry_after_ms },

@@ -41,7 +41,11 @@ impl Use {
     pub fn when(self) -> String {
         match self {
             Use::Always => "always".into(),
-            Use::Kind(kind) => format!("where git has an `{}`", kind.name()),
+            Use::Kind(kind) => {
+                let name = kind.name();
+                let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+                format!("where git has {article} `{name}`")
+            }
             Use::References(kinds) => {
                 let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
                 format!("where git refers to some {}", names.join(", or some "))

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, CONFIGURATIONS, Shape};
+use super::kinds::{self, CONFIGURATIONS, Call, Listing, Place};
 use super::{get, organization, segment, wire};
 use crate::model::reference::Names;
 use crate::model::{
@@ -159,11 +159,14 @@ impl<'a, C: Caller> Reader<'a, C> {
         for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
             configurations.extend(self.drafted(kind, look, &mut objects).await?);
         }
-        for (kind, shape) in kinds::all().filter(|(kind, _)| kind.pins().is_some()) {
-            self.pinning(kind, shape, look, &configurations, &mut objects).await?;
-        }
-        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()) {
-            self.plain(kind, shape, look, &mut objects).await?;
+        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts()) {
+            match &shape.place {
+                Place::Listed(listing, _) if kind.pins().is_some() => {
+                    self.pinning(kind, listing, look, &configurations, &mut objects).await?;
+                }
+                Place::Listed(listing, _) => self.plain(kind, listing, look, &mut objects).await?,
+                Place::Called(calls) => self.called(kind, calls, look, &mut objects).await?,
+            }
         }
         let names = self.names(&look.references, &configurations).await?;
         Ok(Seen { objects, names })
@@ -251,7 +254,7 @@ impl<'a, C: Caller> Reader<'a, C> {
     async fn pinning(
         &self,
         kind: ObjectKind,
-        shape: &Shape,
+        listing: &Listing,
         look: &Look,
         known: &Configurations,
         objects: &mut [Observed],
@@ -260,7 +263,6 @@ impl<'a, C: Caller> Reader<'a, C> {
         if places.is_empty() {
             return Ok(());
         }
-        let listing = &shape.listing;
         let path = format!("{}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration", listing.path);
         let mut pages = self.pages(&path, listing.what);
         while let Some(page) = pages.next().await? {
@@ -277,7 +279,7 @@ impl<'a, C: Caller> Reader<'a, C> {
     async fn plain(
         &self,
         kind: ObjectKind,
-        shape: &Shape,
+        listing: &Listing,
         look: &Look,
         objects: &mut [Observed],
     ) -> Result<(), Fault> {
@@ -285,13 +287,44 @@ impl<'a, C: Caller> Reader<'a, C> {
         if places.is_empty() {
             return Ok(());
         }
-        for entity in self.whole(&shape.listing).await? {
+        for entity in self.whole(listing).await? {
             let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
             if let Some(stored) = wire::unversioned(kind, &entity, None) {
                 *object = Observed::Present(stored);
             }
         }
         places.check()
+    }
+
+    async fn called(
+        &self,
+        kind: ObjectKind,
+        calls: &[Call],
+        look: &Look,
+        objects: &mut [Observed],
+    ) -> Result<(), Fault> {
+        let sought = look.sought.iter().position(|sought| sought.object.kind == kind);
+        if let Some(object) = sought.and_then(|at| objects.get_mut(at)) {
+            *object = Observed::Present(self.fields(calls).await?);
+        }
+        Ok(())
+    }
+
+    /// The only object of a kind, field by field. A field that points to nothing is not found.
+    pub(super) async fn fields(&self, calls: &[Call]) -> Result<Stored, Fault> {
+        let mut body = Entity::new();
+        for Call { field, path, .. } in calls {
+            let subject = format!("the default of `{field}` of organization {}", self.target.organization);
+            let response = self.ask(&get((*path).to_owned(), subject)).await?;
+            if matches!(response.status, 204 | 404 | 410) {
+                continue;
+            }
+            let entity: Entity = wire::parse(&response)?;
+            if let Some(id) = entity.get("id").filter(|id| id.is_string()) {
+                body.insert((*field).to_owned(), serde_json::json!({ "id": id }));
+            }
+        }
+        Ok(wire::contents(&self.target.organization, body))
     }
 
     /// What a configuration of a listing holds. One that is listed and can't be found is not taken for absent.
@@ -392,7 +425,11 @@ impl<'a, C: Caller> Reader<'a, C> {
             let stored = self.configuration(kind, id).await?;
             return Ok(stored.map_or(Observed::Absent, Observed::Present));
         }
-        let path = format!("{}/{}", shape.listing.path, segment(id));
+        let listing = match &shape.place {
+            Place::Listed(listing, _) => listing,
+            Place::Called(calls) => return Ok(Observed::Present(self.fields(calls).await?)),
+        };
+        let path = format!("{}/{}", listing.path, segment(id));
         let response = self.ask(&get(path, self.target.of(object.clone()).to_string())).await?;
         if matches!(response.status, 404 | 410) {
             return Ok(Observed::Absent);

@@ -22,6 +22,11 @@ fn target(kind: ObjectKind) -> Target {
     }
 }
 
+fn write_of(kind: ObjectKind) -> Write {
+    let (deadline, body) = (jiff::Timestamp::MAX, Arc::default());
+    Write { target: target(kind), if_match: None, body, deadline, act: Act::Store, id: None, secret: None }
+}
+
 fn response(status: u16, body: &Value) -> Response {
     Response {
         status,
@@ -122,7 +127,7 @@ fn an_answer_means_one_thing() {
         (302, json!({}), "Rejected"),
     ];
     for (status, body, expected) in table {
-        let outcome = answer(&target(ObjectKind::MessengerConfiguration), &response(status, &body));
+        let outcome = answer(&write_of(ObjectKind::MessengerConfiguration), &response(status, &body));
         assert!(format!("{outcome:?}").starts_with(expected), "{status} {body}: {outcome:?}");
         if let (Outcome::Denied(fault), 400) = (&outcome, status) {
             assert!(

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::kinds;
 use crate::model::reference::places;
 use crate::model::write::Accepted;
 use crate::model::{
-    Actor, ActorKind, Draft, Fault, FaultKind, Instance, ObjectKind, Pinned, Readiness, Stored, Target,
+    Actor, ActorKind, Draft, Fault, FaultKind, Instance, ObjectKind, OrganizationId, Pinned, Readiness,
+    Stored, Write, json,
 };
 use crate::platform::operation::{Response, shown};
 
@@ -93,7 +94,7 @@ pub struct Page {
 }
 
 /// Fields that the platform sets, and those that say which object it is.
-const NOT_OURS: [&str; 15] = [
+const NOT_OURS: [&str; 16] = [
     "id",
     "name",
     "version",
@@ -105,6 +106,7 @@ const NOT_OURS: [&str; 15] = [
     "publishedUser",
     "createdBy",
     "modifiedBy",
+    "updatedBy",
     "snippet",
     "createStatus",
     "createError",
@@ -244,18 +246,39 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
         version: modified_at.map_or(1, |at| at.as_millisecond().unsigned_abs()),
         body: body(kind, entity),
         modified_at,
-        modified_by: person(entity, "lastModifiedUser").or_else(|| person(entity, "modifiedBy")),
+        modified_by: person(entity, "lastModifiedUser")
+            .or_else(|| person(entity, "modifiedBy"))
+            .or_else(|| person(entity, "updatedBy")),
         instance: Some(Arc::new(instance)),
     })
+}
+
+/// An object that is told from the next state of it by what it holds alone. There is one, and it has the id of its
+/// organization.
+pub fn contents(organization: &OrganizationId, body: Map<String, Value>) -> Stored {
+    let digest = json::digest(&body);
+    let version = digest.rsplit(':').next().and_then(|hex| hex.get(..12));
+    let version = version.and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0).max(1);
+    let instance = Instance {
+        id: organization.as_str().into(),
+        readiness: Readiness::Ready,
+        draft: None,
+        pinned: None,
+        publisher: None,
+    };
+    Stored { instance: Some(Arc::new(instance)), ..Stored::new(version, Arc::new(body)) }
 }
 
 /// What an accepted write left behind.
 ///
 /// # Errors
 /// The answer can't be read.
-pub fn accepted(target: &Target, response: &Response) -> Result<Accepted, Fault> {
+pub fn accepted(write: &Write, response: &Response) -> Result<Accepted, Fault> {
     let entity: Map<String, Value> = parse(response)?;
-    let kind = target.object.kind;
+    let kind = write.target.object.kind;
+    if kind.is_written_by_field() {
+        return Ok(contents(&write.target.organization, Map::clone(&write.body)));
+    }
     let stored = match number(&entity) {
         Some(_) if kind.has_drafts() => drafted(kind, Some(&entity), &entity),
         None if kind.has_drafts() => drafted(kind, None, &entity),
@@ -312,6 +335,6 @@ pub fn single(mut values: Vec<Value>) -> Value {
     match values.len() {
         0 => Value::Null,
         1 => values.swap_remove(0),
-        _ => json!(values),
+        _ => Value::Array(values),
     }
 }

@@ -25,8 +25,8 @@ use crate::manifest::emit::{self, Document};
 use crate::manifest::kinds::Kind;
 use crate::manifest::kinds::text::{Form as _, Uuid};
 use crate::model::{
-    CredentialsName, Dialect, Fault, FaultKind, Look, Object, ObjectKind, Observed, OrganizationId, Region,
-    Stored, Target,
+    CredentialsName, Dialect, Fault, FaultKind, Look, Object, ObjectKind, Observed, OrganizationId,
+    ReferenceKind, Region, Stored, Target, reference,
 };
 use crate::render;
 use spec::{shared, spec_of, without};
@@ -52,6 +52,9 @@ pub struct ImportArgs {
     /// Which API it speaks
     #[arg(long, value_enum, default_value = "cloud")]
     from: From,
+    /// Take profiles in that no object refers to, and the messaging defaults, too
+    #[arg(long)]
+    all: bool,
     /// Put what all messenger configurations have in common into this layer under `bases/`
     #[arg(long, value_name = "NAME")]
     layer: Option<String>,
@@ -112,11 +115,18 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
     let api = connect(&settings, None)?;
     Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone()).learn(&target.credentials).await?;
     let shared = match (&args.layer, args.from) {
-        (Some(layer), From::Cloud) => Some((layer.clone(), in_common(&api, &target).await?)),
+        (Some(layer), From::Cloud) => Some(in_common(layer, &api, &target).await?),
         _ => None,
     };
-    let mut writer =
-        Writer { args, folder, names: BTreeSet::new(), files: Vec::new(), told: Vec::new(), shared };
+    let mut writer = Writer {
+        args,
+        folder,
+        names: BTreeSet::new(),
+        files: Vec::new(),
+        referred: BTreeSet::new(),
+        told: Vec::new(),
+        shared,
+    };
     // A part of an organization would be in the way of the next attempt.
     if let Err(failure) = writer.take_in(&api, &target).await {
         writer.undo();
@@ -159,26 +169,33 @@ async fn from_webchat(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -
 }
 
 /// What all published configurations say alike.
-async fn in_common(api: &ReadApi, target: &Target) -> Result<Map<String, Value>, Failure> {
+async fn in_common(layer: &str, api: &ReadApi, target: &Target) -> Result<Shared, Failure> {
     let mut directory = api.directory(target).await?;
-    let (mut common, mut count): (Option<Map<String, Value>>, usize) = (None, 0);
+    let (mut common, mut count) = (None::<(ObjectKind, Map<String, Value>)>, 0);
     let mut tell = |live: Live, directory: &Directory| {
-        if live.object.kind == ObjectKind::MessengerConfiguration {
+        if live.object.kind.has_drafts() {
             let (spec, _) = spec_of(&live, directory);
             count += 1;
             common = Some(match common.take() {
-                None => spec,
-                Some(known) => shared(&known, &spec),
+                None => (live.object.kind, spec),
+                Some((kind, known)) => (kind, shared(&known, &spec)),
             });
         }
         Ok(())
     };
     api.each_object(target, &mut directory, &mut Vec::new(), &mut tell).await?;
-    if count < 2 {
+    let Some((kind, spec)) = common.filter(|_| count >= 2) else {
         return Err(Failure::new(Exit::Usage, "there are no two configurations that could share a layer")
             .hint("leave --layer out"));
-    }
-    Ok(common.unwrap_or_default())
+    };
+    Ok(Shared { layer: layer.to_owned(), kind, spec })
+}
+
+/// A layer of what all objects with drafts have in common.
+struct Shared {
+    layer: String,
+    kind: ObjectKind,
+    spec: Map<String, Value>,
 }
 
 /// Writes the files of one tenant.
@@ -188,8 +205,10 @@ struct Writer<'a> {
     names: BTreeSet<String>,
     /// What it made, in this order.
     files: Vec<PathBuf>,
+    /// What the imported objects refer to, by kind and id.
+    referred: BTreeSet<(ReferenceKind, Arc<str>)>,
     told: Vec<String>,
-    shared: Option<(String, Map<String, Value>)>,
+    shared: Option<Shared>,
 }
 
 impl Writer<'_> {
@@ -241,15 +260,10 @@ impl Writer<'_> {
             target.credentials
         );
         self.create(self.folder.join("tenant.yaml"), &text)?;
-        let Some((layer, spec)) = &self.shared else { return Ok(()) };
+        let Some(Shared { layer, kind, spec }) = &self.shared else { return Ok(()) };
         let comments = ["What the imported messenger configurations have in common.".to_owned()];
-        let document = Document {
-            kind: Kind::Object(ObjectKind::MessengerConfiguration),
-            name: layer,
-            spec,
-            up: "../",
-            comments: &comments,
-        };
+        let document =
+            Document { kind: Kind::Object(*kind), name: layer, spec, up: "../", comments: &comments };
         let path = args.path.join("bases").join(format!("{layer}.yaml"));
         let text = emit::text(&document).map_err(|why| unwritable(&path, &why))?;
         self.create(path, &text)
@@ -274,16 +288,20 @@ impl Writer<'_> {
 
     fn object(&mut self, live: Live, directory: &Directory) -> Result<(), Failure> {
         let kind = live.object.kind;
+        let is_referred = || {
+            let key = kind.referent().zip(live.stored.id().cloned());
+            key.is_some_and(|key| self.referred.contains(&key))
+        };
+        if kind.is_imported_by_reference() && !self.args.all && !is_referred() {
+            return Ok(());
+        }
+        self.referred.extend(reference::ids(kind, &live.stored.body));
         let (mut spec, mut comments) = spec_of(&live, directory);
         comments.insert(0, origin(&live.object, &live.stored));
-        let (prefix, usual) = match kind {
-            ObjectKind::WebMessaging => ("web", self.args.tenant.clone()),
-            ObjectKind::MessengerConfiguration => ("configuration", emit::slug(&live.object.name)),
-            ObjectKind::MessengerDeployment => ("deployment", emit::slug(&live.object.name)),
-            ObjectKind::OpenMessagingIntegration => ("integration", emit::slug(&live.object.name)),
-        };
+        let prefix = kind.prefix();
+        let usual = if kind.is_named() { emit::slug(&live.object.name) } else { self.args.tenant.clone() };
         let name = self.free(prefix, &usual);
-        if let Some((layer, common)) = self.shared.as_ref().filter(|_| prefix == "configuration") {
+        if let Some(Shared { layer, spec: common, .. }) = self.shared.as_ref().filter(|_| kind.has_drafts()) {
             spec = without(&spec, common);
             spec.shift_insert(0, "extends".into(), Value::from(vec![layer.clone()]));
         }
@@ -297,9 +315,9 @@ impl Writer<'_> {
             up: "../../",
             comments: &comments,
         };
-        let file = match kind {
-            ObjectKind::WebMessaging => "web.yaml".to_owned(),
-            _ => format!("{prefix}-{name}.yaml"),
+        let file = match kind.is_named() {
+            true => format!("{prefix}-{name}.yaml"),
+            false => format!("{prefix}.yaml"),
         };
         let path = self.folder.join(file);
         let text = emit::text(&document).map_err(|why| unwritable(&path, &why))?;

@@ -6,6 +6,7 @@
 use crate::emulator::actor::{Actor, ActorKind, Origin};
 use crate::emulator::cloud::audit_query::Transaction;
 use crate::emulator::cloud::ids::{Counters, Kind, person};
+use crate::emulator::cloud::profile::DEFAULTS;
 use crate::emulator::cloud::profile::kind::KINDS;
 use crate::emulator::cloud::{Event, Object, Work};
 use crate::emulator::time::later;
@@ -23,7 +24,7 @@ pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
         "WebDeployments",
         &[("Configuration", WRITES), ("ConfigurationVersion", &["Publish"]), ("Deployment", WRITES)],
     ),
-    ("Messaging", &[("OpenIntegration", WRITES)]),
+    ("Messaging", &[("OpenIntegration", WRITES), (DEFAULTS, &["Update"])]),
     ("Knowledge", &[("KnowledgeBase", &["Create", "Delete"])]),
 ];
 
@@ -104,6 +105,7 @@ impl Record {
         match self.entity_type {
             "Deployment" => format!("/api/v2/webdeployments/deployments/{id}"),
             "OpenIntegration" => format!("/api/v2/conversations/messaging/integrations/open/{id}"),
+            DEFAULTS => "/api/v2/conversations/messaging/settings/default".to_owned(),
             "KnowledgeBase" => format!("/api/v2/knowledge/knowledgebases/{id}"),
             other if let Some(kind) = KINDS.iter().find(|kind| kind.rules().entity_type == other) => {
                 format!("{}/{id}", kind.rules().path)

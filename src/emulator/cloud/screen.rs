@@ -233,9 +233,9 @@ impl Organization {
             let written = match name {
                 Some(name) => {
                     let id = self.profile_named(*kind, name)?;
-                    self.profiles.set_default(*kind, &id, work)?
+                    self.profiles.set_default(*kind, &self.id, &id, work)?
                 }
-                None => self.profiles.drop_default(*kind, work)?,
+                None => self.profiles.drop_default(*kind, &self.id, work)?,
             };
             defaults.insert(kind.rules().reference.to_owned(), written.shown.clone());
             done.push(written);

@@ -10,9 +10,12 @@ use serde_json::{Map, Value};
 use super::Kind;
 use super::deployment::{MessengerDeployment, MessengerDeploymentSpec};
 use super::integration::{OpenMessagingIntegration, OpenMessagingIntegrationSpec};
+use super::messaging_defaults::{MessagingDefaults, MessagingDefaultsSpec};
+use super::messaging_setting::{MessagingSetting, MessagingSettingSpec};
 use super::messenger::{MessengerConfiguration, MessengerConfigurationSpec};
 use super::project::Project;
 use super::resource::{named, prune};
+use super::supported_content::{SupportedContent, SupportedContentSpec};
 use super::tenant::TenantDocument;
 use super::web_messaging::{WebMessaging, WebMessagingSpec};
 use crate::manifest::yaml::Node;
@@ -36,6 +39,9 @@ fn with<V: Visit>(kind: Kind, visit: V) -> V::Out {
         Kind::Project => visit.visit::<Project>(),
         Kind::Tenant => visit.visit::<TenantDocument>(),
         Kind::Object(ObjectKind::WebMessaging) => visit.visit::<WebMessaging>(),
+        Kind::Object(ObjectKind::SupportedContent) => visit.visit::<SupportedContent>(),
+        Kind::Object(ObjectKind::MessagingSetting) => visit.visit::<MessagingSetting>(),
+        Kind::Object(ObjectKind::MessagingDefaults) => visit.visit::<MessagingDefaults>(),
         Kind::Object(ObjectKind::OpenMessagingIntegration) => visit.visit::<OpenMessagingIntegration>(),
         Kind::Object(ObjectKind::MessengerConfiguration) => visit.visit::<MessengerConfiguration>(),
         Kind::Object(ObjectKind::MessengerDeployment) => visit.visit::<MessengerDeployment>(),
@@ -82,6 +88,9 @@ pub fn body<'de>(kind: ObjectKind, spec: impl Deserializer<'de>) -> Option<Map<S
     }
     match kind {
         ObjectKind::WebMessaging => lowered(spec, WebMessagingSpec::fill_contrast_ratio),
+        ObjectKind::SupportedContent => lowered(spec, as_it_is::<SupportedContentSpec>),
+        ObjectKind::MessagingSetting => lowered(spec, as_it_is::<MessagingSettingSpec>),
+        ObjectKind::MessagingDefaults => lowered(spec, as_it_is::<MessagingDefaultsSpec>),
         ObjectKind::OpenMessagingIntegration => lowered(spec, as_it_is::<OpenMessagingIntegrationSpec>),
         ObjectKind::MessengerConfiguration => lowered(spec, as_it_is::<MessengerConfigurationSpec>),
         ObjectKind::MessengerDeployment => lowered(spec, MessengerDeploymentSpec::empty_domains),

@@ -54,3 +54,11 @@ form!(
     49,
     ["192.0.2.0/24", "2001:db8::/32"]
 );
+form!(
+    MediaTypeName,
+    "a media type",
+    "A media type as of RFC 2046 in lower case, a range of types as `image/*`, or `*/*`.",
+    r"^(\*/\*|[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*))$",
+    127,
+    ["image/png", "image/*", "*/*"]
+);

@@ -10,10 +10,25 @@ use serde_json::{Map, Value};
 use super::field::fields;
 use super::platform::PlatformName;
 
-/// A kind with a name of its own: its word, its document, and its spec with the head that all of them have.
+/// A kind of object: its word, its document, and its spec with the head that all of them have. An `only document` has no
+/// name on the platform.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])+ pub document $name:ident($kind:ident = $word:literal);
+        $(#[doc = $spec_doc:literal])+ pub struct $spec:ident { $($fields:tt)+ }
+    ) => {
+        crate::manifest::kinds::resource::resource! {
+            $(#[doc = $doc])+ pub only document $name($kind = $word);
+            $(#[doc = $spec_doc])+ pub struct $spec {
+                /// What the platform calls it, 1 to 100 characters; `metadata.name` where left out. Another name is another object.
+                #[serde(skip_serializing)]
+                pub name: crate::manifest::kinds::field::Optional<crate::manifest::kinds::platform::ObjectName>,
+                $($fields)+
+            }
+        }
+    };
+    (
+        $(#[doc = $doc:literal])+ pub only document $name:ident($kind:ident = $word:literal);
         $(#[doc = $spec_doc:literal])+ pub struct $spec:ident {
             $($(#[$meta:meta])+ pub $field:ident: $type:ty),+ $(,)?
         }
@@ -53,9 +68,6 @@ macro_rules! resource {
             /// Whether genesync manages everything: fields that are not named here are removed from the live object.
             #[serde(default, skip_serializing)]
             pub exclusive: bool,
-            /// What the platform calls it, 1 to 100 characters; `metadata.name` where left out. Another name is another object.
-            #[serde(default, skip_serializing)]
-            pub name: crate::manifest::kinds::field::Optional<crate::manifest::kinds::platform::ObjectName>,
             $(
                 $(#[$meta])+
                 #[serde(default, skip_serializing_if = "crate::manifest::kinds::field::is_unnamed")]

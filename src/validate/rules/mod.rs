@@ -11,6 +11,7 @@ mod identity;
 mod ignore;
 mod labels;
 mod languages;
+mod media;
 mod references;
 pub mod secrets;
 mod support_center;
@@ -44,6 +45,7 @@ pub const ALL: &[Rule] = &[
     ignore::RULE,
     labels::RULE,
     languages::RULE,
+    media::RULE,
     references::RULE,
     secrets::RULE,
     support_center::RULE,

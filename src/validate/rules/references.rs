@@ -3,6 +3,7 @@
 
 use crate::manifest::schema::nearest;
 use crate::manifest::yaml::{Node, Yaml, shown};
+use crate::model::reference::places;
 use crate::model::{ObjectKind, Severity};
 use crate::validate::{Context, Rule};
 
@@ -16,7 +17,7 @@ pub const RULE: Rule = Rule {
 };
 
 fn check(context: &mut Context<'_>) {
-    check_configurations(context);
+    check_managed(context);
     for resource in context.resources(ObjectKind::MessengerDeployment) {
         let pushes = resource.spec.get("pushIntegrations").map(Node::items).unwrap_or_default();
         check_once(context, pushes, "/spec/pushIntegrations");
@@ -39,35 +40,38 @@ fn check(context: &mut Context<'_>) {
     }
 }
 
-fn check_configurations(context: &mut Context<'_>) {
-    let known: Vec<&str> = context
-        .resources(ObjectKind::MessengerConfiguration)
-        .map(|resource| &*resource.object.name)
-        .collect();
-    for resource in context.resources(ObjectKind::MessengerDeployment) {
-        let Some(node) = resource.spec.get("configuration") else { continue };
-        if matches!(node.value, Yaml::Null) {
-            context
-                .find(node.span, "/spec/configuration", "a deployment serves a configuration")
-                .help("name one, or leave `configuration` out")
-                .weigh(Severity::Error);
+/// Names of objects that git can manage: one that this tenant's git does not have has to be there already.
+fn check_managed(context: &mut Context<'_>) {
+    let manifest = context.manifest;
+    for resource in &manifest.resources {
+        let of = resource.object.kind;
+        for place in places(of) {
+            let Some(to) = ObjectKind::referred_to(place.to) else { continue };
+            let Some(node) = resource.spec.path(place.path) else { continue };
+            let pointer = format!("/spec/{}", place.path.replace('.', "/"));
+            if of.pins() == Some(place.path) && matches!(node.value, Yaml::Null) {
+                let (what, path) = (of.prefix(), place.path);
+                context
+                    .find(node.span, pointer, format!("a {what} serves a {path}"))
+                    .help(format!("name one, or leave `{path}` out"))
+                    .weigh(Severity::Error);
+                continue;
+            }
+            let Some(name) = node.get("name") else { continue };
+            let known = || context.resources(to).map(|resource| &*resource.object.name);
+            let Some(text) = name.text().filter(|text| !known().any(|known| known == *text)) else {
+                continue;
+            };
+            let near = nearest(text, known().collect::<Vec<_>>().into_iter());
+            let (kind, shown) = (to.name(), shown(text));
+            let message = format!("no {kind} of this tenant is named `{shown}`: it has to be there already");
+            let finding = context.find(name.span, format!("{pointer}/name"), message);
+            match near {
+                // It may be there under the name that is written: which one is meant, nobody guesses.
+                Some(near) => finding.help(format!("did you mean `{near}`?")),
+                None => finding.help("add a document for it to manage it, too"),
+            };
         }
-        let Some(name) = node.get("name") else { continue };
-        let Some(text) = name.text().filter(|text| !known.contains(text)) else { continue };
-        let near = nearest(text, known.iter().copied());
-        let finding = context.find(
-            name.span,
-            "/spec/configuration/name",
-            format!(
-                "no MessengerConfiguration of this tenant is named `{}`: it has to be there already",
-                shown(text)
-            ),
-        );
-        match near {
-            // It may be there under the name that is written: which one is served, nobody guesses.
-            Some(near) => finding.help(format!("did you mean `{near}`?")),
-            None => finding.help("add a document for it to manage it, too"),
-        };
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>
     });
     let mut kept = json::pick(&body, &|path| !dropped.contains(path));
     across_midnight(&mut kept);
+    both_directions(&mut kept);
     if !unknown.is_empty() {
         comments.push(format!(
             "Left out, because this build does not know it; it stays as it is: {}",
@@ -93,6 +94,15 @@ fn across_midnight(spec: &mut Map<String, Value>) {
         if time("endTime") < time("startTime") {
             rule.insert("crossesMidnight".into(), true.into());
         }
+    }
+}
+
+/// Media of a direction that is not there is blocked: what the platform leaves open, manifests say.
+fn both_directions(spec: &mut Map<String, Value>) {
+    let allow = spec.get_mut("mediaTypes").and_then(|media| media.get_mut("allow")?.as_object_mut());
+    let Some(allow) = allow else { return };
+    for direction in ["inbound", "outbound"] {
+        allow.entry(direction).or_insert_with(|| Value::Array(Vec::new()));
     }
 }
 

@@ -197,20 +197,26 @@ impl Profiles {
     }
 
     /// Makes a profile the default; the profile itself stays as it is.
-    pub fn set_default(&mut self, kind: ProfileKind, id: &str, work: &Work) -> Result<Done, ApiError> {
+    pub fn set_default(
+        &mut self,
+        kind: ProfileKind,
+        home: &str,
+        id: &str,
+        work: &Work,
+    ) -> Result<Done, ApiError> {
         let unknown = || invalid(&[Detail::new(kind.rules().default_id, "does not exist")]);
         let known = self.find(kind, id).ok_or_else(unknown)?;
         let state = known.states.current().ok_or_else(unknown)?;
-        let was = self.default_id(kind) == Some(id);
-        let done = Done { shown: render(kind, id, state), event: default_event(kind, known, was, true) };
+        let event = default_event(kind, home, self.default_id(kind), Some(id));
+        let done = Done { shown: render(kind, id, state), event };
         self.put_default(kind, Some(id.to_owned()), work);
         Ok(done)
     }
 
     /// Leaves no default.
-    pub fn drop_default(&mut self, kind: ProfileKind, work: &Work) -> Result<Done, ApiError> {
-        let known = self.default_id(kind).and_then(|id| self.find(kind, id));
-        let event = default_event(kind, known.ok_or_else(|| not_found("default"))?, true, false);
+    pub fn drop_default(&mut self, kind: ProfileKind, home: &str, work: &Work) -> Result<Done, ApiError> {
+        let id = self.default_id(kind).ok_or_else(|| not_found("default"))?;
+        let event = default_event(kind, home, Some(id), None);
         self.put_default(kind, None, work);
         Ok(Done { shown: Value::Null, event })
     }
@@ -276,8 +282,8 @@ impl Organization {
                 }
                 self.profiles.delete(kind, id, work)
             }
-            Act::WriteDefault => self.profiles.set_default(kind, kind.default_of(&body)?, work),
-            Act::DeleteDefault => self.profiles.drop_default(kind, work),
+            Act::WriteDefault => self.profiles.set_default(kind, &self.id, kind.default_of(&body)?, work),
+            Act::DeleteDefault => self.profiles.drop_default(kind, &self.id, work),
             Act::List | Act::Read | Act::ReadDefault => Err(not_found(id)),
         }
     }
@@ -294,11 +300,17 @@ fn event(
     Event { service: "Messaging", entity_type, action, id: id.to_owned(), name, old, new }
 }
 
-/// The profile has no field that changes, so that the record names one of its own.
-fn default_event(kind: ProfileKind, known: &Profile, was: bool, is: bool) -> Event {
-    let flag = |value: bool| Some(Object::from_iter([("isDefault".to_owned(), json!(value))]));
-    let name = known.name().to_owned();
-    Event { name, ..event(kind, "Update", &known.id, (flag(was), flag(is))) }
+/// The audit trail's name of the defaults.
+pub(crate) const DEFAULTS: &str = "MessagingDefaults";
+
+/// The profile stays as it is: what changes is the organization's.
+fn default_event(kind: ProfileKind, home: &str, old: Option<&str>, new: Option<&str>) -> Event {
+    let reference = kind.rules().reference;
+    let state = |id: Option<&str>| {
+        let fields = id.map(|id| (reference.to_owned(), json!({ "id": id })));
+        Some(Object::from_iter(fields))
+    };
+    Event { entity_type: DEFAULTS, ..event(kind, "Update", home, (state(old), state(new))) }
 }
 
 fn render(kind: ProfileKind, id: &str, state: &ProfileState) -> Value {

@@ -172,7 +172,7 @@ fn what_is_no_query_is_refused() {
     assert_eq!(names, [&json!("Messaging"), &json!("Knowledge")]);
     let entities = services["services"][0]["entities"].as_array().unwrap().iter();
     let entities: Vec<&Value> = entities.map(|entity| &entity["name"]).collect();
-    assert_eq!(entities, ["OpenIntegration", "SupportedContent", "MessagingSetting"]);
+    assert_eq!(entities, ["OpenIntegration", "MessagingDefaults", "SupportedContent", "MessagingSetting"]);
     assert_eq!(
         body(&rig.get(&format!("{QUERY}/servicemapping")))["services"][0]["name"],
         json!("WebDeployments")

@@ -1,0 +1,271 @@
+//! Supported content, messaging settings and the messaging defaults: imported, made with what refers to them, changed,
+//! moved by a person, and repaired.
+
+use serde_json::{Value, json};
+
+use super::{Cloud, MARA, QUICK, files};
+use crate::support::{CLIENT_ID, Ran, SECRET, Stage, organization, ran};
+
+const MESSAGING: &str = "/api/v2/conversations/messaging/";
+const SIGNATURE: &str = "a-signature-of-some-length";
+
+/// A document of a kind, with a spec in flow style.
+fn document(file: &str, kind: &str, spec: &str) -> (String, String) {
+    let text =
+        format!("apiVersion: genesync/v1alpha1\nkind: {kind}\nmetadata: {{name: {file}}}\nspec: {spec}\n");
+    (format!("tenants/acme/{file}.yaml"), text)
+}
+
+/// The tenant with two profiles, the defaults, and an integration that refers to them.
+fn commit(cloud: &Cloud, inbound: &str, typing: &str) {
+    let mut all = files(1, "#111111", &[]);
+    let allow = format!("{{mediaTypes: {{allow: {{inbound: [{inbound}], outbound: [{{type: image/*}}]}}}}}}");
+    all.push(document("pictures", "SupportedContent", &format!("{{name: Pictures, {}", &allow[1..])));
+    let event = format!("{{name: Typing, event: {{typing: {{\"on\": {{inbound: {typing}}}}}}}}}");
+    all.push(document("typing", "MessagingSetting", &event));
+    let both = "supportedContent: {name: Pictures}, messagingSetting: {name: Typing}";
+    all.push(document("defaults", "MessagingDefaults", &format!("{{{both}}}")));
+    let hook = "outboundNotificationWebhookUrl: https://hooks.acme.example/kiosk, signatureSecret: kiosk";
+    all.push(document("kiosk", "OpenMessagingIntegration", &format!("{{name: Kiosk, {hook}, {both}}}")));
+    cloud.stage.commit(&all);
+}
+
+const IMAGES: &str = "{type: image/*}";
+const ALL: &str = "{type: \"*/*\"}";
+
+fn genesync(cloud: &Cloud, arguments: &[&str]) -> Ran {
+    let mut command = cloud.command(arguments);
+    command.env("GENESYNC_CREDENTIALS_KIOSK_CLIENT_ID", "-");
+    command.env("GENESYNC_CREDENTIALS_KIOSK_CLIENT_SECRET", SIGNATURE);
+    ran(command.output().unwrap())
+}
+
+/// The writes below the messaging API, in order.
+fn writes(cloud: &Cloud, since: u64) -> Vec<String> {
+    let of_one = |request: &Value| {
+        let (method, path) = (request["method"].as_str()?, request["path"].as_str()?);
+        let below = path.strip_prefix(MESSAGING).filter(|_| method != "GET")?;
+        let mut parts = below.split('/').map(|part| if part.len() == 36 { "…" } else { part });
+        Some(format!("{method} {}", parts.by_ref().collect::<Vec<_>>().join("/")))
+    };
+    cloud.requests(1, since).iter().filter_map(of_one).collect()
+}
+
+fn is_at_rest(cloud: &Cloud) {
+    let mark = cloud.mark();
+    let plan = genesync(cloud, &["plan"]).expect(0);
+    assert!(plan.stdout.starts_with("No changes"), "{}", plan.stdout);
+    genesync(cloud, &["apply"]).expect(0);
+    assert_eq!((writes(cloud, mark), cloud.open()), (vec![], (0, 0)));
+}
+
+fn edit_default(cloud: &Cloud, content: &str) {
+    cloud.edit(1, json!({"default": {"supportedContent": content}}));
+}
+
+#[test]
+fn profiles_are_made_before_what_refers_to_them_and_drift_has_a_name() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    // What is made with it is a need, and no question.
+    let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("SupportedContent `Pictures`") && !plan.contains("held"), "{plan}");
+    assert!(plan.contains("the messaging defaults"), "{plan}");
+    let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["status"], "Synced", "{done:#}");
+    let made = [
+        "POST supportedcontent",
+        "POST settings",
+        // One call each.
+        "PUT settings/default",
+        "PUT supportedcontent/default",
+        "POST integrations/open",
+    ];
+    assert_eq!(writes(&cloud, 0), made);
+    let state = cloud.state(1);
+    let id = |list: &str| state[list][0]["id"].clone();
+    let defaults =
+        json!({"supportedContent": id("supportedContent"), "messagingSetting": id("messagingSettings")});
+    assert_eq!(state["defaults"], defaults);
+    assert_eq!(state["openIntegrations"][0]["supportedContent"]["name"], "Pictures");
+    is_at_rest(&cloud);
+
+    let mark = cloud.mark();
+    commit(&cloud, ALL, "Disabled");
+    let plan = genesync(&cloud, &["plan", "--format", "json"]).expect(0).json();
+    let classes: Vec<(&str, &str)> = plan["tenants"][0]["targets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|target| target["changes"].as_array().unwrap())
+        .map(|change| (change["path"].as_str().unwrap(), change["class"].as_str().unwrap()))
+        .collect();
+    let expected = [("mediaTypes.allow.inbound", "reach"), ("event.typing.on.inbound", "off")];
+    assert_eq!(classes, expected);
+    genesync(&cloud, &["apply"]).expect(0);
+    assert_eq!(writes(&cloud, mark), ["PATCH supportedcontent/…", "PATCH settings/…"]);
+    is_at_rest(&cloud);
+
+    let blocked = json!({"mediaTypes": {"allow": {"inbound": []}}});
+    cloud.edit(1, json!({"supportedContent": {"supportedContent": "Pictures", "patch": blocked}}));
+    let enabled = json!({"event": {"typing": {"on": {"inbound": "Enabled"}}}});
+    cloud.edit(1, json!({"messagingSetting": {"messagingSetting": "Typing", "patch": enabled}}));
+    cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
+    edit_default(&cloud, "Hers");
+    let mark = cloud.mark();
+    let ran = genesync(&cloud, &["apply"]).expect(0);
+    let named = |what: &str| ran.stderr.lines().any(|line| line.contains(MARA) && line.contains(what));
+    for what in ["mediaTypes.allow.inbound", "event.typing.on.inbound", "supportedContent.id"] {
+        assert!(named(what), "{what}: {}", ran.stderr);
+    }
+    let repaired = ["PATCH supportedcontent/…", "PATCH settings/…", "PUT supportedcontent/default"];
+    assert_eq!(writes(&cloud, mark), repaired);
+    let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
+    assert!(
+        over.lines().any(|line| line.contains("the messaging defaults") && line.contains(MARA)),
+        "{over}"
+    );
+    is_at_rest(&cloud);
+}
+
+/// A default has no version and need not move any date: what was written is read back by what it is.
+#[test]
+fn a_default_that_is_seen_late_or_whose_answer_is_lost_is_set_once() {
+    let lost = json!({"match": {"method": "PUT", "path": "/api/v2/conversations/messaging/*/default"}, "times": 1, "do": {"drop": "after"}});
+    let never = json!({"match": {"method": "PUT", "path": "/api/v2/conversations/messaging/*/default"}, "times": 1, "do": {"drop": "before"}});
+    for (fault, stale_ms, puts) in [(None, 60, 1), (Some(lost), 0, 1), (Some(never), 0, 2)] {
+        let cloud = Cloud::new(1);
+        cloud.configure(&QUICK);
+        commit(&cloud, IMAGES, "Enabled");
+        genesync(&cloud, &["apply"]).expect(0);
+        cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
+        edit_default(&cloud, "Hers");
+        cloud.settings(json!({"staleDelayMs": stale_ms}));
+        fault.into_iter().for_each(|fault| cloud.fault(fault));
+        let mark = cloud.mark();
+        genesync(&cloud, &["apply"]).expect(0);
+        let set = writes(&cloud, mark).iter().filter(|write| write.starts_with("PUT")).count();
+        assert_eq!(set, puts, "{:?}", writes(&cloud, mark));
+        cloud.settings(json!({"staleDelayMs": 0}));
+        is_at_rest(&cloud);
+    }
+}
+
+#[test]
+fn a_platform_that_keeps_another_default_is_no_endless_loop() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    genesync(&cloud, &["apply"]).expect(0);
+    cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
+    edit_default(&cloud, "Hers");
+    // Accepted, and never seen.
+    cloud.settings(json!({"staleDelayMs": 600_000}));
+    let mark = cloud.mark();
+    // Held, and a write without an entry: the second decides.
+    let ran = genesync(&cloud, &["apply"]).expect(6);
+    assert!(ran.stdout.contains("does not keep what was written: supportedContent.id"), "{}", ran.stdout);
+    assert_eq!(writes(&cloud, mark), ["PUT supportedcontent/default"]);
+}
+
+/// Where the log has no entry, nothing is claimed: the tenant stays unconfirmed.
+#[test]
+fn what_the_audit_log_is_silent_about_stays_unconfirmed() {
+    let cloud = Cloud::new(1);
+    cloud.settings(json!({"unaudited": ["MessagingSetting"]}));
+    cloud.configure(&["timing.confirm-ms = 200"]);
+    commit(&cloud, IMAGES, "Enabled");
+    let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["status"], "Unconfirmed", "{done:#}");
+}
+
+#[test]
+fn names_that_git_does_not_have_are_warned_of_and_null_is_refused() {
+    let cloud = Cloud::new(1);
+    let mut all = files(1, "#111111", &[]);
+    all.push(document(
+        "pictures",
+        "SupportedContent",
+        "{name: Pictures, mediaTypes: {allow: {inbound: [], outbound: []}}}",
+    ));
+    all.push(document("defaults", "MessagingDefaults", "{supportedContent: {name: Picture}}"));
+    cloud.stage.commit(&all);
+    let said = cloud.genesync(&["validate"]).expect(0);
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert!(text.contains("no SupportedContent of this tenant is named `Picture`"), "{text}");
+    assert!(text.contains("did you mean `Pictures`?"), "{text}");
+    all.pop();
+    all.push(document("defaults", "MessagingDefaults", "{supportedContent: null}"));
+    all.push(document("more", "MessagingDefaults", "{}"));
+    cloud.stage.commit(&all);
+    let said = cloud.genesync(&["validate"]).expect(1);
+    let text = format!("{}{}", said.stdout, said.stderr);
+    assert!(text.contains("supportedContent") && text.contains("null"), "{text}");
+    assert!(text.contains("this tenant has a second MessagingDefaults document"), "{text}");
+}
+
+/// What is live: two profiles that a deployment and an integration refer to, one of each that nothing does, the defaults.
+fn inhabited() -> Stage {
+    let stage = Stage::new();
+    let pictures = json!({"name": "Pictures", "mediaTypes": {"allow": {"inbound": [{"type": "image/*"}], "outbound": []}}});
+    let seed = json!({
+        "clients": [{"id": CLIENT_ID, "secret": SECRET, "name": "genesync", "cloud": {"organization": organization(1)}}],
+        "organizations": [{"id": organization(1), "cloud": {
+            "name": "Acme", "region": "eu-west-1", "flows": [{"name": "Inbound"}],
+            "supportedContent": [pictures, {"name": "Unused", "isDefault": true}],
+            "messagingSettings": [{"id": "s-typing", "name": "Typing", "event": {"typing": {"on": {"inbound": "Enabled"}}}}, {"name": "Idle"}],
+            "configurations": [{"name": "Website", "versions": [{"languages": ["en-us"], "defaultLanguage": "en-us", "messenger": {"enabled": true}}]}],
+            "deployments": [{"name": "Shop", "configuration": {"name": "Website"}, "flow": {"name": "Inbound"}, "allowAllDomains": true}],
+            "openIntegrations": [{"name": "Kiosk", "outboundNotificationWebhookUrl": "https://hooks.acme.example/kiosk",
+                "outboundNotificationWebhookSignatureSecretToken": "somebody-set-this-one", "messagingSetting": {"id": "s-typing"}}],
+        }}],
+    });
+    let world = genesync::emulator::World::new(
+        &genesync::emulator::seed_from_json(seed.to_string().as_bytes()).unwrap(),
+    );
+    *stage.world.lock().unwrap() = world;
+    stage
+}
+
+#[test]
+fn an_import_takes_what_is_referred_to_or_everything() {
+    for (more, expected) in [
+        (&[][..], &["setting-typing.yaml"][..]),
+        (
+            &["--all"],
+            &[
+                "content-pictures.yaml",
+                "content-unused.yaml",
+                "defaults.yaml",
+                "setting-idle.yaml",
+                "setting-typing.yaml",
+            ],
+        ),
+    ] {
+        let stage = inhabited();
+        let to = stage.path("imported");
+        let mut command = stage.command(&[
+            "import",
+            to.to_str().unwrap(),
+            "--tenant",
+            "acme",
+            "--organization",
+            &organization(1),
+            "--region",
+            "eu-west-1",
+            "--credentials",
+            "main",
+        ]);
+        let done = ran(command.args(more).output().unwrap());
+        assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+        let folder = to.join("tenants/acme");
+        let mut found: Vec<String> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|file| ["content", "setting", "defaults"].iter().any(|prefix| file.starts_with(prefix)))
+            .collect();
+        found.sort();
+        assert_eq!(found, expected);
+        let typing = std::fs::read_to_string(folder.join("setting-typing.yaml")).unwrap();
+        assert!(typing.contains("inbound: Enabled"), "{typing}");
+    }
+}
