@@ -60,6 +60,8 @@ pub struct Script {
     pub replicas: usize,
     /// The server looks at no version.
     pub unenforced: bool,
+    /// The tenant manages profiles and defaults besides, where there are such.
+    pub profiles: bool,
     /// Git is asked again before an intent is kept, and now and then while a run waits.
     pub asks_git: bool,
 }
@@ -91,6 +93,7 @@ impl Script {
             stop: 0,
             unenforced: false,
             asks_git: false,
+            profiles: false,
         };
         // Drawn last: what came before stays as it was.
         script.lease = if dice.percent(50) { 1 + dice.below(10) } else { 0 };
@@ -99,6 +102,7 @@ impl Script {
         script.outage = if dice.percent(40) { 1 + dice.below(6) } else { 0 };
         script.held_back = if dice.percent(40) { 1 + dice.below(40) } else { 0 };
         script.stop = if dice.percent(30) { 1 + dice.below(4) } else { 0 };
+        script.profiles = dice.percent(40);
         script
     }
 }

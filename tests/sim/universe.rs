@@ -4,6 +4,7 @@ mod cloud;
 mod counts;
 mod ports;
 mod process;
+mod profiles;
 mod webchat;
 mod wire;
 mod words;
@@ -102,9 +103,11 @@ pub struct Universe {
 }
 
 /// What git says of an organization at one of its values.
-fn resources(dialect: Dialect, value: u64) -> Vec<Resource> {
+fn resources(dialect: Dialect, profiles: bool, value: u64) -> Vec<Resource> {
     match dialect {
         Dialect::Webchat => vec![Resource::implied(webchat::desired(value))],
+        // What is needed stands before what needs it.
+        Dialect::Cloud if profiles => [profiles::resources(value), cloud::resources(value)].concat(),
         Dialect::Cloud => cloud::resources(value),
     }
 }
@@ -157,7 +160,7 @@ impl Universe {
             tokens: BTreeMap::new(),
             in_flight: Vec::new(),
             records: Vec::new(),
-            git: (1, resources(dialect, 1)),
+            git: (1, resources(dialect, script.profiles, 1)),
             tenant: Tenant {
                 name: TenantName::new("acme"),
                 dialect,
@@ -238,6 +241,7 @@ impl Universe {
             steps,
             replicas,
             unenforced,
+            profiles: self.script.profiles,
             asks_git,
         };
         self.world.clear_faults();
@@ -316,7 +320,8 @@ impl Universe {
         if self.people.percent(self.script.commit) {
             self.counts.hit("commit");
             let next = self.git.0 + 1;
-            self.git = (next, resources(self.tenant.dialect, 1 + self.people.below(3)));
+            let value = 1 + self.people.below(3);
+            self.git = (next, resources(self.tenant.dialect, self.script.profiles, value));
             self.say(format!("commit r{next}"));
         }
     }

@@ -11,8 +11,8 @@ use genesync::emulator::{self, Actor, CloudEdit, Handled, SettingsPatch, World, 
 use genesync::model::plan::Drafts;
 use genesync::model::write::Accepted;
 use genesync::model::{
-    Act, Desired, Fault, FaultKind, Look, Object, ObjectKind, ObjectRef, Outcome, Record, Region, Resource,
-    Seen as Looked, Target, Write,
+    Act, Counting, Desired, Fault, FaultKind, Look, Object, ObjectKind, ObjectRef, Outcome, Record, Region,
+    Resource, Seen as Looked, Target, Write,
 };
 use genesync::platform::operation::{Operation, Response};
 use genesync::reconcile::{AuditQuery, End, Entries};
@@ -59,7 +59,8 @@ pub fn world() -> World {
     });
     let organizations = (0..3).map(|number| {
         let region = ["eu-west-1", "us-east-1", "ap-south-1"][number];
-        json!({"id": id(number), "cloud": {"name": id(number), "region": region, "flows": [{"name": "Inbound"}]}})
+        json!({"id": id(number), "cloud": {"name": id(number), "region": region, "flows": [{"name": "Inbound"}],
+            "supportedContent": super::profiles::seeded()}})
     });
     let seed = json!({
         "clients": clients.collect::<Vec<_>>(),
@@ -134,7 +135,7 @@ impl Caller for Wire<'_> {
 }
 
 /// What an organization holds, whatever readers see.
-struct State(Value);
+pub struct State(pub Value);
 
 impl State {
     fn named(&self, list: &str) -> impl Iterator<Item = &Value> {
@@ -216,7 +217,7 @@ impl Simulation {
 }
 
 impl Universe {
-    fn state(&self, organization: &str) -> State {
+    pub(super) fn state(&self, organization: &str) -> State {
         State(self.world.cloud_state(organization, self.now).unwrap_or_default())
     }
 
@@ -245,6 +246,9 @@ impl Universe {
 
     /// In fields that git manages.
     fn meddles(&mut self, value: u64) -> Value {
+        if self.script.profiles && self.people.percent(40) {
+            return self.meddles_with_profiles(value);
+        }
         let draft = json!({"configuration": WEB, "patch": {"messenger": {"styles": {"primaryColor": colour(5_000 + value)}}}});
         let publish = json!({"configuration": WEB});
         match self.people.below(5) {
@@ -349,7 +353,9 @@ impl Universe {
             self.counts.hit(match (write.target.object.kind, write.act) {
                 (ObjectKind::MessengerConfiguration, Act::Publish) => "publication",
                 (ObjectKind::MessengerConfiguration, Act::Store) => "draft",
-                _ => "pin",
+                (ObjectKind::MessengerDeployment, _) => "pin",
+                (ObjectKind::MessagingDefaults, _) => "default",
+                _ => "profile",
             });
         }
         self.say(format!("{:?} {}: {}", write.act, write.target, outcome_name(&outcome)));
@@ -364,7 +370,8 @@ impl Universe {
         commit: u64,
     ) -> Handled {
         let handled = self.world.handle(request, self.now);
-        let writes = request.method != "GET" && request.path.starts_with("/api/v2/webdeployments/");
+        let places = ["/api/v2/webdeployments/", "/api/v2/conversations/messaging/"];
+        let writes = request.method != "GET" && places.iter().any(|place| request.path.starts_with(place));
         if !writes || handled.response.as_ref().is_none_or(|response| response.status >= 300) {
             return handled;
         }
@@ -373,6 +380,9 @@ impl Universe {
             if after.named(list).count() > 1 {
                 self.crossed = Some(format!("{organization} has two {list} of one name"));
             }
+        }
+        if let Some(list) = after.doubled_profiles() {
+            self.crossed = Some(format!("{organization} has two {list} of one name"));
         }
         let newest = self.written.entry(organization.to_owned()).or_default();
         if commit < *newest {
@@ -389,7 +399,11 @@ impl Universe {
             Some(End::Synced) => owed.is_empty(),
             // No entry ever proves what was taken for ours, and was not.
             Some(End::Unconfirmed(None)) => {
-                owed.iter().all(|receipt| self.is_told(&receipt.target.object_ref(), receipt.version))
+                owed.iter().all(|receipt| {
+                    // Another user may have set the same: content does not tell whose it is.
+                    receipt.target.object.kind.counting() == Counting::Contents
+                        || self.is_told(&receipt.target.object_ref(), receipt.version)
+                })
             }
             _ => false,
         }
@@ -397,7 +411,10 @@ impl Universe {
 
     /// Visitors are served what git says.
     fn demand_served(&self) -> Result<(), String> {
-        let wanted = &self.git.1[0].desired.body["messenger"]["styles"]["primaryColor"];
+        self.demand_profiles()?;
+        let messenger =
+            self.git.1.iter().find(|known| known.object.kind == ObjectKind::MessengerConfiguration);
+        let wanted = &messenger.unwrap().desired.body["messenger"]["styles"]["primaryColor"];
         for target in self.tenant.targets() {
             let state = self.state(target.organization.as_str());
             let served = &state.served()["messenger"]["styles"]["primaryColor"];
@@ -431,13 +448,21 @@ impl Universe {
             let state = self.state(target.organization.as_str());
             let by_us = state.made().into_iter().filter(|(_, _, by)| *by == ours);
             made.extend(by_us.map(|(kind, version, _)| (target.of(object(kind)).object_ref(), version)));
+            let of_profiles = state.made_of_profiles().into_iter().filter(|(_, _, by)| *by == ours);
+            made.extend(
+                of_profiles.map(|(profile, version, _)| (target.of(profile.object).object_ref(), version)),
+            );
         }
         let mut receipts = BTreeSet::new();
         for record in &self.records {
             if let Record::Resolved { receipts: found, .. } = record {
-                receipts.extend(found.iter().map(|found| (found.target.object_ref(), found.version)));
+                // Of what only its content tells from an earlier state, receipts name the moment of the write.
+                let dated =
+                    found.iter().filter(|found| found.target.object.kind.counting() != Counting::Contents);
+                receipts.extend(dated.map(|found| (found.target.object_ref(), found.version)));
             }
         }
+        self.demand_receipts_of_defaults()?;
         let untold = |of: &&(ObjectRef, u64)| !self.is_told(&of.0, of.1);
         if let Some((object, version)) = made.difference(&receipts).find(untold) {
             return self.fail(format!("version {version} of {object} is ours and has no receipt"));
@@ -451,7 +476,11 @@ impl Universe {
 
 /// What a write does that it may not, where nobody came between the look and it.
 fn misstep(state: &State, write: &Write, drafts: Drafts) -> Option<&'static str> {
-    let is_web = write.target.object.kind == ObjectKind::MessengerConfiguration;
+    let kind = write.target.object.kind;
+    if !kind.has_drafts() && kind.pins().is_none() {
+        return super::profiles::misstep(state, write);
+    }
+    let is_web = kind.has_drafts();
     let (draft, newest) = (&state.web()["draft"], state.newest());
     match (is_web, write.act, &write.id) {
         (true, Act::Publish, _) => {

@@ -36,7 +36,7 @@ const IN_BOTH: &[&str] = &[
 ];
 /// What has to happen in those of one.
 const IN_WEBCHAT: &[&str] = &["conflict", "fought over", "gone over", "job failure"];
-const IN_CLOUD: &[&str] = &["draft", "held", "judged", "pin", "publication"];
+const IN_CLOUD: &[&str] = &["default", "draft", "held", "judged", "pin", "profile", "publication"];
 
 impl Counts {
     /// Counts one more.
