@@ -4,6 +4,8 @@
 //! versions that the run started from. Out: a [`Confirmation`]. Never: asks for a write: a receipt without
 //! an entry is *missing*, and the configuration itself was read back already.
 //! Start reading at [`confirm`].
+//!
+//! When the log is asked, and how often, is decided in `reconcile/confirming.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -86,7 +86,7 @@ pub struct Head {
     metrics: Arc<Metrics>,
     known: watch::Sender<Option<Arc<Known>>>,
     /// Why the newest head is not taken, or git can't be asked.
-    trouble: Mutex<Option<Trouble>>,
+    trouble: Mutex<Option<SourceTrouble>>,
     /// When git was last asked with success, in milliseconds since 1970; 0 for never.
     fetched_at_ms: AtomicI64,
     /// Whether it was ever asked.
@@ -103,7 +103,7 @@ type Fetch = JoinHandle<Result<(Source, Revision), SourceError>>;
 
 /// Why the newest head is not taken.
 #[derive(Debug, Clone)]
-pub struct Trouble {
+pub struct SourceTrouble {
     /// Who has to do something about it.
     pub kind: TroubleKind,
     /// In words.
@@ -186,7 +186,7 @@ impl Head {
     }
 
     /// Why the newest head is not taken, or git can't be asked.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<SourceTrouble> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -231,7 +231,7 @@ impl Head {
             let message = causes(&error);
             tracing::warn!(error = %message, "the head was not taken");
             let since = before.as_ref().map_or_else(clock::now, |before| before.since);
-            Trouble { kind: error.kind(), message, since }
+            SourceTrouble { kind: error.kind(), message, since }
         });
         let first = !self.looked.swap(true, Ordering::Relaxed);
         // Told again with each look while it lasts: another replica's good look may have taken it back.

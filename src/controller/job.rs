@@ -27,7 +27,7 @@ use crate::telemetry::metrics::RunResult;
 const PANICS_MAX: u32 = 3;
 
 /// One run and what it needs.
-pub struct Job {
+pub struct ClaimedRun {
     pub controller: Arc<Controller>,
     pub head: Arc<Known>,
     pub known: Arc<KnownTenant>,
@@ -37,7 +37,7 @@ pub struct Job {
     pub superseded: CancellationToken,
 }
 
-impl Job {
+impl ClaimedRun {
     /// Runs it to its end, whatever happens.
     pub async fn run(self) -> Finished {
         let started_at = clock::now();

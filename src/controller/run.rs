@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::job::Job;
+use super::job::ClaimedRun;
 use super::state::Controller;
 use crate::clock;
 use crate::crash;
@@ -21,7 +21,7 @@ use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
 use crate::model::{Mode, TenantName, causes};
-use crate::store::{Cause, Claim, Claimed, Finished, StoreError};
+use crate::store::{Claim, ClaimCause, Claimed, Finished, StoreError};
 use crate::telemetry::metrics::LeaseEvent;
 
 /// How long the loop sleeps at most: other processes make tenants due too.
@@ -249,7 +249,7 @@ impl Controller {
                 }
                 None => Journal::default(),
             };
-            let job = Job {
+            let job = ClaimedRun {
                 controller: Arc::clone(self),
                 head: Arc::clone(head),
                 known: Arc::clone(known),
@@ -266,13 +266,13 @@ impl Controller {
 
     fn count_claimed(&self, claimed: &Claimed) {
         self.metrics.lease_churn.inc(LeaseEvent::Acquired);
-        if claimed.cause == Cause::Takeover {
+        if claimed.cause == ClaimCause::Takeover {
             self.metrics.lease_churn.inc(LeaseEvent::Expired);
         }
     }
 }
 
-async fn run_and_send(job: Job, sender: mpsc::UnboundedSender<Finished>) {
+async fn run_and_send(job: ClaimedRun, sender: mpsc::UnboundedSender<Finished>) {
     let _ = sender.send(job.run().await);
 }
 

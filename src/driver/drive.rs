@@ -1,4 +1,7 @@
 //! Drives one run: performs each effect, feeds its event back, until the run stops.
+//!
+//! In: a run and the ports. Out: the run at its next stop: planned, or settled. Never: decides what happens next;
+//! that is the core's. Start reading at [`whole`], then `perform` for what each effect does.
 
 use std::time::Duration;
 

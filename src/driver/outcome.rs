@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::spread::{backoff, seed_of, until_resync};
-use super::waves::{self, Place};
+use super::waves::{self, Before};
 use crate::model::plan::Limits;
 use crate::model::standing::Standing;
 use crate::model::text::{counted, escape};
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::plan::guards;
 use crate::plan::resolve::PINNED;
 use crate::reconcile::{End, Hold, HoldCause, Run, Wait};
-use crate::store::{Asked, Cause, Claimed, Finished, Pause, PauseKind, RunRow};
+use crate::store::{Asked, ClaimCause, Claimed, Finished, Pause, PauseKind, RunRow};
 use crate::telemetry::masked;
 
 /// When, by whom and how patiently a run was run.
@@ -76,9 +76,9 @@ pub fn standing(run: &Run, claimed: &Claimed, mode: Mode) -> Option<Standing> {
     waves::standing(run.end()?, in_force(run), place(claimed, mode))
 }
 
-fn place(claimed: &Claimed, mode: Mode) -> Place {
+fn place(claimed: &Claimed, mode: Mode) -> Before {
     let kind = claimed.pause.as_ref().map(|pause| pause.kind);
-    Place {
+    Before {
         mode,
         is_paused: kind == Some(PauseKind::Pause),
         is_held: kind == Some(PauseKind::Hold),
@@ -140,7 +140,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         failures,
         // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
         again: match setting.asked {
-            Some(_) => (Duration::ZERO, Cause::Operator),
+            Some(_) => (Duration::ZERO, ClaimCause::Operator),
             None => again(end, &claimed.lease.tenant, failures, setting),
         },
         run: eventful.then(|| RunRow {
@@ -184,7 +184,7 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
         drifted: None,
         looked: false,
         failures,
-        again: (backoff(failures, intervals.retry, intervals.retry_max, seed), Cause::Retry),
+        again: (backoff(failures, intervals.retry, intervals.retry_max, seed), ClaimCause::Retry),
         run: None,
         history: vec![("status", format!("Degraded: {reason}"))],
     })
@@ -241,10 +241,10 @@ fn held_by(by: String, reason: String, since: Timestamp) -> Pause {
 }
 
 /// When to look again, and why.
-fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -> (Duration, Cause) {
+fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -> (Duration, ClaimCause) {
     let Setting { now, intervals, .. } = setting;
     let resync = until_resync(tenant, intervals.resync, now.as_millisecond());
-    let Some(status) = end.status() else { return (Duration::ZERO, Cause::Retry) };
+    let Some(status) = end.status() else { return (Duration::ZERO, ClaimCause::Retry) };
     let seed = seed_of(tenant) ^ now.as_millisecond().unsigned_abs();
     let retry = backoff(failures, intervals.retry, intervals.retry_max, seed);
     let asked = match end {
@@ -253,16 +253,16 @@ fn again(end: &End, tenant: &TenantName, failures: u32, setting: &Setting<'_>) -
     };
     if let End::Waiting(Wait::Window(opening)) = end {
         let left = Duration::try_from(opening.at.duration_since(*now)).unwrap_or_default();
-        return (left.min(resync), Cause::Resync);
+        return (left.min(resync), ClaimCause::Resync);
     }
     match status.row().retry {
-        Retry::Resync | Retry::Commit => (resync, Cause::Resync),
+        Retry::Resync | Retry::Commit => (resync, ClaimCause::Resync),
         // The entry may be late: it is looked for again, which costs one read and one query.
-        Retry::Soon => (resync.min(intervals.retry_max), Cause::Retry),
-        Retry::Backoff => (retry.min(resync), Cause::Retry),
-        Retry::Outage => (retry.max(asked), Cause::Retry),
+        Retry::Soon => (resync.min(intervals.retry_max), ClaimCause::Retry),
+        Retry::Backoff => (retry.min(resync), ClaimCause::Retry),
+        Retry::Outage => (retry.max(asked), ClaimCause::Retry),
         // What the server refuses for what it says, it will refuse again: that is the resync's to see.
-        Retry::Refusal => (retry.max(resync).max(asked), Cause::Retry),
+        Retry::Refusal => (retry.max(resync).max(asked), ClaimCause::Retry),
     }
 }
 
@@ -358,19 +358,19 @@ mod tests {
             End::Degraded(Fault { retry_after_ms: Some(900_000), ..Fault::new(FaultKind::Throttled, "x") });
         let soon = Opening { at: Timestamp::UNIX_EPOCH, time_zone: "Europe/Berlin".into() };
         let table = [
-            (End::Synced, 0, 60..=660, Cause::Resync),
-            (End::Drifted, 0, 60..=660, Cause::Resync),
-            (End::Waiting(Wait::Wave(1)), 0, 60..=660, Cause::Resync),
-            (End::Waiting(Wait::Window(soon)), 0, 30..=30, Cause::Resync),
-            (End::Unconfirmed(None), 0, 60..=300, Cause::Retry),
-            (End::Superseded, 0, 0..=0, Cause::Retry),
-            (End::Cancelled, 3, 0..=0, Cause::Retry),
-            (fault(FaultKind::Transient), 1, 5..=6, Cause::Retry),
-            (fault(FaultKind::Transient), 4, 40..=50, Cause::Retry),
-            (fault(FaultKind::Transient), 40, 300..=375, Cause::Retry),
-            (fault(FaultKind::Rejected), 1, 60..=660, Cause::Retry),
-            (asked, 1, 900..=900, Cause::Retry),
-            (refused, 2, 10..=12, Cause::Retry),
+            (End::Synced, 0, 60..=660, ClaimCause::Resync),
+            (End::Drifted, 0, 60..=660, ClaimCause::Resync),
+            (End::Waiting(Wait::Wave(1)), 0, 60..=660, ClaimCause::Resync),
+            (End::Waiting(Wait::Window(soon)), 0, 30..=30, ClaimCause::Resync),
+            (End::Unconfirmed(None), 0, 60..=300, ClaimCause::Retry),
+            (End::Superseded, 0, 0..=0, ClaimCause::Retry),
+            (End::Cancelled, 3, 0..=0, ClaimCause::Retry),
+            (fault(FaultKind::Transient), 1, 5..=6, ClaimCause::Retry),
+            (fault(FaultKind::Transient), 4, 40..=50, ClaimCause::Retry),
+            (fault(FaultKind::Transient), 40, 300..=375, ClaimCause::Retry),
+            (fault(FaultKind::Rejected), 1, 60..=660, ClaimCause::Retry),
+            (asked, 1, 900..=900, ClaimCause::Retry),
+            (refused, 2, 10..=12, ClaimCause::Retry),
         ];
         for (end, failures, seconds, cause) in table {
             for at in 0..50 {

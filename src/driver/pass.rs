@@ -8,6 +8,10 @@
 //! head, and would apply what the guard never saw.
 //!
 //! The controller does the same tenant by tenant, with the same pieces.
+//!
+//! In: a commit with its tenants, what the caller asks for, the ports. Out: how each tenant ended. Never: writes a
+//! tenant without its lease, or takes the head before the run guard was asked. Start reading at [`pass`];
+//! `beginning.rs` is everything before the first write, `applying.rs` the waves.
 
 mod applying;
 mod beginning;

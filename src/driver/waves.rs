@@ -8,7 +8,7 @@ use crate::reconcile::{End, Wait};
 
 /// What is known of a tenant before its run.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Before {
     /// What git says of it.
     pub mode: Mode,
     /// Whether the run only looks because a person paused it.
@@ -23,8 +23,8 @@ pub struct Place {
 /// its end, or the tenant was paused, which the gate knows by itself.
 ///
 /// `in_force` says that live equals git.
-pub fn standing(end: &End, in_force: bool, place: Place) -> Option<Standing> {
-    let Place { mode, is_paused, is_held, has_failed } = place;
+pub fn standing(end: &End, in_force: bool, place: Before) -> Option<Standing> {
+    let Before { mode, is_paused, is_held, has_failed } = place;
     if in_force {
         return Some(Standing::HasIt);
     }
@@ -49,11 +49,11 @@ pub fn standing(end: &End, in_force: bool, place: Place) -> Option<Standing> {
 }
 
 /// How a tenant stands that had no run, or none that came to an end.
-pub fn of_lost(place: Place) -> Option<Standing> {
+pub fn of_lost(place: Before) -> Option<Standing> {
     match place {
-        Place { is_paused: true, .. } => None,
-        Place { mode: Mode::Watch, .. } => Some(Standing::Aside),
-        Place { mode: Mode::Enforce, is_held, has_failed, .. } => Some(unreached(is_held || has_failed)),
+        Before { is_paused: true, .. } => None,
+        Before { mode: Mode::Watch, .. } => Some(Standing::Aside),
+        Before { mode: Mode::Enforce, is_held, has_failed, .. } => Some(unreached(is_held || has_failed)),
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
             (End::LeaseLost, false, false, false, None),
             (End::Superseded, false, false, false, None),
         ];
-        let place = |mode, is_paused, is_held| Place { mode, is_paused, is_held, has_failed: false };
+        let place = |mode, is_paused, is_held| Before { mode, is_paused, is_held, has_failed: false };
         for (end, in_force, is_paused, is_held, expected) in table {
             let place = place(Mode::Enforce, is_paused, is_held);
             assert_eq!(standing(&end, in_force, place), expected, "{end:?}");
@@ -108,7 +108,7 @@ mod tests {
         let lost = [
             (enforced, Some(Standing::Unavailable)),
             (place(Mode::Enforce, false, true), Some(Standing::Failed)),
-            (Place { has_failed: true, ..enforced }, Some(Standing::Failed)),
+            (Before { has_failed: true, ..enforced }, Some(Standing::Failed)),
             (place(Mode::Enforce, true, false), None),
             (watched, Some(Standing::Aside)),
         ];

@@ -33,7 +33,7 @@ pub struct Actor {
 
 /// Where a change comes from.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
+pub(super) struct CallOrigin {
     pub actor: Actor,
     pub remote_ip: String,
     pub request_id: String,

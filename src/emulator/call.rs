@@ -2,7 +2,7 @@
 //!
 //! In: a request and its route. Out: what handlers ask about it. Never: changes the world.
 
-use crate::emulator::actor::Origin;
+use crate::emulator::actor::CallOrigin;
 use crate::emulator::fault::FaultAction;
 use crate::emulator::message::Request;
 use crate::emulator::oauth::Grant;
@@ -40,10 +40,10 @@ impl Call<'_> {
     }
 
     /// Describes the caller for the audit trail.
-    pub fn origin(&self, grant: &Grant) -> Origin {
+    pub fn origin(&self, grant: &Grant) -> CallOrigin {
         let forwarded = self.request.header("x-forwarded-for").and_then(|list| list.split(',').next());
         let remote_ip = forwarded.map(str::trim).filter(|ip| !ip.is_empty()).unwrap_or("127.0.0.1");
-        Origin {
+        CallOrigin {
             actor: grant.actor(),
             remote_ip: remote_ip.to_owned(),
             request_id: self.request_id.clone(),

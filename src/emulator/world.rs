@@ -4,7 +4,7 @@
 //! Out: [`Handled`]. Never: performs IO, reads a clock, draws a random number, panics.
 //! Start reading at [`World::handle`].
 
-use crate::emulator::actor::{Actor, Origin};
+use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::call::Call;
 use crate::emulator::cloud::dispatch::{self, window_key};
 use crate::emulator::cloud::ids::{self, Kind};
@@ -229,9 +229,9 @@ impl World {
     }
 
     /// Describes somebody at the platform's own screens, who sends no API request.
-    pub(super) fn at_the_screen(&mut self, actor: &Actor, now: Timestamp) -> Origin {
+    pub(super) fn at_the_screen(&mut self, actor: &Actor, now: Timestamp) -> CallOrigin {
         self.edits += 1;
-        Origin {
+        CallOrigin {
             actor: actor.clone(),
             // An address of the block for documentation, RFC 5737.
             remote_ip: "192.0.2.10".to_owned(),

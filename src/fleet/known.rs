@@ -2,6 +2,9 @@
 //!
 //! A new commit is compared by object ids; only tenants whose own folder moved are read again, or all where
 //! something moved that they share.
+//!
+//! In: a source and a commit, what was known before. Out: every tenant with its digest, and which moved. Never:
+//! keeps a document or a place in a file. Start reading at [`Known`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

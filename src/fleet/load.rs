@@ -267,7 +267,7 @@ fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Da
         tenants,
         findings,
         files,
-        limits: shared.project.spec.guards.limits(),
+        limits: shared.project.spec.limits(),
         ignored: snapshot.ignored,
         files_read,
         bytes_read,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Place, State};
+use super::{PullRequest, State};
 
 /// Comments that are asked for at once.
 pub const PER_PAGE: usize = 100;
@@ -76,7 +76,7 @@ impl Provider {
         }
     }
 
-    fn repository(self, place: &Place) -> String {
+    fn repository(self, place: &PullRequest) -> String {
         match self {
             // Its owner and its name are parts of their own.
             Provider::Github => {
@@ -87,7 +87,7 @@ impl Provider {
         }
     }
 
-    fn thread(self, place: &Place) -> String {
+    fn thread(self, place: &PullRequest) -> String {
         let repository = self.repository(place);
         match self {
             Provider::Github => format!("{repository}/issues/{}/comments", place.number),
@@ -106,7 +106,7 @@ impl Provider {
     }
 
     /// Asks for a page of comments, the oldest first.
-    pub fn list(self, place: &Place, page: u32) -> Call {
+    pub fn list(self, place: &PullRequest, page: u32) -> Call {
         let order = if self == Provider::Gitlab { "&order_by=created_at&sort=asc" } else { "" };
         get(format!("{}?per_page={PER_PAGE}&page={page}{order}", self.thread(place)))
     }
@@ -127,12 +127,12 @@ impl Provider {
     }
 
     /// Makes a comment.
-    pub fn make(self, place: &Place, body: &str) -> Call {
+    pub fn make(self, place: &PullRequest, body: &str) -> Call {
         Call { method: Method::POST, path: self.thread(place), body: Some(json!({"body": body})) }
     }
 
     /// Makes a comment say something else.
-    pub fn update(self, place: &Place, id: u64, body: &str) -> Call {
+    pub fn update(self, place: &PullRequest, id: u64, body: &str) -> Call {
         let body = Some(json!({"body": body}));
         match self {
             Provider::Github => {
@@ -148,7 +148,7 @@ impl Provider {
     /// Sets a commit's status: the ways to do it, the best first.
     pub fn statuses(
         self,
-        place: &Place,
+        place: &PullRequest,
         commit: &str,
         name: &str,
         state: State,
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn nothing_in_a_name_leads_elsewhere() {
-        let place = |repository: &str| Place {
+        let place = |repository: &str| PullRequest {
             api: "https://x".into(),
             repository: repository.into(),
             number: 7,

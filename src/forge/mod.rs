@@ -1,6 +1,6 @@
 //! The comment on a pull request, and its commit's status: one comment, found again and updated in place.
 //!
-//! In: a [`Place`], a comment's text, a status. Out: what was done. Never: writes twice what may have been written
+//! In: a [`PullRequest`], a comment's text, a status. Out: what was done. Never: writes twice what may have been written
 //! once, goes over a comment that is somebody else's, or shows its token. Start reading at [`Forge::comment`]; what the
 //! forges' APIs look like is in `dialect.rs`, how they are asked in `client.rs`.
 
@@ -26,7 +26,7 @@ const LOOKS_MAX: u32 = 3;
 
 /// A pull request of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct PullRequest {
     /// The forge's API, such as `https://api.github.com`.
     pub api: String,
     /// The repository: `owner/name` on GitHub, the project's id or path on GitLab.
@@ -84,7 +84,7 @@ impl ForgeError {
 pub struct Forge {
     client: Client,
     provider: Provider,
-    place: Place,
+    place: PullRequest,
     /// Tells comments of several plans on one pull request apart.
     key: String,
 }
@@ -94,7 +94,7 @@ impl Forge {
     ///
     /// # Errors
     /// The HTTP client can't be set up, or the token would travel in the open.
-    pub fn new(provider: Provider, place: Place, key: &str, token: Secret) -> Result<Self, ForgeError> {
+    pub fn new(provider: Provider, place: PullRequest, key: &str, token: Secret) -> Result<Self, ForgeError> {
         // A path of a URL is tidied up before it is sent: `..` would lead elsewhere.
         if place.repository.split('/').any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
             return Err(ForgeError::new(format!("`{}` is no repository", escape(&place.repository))));

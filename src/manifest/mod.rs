@@ -23,7 +23,7 @@ use kinds::Kind;
 use kinds::project::{Project, ProjectSpec};
 use layers::LayerProblem;
 use reader::Reader;
-pub use resource::Resource;
+pub use resource::Declaration;
 use yaml::Node;
 
 /// Most bytes of one tenant's files together.
@@ -64,7 +64,7 @@ pub struct TenantManifest {
     /// The tenant, where `tenant.yaml` could be read.
     pub tenant: Option<Tenant>,
     /// Its objects, in the order in which they depend on each other, then by name.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<Declaration>,
     /// Every document, in order.
     pub documents: Vec<Node>,
     /// Which of them is the Tenant document.
@@ -218,7 +218,7 @@ pub fn read_tenant(name: &TenantName, inputs: &[Input], bases: &Bases) -> Tenant
     let total: usize = inputs.iter().map(|input| input.bytes.len()).sum();
     let mut tenant = None;
     let mut tenant_document = None;
-    let mut resources: Vec<Resource> = Vec::new();
+    let mut resources: Vec<Declaration> = Vec::new();
     let mut documents: Vec<Node> = Vec::new();
     if total > TENANT_BYTES_MAX {
         report_size(&mut reader, name, inputs);

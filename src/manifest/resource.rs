@@ -12,7 +12,7 @@ use crate::model::{Desired, Object, ObjectKind, SecretName};
 
 /// A document of an object with its layers put together.
 #[derive(Debug, Clone)]
-pub struct Resource {
+pub struct Declaration {
     /// The object that it speaks of.
     pub object: Object,
     /// Where its document says `kind`.
@@ -42,7 +42,7 @@ impl Reader {
         document: &Node,
         index: usize,
         bases: &Bases,
-    ) -> Option<Resource> {
+    ) -> Option<Declaration> {
         let sound = self.sound(Kind::Object(kind), document);
         let own = document.get("spec")?;
         let (spec, below) = self.merged(kind, own, bases)?;
@@ -59,7 +59,7 @@ impl Reader {
         let name = own.get("name").or_else(|| document.path("metadata.name")).filter(|_| kind.is_named());
         let exclusive = own.get("exclusive").and_then(Node::bool).unwrap_or(false);
         let secret = spec.get("signatureSecret").and_then(Node::text);
-        Some(Resource {
+        Some(Declaration {
             object: Object { kind, name: name.and_then(Node::text).unwrap_or_default().into() },
             kind_span: document.get("kind").unwrap_or(document).span,
             name_span: name.unwrap_or(document).span,
@@ -73,9 +73,9 @@ impl Reader {
     }
 
     /// Whether no other document speaks of the same object; a finding otherwise.
-    pub(super) fn is_only(&mut self, resource: &Resource, others: &[Resource]) -> bool {
+    pub(super) fn is_only(&mut self, resource: &Declaration, others: &[Declaration]) -> bool {
         // One that could not be read for its name has another finding.
-        let same = |other: &&Resource| other.object == resource.object && !other.object.name.is_empty();
+        let same = |other: &&Declaration| other.object == resource.object && !other.object.name.is_empty();
         let Some(first) = others.iter().find(same) else { return true };
         let message = format!(
             "this tenant has a second {} `{}`",

@@ -2,6 +2,9 @@
 //!
 //! In: the Rust types; a document. Out: the committed schema files; findings without a place yet.
 //! Schemas are draft 2020-12, compiled once per kind, and never fetch anything.
+//!
+//! Never: fetches a schema, or knows where a finding stands. Start reading at [`schema()`] for the files and
+//! [`check`] for the findings.
 
 mod meant;
 mod violation;

@@ -5,6 +5,9 @@
 //! Anchors and aliases are accepted while the expanded document stays within the node budget.
 //!
 //! The parser underneath is behind [`compose`] alone, so that it can be changed in one place.
+//!
+//! In: the text of a file. Out: its documents as [`Node`]s, and what the profile refuses. Never: knows a kind of
+//! document, or guesses what a word was meant to be. Start reading at [`compose`].
 
 mod composer;
 mod scalar;

@@ -1,15 +1,21 @@
 //! The table of kinds: what is managed in an organization, and all that tells one kind from another.
 //!
-//! A new kind is a row here, a type under `manifest/kinds/`, and a row in the port of its API. Everything else asks
-//! [`ObjectKind`] for a property.
+//! A new kind is a row in `kind/rows.rs`, a type under `manifest/kinds/`, and a row in the port of its API. Everything
+//! else asks [`ObjectKind`] for a property.
+//!
+//! In: nothing. Out: the properties of each kind. Never: a function that does something for one kind alone. Start reading
+//! at [`ObjectKind`], then `kind/rows.rs`.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
 
+mod rows;
+
 use serde::{Deserialize, Serialize};
 
-use super::class::Class;
 use super::dialect::{Capabilities, Dialect};
 use super::referent::ReferenceKind;
+
+pub use rows::{Counting, Fields};
 
 /// A kind of managed object, in the order in which objects depend on each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,284 +36,6 @@ pub enum ObjectKind {
     MessengerDeployment,
 }
 
-/// How one state of an object is told from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counting {
-    /// By a version that is counted up one by one.
-    Versions,
-    /// By the moment of the last change, in milliseconds since 1970.
-    Moments,
-    /// By nothing but what it holds: its version is a digest of that, of 48 bits.
-    Contents,
-}
-
-/// What is known of the fields of a kind, by their dotted paths in the API's shape.
-#[derive(Debug)]
-pub struct Fields {
-    /// The platform's defaults, as JSON: an absent field means the same.
-    pub defaults: &'static [(&'static str, &'static str)],
-    /// Fields that hold a colour. `*Color` is every field whose last name contains `Color`.
-    pub colours: &'static [&'static str],
-    /// Lists whose order means nothing.
-    pub sets: &'static [&'static str],
-    /// Prefixes of fields, and what a change of them does to visitors; the first one that fits counts.
-    pub classes: &'static [(&'static str, Class)],
-    /// Prefixes of switches, besides every field named `enabled`: they take something from visitors when they go off.
-    pub switches: &'static [&'static str],
-    /// Lists that take everything from visitors when they become empty.
-    pub emptied: &'static [&'static str],
-    /// Fields that the server adds and ignores in a write.
-    pub server: &'static [&'static str],
-}
-
-const NO_FIELDS: Fields =
-    Fields { defaults: &[], colours: &[], sets: &[], classes: &[], switches: &[], emptied: &[], server: &[] };
-
-/// One kind.
-#[derive(Debug)]
-struct Row {
-    /// The word after `kind:` in a manifest.
-    name: &'static str,
-    /// The schema's file name under `schemas/`.
-    schema_file: &'static str,
-    /// What the files of an import begin with.
-    prefix: &'static str,
-    /// What a document of it is, in words.
-    about: &'static str,
-    dialect: Dialect,
-    /// How messages name the only one of an organization; none if each has a name of its own.
-    only: Option<&'static str>,
-    has_drafts: bool,
-    has_looks: bool,
-    has_hours: bool,
-    is_embedded: bool,
-    /// Whether a write carries one field of the body, and not all of it.
-    by_field: bool,
-    counting: Counting,
-    /// Whether an import leaves it out unless something refers to it.
-    by_reference: bool,
-    /// The reference that other objects make to it.
-    referent: Option<ReferenceKind>,
-    /// The reference of which it pins a published version.
-    pins: Option<&'static str>,
-    /// Where references stand; `*` is every item of a list.
-    references: &'static [(&'static str, ReferenceKind)],
-    fields: Fields,
-}
-
-const WEB_MESSAGING: Row = Row {
-    name: "WebMessaging",
-    schema_file: "web-messaging.json",
-    prefix: "web",
-    about: "The web messaging configuration, and its layers",
-    dialect: Dialect::Webchat,
-    only: Some("the configuration"),
-    has_drafts: false,
-    has_looks: true,
-    has_hours: true,
-    is_embedded: false,
-    by_field: false,
-    counting: Counting::Versions,
-    by_reference: false,
-    referent: None,
-    pins: None,
-    references: &[],
-    // The defaults are those of the payload table of the `webchat` contract.
-    fields: Fields {
-        defaults: &[
-            ("widget.theme.colors.background", "\"#FFFFFF\""),
-            ("widget.theme.typography.fontFamily", "\"Inter, sans-serif\""),
-            ("widget.accessibility.ariaLiveRegion", "\"polite\""),
-            ("greetings.delayMs", "2000"),
-            ("availability.schedule", "\"always\""),
-            ("features.dynamicRouting", "true"),
-        ],
-        colours: &["widget.theme.colors.primary", "widget.theme.colors.background"],
-        sets: &["features.audiences", "availability.rules"],
-        classes: &[
-            ("widget.theme.", Class::Cosmetic),
-            ("widget.accessibility.contrastRatio", Class::Cosmetic),
-            ("greetings.messages", Class::Text),
-            ("features.audiences", Class::Reach),
-            ("availability.", Class::Reach),
-        ],
-        switches: &["greetings.enabled", "features.flags.", "features.dynamicRouting"],
-        emptied: &["greetings.messages"],
-        server: &["version", "dateModified", "modifiedBy"],
-    },
-};
-
-const SUPPORTED_CONTENT: Row = Row {
-    name: "SupportedContent",
-    schema_file: "supported-content.json",
-    prefix: "content",
-    about: "The media that may pass, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
-    // It has an integer `version`, of which the platform does not say how it counts.
-    counting: Counting::Moments,
-    by_reference: true,
-    referent: Some(ReferenceKind::SupportedContent),
-    pins: None,
-    references: &[],
-    fields: Fields {
-        // Media of a direction that is not named is blocked.
-        defaults: &[("mediaTypes.allow.inbound", "[]"), ("mediaTypes.allow.outbound", "[]")],
-        sets: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
-        classes: &[("mediaTypes.allow.", Class::Reach)],
-        emptied: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
-        ..NO_FIELDS
-    },
-};
-
-const MESSAGING_SETTING: Row = Row {
-    name: "MessagingSetting",
-    schema_file: "messaging-setting.json",
-    prefix: "setting",
-    about: "How messages are treated on their way, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
-    // It has a `version` that is a text, of which the platform does not say how it counts.
-    counting: Counting::Moments,
-    by_reference: true,
-    referent: Some(ReferenceKind::MessagingSetting),
-    pins: None,
-    references: &[],
-    fields: Fields { switches: &["content.story.", "event.typing.on."], ..NO_FIELDS },
-};
-
-const MESSAGING_DEFAULTS: Row = Row {
-    name: "MessagingDefaults",
-    schema_file: "messaging-defaults.json",
-    prefix: "defaults",
-    about: "The profiles that new integrations get, and its layers",
-    dialect: Dialect::Cloud,
-    only: Some("the messaging defaults"),
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    // The platform has a call for each.
-    by_field: true,
-    // What becomes a default need not be changed by that.
-    counting: Counting::Contents,
-    by_reference: true,
-    referent: None,
-    pins: None,
-    references: &[
-        ("supportedContent", ReferenceKind::SupportedContent),
-        ("messagingSetting", ReferenceKind::MessagingSetting),
-    ],
-    fields: NO_FIELDS,
-};
-
-const OPEN_MESSAGING_INTEGRATION: Row = Row {
-    name: "OpenMessagingIntegration",
-    schema_file: "open-messaging-integration.json",
-    prefix: "integration",
-    about: "The registration of a custom channel, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
-    counting: Counting::Moments,
-    by_reference: false,
-    referent: None,
-    pins: None,
-    references: &[
-        ("supportedContent", ReferenceKind::SupportedContent),
-        ("messagingSetting", ReferenceKind::MessagingSetting),
-    ],
-    fields: NO_FIELDS,
-};
-
-const MESSENGER_CONFIGURATION: Row = Row {
-    name: "MessengerConfiguration",
-    schema_file: "messenger-configuration.json",
-    prefix: "configuration",
-    about: "A messenger's configuration, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: true,
-    has_looks: true,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
-    counting: Counting::Versions,
-    by_reference: false,
-    referent: Some(ReferenceKind::Configuration),
-    pins: None,
-    references: &[
-        ("messenger.apps.knowledge.knowledgeBase", ReferenceKind::KnowledgeBase),
-        ("supportCenter.knowledgeBase", ReferenceKind::KnowledgeBase),
-        ("supportCenter.enabledCategories.*", ReferenceKind::KnowledgeCategory),
-        ("supportCenter.labelFilter.labels.*", ReferenceKind::KnowledgeLabel),
-        ("authenticationSettings.integration", ReferenceKind::AuthenticationIntegration),
-    ],
-    fields: Fields {
-        colours: &["*Color"],
-        classes: &[
-            ("messenger.styles.", Class::Cosmetic),
-            ("messenger.homeScreen.logoUrl", Class::Cosmetic),
-            ("position.", Class::Cosmetic),
-            ("supportCenter.styleSetting.", Class::Cosmetic),
-            ("customI18nLabels", Class::Text),
-            ("supportCenter.customMessages", Class::Text),
-            ("languages", Class::Reach),
-        ],
-        ..NO_FIELDS
-    },
-};
-
-const MESSENGER_DEPLOYMENT: Row = Row {
-    name: "MessengerDeployment",
-    schema_file: "messenger-deployment.json",
-    prefix: "deployment",
-    about: "A messenger's deployment, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: true,
-    by_field: false,
-    counting: Counting::Moments,
-    by_reference: false,
-    referent: None,
-    pins: Some("configuration"),
-    references: &[
-        ("configuration", ReferenceKind::Configuration),
-        ("flow", ReferenceKind::Flow),
-        ("supportedContent", ReferenceKind::SupportedContent),
-        ("pushIntegrations.*", ReferenceKind::PushIntegration),
-    ],
-    fields: Fields {
-        defaults: &[("allowedDomains", "[]")],
-        sets: &["allowedDomains"],
-        classes: &[
-            ("allowedDomains", Class::Reach),
-            ("allowAllDomains", Class::Reach),
-            ("status", Class::Reach),
-        ],
-        // A deployment that is inactive is served to no visitor.
-        switches: &["status"],
-        ..NO_FIELDS
-    },
-};
-
 impl ObjectKind {
     /// Every kind that git may manage, in their order.
     pub const ALL: &'static [ObjectKind] = &[
@@ -323,15 +51,15 @@ impl ObjectKind {
     /// The kind of the only object that an organization had before there were others: texts need not name it.
     pub const IMPLIED: ObjectKind = ObjectKind::WebMessaging;
 
-    fn row(self) -> &'static Row {
+    fn row(self) -> &'static rows::Row {
         match self {
-            ObjectKind::WebMessaging => &WEB_MESSAGING,
-            ObjectKind::SupportedContent => &SUPPORTED_CONTENT,
-            ObjectKind::MessagingSetting => &MESSAGING_SETTING,
-            ObjectKind::MessagingDefaults => &MESSAGING_DEFAULTS,
-            ObjectKind::OpenMessagingIntegration => &OPEN_MESSAGING_INTEGRATION,
-            ObjectKind::MessengerConfiguration => &MESSENGER_CONFIGURATION,
-            ObjectKind::MessengerDeployment => &MESSENGER_DEPLOYMENT,
+            ObjectKind::WebMessaging => &rows::WEB_MESSAGING,
+            ObjectKind::SupportedContent => &rows::SUPPORTED_CONTENT,
+            ObjectKind::MessagingSetting => &rows::MESSAGING_SETTING,
+            ObjectKind::MessagingDefaults => &rows::MESSAGING_DEFAULTS,
+            ObjectKind::OpenMessagingIntegration => &rows::OPEN_MESSAGING_INTEGRATION,
+            ObjectKind::MessengerConfiguration => &rows::MESSENGER_CONFIGURATION,
+            ObjectKind::MessengerDeployment => &rows::MESSENGER_DEPLOYMENT,
         }
     }
 

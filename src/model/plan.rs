@@ -1,4 +1,7 @@
 //! A plan: every change that would make one tenant's organizations say what git says.
+//!
+//! In: nothing. Out: the types of a plan, its digest, and what of it may be shown. Never: compares or decides; that
+//! is the stage `plan`. Start reading at [`Plan`], then [`TargetPlan`].
 
 #![warn(
     clippy::wildcard_enum_match_arm,
@@ -12,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Class, Mode, ObjectRef, Revision, Target, TenantName, json};
+use super::{Actor, Class, Mode, ObjectKind, ObjectRef, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -374,6 +377,8 @@ pub struct Limits {
     pub allowed: BTreeSet<Guard>,
     /// What becomes of drafts that somebody else left unpublished.
     pub drafts: Drafts,
+    /// Kinds of whose writes the audit log has no entries, as git says: none is asked for.
+    pub unaudited: BTreeSet<ObjectKind>,
 }
 
 /// What becomes of a draft that somebody else left unpublished, where the configuration has to be written.
@@ -399,6 +404,7 @@ impl Default for Limits {
             flap_window_ms: 3_600_000,
             allowed: BTreeSet::new(),
             drafts: Drafts::default(),
+            unaudited: BTreeSet::new(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub struct Mention {
 
 /// Where references of a kind of object stand.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct ReferencePlace {
     /// Dotted path of the map with the `name`, or of the list of such maps.
     pub path: &'static str,
     /// Whether it is a list.
@@ -57,16 +57,16 @@ pub struct Place {
 }
 
 /// Where references of a kind of object stand in its body.
-pub fn places(kind: ObjectKind) -> impl Iterator<Item = Place> {
+pub fn places(kind: ObjectKind) -> impl Iterator<Item = ReferencePlace> {
     kind.references().iter().map(|(path, to)| {
         let (path, is_list) = path.strip_suffix(".*").map_or((*path, false), |list| (list, true));
-        Place { path, is_list, to: *to }
+        ReferencePlace { path, is_list, to: *to }
     })
 }
 
 /// The reference that a dotted path of a body belongs to, whether the body names it, as manifests do, or holds its id,
 /// as the platform does.
-pub fn place_at(kind: ObjectKind, path: &str) -> Option<Place> {
+pub fn place_at(kind: ObjectKind, path: &str) -> Option<ReferencePlace> {
     places(kind).find(|place| {
         let below =
             path.strip_prefix(place.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
@@ -82,7 +82,7 @@ pub fn place_at(kind: ObjectKind, path: &str) -> Option<Place> {
 /// The references of a body in the form of manifests. A reference that is `null` names nothing.
 pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
     let mut found = Vec::new();
-    for Place { path, is_list, to } in places(kind) {
+    for ReferencePlace { path, is_list, to } in places(kind) {
         let Some(place) = json::at_dotted(body, path) else { continue };
         let at = format!("/{}", path.replace('.', "/"));
         let mut take = |value: &Value, pointer: String| {
@@ -103,7 +103,7 @@ pub fn mentions(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Mention> {
 /// What a live body refers to by id.
 pub fn ids(kind: ObjectKind, body: &Map<String, Value>) -> Vec<(ReferenceKind, Arc<str>)> {
     let mut found = Vec::new();
-    for Place { path, is_list, to } in places(kind) {
+    for ReferencePlace { path, is_list, to } in places(kind) {
         let id = |value: &Value| value.as_str().or_else(|| value.get("id")?.as_str()).map(Arc::from);
         let at = match bare_id(to) {
             None => path.to_owned(),
@@ -145,7 +145,7 @@ pub fn named(
     name_of: impl Fn(ReferenceKind, &str) -> Option<Arc<str>>,
 ) -> (Map<String, Value>, Vec<String>) {
     let mut nameless = Vec::new();
-    for Place { path, is_list, to } in places(kind) {
+    for ReferencePlace { path, is_list, to } in places(kind) {
         let Some((section, field)) = parent_mut(&mut body, path) else { continue };
         let live = bare_id(to).unwrap_or(field);
         let Some(value) = section.get(live).filter(|value| !value.is_null()) else { continue };

@@ -3,6 +3,9 @@
 //! Troubles of one cause are one group, and so are those that something outside makes with one reason. A
 //! group is told when it has lasted for a while, when it has grown to twice what was told, from time to time
 //! while it lasts, and when it has been gone for a while. A group that comes and goes is told later each time.
+//!
+//! In: troubles, what was sent before, the time. Out: messages, and what counts as sent from now on. Never: sends
+//! anything, or reads a clock. Start reading at [`due`].
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new cause is decided about here")]
 

@@ -1,4 +1,7 @@
 //! Sends messages to one receiver.
+//!
+//! In: a message. Out: whether the receiver took it, and if not, when to try again. Never: retries, follows a
+//! redirect, or prints the receiver's URL. Start reading at [`Sender::send`].
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::diff;
 use crate::model::reference::{
-    Named, Names, Place, Reference, bare_id, mentions, parent_mut, place_at, places,
+    Named, Names, Reference, ReferencePlace, bare_id, mentions, parent_mut, place_at, places,
 };
 use crate::model::{
     Base, Desired, Instance, Object, ObjectKind, Observed, Pinned, ReferenceKind, Resource, Stored, json,
@@ -58,7 +58,7 @@ pub fn refers_to(resource: &Resource, object: &Object) -> bool {
 /// The reference of which a resource pins a published version, where git names one.
 fn pin_of(resource: &Resource) -> Option<Pin<'_>> {
     let path = resource.object.kind.pins()?;
-    let Place { to, .. } = places(resource.object.kind).find(|place| place.path == path)?;
+    let ReferencePlace { to, .. } = places(resource.object.kind).find(|place| place.path == path)?;
     Some(Pin { path, to, name: name_of(json::at_dotted(&resource.desired.body, path)?)? })
 }
 
@@ -88,7 +88,7 @@ pub fn desired<'a>(at: usize, known: Organization<'a>) -> (Cow<'a, Desired>, Vec
         }
     };
     let others = places(kind).filter(|place| kind.pins() != Some(place.path));
-    for Place { path, is_list, to } in others {
+    for ReferencePlace { path, is_list, to } in others {
         let Some((section, field)) = parent_mut(&mut body, path) else { continue };
         let Some(value) = section.get_mut(field) else { continue };
         if let (true, Some(items)) = (is_list, value.as_array_mut()) {

@@ -1,4 +1,7 @@
 //! The one send function: endpoint, token, pace, deadline, size limits, request id.
+//!
+//! In: an operation about a target, and how long it may take. Out: [`Sent`]. Never: sends a request twice, but for
+//! one that was refused with 401 and not executed. Start reading at [`Client::send`].
 
 mod answer;
 mod budget;

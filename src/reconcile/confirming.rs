@@ -76,8 +76,14 @@ impl Run {
                 receipts.push(owed.clone());
             }
         }
-        receipts.retain(|receipt| !self.is_left_out(&receipt.target.organization));
+        receipts.retain(|receipt| self.is_asked_for(receipt));
         receipts
+    }
+
+    /// Whether the audit log can have an entry for a receipt, and can be asked.
+    fn is_asked_for(&self, receipt: &Receipt) -> bool {
+        let Target { organization, object, .. } = &receipt.target;
+        !self.is_left_out(organization) && !self.spec.limits.unaudited.contains(&object.kind)
     }
 
     /// Whether the journal knows of no entry for a receipt.
@@ -159,7 +165,7 @@ impl Run {
     /// not.
     fn keep_confirmation(&mut self, mut found: Confirmation) {
         if !self.receipts.is_empty() {
-            let own = self.receipts.iter().filter(|own| !self.is_left_out(&own.target.organization));
+            let own = self.receipts.iter().filter(|own| self.is_asked_for(own));
             found.receipts.truncate(own.count());
             self.confirmation = Some(found);
         }

@@ -2,7 +2,7 @@
 //!
 //! The primary is never left out: what it is not known to take is carried nowhere else.
 
-use super::{End, Note, Run, Span, Step};
+use super::{End, Note, ReadSpan, Run, Step};
 use crate::model::record::{Intent, IntentAction};
 use crate::model::{Fault, OrganizationId};
 
@@ -38,7 +38,7 @@ impl Run {
     }
 
     /// Takes in that an organization was read; a whole round of that is a new beginning for all.
-    pub(super) fn answered_well(&mut self, span: Span) {
+    pub(super) fn answered_well(&mut self, span: ReadSpan) {
         if let Some(target) = self.targets.get(span.from) {
             self.failures.remove(&target.organization);
         }

@@ -58,7 +58,7 @@ pub use crate::model::Timing;
 pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
-pub use phase::{After, Copying, Made, Pending, Phase, Span, Tally};
+pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

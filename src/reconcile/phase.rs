@@ -59,7 +59,7 @@ pub enum Phase {
     /// Waits before reading again.
     Waiting,
     /// Reads.
-    Reading(Span),
+    Reading(ReadSpan),
     /// Saves what reading back said of unresolved intents.
     Resolving,
     /// Asks the audit log who moved what.
@@ -98,7 +98,7 @@ pub enum Phase {
 
 /// Which targets are read, by their places in [`Run::targets`](super::Run::targets).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
+pub struct ReadSpan {
     /// The first one that was asked for.
     pub from: usize,
     /// The one after the last that was asked for: objects of one organization are asked for together.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::note::version_of;
-use super::{Effect, Made, Note, Phase, Run, Span, Step};
+use super::{Effect, Made, Note, Phase, ReadSpan, Run, Step};
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::{
     Counting, Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Receipt, Seen, Sought, Target,
@@ -47,16 +47,16 @@ impl Run {
         self.attributed = false;
         (self.focus, self.fresh) = (None, None);
         let (to, end) = (self.side(0).end, self.targets.len());
-        self.read(Span { from: 0, to, end })
+        self.read(ReadSpan { from: 0, to, end })
     }
 
     /// Reads one object of those that were read before.
     pub(super) fn read_one(mut self, at: usize) -> Step {
         (self.focus, self.fresh) = (Some(at), None);
-        self.read(Span { from: at, to: at + 1, end: at + 1 })
+        self.read(ReadSpan { from: at, to: at + 1, end: at + 1 })
     }
 
-    fn read(self, span: Span) -> Step {
+    fn read(self, span: ReadSpan) -> Step {
         let Some(first) = self.targets.get(span.from) else {
             return self.degrade(Fault::new(FaultKind::Local, "git says nothing of it"));
         };
@@ -87,7 +87,7 @@ impl Run {
         targets.iter().filter_map(|target| Some((target.object_ref(), self.id_of(target)?))).collect()
     }
 
-    pub(super) fn take_in(mut self, span: Span, seen: Seen, now: Timestamp) -> Step {
+    pub(super) fn take_in(mut self, span: ReadSpan, seen: Seen, now: Timestamp) -> Step {
         let targets: Vec<Target> = self.targets.get(span.from..span.to).unwrap_or_default().to_vec();
         if targets.len() != seen.objects.len() {
             return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
@@ -134,7 +134,7 @@ impl Run {
         let served: Vec<Note> = (span.from..span.to).flat_map(|at| self.note_served(at, now)).collect();
         let step = if span.to < span.end {
             let to = self.side(span.to).end;
-            self.read(Span { from: span.to, to, end: span.end })
+            self.read(ReadSpan { from: span.to, to, end: span.end })
         } else {
             self.resolve(now)
         };

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::document::PlanFile;
 use super::markdown::code;
 use super::page::style_hash;
-use super::picture::look::Look;
+use super::picture::look::Appearance;
 use super::value::{counted, escape};
 use crate::model::colour::{Colour, NON_TEXT_RATIO};
 use crate::model::{Finding, Severity};
@@ -99,7 +99,7 @@ pub struct Subject<'a> {
     /// Its name; empty where its tenant has but one.
     pub object: String,
     /// How it looks; none where its manifest can't be read.
-    pub look: Option<Look>,
+    pub look: Option<Appearance>,
     /// The tenant's findings.
     pub findings: Vec<&'a Finding>,
 }
@@ -211,7 +211,7 @@ pub fn summary(report: &Report) -> String {
 
 #[derive(Template)]
 #[template(path = "accessibility.html")]
-struct Page<'a> {
+struct ReportPage<'a> {
     style: &'a str,
     style_hash: String,
     report: &'a Report,
@@ -223,6 +223,6 @@ struct Page<'a> {
 /// # Errors
 /// It can't be written, in the words of the library that fills the template.
 pub fn page(report: &Report) -> Result<String, String> {
-    let page = Page { style: STYLE, style_hash: style_hash(STYLE), report, tool: PlanFile::TOOL };
+    let page = ReportPage { style: STYLE, style_hash: style_hash(STYLE), report, tool: PlanFile::TOOL };
     page.render().map_err(|error| error.to_string())
 }

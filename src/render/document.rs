@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::visitors::Sentence;
+use super::sentence::Sentence;
 use crate::model::plan::TheirDraft;
 use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Status, Target};
 use crate::reconcile::{End, Run};
@@ -391,6 +391,9 @@ pub struct ReceiptDocument {
     pub served_ms: Option<u64>,
     /// The audit entry; null where none appeared in time.
     pub audit_entry: Option<String>,
+    /// Whether git says that the audit log has no entries of this kind: then none was asked for.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unaudited: bool,
 }
 
 /// A finished run as a document.
@@ -413,6 +416,7 @@ pub fn result(run: &Run) -> TenantResult {
         by: receipt.by,
         served_ms: run.served_ms().get(&receipt.target.object_ref()).copied(),
         audit_entry: standing(receipt),
+        unaudited: run.spec().limits.unaudited.contains(&receipt.target.object.kind),
     });
     TenantResult {
         tenant: run.spec().tenant.name.to_string(),

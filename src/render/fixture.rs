@@ -7,7 +7,8 @@ use super::document::{
     TargetDocument, TenantPlan,
 };
 use super::review::is_shown;
-use super::visitors::{Sentence, sentences};
+use super::sentence::Sentence;
+use super::visitors::sentences;
 use crate::model::plan::Attribution;
 use crate::model::{Actor, ActorKind, ChangeKind, Class, Finding, Location, Severity};
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
 
+use super::sentence::Sentence;
 use super::value::{REVIEWED_LENGTH_MAX, counted, pair_within};
-use super::visitors::Sentence;
 use crate::model::tenant::IgnoreRule;
 use crate::model::{Class, Mode, Resource, Tenant, json};
 

@@ -3,6 +3,9 @@
 //! Everything out of a manifest or a live configuration stands in inline code whose fence is longer than any run of
 //! backticks in it: it can't end the table, mention anybody, or load a picture. A plan that is longer than a forge
 //! takes is cut between tenants, and says so.
+//!
+//! In: the document of a plan, the most characters. Out: Markdown. Never: prints a value of a manifest as markup.
+//! Start reading at [`plan`].
 
 use std::fmt::Write as _;
 
@@ -10,8 +13,8 @@ use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
 use super::plan::{by, ignored, taken_over, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
+use super::sentence::{Part, Sentence};
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
-use super::visitors::{Part, Sentence};
 use crate::model::{Finding, Mode, ObjectKind, Severity};
 
 /// Most bytes of a comment. Forges take 65,536 characters; the rest is for the marker that a comment is found by.

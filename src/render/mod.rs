@@ -15,5 +15,6 @@ pub mod picture;
 pub mod plan;
 pub mod reports;
 pub mod review;
+pub mod sentence;
 pub mod value;
 pub mod visitors;

@@ -2,12 +2,16 @@
 //!
 //! The template escapes every value; what goes in as it stands are our own drawings, in which no text of a manifest
 //! stands. The page's own policy lets a browser take the one style sheet and nothing else.
+//!
+//! In: the document of a plan, and pictures of what changes. Out: one HTML page. Never: a link to another host, or
+//! a script. Start reading at [`plan`].
 
+mod looks;
 mod pictures;
 mod target;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use askama::Template;
 use base64::Engine as _;
@@ -15,13 +19,13 @@ use sha2::{Digest as _, Sha256};
 
 use super::document::{PlanDocument, PlanFile, TenantPlan};
 use super::finding::merged;
-use super::picture::look::Look;
 use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
 use super::review::{headline, is_shown, is_told, worst, worst_first};
+use super::sentence::{Part, Sentence};
 use super::value::{counted, escape};
-use super::visitors::{Part, Sentence};
 use crate::model::{Mode, Severity};
+pub use looks::{Looks, TenantLooks};
 use pictures::{Picture, pictures};
 use target::{TargetSection, target_section};
 use words::{Piece, cut};
@@ -33,20 +37,6 @@ const PICTURED_MAX: usize = 80;
 const FINDINGS_MAX: usize = 500;
 /// Most moments of one tenant that are listed.
 const MOMENTS_MAX: usize = 30;
-
-/// One object's looks on both sides of a plan, language by language.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Looks {
-    /// Its name; none where its organization has but one.
-    pub object: Option<String>,
-    /// What is live.
-    pub before: Vec<Look>,
-    /// What will be.
-    pub after: Vec<Look>,
-}
-
-/// The looks of what changes, by tenant.
-pub type TenantLooks = BTreeMap<String, Vec<Looks>>;
 
 #[derive(Template)]
 #[template(path = "plan.html")]

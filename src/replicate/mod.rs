@@ -3,6 +3,8 @@
 //! In: a [`Plan`], and whether a replication job was tried in this run. Out: the next piece of [`Work`].
 //! Never: copies over a configuration whose difference is not ours, or that was not read first.
 //! Start reading at [`due`].
+//!
+//! The sequence of a job is in `reconcile/copying.rs`, and who asks for the next piece of work in `reconcile/deciding.rs`.
 
 use crate::model::Plan;
 use crate::model::plan::{Next, TargetPlan};

@@ -1,6 +1,9 @@
 //! The controller in its process: it is made of settings, seen by probes, reloaded, and ended in time.
 //!
 //! Start reading at [`Following::host`]; `face.rs` is what probes see of it, `telling.rs` what people are told.
+//!
+//! In: settings, the origin, a store. Out: a process with the controller in it. Never: decides when a tenant is
+//! due.
 
 mod face;
 mod telling;

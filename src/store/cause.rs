@@ -5,7 +5,7 @@ use serde::Serialize;
 /// Why a tenant is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Cause {
+pub enum ClaimCause {
     /// Git says something new for it.
     Commit,
     /// It was not looked at for the length of the resync interval.
@@ -18,24 +18,29 @@ pub enum Cause {
     Takeover,
 }
 
-impl Cause {
+impl ClaimCause {
     /// Every cause.
-    pub const ALL: &'static [Cause] =
-        &[Cause::Commit, Cause::Resync, Cause::Retry, Cause::Operator, Cause::Takeover];
+    pub const ALL: &'static [ClaimCause] = &[
+        ClaimCause::Commit,
+        ClaimCause::Resync,
+        ClaimCause::Retry,
+        ClaimCause::Operator,
+        ClaimCause::Takeover,
+    ];
 
     /// The word in store, output and metrics.
     pub fn name(self) -> &'static str {
         match self {
-            Cause::Commit => "commit",
-            Cause::Resync => "resync",
-            Cause::Retry => "retry",
-            Cause::Operator => "operator",
-            Cause::Takeover => "takeover",
+            ClaimCause::Commit => "commit",
+            ClaimCause::Resync => "resync",
+            ClaimCause::Retry => "retry",
+            ClaimCause::Operator => "operator",
+            ClaimCause::Takeover => "takeover",
         }
     }
 
     /// The cause with this word; a run that was under way was taken over.
     pub fn from_name(name: &str) -> Self {
-        Cause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(Cause::Takeover)
+        ClaimCause::ALL.iter().copied().find(|cause| cause.name() == name).unwrap_or(ClaimCause::Takeover)
     }
 }

@@ -10,7 +10,7 @@ use sqlx::{Any, Transaction};
 
 use super::engine::again_if_taken_back;
 use super::lease::{Lease, RELEASE, tokens};
-use super::tenants::{Cause, NEVER};
+use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, text};
 use crate::crash;
 use crate::model::standing::Standing;
@@ -44,7 +44,7 @@ pub struct Finished {
     /// Failures in a row.
     pub failures: u32,
     /// When to look again, and why then.
-    pub again: (Duration, Cause),
+    pub again: (Duration, ClaimCause),
     /// The run, where it did or found something.
     pub run: Option<RunRow>,
     /// Lines for the history: kind and text.
@@ -59,7 +59,7 @@ pub struct RunRow {
     /// At which commit.
     pub revision: Revision,
     /// Why it ran.
-    pub cause: Cause,
+    pub cause: ClaimCause,
     /// Writes accepted.
     pub writes: usize,
     /// Writes refused because somebody else wrote first.

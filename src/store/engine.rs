@@ -45,13 +45,13 @@ const BEGIN_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeo
 #[derive(Debug, Clone)]
 pub struct Engine {
     pool: AnyPool,
-    dialect: Dialect,
+    dialect: Sql,
     /// Whether a pooler stands before the database that hands every transaction another of its connections.
     pooled: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+enum Sql {
     Sqlite,
     Postgres,
 }
@@ -63,8 +63,8 @@ impl Engine {
     pub async fn pair(place: &StorePlace) -> Result<(Self, Self), StoreError> {
         let writer = Self::connect(place, 1).await?;
         let reader = match writer.dialect {
-            Dialect::Sqlite => Self::connect(place, 3).await?,
-            Dialect::Postgres => writer.clone(),
+            Sql::Sqlite => Self::connect(place, 3).await?,
+            Sql::Postgres => writer.clone(),
         };
         Ok((reader, writer))
     }
@@ -91,13 +91,13 @@ impl Engine {
                         Ok(())
                     })
                 });
-                (options, sqlite_url(&database_file(folder))?, Dialect::Sqlite)
+                (options, sqlite_url(&database_file(folder))?, Sql::Sqlite)
             }
             StorePlace::Postgres(url) => {
-                (options.max_connections(10), url.expose().to_owned(), Dialect::Postgres)
+                (options.max_connections(10), url.expose().to_owned(), Sql::Postgres)
             }
         };
-        let pooled = dialect == Dialect::Postgres && keeps_no_statements(&url);
+        let pooled = dialect == Sql::Postgres && keeps_no_statements(&url);
         let pool = options.connect(&url).await.map_err(failed("connecting"))?;
         Ok(Self { pool, dialect, pooled })
     }
@@ -108,15 +108,15 @@ impl Engine {
 
     /// Whether commits that come together are better made as one: a server does that by itself.
     pub fn groups_commits(&self) -> bool {
-        self.dialect == Dialect::Sqlite
+        self.dialect == Sql::Sqlite
     }
 
     /// A transaction that may write. SQLite's begins as a writer: one that becomes one later fails at once
     /// where another writes, however long it may wait.
     pub async fn begin(&self, doing: &'static str) -> Result<Transaction<'static, Any>, StoreError> {
         let begun = match self.dialect {
-            Dialect::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
-            Dialect::Postgres => self.pool.begin_with(BEGIN_POSTGRES).await,
+            Sql::Sqlite => self.pool.begin_with("BEGIN IMMEDIATE").await,
+            Sql::Postgres => self.pool.begin_with(BEGIN_POSTGRES).await,
         };
         begun.map_err(failed(doing))
     }
@@ -186,8 +186,8 @@ impl Engine {
     /// The version of the schema; 0 where there is none.
     pub async fn schema(&self) -> Result<i64, StoreError> {
         let exists = match self.dialect {
-            Dialect::Sqlite => "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'",
-            Dialect::Postgres => {
+            Sql::Sqlite => "SELECT COUNT(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'",
+            Sql::Postgres => {
                 "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM pg_catalog.pg_class c
                  WHERE c.relname = '_sqlx_migrations' AND pg_catalog.pg_table_is_visible(c.oid)"
             }
@@ -269,11 +269,11 @@ pub fn check_schema(found: i64) -> Result<(), StoreError> {
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
 }
 
-impl Dialect {
+impl Sql {
     fn text(self, text: &str) -> String {
         let (now, skip_locked, share) = match self {
-            Dialect::Sqlite => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", "", ""),
-            Dialect::Postgres => (
+            Sql::Sqlite => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", "", ""),
+            Sql::Postgres => (
                 "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)",
                 "FOR UPDATE OF t SKIP LOCKED",
                 "FOR SHARE",
@@ -285,8 +285,8 @@ impl Dialect {
             let word = format!("{{each:{number}}}");
             if text.contains(&word) {
                 let rows = match self {
-                    Dialect::Sqlite => format!("json_each(${number}) AS r"),
-                    Dialect::Postgres => format!("json_array_elements(CAST(${number} AS json)) AS r(value)"),
+                    Sql::Sqlite => format!("json_each(${number}) AS r"),
+                    Sql::Postgres => format!("json_array_elements(CAST(${number} AS json)) AS r(value)"),
                 };
                 text = text.replace(&word, &rows);
             }

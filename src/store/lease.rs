@@ -16,7 +16,7 @@ use sqlx::{Any, Transaction};
 use super::engine::again_if_taken_back;
 use super::notes::{Pause, moment, pause};
 use super::overview::status;
-use super::tenants::{Cause, NEVER};
+use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, names, number, optional, text};
 use crate::crash;
 use crate::model::standing::Standing;
@@ -79,7 +79,7 @@ pub struct Claimed {
     /// Whether there was such a run at all, or one that wrote something.
     pub was_applied: bool,
     /// Why it was due.
-    pub cause: Cause,
+    pub cause: ClaimCause,
     /// Failures in a row.
     pub failures: u32,
     /// The status that the last run ended with.
@@ -418,7 +418,7 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
         was_applied: !applied.is_empty(),
         released: !wanted.is_empty() && text(row, "released")? == *wanted,
         wanted,
-        cause: if is_known { Cause::from_name(&text(row, "cause")?) } else { Cause::Commit },
+        cause: if is_known { ClaimCause::from_name(&text(row, "cause")?) } else { ClaimCause::Commit },
         failures: if is_known { failures } else { 0 },
         status: if is_known { status(row)? } else { Status::OutOfSync },
         reason: if is_known { text(row, "reason")? } else { String::new() },

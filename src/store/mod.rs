@@ -30,7 +30,7 @@ use sqlx::any::AnyRow;
 use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
-pub use cause::Cause;
+pub use cause::ClaimCause;
 pub use ended::{Asked, Finished, RunRow};
 pub use journal::Overwritten;
 pub use lease::{Begin, Claim, Claimed, Lease};

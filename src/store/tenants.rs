@@ -7,7 +7,7 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 use sqlx::{Any, Transaction};
 
-pub use super::cause::Cause;
+pub use super::cause::ClaimCause;
 use super::engine::again_if_taken_back;
 use super::notes::Pause;
 use super::{Store, StoreError, failed, json, number, optional, text};
@@ -345,11 +345,11 @@ impl Store {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn poke(&self, tenants: Option<&[TenantName]>, cause: Cause) -> Result<u64, StoreError> {
+    pub async fn poke(&self, tenants: Option<&[TenantName]>, cause: ClaimCause) -> Result<u64, StoreError> {
         again_if_taken_back(|| self.try_poke(tenants, cause).boxed()).await
     }
 
-    async fn try_poke(&self, tenants: Option<&[TenantName]>, cause: Cause) -> Result<u64, StoreError> {
+    async fn try_poke(&self, tenants: Option<&[TenantName]>, cause: ClaimCause) -> Result<u64, StoreError> {
         let poked = match tenants {
             None => self
                 .engine

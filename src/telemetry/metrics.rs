@@ -3,6 +3,9 @@
 //! Counting is an atomic addition, but for the histograms, which lock for a few instructions: they are
 //! observed once a run and once a query. Ages are worked out when they are asked for, so that they go on
 //! growing where nothing else moves.
+//!
+//! In: what happened, and the figures of the fleet. Out: the text that Prometheus reads. Never: a label whose
+//! values are not a closed set, but for the tenants shown by name. Start reading at [`Metrics`].
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -15,7 +15,7 @@ use jiff::civil::Date;
 use crate::manifest::files::Files;
 use crate::manifest::kinds::project::Rules;
 use crate::manifest::yaml::{Node, Span, Yaml};
-use crate::manifest::{Resource, TenantManifest};
+use crate::manifest::{Declaration, TenantManifest};
 use crate::model::secret::resembles_secret;
 use crate::model::{Finding, Fix, ObjectKind, Severity};
 
@@ -52,7 +52,7 @@ impl<'a> Context<'a> {
     }
 
     /// The tenant's objects of one kind.
-    pub fn resources(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Resource> + use<'a> {
+    pub fn resources(&self, kind: ObjectKind) -> impl Iterator<Item = &'a Declaration> + use<'a> {
         self.manifest.resources.iter().filter(move |resource| resource.object.kind == kind)
     }
 

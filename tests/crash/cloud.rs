@@ -7,6 +7,7 @@ use genesync::emulator::{World, seed_from_json};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::profiles::DEFAULTS;
 use crate::support::{CLIENT_ID, SECRET, organization};
 
 /// The tenant's one organization.
@@ -81,7 +82,7 @@ pub fn decoration(pair: u32, banner: u64) -> Value {
 }
 
 /// What the organization holds, its audit trail included.
-pub struct State(Value);
+pub struct State(pub Value);
 
 impl State {
     pub fn of(world: &World) -> Self {
@@ -89,11 +90,11 @@ impl State {
     }
 
     /// All objects of a list that go by a name: there should be one.
-    fn named(&self, list: &str, name: &str) -> Vec<&Value> {
+    pub fn named(&self, list: &str, name: &str) -> Vec<&Value> {
         self.0[list].as_array().into_iter().flatten().filter(|object| object["name"] == name).collect()
     }
 
-    fn records(&self) -> impl Iterator<Item = &Value> {
+    pub fn records(&self) -> impl Iterator<Item = &Value> {
         self.0["audit"].as_array().into_iter().flatten()
     }
 
@@ -178,9 +179,10 @@ impl State {
                     *count += 1;
                     ("MessengerConfiguration", count.to_string())
                 }
-                "Deployment" => {
+                kind @ ("Deployment" | "SupportedContent" | "MessagingSetting") => {
+                    let kind = if kind == "Deployment" { "MessengerDeployment" } else { kind };
                     let at: Timestamp = record["eventDate"].as_str().unwrap().parse().unwrap();
-                    ("MessengerDeployment", at.as_millisecond().to_string())
+                    (kind, at.as_millisecond().to_string())
                 }
                 _ => continue,
             };
@@ -196,8 +198,11 @@ impl State {
     /// What is wrong with confirmations, each of which names an audit record of ours about its object, and none the
     /// same as another.
     pub fn misproved(&self, confirmations: &[Vec<String>]) -> Vec<String> {
-        let known: BTreeMap<String, String> =
+        let mut known: BTreeMap<String, String> =
             self.made().into_iter().map(|((object, _), record)| (record, object)).collect();
+        let defaults = self.ours().filter(|record| record["entityType"] == "MessagingDefaults");
+        let key = format!("{}{DEFAULTS}", organization(ORGANIZATION));
+        known.extend(defaults.map(|record| (record["id"].as_str().unwrap().to_owned(), key.clone())));
         let mut used = BTreeSet::new();
         let proves = |row: &&Vec<String>| known.get(&row[2]) == Some(&row[0]) && used.insert(row[2].clone());
         let proved: Vec<&Vec<String>> = confirmations.iter().filter(proves).collect();

@@ -31,6 +31,7 @@ mod kills;
 mod matrix;
 mod mutants;
 mod points;
+mod profiles;
 mod proxy;
 mod replicas;
 mod report;

@@ -75,6 +75,9 @@ pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static 
             Some("no replicas: one write a run, and no job")
         }
         (Dialect::Cloud, "C14" | "C15", _) => Some("the cloud dialect has no replication jobs"),
+        (_, "C11" | "C12", _) if workload == Workload::CloudProfiles => {
+            Some("profiles have no drafts, and nothing pins a version of them")
+        }
         (Dialect::Cloud, point, _) if BEFORE_A_RUN.contains(&point) => {
             Some("outside of runs nothing knows the dialect: gone through in webchat alone")
         }
@@ -89,7 +92,9 @@ pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static 
 pub fn times(point: &str, workload: Workload) -> Vec<(u32, Kind)> {
     let (hits, turn) = match workload {
         Workload::CloudCreate | Workload::CloudChange if OF_A_WRITE.contains(&point) => (1..=3, true),
-        Workload::CloudCreate => (1..=1, true),
+        // Two profiles, then the two defaults, which have a call each.
+        Workload::CloudProfiles if OF_A_WRITE.contains(&point) => (1..=4, true),
+        Workload::CloudCreate | Workload::CloudProfiles => (1..=1, true),
         Workload::CloudChange => (2..=2, true),
         Workload::Rollout
         | Workload::Commit

@@ -5,13 +5,14 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use genesync::model::Dialect;
+use genesync::model::{Dialect, ObjectKind};
 use serde_json::{Value, json};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use tokio::runtime::Runtime;
 
 use crate::cloud;
 use crate::postgres::Postgres;
+use crate::profiles::{self, DEFAULTS};
 use crate::support::{CLIENT_ID, SECRET, Stage, delay, organization, tenant};
 
 /// Drives what the tests themselves do: queries, proxies.
@@ -118,6 +119,8 @@ pub struct Rig {
     _cluster: Option<Arc<Postgres>>,
     /// By organization; in the `cloud` dialect by pair of a configuration and its deployment.
     pub expected: Mutex<BTreeMap<u32, Expected>>,
+    /// The number that the tenant's profiles are to be at, where it has such.
+    pub profiles: Mutex<Option<u32>>,
     /// What people put where nobody manages anything, by the same.
     decorations: Mutex<BTreeMap<u32, u64>>,
     /// The commit that the repository is at.
@@ -233,6 +236,7 @@ impl Rig {
             look_url,
             _cluster: cluster,
             expected: Mutex::default(),
+            profiles: Mutex::default(),
             decorations: Mutex::default(),
             head: Mutex::default(),
             tenants: Mutex::default(),
@@ -272,6 +276,14 @@ impl Rig {
         self.tenants.lock().unwrap().insert(cloud::TENANT.to_owned(), vec![cloud::ORGANIZATION]);
         pairs.iter().for_each(|(pair, delay)| self.expect(*pair, *delay));
         self.commit_files(&files)
+    }
+
+    /// Commits what the profiles of the `cloud` dialect's tenant are to be at.
+    pub fn commit_profiles(&self, delay: u32) -> String {
+        self.tenants.lock().unwrap().insert(cloud::TENANT.to_owned(), vec![cloud::ORGANIZATION]);
+        *self.profiles.lock().unwrap() = Some(delay);
+        let tenant = cloud::files(1, 100).into_iter().filter(|(file, _)| file.ends_with("/tenant.yaml"));
+        self.commit_files(&tenant.chain(profiles::files(delay)).collect::<Vec<_>>())
     }
 
     /// One more version of an organization, unless it is at that delay already.
@@ -521,7 +533,14 @@ impl Rig {
     fn is_look(&self, read: &Value) -> bool {
         match self.dialect {
             Dialect::Webchat => true,
-            Dialect::Cloud => read["path"] == "/api/v2/webdeployments/deployments",
+            Dialect::Cloud => {
+                // Whatever it manages, a look lists what that is in.
+                let listing = match *self.profiles.lock().unwrap() {
+                    None => "/api/v2/webdeployments/deployments",
+                    Some(_) => "/api/v2/conversations/messaging/settings",
+                };
+                read["path"] == listing
+            }
         }
     }
 
@@ -545,6 +564,9 @@ impl Rig {
             };
             let mut seen = BTreeSet::new();
             for row in rows.unwrap() {
+                if row[0].ends_with(DEFAULTS) {
+                    continue;
+                }
                 let key = (row[0].clone(), row[1].clone());
                 if !ours.contains(&key) {
                     wrong.push(format!("{table}: {key:?} is no version of ours"));
@@ -557,8 +579,9 @@ impl Rig {
         }
         for row in self.query("SELECT receipt FROM receipts").unwrap() {
             let receipt: Value = serde_json::from_str(&row[0]).unwrap();
-            // A deployment has no numbers: the moment of its last change stands for one.
-            let counts = receipt["target"]["object"]["kind"] != "MessengerDeployment";
+            // Where versions are not counted, the moment of the last change stands for one.
+            let kind = receipt["target"]["object"]["kind"].as_str().and_then(ObjectKind::from_name);
+            let counts = kind.unwrap_or(ObjectKind::IMPLIED).counts_versions();
             let next = receipt["fromVersion"].as_u64().unwrap_or(0) + 1;
             if counts && next != receipt["version"].as_u64().unwrap() {
                 wrong.push(format!("a write went over something it had not seen: {receipt}"));
@@ -603,6 +626,20 @@ impl Rig {
                 wrong.push(format!("what Mara put into pair {pair}, {banner}, is not there any more"));
             }
         }
+        if let Some(delay) = *self.profiles.lock().unwrap() {
+            wrong.extend(profiles::violations(&state, delay));
+            // Their receipts name the moment of the write, which no audit record knows.
+            let set = profiles::defaults_set(&state);
+            for (table, rows) in [
+                ("receipts", self.query("SELECT object FROM receipts")),
+                ("confirmations", self.query("SELECT object FROM confirmations")),
+            ] {
+                let rows = rows.unwrap().iter().filter(|row| row[0].ends_with(DEFAULTS)).count();
+                if rows != set {
+                    wrong.push(format!("{table}: {rows} about the defaults, which were set {set} times"));
+                }
+            }
+        }
         wrong.extend(
             state.misproved(&self.query("SELECT object, version, entry FROM confirmations").unwrap()),
         );
@@ -630,7 +667,9 @@ pub fn is_mutation(request: &Value) -> bool {
 
 /// Whether a request changes something: what is only asked is posted as well.
 pub fn is_write(method: &str, path: &str) -> bool {
-    let makes = path.ends_with("/replicate") || path.starts_with("/api/v2/webdeployments/");
+    let makes = path.ends_with("/replicate")
+        || path.starts_with("/api/v2/webdeployments/")
+        || path.starts_with("/api/v2/conversations/messaging/");
     matches!(method, "PUT" | "DELETE" | "PATCH") || method == "POST" && makes
 }
 

@@ -15,13 +15,14 @@ pub enum Workload {
     LostAnswer,
     CloudCreate,
     CloudChange,
+    CloudProfiles,
 }
 
 /// Steps of each.
 pub const STEPS: u32 = 2;
 
 impl Workload {
-    pub const ALL: [Workload; 7] = [
+    pub const ALL: [Workload; 8] = [
         Workload::Rollout,
         Workload::Commit,
         Workload::Replicas,
@@ -29,6 +30,7 @@ impl Workload {
         Workload::LostAnswer,
         Workload::CloudCreate,
         Workload::CloudChange,
+        Workload::CloudProfiles,
     ];
 
     pub fn name(self) -> &'static str {
@@ -40,12 +42,13 @@ impl Workload {
             Workload::LostAnswer => "lost answer",
             Workload::CloudCreate => "cloud: first rollout",
             Workload::CloudChange => "cloud: a change",
+            Workload::CloudProfiles => "cloud: profiles",
         }
     }
 
     pub fn dialect(self) -> Dialect {
         match self {
-            Workload::CloudCreate | Workload::CloudChange => Dialect::Cloud,
+            Workload::CloudCreate | Workload::CloudChange | Workload::CloudProfiles => Dialect::Cloud,
             Workload::Rollout
             | Workload::Commit
             | Workload::Replicas
@@ -58,6 +61,9 @@ impl Workload {
     pub fn writes(self) -> Value {
         match self {
             Workload::CloudCreate => json!({"method": "POST", "path": "/api/v2/webdeployments/**"}),
+            Workload::CloudProfiles => {
+                json!({"path": "/api/v2/conversations/messaging/**", "method": "POST"})
+            }
             _ => json!({"method": "PUT"}),
         }
     }
@@ -65,7 +71,7 @@ impl Workload {
     /// What is there before any process may die; false where that is nothing.
     pub fn prepare(self, rig: &Rig) -> bool {
         match self {
-            Workload::Rollout | Workload::CloudCreate => {
+            Workload::Rollout | Workload::CloudCreate | Workload::CloudProfiles => {
                 rig.commit_files(&[("README.md".into(), "A fleet.".into())]);
                 return false;
             }
@@ -113,6 +119,9 @@ impl Workload {
             }
             Workload::CloudCreate => {
                 rig.commit_pairs(&[(n + 1, ms)]);
+            }
+            Workload::CloudProfiles => {
+                rig.commit_profiles(ms);
             }
             Workload::CloudChange => {
                 let pair = 1 + n % 2;

@@ -3,6 +3,7 @@
 
 mod circles;
 mod code;
+mod naming;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -187,34 +188,120 @@ fn files_stay_short_enough_to_be_read() {
     assert_eq!(long, Vec::<String>::new());
 }
 
+/// Every folder is a module, whose file opens with what a newcomer has to know of it.
 #[test]
-fn every_module_says_what_comes_in_and_what_never_happens() {
-    for module in [
-        &[
-            "model",
-            "reconcile",
-            "fleet",
-            "driver",
-            "controller",
-            "service",
-            "render",
-            "emulator",
-            "lsp",
-            "cli",
-        ][..],
-        STAGES,
-        &["source", "platform", "api", "store", "config", "telemetry", "notify", "forge", "service/http"],
-    ]
-    .concat()
-    {
-        let head: String = read(&format!("src/{module}/mod.rs"))
-            .lines()
-            .take_while(|line| line.starts_with("//!"))
-            .collect();
-        for label in ["In:", "Out:", "Never:"] {
-            assert!(head.contains(label), "src/{module}/mod.rs does not say `{label}`");
+fn every_folder_says_what_comes_in_and_out_what_never_happens_and_where_to_start() {
+    let mut folders = BTreeSet::new();
+    for file in files_under(&root().join("src"), ".rs") {
+        folders.extend(file.strip_prefix(root()).unwrap().ancestors().skip(1).map(Path::to_path_buf));
+    }
+    folders.retain(|folder| {
+        folder.components().count() > 1 && folder.components().all(|part| part.as_os_str() != "tests")
+    });
+    assert!(folders.len() > 30, "{folders:?}");
+    let mut silent = Vec::new();
+    for folder in &folders {
+        let inside = root().join(folder).join("mod.rs");
+        let file = if inside.exists() { inside } else { root().join(folder.with_extension("rs")) };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let head: String = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        for label in ["In:", "Out:", "Never:", "Start"] {
+            if !head.contains(label) {
+                silent
+                    .push(format!("{} does not say `{label}`", file.strip_prefix(root()).unwrap().display()));
+            }
         }
     }
+    assert_eq!(silent, Vec::<String>::new());
+}
+
+/// The map of the code has a line for each module, with a word on it.
+#[test]
+fn the_map_has_a_line_for_every_module() {
+    let map = read("src/lib.rs");
+    let mut lines = BTreeSet::new();
+    for line in map.lines().filter(|line| line.starts_with("pub mod ")) {
+        let (module, word) =
+            line["pub mod ".len()..].split_once("; // ").unwrap_or_else(|| panic!("{line} says nothing"));
+        assert!(!word.is_empty());
+        lines.insert(module.to_owned());
+    }
+    let modules: BTreeSet<String> = std::fs::read_dir(root().join("src"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| !["lib", "main"].contains(&name.as_str()))
+        .collect();
+    assert_eq!(lines, modules);
+}
+
+/// A test file that no runner names is compiled by nothing and fails never.
+#[test]
+fn every_test_file_is_in_a_runner() {
+    let tests = root().join("tests");
+    let mut forgotten = Vec::new();
+    for file in files_under(&tests, ".rs") {
+        let inside = file.strip_prefix(&tests).unwrap();
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let is_root = inside.components().count() == 1 || name == "main";
+        let folder = file.parent().unwrap();
+        let parents = match name {
+            "mod" => vec![folder.parent().unwrap().join("main.rs"), folder.with_extension("rs")],
+            _ => vec![folder.join("main.rs"), folder.join("mod.rs"), folder.with_extension("rs")],
+        };
+        let module = if name == "mod" { folder.file_name().unwrap().to_str().unwrap() } else { name };
+        let declared = parents.iter().filter_map(|parent| std::fs::read_to_string(parent).ok()).any(|text| {
+            text.lines().any(|line| line.trim().trim_start_matches("pub ") == format!("mod {module};"))
+        });
+        if !is_root && !declared {
+            forgotten.push(inside.to_path_buf());
+        }
+    }
+    assert_eq!(forgotten, Vec::<PathBuf>::new());
+}
+
+/// Paths of this repository that documents and comments of modules name.
+#[test]
+fn every_path_that_is_named_exists() {
+    let mut texts: Vec<PathBuf> = files_under(&root().join("docs"), ".md");
+    texts.extend(["README.md", "CHANGELOG.md"].map(|file| root().join(file)));
+    texts.extend(files_under(&root().join("src"), ".rs"));
+    let (mut seen, mut missing) = (0, Vec::new());
+    for file in texts {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter(|line| {
+            file.extension().is_some_and(|end| end == "md") || line.trim_start().starts_with("//")
+        });
+        for word in lines.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && !"/._-".contains(c))) {
+            let word = word.trim_end_matches(['.', '/']);
+            let is_path = ["src/", "tests/", "docs/", "benches/", "schemas/", "examples/", "migrations/"]
+                .iter()
+                .any(|folder| word.starts_with(folder) && word.len() > folder.len());
+            if is_path && !word.contains("..") {
+                seen += 1;
+                if !root().join(word).exists() {
+                    missing.push(format!("{} names {word}", file.strip_prefix(root()).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(seen > 40, "{seen} paths were seen");
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+/// The story of one change links each function that it names.
+#[test]
+fn the_story_of_a_change_names_functions_that_exist() {
+    let story = read("docs/a-change.md");
+    let mut count = 0;
+    for link in story.split("[`").skip(1) {
+        let (name, rest) = link.split_once("`](../").unwrap_or_else(|| panic!("no link: {}", &link[..40]));
+        let path = rest.split(')').next().unwrap();
+        let text = read(path);
+        let is_there = text.contains(&format!("fn {name}(")) || text.contains(&format!("fn {name}<"));
+        assert!(is_there, "{path} has no function `{name}`");
+        count += 1;
+    }
+    assert!(count > 20, "{count} functions are named");
 }
 
 #[test]

@@ -13,8 +13,8 @@ use genesync::model::{
     Secret, Status, StorePlace, Target, TenantName, Wanted, WantedSettings,
 };
 use genesync::store::{
-    Advance, Asked, Cause, Claim, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow, Store,
-    StoreError, Which,
+    Advance, Asked, Claim, ClaimCause, Claimed, Finished, Judge, Lease, NewHead, Pause, PauseKind, RunRow,
+    Store, StoreError, Which,
 };
 use jiff::Timestamp;
 
@@ -102,7 +102,7 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         drifted: Some(false),
         looked: true,
         failures: u32::from(!in_sync),
-        again: (Duration::from_secs(600), Cause::Resync),
+        again: (Duration::from_secs(600), ClaimCause::Resync),
         run: None,
         history: Vec::new(),
     }
@@ -247,7 +247,7 @@ async fn a_new_head_makes_due_what_it_moves(pair: &Pair) {
     assert_eq!(advance(b, None, "c1", &rows).await, Advance::Taken(0), "the other replica has taken it");
     let claimed = claim(a, 10).await;
     assert_eq!(named(&claimed), ["acme", "beta"], "what is not valid is not due");
-    assert!(claimed.iter().all(|one| one.cause == Cause::Commit && !one.applied));
+    assert!(claimed.iter().all(|one| one.cause == ClaimCause::Commit && !one.applied));
     a.finish(&[done(&claimed[0], true), done(&claimed[1], true)]).await.unwrap();
     assert_eq!(claim(b, 10).await.len(), 0);
     let rows = [wanted("acme", "2"), wanted("beta", "1")];
@@ -278,11 +278,11 @@ async fn what_becomes_due_during_a_run_stays_due(pair: &Pair) {
     assert_eq!(claim(a, 1).await.len(), 0, "due, but leased");
     a.finish(&[done(&claimed[0], true)]).await.unwrap();
     let again = claim(a, 1).await;
-    assert_eq!((named(&again), again[0].cause, again[0].applied), (vec!["acme"], Cause::Commit, false));
+    assert_eq!((named(&again), again[0].cause, again[0].applied), (vec!["acme"], ClaimCause::Commit, false));
     a.finish(&[done(&again[0], true)]).await.unwrap();
     assert_eq!(claim(a, 1).await.len(), 0);
-    assert_eq!(a.poke(Some(&[tenant("acme"), tenant("nobody")]), Cause::Operator).await.unwrap(), 1);
-    assert_eq!(claim(a, 1).await[0].cause, Cause::Operator);
+    assert_eq!(a.poke(Some(&[tenant("acme"), tenant("nobody")]), ClaimCause::Operator).await.unwrap(), 1);
+    assert_eq!(claim(a, 1).await[0].cause, ClaimCause::Operator);
 }
 
 async fn who_dies_is_followed(pair: &Pair) {
@@ -297,7 +297,7 @@ async fn who_dies_is_followed(pair: &Pair) {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!((named(&taken), taken[0].cause), (vec!["acme"], Cause::Takeover));
+    assert_eq!((named(&taken), taken[0].cause), (vec!["acme"], ClaimCause::Takeover));
     a.finish(&[done(&lost[0], true)]).await.unwrap();
     assert_eq!(
         b.tenants(Which::All).await.unwrap()[0].status,
@@ -412,7 +412,7 @@ async fn what_was_written_in_part_changes_when_git_goes_back(pair: &Pair) {
     advance(a, Some("c1"), "c2", &second).await;
     // One region of acme was written and another was down; of beta nothing was.
     let partly = |claimed: &Claimed, writes: usize| {
-        let (started_at, revision, cause) = (now(), Revision::new("c2"), Cause::Commit);
+        let (started_at, revision, cause) = (now(), Revision::new("c2"), ClaimCause::Commit);
         Finished {
             run: Some(RunRow {
                 started_at,
@@ -466,7 +466,7 @@ async fn what_runs_left_behind_is_shown(pair: &Pair) {
     let run = RunRow {
         started_at: now(),
         revision: Revision::new("c1"),
-        cause: Cause::Commit,
+        cause: ClaimCause::Commit,
         writes: 2,
         conflicts: 1,
         status: "Drifted",
@@ -688,7 +688,7 @@ fn of_two_that_wait_for_each_other_the_one_that_gives_way_tries_again() {
         advance(&store, None, "c1", &[wanted("a", "1"), wanted("b", "1")]).await;
         // The rows are locked in an order that the database chooses: one of the two is against ours.
         for (ours, theirs) in [("a", "b"), ("b", "a")] {
-            store.poke(None, Cause::Operator).await.unwrap();
+            store.poke(None, ClaimCause::Operator).await.unwrap();
             let claimed = claim(&store, 2).await;
             assert_eq!(named(&claimed), ["a", "b"]);
             let mut other = cluster.session("deadlock");

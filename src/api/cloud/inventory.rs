@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, CONFIGURATIONS, Place};
+use super::kinds::{self, CONFIGURATIONS, Storage};
 use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader};
 use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
@@ -80,10 +80,10 @@ impl ReadApi {
         // What refers to others comes first, so that it is known of those whether anything refers to them.
         for (kind, shape) in plain.into_iter().rev() {
             let told = match &shape.place {
-                Place::Listed(listing, _) => {
+                Storage::Listed(listing, _) => {
                     reader.whole(listing).await.map(|objects| entities(kind, objects))
                 }
-                Place::Called(calls) => reader.fields(calls).await.map(|stored| vec![only(kind, stored)]),
+                Storage::Called(calls) => reader.fields(calls).await.map(|stored| vec![only(kind, stored)]),
             };
             match told {
                 Err(fault) if fault.kind == FaultKind::Denied => directory.leave_unread(&fault),

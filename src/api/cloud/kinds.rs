@@ -32,7 +32,7 @@ pub(super) struct Listing {
 #[derive(Debug)]
 pub(super) struct Shape {
     /// Where its objects are.
-    pub place: Place,
+    pub place: Storage,
     /// The service whose audit records report it.
     pub service: &'static str,
     /// Whether `status` is a field that git may set. Of the others, it is the platform's.
@@ -45,7 +45,7 @@ pub(super) struct Shape {
 
 /// Where objects of a kind are.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(super) enum Storage {
     /// In a listing, and each below its path by its id; changed by a verb.
     Listed(Listing, Verb),
     /// Nowhere as a whole: the only one of an organization has a call for each field.
@@ -56,8 +56,8 @@ impl Shape {
     /// The listing of its objects, where they are in one.
     pub(super) fn listing(&self) -> Option<&Listing> {
         match &self.place {
-            Place::Listed(listing, _) => Some(listing),
-            Place::Called(_) => None,
+            Storage::Listed(listing, _) => Some(listing),
+            Storage::Called(_) => None,
         }
     }
 }
@@ -77,7 +77,7 @@ const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";
 const INTEGRATIONS: &str = "api/v2/conversations/messaging/integrations/open";
 
 const CONFIGURATION: Shape = Shape {
-    place: Place::Listed(
+    place: Storage::Listed(
         Listing { path: CONFIGURATIONS, paging: Paging::Cursor, what: "the messenger configurations" },
         Verb::Put,
     ),
@@ -110,7 +110,7 @@ const CONFIGURATION: Shape = Shape {
 };
 
 const DEPLOYMENT: Shape = Shape {
-    place: Place::Listed(
+    place: Storage::Listed(
         Listing { path: DEPLOYMENTS, paging: Paging::Cursor, what: "the deployments" },
         Verb::Put,
     ),
@@ -149,7 +149,7 @@ const CONTENT_PROFILES: Listing = Listing {
 };
 
 const SUPPORTED_CONTENT: Shape = Shape {
-    place: Place::Listed(CONTENT_PROFILES, Verb::Patch),
+    place: Storage::Listed(CONTENT_PROFILES, Verb::Patch),
     service: "Messaging",
     has_status: false,
     secret: None,
@@ -178,7 +178,7 @@ const SETTINGS: Listing = Listing {
 };
 
 const MESSAGING_SETTING: Shape = Shape {
-    place: Place::Listed(SETTINGS, Verb::Patch),
+    place: Storage::Listed(SETTINGS, Verb::Patch),
     service: "Messaging",
     has_status: false,
     secret: None,
@@ -204,7 +204,7 @@ const DEFAULT_CONTENT: &str = "api/v2/conversations/messaging/supportedcontent/d
 const DEFAULT_SETTING: &str = "api/v2/conversations/messaging/settings/default";
 
 const MESSAGING_DEFAULTS: Shape = Shape {
-    place: Place::Called(&[
+    place: Storage::Called(&[
         Call { field: "supportedContent", path: DEFAULT_CONTENT, key: "id" },
         Call { field: "messagingSetting", path: DEFAULT_SETTING, key: "settingId" },
     ]),
@@ -230,7 +230,7 @@ const MESSAGING_DEFAULTS: Shape = Shape {
 };
 
 const INTEGRATION: Shape = Shape {
-    place: Place::Listed(
+    place: Storage::Listed(
         Listing { path: INTEGRATIONS, paging: Paging::Numbers, what: "the open messaging integrations" },
         Verb::Patch,
     ),

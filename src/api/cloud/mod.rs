@@ -3,6 +3,10 @@
 //! whoever is a [`Caller`].
 //!
 //! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
+//!
+//! In: what a run asks for; responses. Out: an [`Operation`]; observations, an outcome, entries. Never: performs a
+//! request itself, or names a kind outside `kinds.rs`. Start reading at `kinds.rs`, the table; then [`write()`] and
+//! `survey.rs`.
 
 mod audit;
 mod caller;
@@ -18,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::model::write::Accepted;
 use crate::model::{Act, Dialect, Fault, FaultKind, Outcome, Target, Write};
 use crate::platform::operation::{Operation, Response, Verb, shown};
-use kinds::{Call, Place};
+use kinds::{Call, Storage};
 
 pub use audit::Ids;
 pub use caller::Caller;
@@ -53,8 +57,8 @@ pub fn write(write: &Write, secret: Option<&str>) -> Operation {
         return get(String::new(), subject);
     };
     let (listing, change) = match &shape.place {
-        Place::Listed(listing, change) => (listing, *change),
-        Place::Called(calls) => return set_field(calls, &write.body, subject),
+        Storage::Listed(listing, change) => (listing, *change),
+        Storage::Called(calls) => return set_field(calls, &write.body, subject),
     };
     let mut body = Map::clone(&write.body);
     body.insert("name".into(), Value::String(write.target.object.name.to_string()));

@@ -85,7 +85,7 @@ pub fn parse<T: DeserializeOwned>(response: &Response) -> Result<T, Fault> {
 /// One page of a listing, in each of the platform's styles.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Page {
+pub struct ListingPage {
     pub entities: Vec<Map<String, Value>>,
     #[serde(default)]
     pub next_uri: Option<String>,

@@ -1,6 +1,9 @@
 //! The `webchat` dialect: how a run's wishes become requests, and what answers mean. Pure: bytes in, values out.
 //!
 //! The source is the `webchat` contract, *Web messaging configuration*, *Replication* and *Audit*.
+//!
+//! In: what a run asks for; a response. Out: an [`Operation`]; an observation, an outcome, entries. Never: performs
+//! a request. Start reading at [`write()`] and [`answer`].
 
 mod wire;
 
@@ -160,7 +163,7 @@ pub fn job(response: &Response) -> Result<Job, Fault> {
     if !(200..300).contains(&response.status) {
         return Err(refusal(response));
     }
-    let wire: wire::Job = wire::parse(response)?;
+    let wire: wire::JobBody = wire::parse(response)?;
     let target = |target: wire::JobTarget| JobTarget {
         organization: OrganizationId::new(target.organization_id),
         status: match target.status.as_str() {
@@ -181,7 +184,7 @@ pub fn job(response: &Response) -> Result<Job, Fault> {
 
 /// One page of the audit log.
 #[derive(Debug)]
-pub struct Page {
+pub struct AuditPage {
     /// Its entries.
     pub entries: Vec<Entry>,
     /// How many records it had, readable or not.
@@ -191,7 +194,7 @@ pub struct Page {
     total: u64,
 }
 
-impl Page {
+impl AuditPage {
     /// Whether this page, counted from 1, is the last.
     pub fn is_last(&self, page: u32) -> bool {
         self.records == 0 || u64::from(page).saturating_mul(self.page_size.max(1)) >= self.total
@@ -203,7 +206,7 @@ impl Page {
 ///
 /// # Errors
 /// The answer is no page.
-pub fn entries(response: &Response) -> Result<Page, Fault> {
+pub fn entries(response: &Response) -> Result<AuditPage, Fault> {
     if response.status != 200 {
         return Err(refusal(response));
     }
@@ -215,7 +218,7 @@ pub fn entries(response: &Response) -> Result<Page, Fault> {
         .into_iter()
         .filter_map(|record| serde_json::from_value::<wire::AuditRecord>(record).ok())
         .map(entry);
-    Ok(Page { entries: entries.collect(), records, page_size, total })
+    Ok(AuditPage { entries: entries.collect(), records, page_size, total })
 }
 
 fn entry(record: wire::AuditRecord) -> Entry {

@@ -25,7 +25,7 @@ pub struct FieldError {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Job {
+pub struct JobBody {
     pub id: String,
     pub status: String,
     #[serde(default)]

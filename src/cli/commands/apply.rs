@@ -25,7 +25,9 @@ use crate::model::{ChangeKind, Status, Target};
 use crate::plan::resolve;
 use crate::reconcile::Run;
 use crate::render;
-use crate::render::document::{Allowed, ApplyDocument, RefusalDocument, TargetDocument, TenantResult};
+use crate::render::document::{
+    Allowed, ApplyDocument, ReceiptDocument, RefusalDocument, TargetDocument, TenantResult,
+};
 use crate::render::value::{counted, escape};
 use crate::service::stopped;
 use crate::store::Asked;
@@ -313,8 +315,7 @@ fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&Tar
     };
     let change = planned.map_or_else(|| "-".to_owned(), |plan| in_words(plan, !receipts.is_empty()));
     let served = receipts.iter().find_map(|receipt| receipt.served_ms).map(|ms| format!("{ms} ms"));
-    let entries: Vec<&str> =
-        receipts.iter().map(|receipt| receipt.audit_entry.as_deref().unwrap_or("missing")).collect();
+    let entries: Vec<&str> = receipts.iter().map(|receipt| entry(receipt)).collect();
     [
         change,
         target.region.key().to_owned(),
@@ -322,6 +323,12 @@ fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&Tar
         served.unwrap_or_else(|| "-".into()),
         if entries.is_empty() { "-".into() } else { escape(&entries.join(", ")) },
     ]
+}
+
+/// The audit entry of a write, or why there is none.
+fn entry(receipt: &ReceiptDocument) -> &str {
+    let none = if receipt.unaudited { "not asked for" } else { "missing" };
+    receipt.audit_entry.as_deref().unwrap_or(none)
 }
 
 /// Which version a deployment pinned, and which one it was to pin: `pins 5 -> 6`, `pins 1`.

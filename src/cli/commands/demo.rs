@@ -1,4 +1,7 @@
 //! `genesync demo`: one full run with nothing but this binary.
+//!
+//! In: nothing. Out: a fleet that is planned, applied and confirmed against the emulator. Never: a request to
+//! another machine. Start reading at [`run`].
 
 #![expect(clippy::disallowed_methods, reason = "this command makes a folder of its own")]
 

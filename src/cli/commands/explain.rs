@@ -1,4 +1,7 @@
 //! `genesync explain`
+//!
+//! In: a rule, guard or field, or a tenant and a moment. Out: its page, where a value comes from, or what visitors
+//! get. Never: asks the live API. Start reading at [`run`]; each answer has a file under `explain/`.
 
 pub mod guard;
 mod moment;

@@ -1,4 +1,7 @@
 //! `genesync import`
+//!
+//! In: an organization. Out: manifests whose plan is empty. Never: overwrites a file, or leaves a part of an import
+//! behind. Start reading at [`run`]; `import/spec.rs` says what a manifest can say of a live object.
 
 #![expect(clippy::disallowed_methods, reason = "this command makes files")]
 

@@ -1,4 +1,8 @@
 //! One file a command: its arguments and what it does.
+//!
+//! In: parsed arguments, settings. Out: what is printed, and an exit code. Never: decides a message's colour or a
+//! failure's hint; those are `output.rs` and `failure.rs`. Start reading at `plan.rs`, the command most people meet
+//! first.
 
 pub mod accessibility;
 pub mod apply;

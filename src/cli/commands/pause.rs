@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::{Flags, env};
 use crate::model::TenantName;
 use crate::render::value::counted;
-use crate::store::{Cause, Pause, PauseKind, Store, TenantRow, Which};
+use crate::store::{ClaimCause, Pause, PauseKind, Store, TenantRow, Which};
 
 /// What `sync` takes.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit
     let store = store(&session::settings(flags)?).await?;
     let only = names(&args.tenants);
     check_known(&store, &only).await?;
-    let due = store.poke((!args.all).then_some(only.as_slice()), Cause::Operator).await?;
+    let due = store.poke((!args.all).then_some(only.as_slice()), ClaimCause::Operator).await?;
     output.data(&format!("due now: {}\n", counted(usize::try_from(due).unwrap_or(usize::MAX), "tenant")));
     Ok(Exit::Done)
 }
@@ -81,7 +81,7 @@ pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Ex
         let until = args.until.map(|until| format!(" until {until}")).unwrap_or_default();
         store.tell(tenant, "paused", &format!("by {}{until}: {}", pause.by, pause.reason)).await?;
     }
-    store.poke(Some(&only), Cause::Operator).await?;
+    store.poke(Some(&only), ClaimCause::Operator).await?;
     output.data(&format!("paused {}: watched, not written\n", counted(only.len(), "tenant")));
     Ok(Exit::Done)
 }
@@ -104,7 +104,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
             resumed.push(tenant);
         }
     }
-    store.poke(Some(&resumed), Cause::Operator).await?;
+    store.poke(Some(&resumed), ClaimCause::Operator).await?;
     if let Some(other) = names(&args.tenants).iter().find(|name| !resumed.contains(name)) {
         output.talk(&format!(
             "{other} was neither paused nor held; open a guard that refuses it with `genesync apply --allow GUARD --reason TEXT`"

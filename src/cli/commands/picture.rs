@@ -12,7 +12,7 @@ use crate::cli::{Exit, Failure, Output, SourceArgs, moment};
 use crate::config::Flags;
 use crate::model::TenantName;
 use crate::model::hours::Hours;
-use crate::render::picture::look::{Look, looks};
+use crate::render::picture::look::{Appearance, looks};
 use crate::render::picture::views::Screen;
 use crate::render::picture::{png, sheet};
 use crate::render::value::escape;
@@ -68,7 +68,7 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
                 loaded.name
             )));
     }
-    let mut all: Vec<Look> = Vec::new();
+    let mut all: Vec<Appearance> = Vec::new();
     let mut is_open = None;
     for resource in &objects {
         if let Some(at) = &args.at {
@@ -118,7 +118,11 @@ pub fn run(args: &PictureArgs, flags: Flags, output: &Output) -> Result<Exit, Fa
 }
 
 /// Keeps the looks of some languages, such as `de` for `de` and `de-AT`.
-fn keep_languages(all: &mut Vec<Look>, languages: &[String], tenant: &TenantName) -> Result<(), Failure> {
+fn keep_languages(
+    all: &mut Vec<Appearance>,
+    languages: &[String],
+    tenant: &TenantName,
+) -> Result<(), Failure> {
     let known: Vec<String> = all.iter().filter_map(|look| look.language.clone()).collect();
     let wanted: Vec<String> = languages.iter().map(|tag| tag.to_lowercase()).collect();
     let is_wanted = |tag: &String| {

@@ -1,4 +1,7 @@
 //! `genesync plan`
+//!
+//! In: a repository, a revision, the live API. Out: the plan, in each format. Never: writes to the live API or
+//! takes a lease. Start reading at [`run`]; `plan/document.rs` is what is printed.
 
 mod document;
 

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::files;
 use crate::cli::{Exit, Failure, Output};
 use crate::config::env;
-use crate::forge::{COMMENT_BYTES_MAX, Forge, ForgeError, Place, Posted, Provider, State};
+use crate::forge::{COMMENT_BYTES_MAX, Forge, ForgeError, Posted, Provider, PullRequest, State};
 use crate::render::value::escape;
 
 /// A forge.
@@ -71,7 +71,7 @@ pub async fn run(args: &PrCommentArgs, output: &Output) -> Result<Exit, Failure>
     let missing = |what: &str, how: &str| {
         Failure::new(Exit::Usage, format!("{what} is not known")).hint(how.to_owned())
     };
-    let place = Place {
+    let place = PullRequest {
         api: args
             .api
             .clone()

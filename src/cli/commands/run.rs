@@ -1,4 +1,7 @@
 //! `genesync run`: the controller.
+//!
+//! In: arguments and settings. Out: a process that follows the repository, or with `--once` one pass. Never: names
+//! the controller; `service` hosts it. Start reading at [`run`].
 
 mod args;
 mod once;

@@ -15,7 +15,7 @@ use crate::model::record::Journal;
 use crate::model::{Guard, Mode, Revision, Status, TenantName, Wanted, causes};
 use crate::plan::guards;
 use crate::reconcile::Run;
-use crate::store::{Advance, Begin, Cause, Claimed, Lease, NewHead, StoreError, Which};
+use crate::store::{Advance, Begin, ClaimCause, Claimed, Lease, NewHead, StoreError, Which};
 
 /// How often another head is met before the pass gives up.
 const HEADS_MAX: usize = 5;
@@ -144,7 +144,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
                 None => pause.is_a_persons() && !guards::pause::holds(true, allowed),
             });
             if order.asked.is_some() {
-                one.cause = Cause::Operator;
+                one.cause = ClaimCause::Operator;
             }
         }
         let mut journals = order.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;

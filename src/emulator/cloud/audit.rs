@@ -3,12 +3,13 @@
 //! In: [`Event`]s with who caused them. Out: records, in the API's shape.
 //! Never: forgets a record, or shows one before its time or to another organization.
 
-use crate::emulator::actor::{Actor, ActorKind, Origin};
+use crate::emulator::actor::{Actor, ActorKind, CallOrigin};
 use crate::emulator::cloud::audit_query::Transaction;
 use crate::emulator::cloud::ids::{Counters, Kind, person};
 use crate::emulator::cloud::profile::DEFAULTS;
 use crate::emulator::cloud::profile::kind::KINDS;
 use crate::emulator::cloud::{Event, Object, Work};
+use crate::emulator::cloud::{configuration, deployment, open};
 use crate::emulator::time::later;
 use crate::emulator::tree::{self, Change};
 use jiff::{SignedDuration, Timestamp, Unit};
@@ -22,9 +23,13 @@ type Entity = (&'static str, &'static [&'static str]);
 pub(crate) const SERVICES: &[(&str, &[Entity])] = &[
     (
         "WebDeployments",
-        &[("Configuration", WRITES), ("ConfigurationVersion", &["Publish"]), ("Deployment", WRITES)],
+        &[
+            (configuration::ENTITY, WRITES),
+            (configuration::VERSION, &["Publish"]),
+            (deployment::ENTITY, WRITES),
+        ],
     ),
-    ("Messaging", &[("OpenIntegration", WRITES), (DEFAULTS, &["Update"])]),
+    ("Messaging", &[(open::ENTITY, WRITES), (DEFAULTS, &["Update"])]),
     ("Knowledge", &[("KnowledgeBase", &["Create", "Delete"])]),
 ];
 
@@ -51,7 +56,7 @@ pub(crate) struct Trail {
 pub(crate) struct Record {
     pub id: String,
     pub organization_id: String,
-    pub origin: Origin,
+    pub origin: CallOrigin,
     pub visible_at: Timestamp,
     pub service: &'static str,
     pub entity_type: &'static str,
@@ -103,8 +108,8 @@ impl Record {
     fn self_uri(&self) -> String {
         let id = &self.entity_id;
         match self.entity_type {
-            "Deployment" => format!("/api/v2/webdeployments/deployments/{id}"),
-            "OpenIntegration" => format!("/api/v2/conversations/messaging/integrations/open/{id}"),
+            deployment::ENTITY => format!("/api/v2/webdeployments/deployments/{id}"),
+            open::ENTITY => format!("/api/v2/conversations/messaging/integrations/open/{id}"),
             DEFAULTS => "/api/v2/conversations/messaging/settings/default".to_owned(),
             "KnowledgeBase" => format!("/api/v2/knowledge/knowledgebases/{id}"),
             other if let Some(kind) = KINDS.iter().find(|kind| kind.rules().entity_type == other) => {
@@ -126,7 +131,7 @@ impl Trail {
         let record = Record {
             id: String::new(),
             organization_id: organization_id.to_owned(),
-            origin: Origin { at, ..work.origin.clone() },
+            origin: CallOrigin { at, ..work.origin.clone() },
             visible_at: later(work.at(), work.settings.audit_delay_ms),
             service: event.service,
             entity_type: event.entity_type,

@@ -4,7 +4,7 @@
 //! not visible when its query ran. Start reading at [`Cloud::start_audit_query`].
 
 use crate::emulator::cloud::audit::{Record, SERVICES};
-use crate::emulator::cloud::configuration::Look;
+use crate::emulator::cloud::configuration::Sight;
 use crate::emulator::cloud::error::{bad_request, not_found, refusal};
 use crate::emulator::cloud::ids::{Kind, person};
 use crate::emulator::cloud::query::Query;
@@ -248,7 +248,7 @@ impl Cloud {
         organization_id: &str,
         id: &str,
         query: &Query,
-        look: &Look,
+        look: &Sight,
     ) -> Result<Value, ApiError> {
         let transaction = self.transaction(organization_id, id)?;
         let asked = query.number("pageSize", 25, PAGE_SIZE_MAX)?;
@@ -295,7 +295,7 @@ impl Cloud {
         organization_id: &str,
         body: &[u8],
         query: &Query,
-        look: &Look,
+        look: &Sight,
         without: Option<&str>,
     ) -> Result<Value, ApiError> {
         let wanted: Wanted = parse(body)?;

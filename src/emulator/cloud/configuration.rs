@@ -22,6 +22,10 @@ pub(crate) fn sizes(cap: u64) -> Sizes {
     Sizes { usual: 300, max: 300, cap }
 }
 
+/// What the audit trail calls one, and a version of one.
+pub(crate) const ENTITY: &str = "Configuration";
+pub(crate) const VERSION: &str = "ConfigurationVersion";
+
 /// Who did something, and when.
 #[derive(Clone, Debug)]
 pub(crate) struct Stamp {
@@ -48,15 +52,15 @@ impl Stamp {
 
 /// How far the platform is with what was written.
 #[derive(Clone, Debug)]
-pub(crate) struct Status {
+pub(crate) struct Activation {
     pub active_at: Timestamp,
     /// Holds whatever the time is.
     pub forced: Option<String>,
 }
 
-impl Status {
-    pub fn of(work: &Work) -> Status {
-        Status { active_at: work.active_at(), forced: None }
+impl Activation {
+    pub fn of(work: &Work) -> Activation {
+        Activation { active_at: work.active_at(), forced: None }
     }
 
     pub fn at(&self, now: Timestamp) -> &str {
@@ -78,7 +82,7 @@ pub(crate) struct Revision {
     pub created: Stamp,
     pub modified: Stamp,
     pub published: Option<Stamp>,
-    pub status: Status,
+    pub status: Activation,
 }
 
 /// One configuration.
@@ -195,7 +199,7 @@ impl Organization {
 
     /// Refuses a draft that the platform would not take.
     pub fn check_configuration(&self, body: &Object) -> Result<(), ApiError> {
-        let mut wrong = shape::violations(body, &shape::bodies::CONFIGURATION);
+        let mut wrong = shape::violations(body, &shape::bodies::DRAFT);
         if wrong.is_empty() {
             wrong = self.features_refused(body);
         }
@@ -239,7 +243,7 @@ impl Organization {
             created: stamp.clone(),
             modified: stamp,
             published: None,
-            status: Status::of(work),
+            status: Activation::of(work),
         };
         let id = id.unwrap_or_else(|| counters.next(Kind::Configuration));
         counters.take(&id);
@@ -250,7 +254,7 @@ impl Organization {
             versions: Vec::new(),
         };
         let shown = Value::Object(new.render(&draft, work.at()));
-        let event = event("Create", "Configuration", &new, None, Some(draft.body));
+        let event = event("Create", ENTITY, &new, None, Some(draft.body));
         self.configurations.push(new);
         Done { shown, event }
     }
@@ -268,12 +272,12 @@ impl Organization {
         let draft = Revision {
             body: without_own(body),
             modified: Stamp::of(work),
-            status: Status { forced: status, ..Status::of(work) },
+            status: Activation { forced: status, ..Activation::of(work) },
             ..Revision::clone(&old)
         };
         known.draft.push(work.at(), work.shows_at(), Some(Arc::new(draft.clone())));
         let shown = Value::Object(known.render(&draft, work.at()));
-        let event = event("Update", "Configuration", known, Some(old.body.clone()), Some(draft.body));
+        let event = event("Update", ENTITY, known, Some(old.body.clone()), Some(draft.body));
         Ok(Done { shown, event })
     }
 
@@ -290,12 +294,12 @@ impl Organization {
         let version = Revision {
             version: Some(number),
             published: Some(Stamp::of(work)),
-            status: Status::of(work),
+            status: Activation::of(work),
             ..Revision::clone(&draft)
         };
         known.versions.push((work.appears_at(), Arc::new(version.clone())));
         let shown = Value::Object(known.render(&version, work.at()));
-        let event = event("Publish", "ConfigurationVersion", known, old, Some(version.body));
+        let event = event("Publish", VERSION, known, old, Some(version.body));
         Ok(Done { shown, event })
     }
 
@@ -307,13 +311,13 @@ impl Organization {
         }
         let known = self.configuration_mut(id)?;
         let old = known.draft.current().map(|draft| draft.body.clone());
-        let event = event("Delete", "Configuration", known, old, None);
+        let event = event("Delete", ENTITY, known, old, None);
         known.draft.push(work.at(), work.shows_at(), None);
         Ok(Done { shown: Value::Null, event })
     }
 
     /// Lists the drafts.
-    pub fn list_configurations(&self, path: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+    pub fn list_configurations(&self, path: &str, query: &Query, look: &Sight) -> Result<Object, ApiError> {
         let published_only = query.get("showOnlyPublished") == Some("true");
         let seen: Vec<(u64, (&Configuration, &Arc<Revision>))> = self
             .configurations
@@ -330,7 +334,7 @@ impl Organization {
         id: &str,
         path: &str,
         query: &Query,
-        look: &Look,
+        look: &Sight,
     ) -> Result<Object, ApiError> {
         let known = self.seen_configuration(id, look)?;
         let seen = known.seen(look.now, look.stale);
@@ -339,14 +343,14 @@ impl Organization {
     }
 
     /// Renders one version, or the draft.
-    pub fn read_version(&self, id: &str, label: &str, look: &Look) -> Result<Object, ApiError> {
+    pub fn read_version(&self, id: &str, label: &str, look: &Sight) -> Result<Object, ApiError> {
         let known = self.seen_configuration(id, look)?;
         let seen = known.seen(look.now, look.stale);
         let found = seen.iter().find(|(_, revision)| revision.label().eq_ignore_ascii_case(label));
         found.map(|(_, revision)| known.render(revision, look.now)).ok_or_else(|| not_found(id))
     }
 
-    fn seen_configuration(&self, id: &str, look: &Look) -> Result<&Configuration, ApiError> {
+    fn seen_configuration(&self, id: &str, look: &Sight) -> Result<&Configuration, ApiError> {
         let mut known = self.configurations.iter();
         let is_there =
             |known: &&Configuration| known.id == id && known.draft.seen(look.now, look.stale).is_some();
@@ -356,7 +360,7 @@ impl Organization {
 
 /// How somebody looks: when, at which state, and how much at once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
+pub(crate) struct Sight {
     pub now: Timestamp,
     pub stale: bool,
     pub cap: u64,
@@ -365,7 +369,7 @@ pub(crate) struct Look {
 fn listing(
     path: &str,
     query: &Query,
-    look: &Look,
+    look: &Sight,
     seen: &[(u64, (&Configuration, &Arc<Revision>))],
 ) -> Result<Object, ApiError> {
     let render = |(known, revision): &(&Configuration, &Arc<Revision>)| {

@@ -5,7 +5,7 @@
 
 use crate::emulator::cloud::cdn::Edge;
 use crate::emulator::cloud::configuration::{
-    Configuration, Look, Revision, Stamp, Status, sizes, without_own,
+    Activation, Configuration, Revision, Sight, Stamp, sizes, without_own,
 };
 use crate::emulator::cloud::directory::{MESSAGE_FLOW, Shelf};
 use crate::emulator::cloud::error::{Detail, bad_request, invalid, not_found};
@@ -21,6 +21,9 @@ use crate::emulator::time::later;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// What the audit trail calls one.
+pub(crate) const ENTITY: &str = "Deployment";
+
 /// A deployment as it was at some time.
 #[derive(Clone, Debug)]
 pub(crate) struct Placement {
@@ -28,7 +31,7 @@ pub(crate) struct Placement {
     pub body: Object,
     pub created: Stamp,
     pub modified: Stamp,
-    pub status: Status,
+    pub status: Activation,
 }
 
 /// One deployment.
@@ -57,7 +60,7 @@ impl Deployment {
 
     fn event(&self, action: &'static str, old: Option<Object>, new: Option<Object>) -> Event {
         let (id, name) = (self.id.clone(), self.name().to_owned());
-        Event { service: "WebDeployments", entity_type: "Deployment", action, id, name, old, new }
+        Event { service: "WebDeployments", entity_type: ENTITY, action, id, name, old, new }
     }
 }
 
@@ -247,7 +250,7 @@ impl Organization {
     }
 
     /// Renders a deployment as a reader sees it.
-    pub fn read_deployment(&self, id: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+    pub fn read_deployment(&self, id: &str, query: &Query, look: &Sight) -> Result<Object, ApiError> {
         let (known, state) = self.seen_deployment(id, look)?;
         let mut shown = self.render_deployment(known, state, look.now);
         self.expand_references(&mut shown, query);
@@ -255,7 +258,7 @@ impl Organization {
     }
 
     /// Lists the deployments.
-    pub fn list_deployments(&self, path: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+    pub fn list_deployments(&self, path: &str, query: &Query, look: &Sight) -> Result<Object, ApiError> {
         let seen: Vec<(u64, (&Deployment, &Arc<Placement>))> = self
             .deployments
             .iter()
@@ -285,7 +288,7 @@ impl Organization {
     }
 
     /// Renders a deployment with the version it has.
-    pub fn read_active(&self, id: &str, query: &Query, look: &Look) -> Result<Value, ApiError> {
+    pub fn read_active(&self, id: &str, query: &Query, look: &Sight) -> Result<Value, ApiError> {
         let (_, state) = self.seen_deployment(id, look)?;
         let (configuration, version) = self.pinned(state).ok_or_else(|| not_found(id))?;
         let deployment = self.read_deployment(id, query, look)?;
@@ -293,7 +296,7 @@ impl Organization {
     }
 
     /// Renders how a deployment tells guests apart.
-    pub fn read_identity(&self, id: &str, look: &Look) -> Result<Value, ApiError> {
+    pub fn read_identity(&self, id: &str, look: &Sight) -> Result<Value, ApiError> {
         let (known, _) = self.seen_deployment(id, look)?;
         let seen = known.identity.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
         let mut shown = Object::clone(seen);
@@ -325,7 +328,7 @@ impl Organization {
         known.version(version).map(|version| (known, version))
     }
 
-    fn seen_deployment(&self, id: &str, look: &Look) -> Result<(&Deployment, &Arc<Placement>), ApiError> {
+    fn seen_deployment(&self, id: &str, look: &Sight) -> Result<(&Deployment, &Arc<Placement>), ApiError> {
         let known = self.deployments.iter().find(|known| known.id == id).ok_or_else(|| not_found(id))?;
         let state = known.states.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
         Ok((known, state))
@@ -360,7 +363,7 @@ impl Organization {
 }
 
 /// A deployment can be switched off; anything else it says about its status is up to the platform.
-fn status_of(body: &Object, work: &Work) -> Status {
+fn status_of(body: &Object, work: &Work) -> Activation {
     let forced = Some(text(body, "status")).filter(|status| *status == "Inactive").map(str::to_owned);
-    Status { forced, ..Status::of(work) }
+    Activation { forced, ..Activation::of(work) }
 }

@@ -5,7 +5,7 @@
 
 use crate::emulator::call::Call;
 use crate::emulator::cloud::audit::services;
-use crate::emulator::cloud::configuration::Look;
+use crate::emulator::cloud::configuration::Sight;
 use crate::emulator::cloud::directory::Shelf;
 use crate::emulator::cloud::error::{bad_request, not_found, refusal, usual_code};
 use crate::emulator::cloud::organization::products;
@@ -28,7 +28,7 @@ struct Visit<'a> {
     request: &'a Request,
     organization_id: String,
     query: Query,
-    look: Look,
+    look: Sight,
     work: Work,
 }
 
@@ -84,7 +84,7 @@ impl World {
             request: call.request,
             organization_id,
             query: Query::new(&call.request.query),
-            look: Look { now: call.now, stale: call.wants_stale(), cap: self.settings.page_size_max },
+            look: Sight { now: call.now, stale: call.wants_stale(), cap: self.settings.page_size_max },
             work: Work { origin: call.origin(&grant), settings: self.settings.clone() },
         };
         self.cloud.organization(&visit.organization_id);
@@ -220,7 +220,7 @@ impl Cloud {
             }
             Operation::ChangeOpen => {
                 let body = object(request)?;
-                organization.read_open(id, &Look { stale: false, ..visit.look })?;
+                organization.read_open(id, &Sight { stale: false, ..visit.look })?;
                 organization.check_open(&body, true)?;
                 organization.change_open(id, work, body)
             }

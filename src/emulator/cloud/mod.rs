@@ -35,7 +35,7 @@ pub(super) mod token;
 #[cfg(test)]
 mod tests;
 
-use crate::emulator::actor::{Actor, Origin};
+use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::cloud::audit::Trail;
 use crate::emulator::cloud::ids::Counters;
 use crate::emulator::cloud::organization::Organization;
@@ -63,7 +63,7 @@ pub(crate) struct Cloud {
 /// A change on its way in: who makes it, when, and how fast it is seen.
 #[derive(Clone, Debug)]
 pub(crate) struct Work {
-    pub origin: Origin,
+    pub origin: CallOrigin,
     pub settings: Settings,
 }
 
@@ -78,7 +78,7 @@ impl Work {
             integration_delay_ms: 0,
             ..Settings::default()
         };
-        let origin = Origin {
+        let origin = CallOrigin {
             actor: actor.clone(),
             remote_ip: String::new(),
             request_id: String::new(),

@@ -3,7 +3,7 @@
 //! In: integrations that are created, changed and deleted. Out: their states over time.
 //! Never: shows a webhook's secret again.
 
-use crate::emulator::cloud::configuration::{Look, Stamp, without_own};
+use crate::emulator::cloud::configuration::{Sight, Stamp, without_own};
 use crate::emulator::cloud::error::{Detail, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::{Counters, Kind};
@@ -17,6 +17,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// What the audit trail calls one.
+pub(crate) const ENTITY: &str = "OpenIntegration";
 const SECRET: &str = "outboundNotificationWebhookSignatureSecretToken";
 const WEBHOOK: &str = "outboundNotificationWebhookUrl";
 
@@ -51,15 +53,7 @@ impl OpenIntegration {
             })
         };
         let (id, name) = (self.id.clone(), self.name().to_owned());
-        Event {
-            service: "Messaging",
-            entity_type: "OpenIntegration",
-            action,
-            id,
-            name,
-            old: hide(old),
-            new: hide(new),
-        }
+        Event { service: "Messaging", entity_type: ENTITY, action, id, name, old: hide(old), new: hide(new) }
     }
 }
 
@@ -130,14 +124,14 @@ impl Organization {
     }
 
     /// Renders an integration as a reader sees it.
-    pub fn read_open(&self, id: &str, look: &Look) -> Result<Value, ApiError> {
+    pub fn read_open(&self, id: &str, look: &Sight) -> Result<Value, ApiError> {
         let known = self.open.iter().find(|known| known.id == id).ok_or_else(|| not_found(id))?;
         let state = known.states.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
         Ok(self.render_open(known, state, look.now))
     }
 
     /// Lists the integrations.
-    pub fn list_open(&self, path: &str, query: &Query, look: &Look) -> Result<Object, ApiError> {
+    pub fn list_open(&self, path: &str, query: &Query, look: &Sight) -> Result<Object, ApiError> {
         let seen: Vec<(&OpenIntegration, &Arc<OpenState>)> = self
             .open
             .iter()

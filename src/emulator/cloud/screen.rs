@@ -5,7 +5,7 @@
 //! [`World::cloud_edit`].
 
 use crate::emulator::actor::Actor;
-use crate::emulator::cloud::configuration::Look;
+use crate::emulator::cloud::configuration::Sight;
 use crate::emulator::cloud::deployment::Placement;
 use crate::emulator::cloud::directory::Shelf;
 use crate::emulator::cloud::edit::{CloudEdit, CreateEdit, DeploymentEdit, EditKind, OpenEdit};
@@ -295,7 +295,7 @@ impl Organization {
             let Some(state) = known.states.current() else { continue };
             deployments.push(self.render_deployment(known, state, now));
         }
-        let look = Look { now, stale: false, cap: 0 };
+        let look = Sight { now, stale: false, cap: 0 };
         let open: Vec<Value> =
             self.open.iter().filter_map(|known| self.read_open(&known.id, &look).ok()).collect();
         let mut shown = json!({

@@ -3,7 +3,7 @@
 //! In: what was done, by whom, from where. Out: [`AuditRecord`]s, and the pages of a query over them. Never:
 //! forgets a record, or shows one to a client before its time. Start reading at [`World::query_audit`].
 
-use crate::emulator::actor::{Actor, Origin};
+use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::Response;
@@ -118,7 +118,7 @@ impl World {
         version: u64,
         old: Option<&Map<String, Value>>,
         new: Option<&Map<String, Value>>,
-        origin: &Origin,
+        origin: &CallOrigin,
     ) {
         self.webchat.audit.push(AuditRecord {
             id: format!("audit-{}", self.webchat.audit.len() + 1),

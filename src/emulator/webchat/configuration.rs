@@ -4,7 +4,7 @@
 //! Never: keeps `version`, `dateModified` or `modifiedBy` from a body; those are the platform's own.
 //! Start reading at [`World::write_configuration`].
 
-use crate::emulator::actor::{Actor, Origin};
+use crate::emulator::actor::{Actor, CallOrigin};
 use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::{Response, to_bytes};
@@ -162,7 +162,7 @@ impl World {
         id: &str,
         body: Map<String, Value>,
         action: Option<AuditAction>,
-        origin: &Origin,
+        origin: &CallOrigin,
     ) -> u64 {
         let organization = self.webchat.organizations.entry(id.to_owned()).or_default();
         let old = organization.current.take();
@@ -176,7 +176,7 @@ impl World {
         version
     }
 
-    fn erase(&mut self, id: &str, origin: &Origin) {
+    fn erase(&mut self, id: &str, origin: &CallOrigin) {
         let Some(organization) = self.webchat.organizations.get_mut(id) else { return };
         let Some(old) = organization.current.take() else { return };
         organization.previous = Some(old.clone());

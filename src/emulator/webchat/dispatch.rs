@@ -26,7 +26,7 @@ impl World {
             WebchatRoute::Write(id) => self.write_configuration(call, id, &grant),
             WebchatRoute::Delete(id) => self.delete_configuration(call, id, &grant),
             WebchatRoute::Replicate => self.start_replication(call, &grant),
-            WebchatRoute::Job(id) => self.read_job(id, &grant),
+            WebchatRoute::Replication(id) => self.read_job(id, &grant),
             WebchatRoute::Audit => self.query_audit(call, &grant),
             WebchatRoute::WrongMethod(allowed, _) => Err(wrong_method(allowed)),
         }

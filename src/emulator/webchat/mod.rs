@@ -30,7 +30,7 @@ use crate::emulator::time::SEEDED_AT;
 use crate::emulator::webchat::audit::AuditRecord;
 use crate::emulator::webchat::configuration::{Configuration, Organization};
 use crate::emulator::webchat::rate::Bucket;
-use crate::emulator::webchat::replication::Job;
+use crate::emulator::webchat::replication::Replication;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Webchat {
     organizations: BTreeMap<String, Organization>,
     buckets: BTreeMap<String, Bucket>,
-    jobs: Vec<Job>,
+    jobs: Vec<Replication>,
     /// When the next transition of each unfinished job is due, by the job's place in `jobs`.
     due: BTreeSet<(Timestamp, usize)>,
     pub audit: Vec<AuditRecord>,
@@ -88,7 +88,7 @@ impl Webchat {
             }
             audit.push(shown);
         }
-        let jobs: Vec<Value> = self.jobs.iter().map(Job::to_json).collect();
+        let jobs: Vec<Value> = self.jobs.iter().map(Replication::to_json).collect();
         let parts = [("organizations", organizations.into()), ("audit", audit.into()), ("jobs", jobs.into())];
         parts.into_iter().map(|(name, part): (&str, Value)| (name.to_owned(), part)).collect()
     }

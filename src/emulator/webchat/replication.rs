@@ -4,7 +4,7 @@
 //! Never: moves a job by anything but time; never shows a target's new content before the job has ended.
 //! Start reading at [`World::settle`].
 
-use crate::emulator::actor::Origin;
+use crate::emulator::actor::CallOrigin;
 use crate::emulator::call::Call;
 use crate::emulator::error::{Answer, ApiError};
 use crate::emulator::message::Response;
@@ -41,7 +41,7 @@ struct Target {
 
 /// One replication.
 #[derive(Clone, Debug)]
-pub(super) struct Job {
+pub(super) struct Replication {
     id: String,
     status: Status,
     source: String,
@@ -50,10 +50,10 @@ pub(super) struct Job {
     targets: Vec<Target>,
     failing: Vec<String>,
     ends_at: Timestamp,
-    origin: Origin,
+    origin: CallOrigin,
 }
 
-impl Job {
+impl Replication {
     /// Renders the job as the API and the control surface show it.
     pub fn to_json(&self) -> Value {
         json!({
@@ -138,7 +138,7 @@ impl World {
             |organization_id| Target { organization_id, status: Status::Pending, version: None, error: None };
         let index = self.webchat.jobs.len();
         let delay_ms = self.settings.replication_delay_ms;
-        let job = Job {
+        let job = Replication {
             id: format!("job-{}", index + 1),
             status: Status::Queued,
             source: body.source_organization_id,
@@ -173,7 +173,7 @@ impl World {
     fn finish(&mut self, index: usize, at: Timestamp) {
         let Some(job) = self.webchat.jobs.get(index) else { return };
         let (mut targets, overwrite, failing) = (job.targets.clone(), job.overwrite, job.failing.clone());
-        let origin = Origin { at, ..job.origin.clone() };
+        let origin = CallOrigin { at, ..job.origin.clone() };
         let source = self.configuration(&job.source).map(|known| (known.version, known.body.clone()));
         for target in &mut targets {
             let body = source.as_ref().map(|(_, body)| body);
@@ -194,7 +194,7 @@ impl World {
         body: Option<&Map<String, Value>>,
         overwrite: bool,
         failing: &[String],
-        origin: &Origin,
+        origin: &CallOrigin,
     ) {
         let id = target.organization_id.as_str();
         let failure = match body {

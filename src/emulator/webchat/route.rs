@@ -18,7 +18,7 @@ pub(in crate::emulator) enum WebchatRoute {
     /// Start a replication.
     Replicate,
     /// Ask how a replication is doing.
-    Job(String),
+    Replication(String),
     /// Search the audit trail.
     Audit,
     /// The path exists, but not with this method; the allowed ones, and the organization if it names one.
@@ -43,7 +43,7 @@ impl WebchatRoute {
                 only("POST", method, WebchatRoute::Replicate)
             }
             ["", "api", "v2", "webchat", "configurations", "replicate", id] if !id.is_empty() => {
-                only("GET", method, WebchatRoute::Job(percent_decode(id)))
+                only("GET", method, WebchatRoute::Replication(percent_decode(id)))
             }
             ["", "api", "v2", "audit", "records", "query"] => only("POST", method, WebchatRoute::Audit),
             _ => return None,
@@ -63,7 +63,7 @@ impl WebchatRoute {
                     _ => None,
                 }
             }
-            WebchatRoute::Job(_) => None,
+            WebchatRoute::Replication(_) => None,
         }
     }
 }
@@ -103,7 +103,7 @@ mod tests {
             (
                 "GET",
                 "/api/v2/webchat/configurations/replicate/job-1".to_owned(),
-                Some(WebchatRoute::Job("job-1".to_owned())),
+                Some(WebchatRoute::Replication("job-1".to_owned())),
             ),
             ("POST", "/api/v2/audit/records/query".to_owned(), Some(WebchatRoute::Audit)),
             ("GET", String::new(), None),
@@ -122,7 +122,7 @@ mod tests {
             (WebchatRoute::Audit, r#"{"query":{"organizations":["x"]}}"#, Some("x")),
             (WebchatRoute::Audit, r#"{"query":{"organizations":["x","y"]}}"#, None),
             (WebchatRoute::Audit, "[]", None),
-            (WebchatRoute::Job("job-1".to_owned()), "", None),
+            (WebchatRoute::Replication("job-1".to_owned()), "", None),
         ] {
             let request = Request::new("POST", "/").with_body(body);
             assert_eq!(route.organization(&request).as_deref(), expected, "{route:?} {body}");

@@ -29,7 +29,7 @@ resource! {
         /// What wakes up mobile apps.
         pub push_integrations: Field<Items<PushIntegration, 0, 20>>,
         /// Whether visitors are served.
-        pub status: Field<Status>,
+        pub status: Field<DeploymentStatus>,
     }
 }
 
@@ -44,7 +44,7 @@ impl MessengerDeploymentSpec {
 
 choice! {
     /// Whether visitors are served.
-    pub enum Status {
+    pub enum DeploymentStatus {
         /// They are.
         Active = "Active",
         /// They are not.

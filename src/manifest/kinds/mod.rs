@@ -2,6 +2,10 @@
 //!
 //! The types are the one description of a kind: serde reads documents into them, and the committed JSON
 //! Schemas are generated from them. Limits stand in [`text`] and beside each field, once.
+//!
+//! In: nothing. Out: a type for each kind, with its schema. Never: a rule that two documents have to meet together,
+//! or an id of the platform. Start reading at `documents.rs`, the table of kinds; then the file of one kind, such
+//! as `integration.rs`.
 
 pub mod choice;
 pub mod deployment;

@@ -3,6 +3,9 @@
 
 use super::text::form;
 
+/// Longest list of anything, where no source names a limit.
+pub const LIST_MAX: usize = 500;
+
 form!(
     ObjectName,
     "a name of 1 to 100 characters",

@@ -1,14 +1,17 @@
-//! Kind Project: the repository's own settings: how much rules weigh, waivers, guards.
+//! Kind Project: the repository's own settings: how much rules weigh, waivers, guards, what the audit log is asked for.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::choice::choice;
 use super::field::present;
 use super::text::{Date, Email, Items, Labels, Name, Reason, RuleId, Whole};
 use super::{ApiVersion, Metadata};
-use crate::model::Severity;
 use crate::model::plan::Limits;
+use crate::model::{ObjectKind, Severity};
 
 choice! {
     /// The word `Project`.
@@ -43,6 +46,51 @@ pub struct ProjectSpec {
     pub rules: Rules,
     /// How much may change without being asked about.
     pub guards: Guards,
+    /// What is asked of the audit log.
+    pub audit: Audit,
+}
+
+/// What is asked of the audit log.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(inline)]
+pub struct Audit {
+    /// Kinds of whose writes the audit log of these organizations has no entries: none is asked for, and no tenant is Unconfirmed for them.
+    pub unaudited_kinds: Items<KindName, 0, 20>,
+}
+
+/// The name of a kind of object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KindName(pub ObjectKind);
+
+impl<'de> Deserialize<'de> for KindName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        ObjectKind::from_name(&name).map(Self).ok_or_else(|| D::Error::custom("not the name of a kind"))
+    }
+}
+
+impl JsonSchema for KindName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "KindName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = ObjectKind::ALL.iter().map(|kind| kind.name()).collect();
+        json_schema!({"type": "string", "enum": names, "description": "The name of a kind of object."})
+    }
+}
+
+impl ProjectSpec {
+    /// The limits that it sets; the defaults where it is silent.
+    pub fn limits(&self) -> Limits {
+        let unaudited = self.audit.unaudited_kinds.0.iter().map(|kind| kind.0).collect();
+        Limits { unaudited, ..self.guards.limits() }
+    }
 }
 
 /// How rules are applied.
@@ -150,7 +198,7 @@ pub struct RunGuards {
 
 impl Guards {
     /// The limits that they set; the defaults where they are silent.
-    pub fn limits(&self) -> Limits {
+    fn limits(&self) -> Limits {
         let defaults = Limits::default();
         let count = |value: Option<u32>, default: usize| {
             value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX))
@@ -173,6 +221,7 @@ impl Guards {
             flap_window_ms: self.tenant.flap_window_ms.map_or(defaults.flap_window_ms, |ms| ms.0.into()),
             drafts: Default::default(),
             allowed: defaults.allowed,
+            unaudited: defaults.unaudited,
         }
     }
 }

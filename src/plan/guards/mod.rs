@@ -5,6 +5,8 @@
 //!
 //! To add one: a variant of [`Guard`], a file here, a line in [`ALL`], a scene in `scenes.rs` and a section in
 //! `docs/guards.md`; a test names what is missing.
+//!
+//! Start reading at [`check_tenant`]; `run_tenants` is asked once for all tenants.
 
 pub mod pause;
 pub mod protected;

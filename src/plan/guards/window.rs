@@ -1,4 +1,7 @@
 //! `window`: a moment outside the hours in which a tenant may be written.
+//!
+//! In: a tenant's windows, a moment. Out: when they open, or the refusal where they never do. Never: reads a clock.
+//! Start reading at [`opens`].
 
 use std::fmt;
 

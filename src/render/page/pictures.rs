@@ -4,10 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use super::Looks;
-use crate::render::picture::look::Look;
+use super::looks::Looks;
+use crate::render::picture::look::Appearance;
 use crate::render::picture::svg::{self, Glyphs};
-use crate::render::picture::views::{Page, Panel, Screen, View, Width};
+use crate::render::picture::views::{Backdrop, Panel, Screen, View, Width};
 use crate::render::picture::{Pair, pairs};
 use crate::render::value::escape;
 
@@ -25,13 +25,13 @@ pub(super) struct Picture {
 fn is_on_page(view: View) -> bool {
     match view.screen {
         Screen::Launcher => view.width == Width::Wide,
-        Screen::Home | Screen::Conversation => view.page == Page::Light,
-        Screen::Unavailable => view.width == Width::Wide && view.page == Page::Light,
+        Screen::Home | Screen::Conversation => view.page == Backdrop::Light,
+        Screen::Unavailable => view.width == Width::Wide && view.page == Backdrop::Light,
     }
 }
 
 /// What a language has of its own.
-fn texts(look: &Look) -> (&Option<String>, &Option<String>, &Option<String>) {
+fn texts(look: &Appearance) -> (&Option<String>, &Option<String>, &Option<String>) {
     (&look.title, &look.subtitle, &look.launcher.text)
 }
 
@@ -47,7 +47,7 @@ pub(super) fn pictures(looks: &Looks, glyphs: &mut Glyphs, told: &mut BTreeSet<S
     let mut pictures = Vec::new();
     let mut languages_drawn = 0;
     for language in languages {
-        let of = |side: &'_ [Look]| side.iter().position(|look| look.language == *language);
+        let of = |side: &'_ [Appearance]| side.iter().position(|look| look.language == *language);
         let before = of(&looks.before).and_then(|at| looks.before.get(at));
         let after = of(&looks.after).and_then(|at| looks.after.get(at));
         // What changes in every language alike is drawn in the first one.

@@ -4,12 +4,12 @@
 
 use serde_json::Value;
 
-use super::Looks;
+use super::looks::Looks;
 use super::words::{Piece, around_the_change, cut, moved_words, readable, whole};
 use crate::model::colour::Colour;
 use crate::model::{ChangeKind, ObjectKind};
 use crate::render::document::{ChangeDocument, TargetDocument, TenantPlan};
-use crate::render::picture::look::Look;
+use crate::render::picture::look::Appearance;
 use crate::render::plan::{by, taken_over, version};
 use crate::render::review::{is_as_primary, remark};
 use crate::render::value::{counted, escape};
@@ -109,7 +109,8 @@ fn contrast(path: &str, looks: Option<&Looks>) -> String {
         "widget.theme.colors.primary" | "widget.theme.colors.background" | "messenger.styles.primaryColor"
     );
     let Some(looks) = looks.filter(|_| is_drawn) else { return String::new() };
-    let ratio = |side: &[Look]| side.first().map(|look| (look.accent.contrast(look.on_accent), look.needed));
+    let ratio =
+        |side: &[Appearance]| side.first().map(|look| (look.accent.contrast(look.on_accent), look.needed));
     match (ratio(&looks.before), ratio(&looks.after)) {
         (Some((old, _)), Some((new, needed))) => {
             let verdict = if new >= needed { "passes" } else { "fails" };

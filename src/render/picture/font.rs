@@ -1,159 +1,20 @@
 //! Text as outlines of the bundled fonts: shaped, wrapped, cut, and turned from right to left where it has to be.
 //!
 //! In: a text, a size, a width. Out: lines of glyphs with their places. What a font lacks becomes a box, and is told.
+//!
+//! Never: reads a font of the machine. Start reading at [`Block`].
 
+mod block;
+mod face;
 mod paragraph;
 
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
-
-use harfrust::font::glyph::outline::{DrawMemory, DrawOptions, SvgSink};
-use harfrust::{Font, GlyphId};
-
+pub use block::{Block, LINE_HEIGHT, Line, Placed, Type};
+pub use face::{Face, Weight};
 use paragraph::Paragraph;
 
 /// Longest text that is laid out, in Unicode scalar values; the rest would be below what is shown anyway.
 const CHARS_MAX: usize = 2_000;
-/// Height of a line by the size of its type, as browsers set `line-height: 1.4`.
-pub const LINE_HEIGHT: f32 = 1.4;
-/// How far above and below the baseline Inter reaches, by the size of its type: `hhea` of the font.
-const ASCENT: f32 = 0.968_75;
-const DESCENT: f32 = 0.241_21;
-
-/// How heavy type is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weight {
-    /// Text.
-    Regular,
-    /// Headings and buttons.
-    Semibold,
-}
-
-/// A bundled font.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Face {
-    /// Inter, regular.
-    Regular,
-    /// Inter, semibold.
-    Semibold,
-    /// Noto Sans Arabic.
-    Arabic,
-    /// Noto Sans Hebrew.
-    Hebrew,
-}
-
-impl Face {
-    const ALL: [Face; 4] = [Face::Regular, Face::Semibold, Face::Arabic, Face::Hebrew];
-
-    /// A letter that stands for it in the ids of glyphs.
-    pub fn letter(self) -> char {
-        match self {
-            Face::Regular => 'r',
-            Face::Semibold => 'b',
-            Face::Arabic => 'a',
-            Face::Hebrew => 'h',
-        }
-    }
-
-    fn bytes(self) -> &'static [u8] {
-        match self {
-            Face::Regular => include_bytes!("../../../assets/fonts/Inter-Regular.ttf"),
-            Face::Semibold => include_bytes!("../../../assets/fonts/Inter-SemiBold.ttf"),
-            Face::Arabic => include_bytes!("../../../assets/fonts/NotoSansArabic-Regular.ttf"),
-            Face::Hebrew => include_bytes!("../../../assets/fonts/NotoSansHebrew-Regular.ttf"),
-        }
-    }
-
-    /// The font; none only if a bundled file were broken, which a test rules out.
-    fn font(self) -> Option<&'static Font> {
-        static FONTS: [OnceLock<Option<Font>>; Face::ALL.len()] =
-            [const { OnceLock::new() }; Face::ALL.len()];
-        FONTS.get(self as usize)?.get_or_init(|| Font::new(self.bytes(), 0)).as_ref()
-    }
-
-    /// Units of the font's own grid to the size of its type.
-    pub fn units_per_em(self) -> f32 {
-        self.font().map_or(1000.0, |font| f32::from(font.units_per_em()))
-    }
-
-    fn has(self, c: char) -> bool {
-        self.font()
-            .and_then(|font| font.charmap().map_unicode(c))
-            .is_some_and(|glyph| glyph != GlyphId::NOTDEF)
-    }
-
-    /// The outline of a glyph as SVG path data, in the font's own units, y upwards.
-    pub fn outline(self, glyph: u32) -> String {
-        let mut path = SvgSink::with_precision(0);
-        let outline = self.font().and_then(|font| font.outline_glyphs().get(GlyphId::new(glyph)));
-        if let Some(outline) = outline {
-            // A glyph that can't be drawn is left blank; the bundled files have none.
-            let _ = outline.draw(&DrawOptions::default(), DrawMemory::default(), &mut path);
-        }
-        path.to_string()
-    }
-}
-
-/// One glyph of a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Placed {
-    /// Its font and its number there; none for the box that stands for what no font has.
-    pub glyph: Option<(Face, u32)>,
-    /// Pixels from the line's left end.
-    pub x: f32,
-    /// Pixels above the baseline.
-    pub y: f32,
-}
-
-/// One line of text.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Line {
-    /// Its glyphs, from left to right.
-    pub glyphs: Vec<Placed>,
-    /// Its width in pixels.
-    pub width: f32,
-}
-
-/// A text that was laid out.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Block {
-    /// Its lines.
-    pub lines: Vec<Line>,
-    /// Whether it begins at the right.
-    pub rtl: bool,
-    /// Whether something did not fit and is left out.
-    pub is_cut: bool,
-    /// Characters that no bundled font has.
-    pub missing: BTreeSet<char>,
-}
-
-impl Block {
-    /// The widest line, in pixels.
-    pub fn width(&self) -> f32 {
-        self.lines.iter().map(|line| line.width).fold(0.0, f32::max)
-    }
-}
-
-/// Type of one size and weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Type {
-    /// Size in pixels.
-    pub size_px: f32,
-    /// How heavy.
-    pub weight: Weight,
-}
-
 impl Type {
-    /// Height of a line in pixels.
-    pub fn line_px(self) -> f32 {
-        self.size_px * LINE_HEIGHT
-    }
-
-    /// How far the baseline lies below the top of a line, in pixels.
-    pub fn baseline_px(self) -> f32 {
-        (self.line_px() - (ASCENT + DESCENT) * self.size_px) / 2.0 + ASCENT * self.size_px
-    }
-
     /// Lays a text out in lines of a width; what is beyond the last line is cut and ends in `…`.
     ///
     /// `rtl` says where it begins; where it is none, the text's first strong letter does, as `dir="auto"`.
@@ -187,6 +48,8 @@ fn plain(c: char) -> char {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     const TEXT: Type = Type { size_px: 16.0, weight: Weight::Regular };

@@ -1,6 +1,6 @@
 //! What a configuration makes of the widget: colours, texts, places.
 //!
-//! In: a configuration in the API's shape, live or to be written. Out: a [`Look`] for each language. A value that can't
+//! In: a configuration in the API's shape, live or to be written. Out: a [`Appearance`] for each language. A value that can't
 //! be drawn is drawn as the platform's default, and told.
 
 use std::collections::BTreeSet;
@@ -46,7 +46,7 @@ pub struct Launcher {
 
 /// What a widget looks like in one language.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
+pub struct Appearance {
     /// The language; none where the configuration names none.
     pub language: Option<String>,
     /// Whether it is written from right to left.
@@ -92,7 +92,7 @@ pub struct Look {
 }
 
 /// What visitors of each language see; nothing for an object that has no looks of its own.
-pub fn looks(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Look> {
+pub fn looks(kind: ObjectKind, body: &Map<String, Value>) -> Vec<Appearance> {
     match kind {
         ObjectKind::WebMessaging => vec![web_messaging(body)],
         ObjectKind::MessengerConfiguration => {
@@ -130,7 +130,7 @@ fn colour(body: &Map<String, Value>, path: &str, default: Colour, told: &mut BTr
     })
 }
 
-fn web_messaging(body: &Map<String, Value>) -> Look {
+fn web_messaging(body: &Map<String, Value>) -> Appearance {
     let mut told = BTreeSet::new();
     let accent = colour(body, "widget.theme.colors.primary", ACCENT, &mut told);
     let panel = colour(body, "widget.theme.colors.background", Colour::WHITE, &mut told);
@@ -144,7 +144,7 @@ fn web_messaging(body: &Map<String, Value>) -> Look {
     let has_hours = text(body, "availability.schedule") == Some("custom");
     let never =
         has_hours && at(body, "availability.rules").and_then(Value::as_array).is_none_or(Vec::is_empty);
-    Look {
+    Appearance {
         language: None,
         is_rtl: false,
         accent,
@@ -187,7 +187,7 @@ fn languages(body: &Map<String, Value>) -> Vec<Option<String>> {
     languages
 }
 
-fn messenger(body: &Map<String, Value>, language: Option<String>) -> Look {
+fn messenger(body: &Map<String, Value>, language: Option<String>) -> Appearance {
     let mut told = BTreeSet::new();
     let accent = colour(body, "messenger.styles.primaryColor", ACCENT, &mut told);
     let primary = language.as_deref().and_then(|tag| tag.split(['-', '_']).next());
@@ -223,7 +223,7 @@ fn messenger(body: &Map<String, Value>, language: Option<String>) -> Look {
         None
     };
     let home = is_on(body, "messenger.homeScreen.enabled", true);
-    Look {
+    Appearance {
         is_rtl: primary.is_some_and(|primary| RTL.contains(&primary)),
         language,
         accent,

@@ -14,11 +14,11 @@ pub mod sheet;
 pub mod svg;
 pub mod views;
 
-use look::Look;
+use look::Appearance;
 use views::{Panel, View, draw};
 
 /// Every view of a look that shows something of its own: of two that are the same, the first.
-pub fn panels(look: &Look) -> Vec<Panel> {
+pub fn panels(look: &Appearance) -> Vec<Panel> {
     let mut panels: Vec<Panel> = Vec::new();
     for panel in View::all().filter_map(|view| draw(look, view)) {
         if !panels.iter().any(|known| known.view.screen == panel.view.screen && known.scene == panel.scene) {
@@ -40,8 +40,8 @@ pub struct Pair {
 }
 
 /// The views that differ between two looks.
-pub fn pairs(before: Option<&Look>, after: Option<&Look>) -> Vec<Pair> {
-    let drawn = |look: Option<&Look>, view| look.and_then(|look| draw(look, view));
+pub fn pairs(before: Option<&Appearance>, after: Option<&Appearance>) -> Vec<Pair> {
+    let drawn = |look: Option<&Appearance>, view| look.and_then(|look| draw(look, view));
     let mut pairs: Vec<Pair> = Vec::new();
     for view in View::all() {
         let (before, after) = (drawn(before, view), drawn(after, view));

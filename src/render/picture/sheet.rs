@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::font::{Type, Weight};
-use super::look::Look;
+use super::look::Appearance;
 use super::scene::{Align, Area, Scene, Stroke};
 use super::views::{Panel, Screen};
 use super::{panels, svg};
@@ -31,7 +31,7 @@ pub struct Sheet {
 pub type Shown = dyn Fn(Screen) -> bool;
 
 /// A sheet of every look's screens, one row a screen. `title` says whose they are, and of when.
-pub fn sheet(title: &str, looks: &[Look], shown: &Shown) -> Sheet {
+pub fn sheet(title: &str, looks: &[Appearance], shown: &Shown) -> Sheet {
     let mut rows: Vec<(String, Vec<Panel>)> = Vec::new();
     let mut told = BTreeSet::new();
     for look in looks {

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 
 use super::look::looks;
 use super::sheet::sheet;
-use super::views::{Page, Screen, Width};
+use super::views::{Backdrop, Screen, Width};
 use super::*;
 use crate::model::ObjectKind;
 
@@ -11,22 +11,22 @@ fn body(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-fn web(value: Value) -> Look {
+fn web(value: Value) -> Appearance {
     looks(ObjectKind::WebMessaging, &body(value)).remove(0)
 }
 
-fn messengers(value: Value) -> Vec<Look> {
+fn messengers(value: Value) -> Vec<Appearance> {
     looks(ObjectKind::MessengerConfiguration, &body(value))
 }
 
-fn drawn(looks: &[Look]) -> sheet::Sheet {
+fn drawn(looks: &[Appearance]) -> sheet::Sheet {
     let sheet = sheet("x", looks, &|_| true);
     // Whatever is drawn can be read and has an area.
     assert!(png::draw(&sheet.svg, 0.1).unwrap().len() > 100);
     sheet
 }
 
-fn screens(look: &Look) -> Vec<Screen> {
+fn screens(look: &Appearance) -> Vec<Screen> {
     let mut screens: Vec<Screen> = panels(look).iter().map(|panel| panel.view.screen).collect();
     screens.dedup();
     screens
@@ -58,27 +58,27 @@ fn what_fails_is_circled_and_told_and_what_passes_is_not() {
     let colours = |primary: &str| {
         web(json!({"widget": {"theme": {"colors": {"primary": primary, "background": "#FFFFFF"}}}}))
     };
-    let told = |look: &Look, page: Page| {
+    let told = |look: &Appearance, page: Backdrop| {
         let panels = panels(look);
         let of = panels.iter().filter(|panel| panel.view.page == page);
         of.flat_map(|panel| panel.told.iter().cloned()).collect::<std::collections::BTreeSet<_>>()
     };
-    assert_eq!(told(&colours("#0B3D91"), Page::Light), Default::default());
-    let told_of = told(&colours("#F2A900"), Page::Light);
+    assert_eq!(told(&colours("#0B3D91"), Backdrop::Light), Default::default());
+    let told_of = told(&colours("#F2A900"), Backdrop::Light);
     assert_eq!(
         told_of.iter().collect::<Vec<_>>(),
         ["circled: a contrast of 2.01 where 3 is needed", "circled: a contrast of 2.01 where 4.5 is needed"]
     );
     // A dark launcher on a dark page is hard to see, whatever is written on it.
-    assert!(told(&colours("#0B3D91"), Page::Dark).iter().any(|told| told.contains("on a dark page")));
+    assert!(told(&colours("#0B3D91"), Backdrop::Dark).iter().any(|told| told.contains("on a dark page")));
 }
 
 #[test]
 fn a_language_that_is_written_from_the_right_is_drawn_from_the_right() {
     let looks = messengers(json!({"languages": ["ar", "en-us"], "defaultLanguage": "ar", "messenger": {}}));
     assert_eq!(looks.iter().map(|look| look.is_rtl).collect::<Vec<_>>(), [true, false]);
-    let launcher = |look: &Look| {
-        let view = View { screen: Screen::Launcher, width: Width::Wide, page: Page::Light };
+    let launcher = |look: &Appearance| {
+        let view = View { screen: Screen::Launcher, width: Width::Wide, page: Backdrop::Light };
         let panel = draw(look, view).unwrap();
         panel.scene.shapes.iter().rev().find_map(|shape| match shape {
             scene::Shape::Icon { area, .. } => Some(area.x < panel.scene.width / 2.0),

@@ -1,6 +1,9 @@
 //! The widget's screens on a page: where everything stands.
 //!
 //! Laid out from what the platform's documentation and screens show: a likeness, not a screenshot.
+//!
+//! In: an appearance, a screen, a width. Out: a scene. Never: a pixel of the vendor's own pictures. Start reading
+//! at [`draw`].
 
 mod launcher;
 mod painter;
@@ -8,9 +11,10 @@ mod widget;
 
 use std::collections::BTreeSet;
 
-use super::look::Look;
+use super::look::Appearance;
 use super::scene::Scene;
-use painter::Painter;
+pub use painter::Backdrop;
+use painter::{CORNER, Painter};
 
 /// What of the widget is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,15 +38,6 @@ pub enum Width {
     Wide,
 }
 
-/// What colour the page has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Page {
-    /// White.
-    Light,
-    /// Nearly black.
-    Dark,
-}
-
 /// One picture of the widget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct View {
@@ -51,7 +46,7 @@ pub struct View {
     /// On how wide a page.
     pub width: Width,
     /// On what colour of page.
-    pub page: Page,
+    pub page: Backdrop,
 }
 
 impl View {
@@ -59,10 +54,10 @@ impl View {
     pub fn all() -> impl Iterator<Item = View> {
         let screens = [Screen::Launcher, Screen::Home, Screen::Conversation, Screen::Unavailable];
         let places = [
-            (Width::Narrow, Page::Light),
-            (Width::Narrow, Page::Dark),
-            (Width::Wide, Page::Light),
-            (Width::Wide, Page::Dark),
+            (Width::Narrow, Backdrop::Light),
+            (Width::Narrow, Backdrop::Dark),
+            (Width::Wide, Backdrop::Light),
+            (Width::Wide, Backdrop::Dark),
         ];
         screens
             .into_iter()
@@ -82,8 +77,8 @@ impl View {
             Width::Wide => "wide",
         };
         let page = match self.page {
-            Page::Light => "light page",
-            Page::Dark => "dark page",
+            Backdrop::Light => "light page",
+            Backdrop::Dark => "dark page",
         };
         format!("{screen}, {width}, {page}")
     }
@@ -102,11 +97,8 @@ pub struct Panel {
 
 const PHONE: (f32, f32) = (360.0, 600.0);
 const DESK: (f32, f32) = (520.0, 600.0);
-/// Height of the part of a page in which the launcher stands.
-const CORNER: f32 = 220.0;
-
 /// Draws a view; none where there is nothing of the kind to see.
-pub fn draw(look: &Look, view: View) -> Option<Panel> {
+pub fn draw(look: &Appearance, view: View) -> Option<Panel> {
     let (width, height) = match view.width {
         Width::Narrow => PHONE,
         Width::Wide => DESK,

@@ -1,5 +1,8 @@
 //! The rules, one a file. To add one: a file here, a line in [`ALL`], `ok.yaml` and `bad.yaml` under
 //! `tests/fixtures/rules/<id>/`, and a section in `docs/rules.md`; a test names what is missing.
+//!
+//! In: the context of one tenant. Out: findings. Never: looks at another tenant, or asks the live API. Start
+//! reading at [`ALL`].
 
 mod availability;
 mod colours;

@@ -176,6 +176,14 @@ fn what_the_audit_log_is_silent_about_stays_unconfirmed() {
     commit(&cloud, IMAGES, "Enabled");
     let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
     assert_eq!(done["tenants"][0]["status"], "Unconfirmed", "{done:#}");
+    // Until git says that there is nothing to ask for.
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {audit: {unauditedKinds: [MessagingSetting]}}\n";
+    cloud.stage.commit(&[("genesync.yaml".into(), project.into())]);
+    let done = genesync(&cloud, &["apply", "--format", "json"]).expect(0).json();
+    assert_eq!(done["tenants"][0]["status"], "Synced", "{done:#}");
+    commit(&cloud, IMAGES, "Disabled");
+    let done = genesync(&cloud, &["apply"]).expect(0);
+    assert!(done.stdout.contains("Synced") && done.stdout.contains("not asked for"), "{}", done.stdout);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use genesync::driver::exit;
 use genesync::driver::pass::{self, Order, PassError, Passed};
 use genesync::model::plan::Limits;
 use genesync::model::{Exit, Guard, Revision, Status, StorePlace, TenantName};
-use genesync::store::{Cause, Claim, Pause, PauseKind, Store, StoreError, TenantRow, Which};
+use genesync::store::{Claim, ClaimCause, Pause, PauseKind, Store, StoreError, TenantRow, Which};
 
 use super::fleet::{Fate, Member};
 use super::virtual_world::{Port, Quiet, Shell, member, order};
@@ -62,7 +62,7 @@ impl Stage {
 
     /// What a controller would claim, with what each tenant waits for and whether it is held.
     async fn claimed(&self) -> Vec<(String, Option<u32>, bool)> {
-        self.store.poke(None, Cause::Resync).await.unwrap();
+        self.store.poke(None, ClaimCause::Resync).await.unwrap();
         let head = self.head().await.unwrap();
         let claim = Claim {
             limit: 99,

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use genesync::model::standing::{Position, Standing, gate};
 use genesync::model::{FaultKind, Revision, Status, TenantName, Wanted, WantedSettings};
-use genesync::store::{Begin, Cause, Claimed, Finished, Lease, Pause, PauseKind, Store, TenantRow, Which};
+use genesync::store::{
+    Begin, ClaimCause, Claimed, Finished, Lease, Pause, PauseKind, Store, TenantRow, Which,
+};
 use jiff::Timestamp;
 
 use super::{LONG, PATIENCE, Pair, advance, claim, done, now, tenant, wanted};
@@ -47,7 +49,7 @@ pub async fn a_change_waits_for_lower_waves_and_is_watched(pair: &Pair) {
     a.finish(&[done(&first[0], false), looked(&first[1])]).await.unwrap();
     assert_eq!(a.tenants(Which::All).await.unwrap()[1].status, Status::Waiting);
     assert_eq!(claim(a, 5).await.len(), 0, "the canary did not get there");
-    a.poke(Some(&[tenant("canary")]), Cause::Operator).await.unwrap();
+    a.poke(Some(&[tenant("canary")]), ClaimCause::Operator).await.unwrap();
     let canary = claim(a, 5).await;
     a.finish(&[done(&canary[0], true)]).await.unwrap();
     // It is due at once, although its resync is far off.
@@ -102,7 +104,7 @@ pub async fn only_what_may_be_written_and_is_not_holds_higher_waves_back(pair: &
     assert_eq!(seen, [waits("d-two", None)], "with the rest paused nothing is waited for");
     a.finish(&[done(&two[0], true)]).await.unwrap();
     a.resume(&tenant("c-one")).await.unwrap();
-    a.poke(None, Cause::Resync).await.unwrap();
+    a.poke(None, ClaimCause::Resync).await.unwrap();
     // What is applied is looked at whatever waits below it.
     assert!(gated(a).await.1.iter().all(|(_, wave)| wave.is_none()));
 }
@@ -144,7 +146,7 @@ pub async fn what_cannot_be_reached_is_waited_for_once(pair: &Pair) {
     a.finish(&rest.map(looked).into_iter().collect::<Vec<_>>()).await.unwrap();
     assert_eq!(of("4", PATIENCE).await.1, since);
     // Once it was reached, patience is whole again.
-    a.poke(None, Cause::Resync).await.unwrap();
+    a.poke(None, ClaimCause::Resync).await.unwrap();
     let reached = claim(a, 9).await;
     a.finish(&reached.iter().map(|one| done(one, false)).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(of("4", PATIENCE).await.1, None);
@@ -160,7 +162,7 @@ pub async fn an_invalid_tenant_counts_as_git_says_now(pair: &Pair) {
     assert_eq!(seen, waits(Some(0)));
     a.finish(&[looked(&first[0])]).await.unwrap();
     advance(a, Some("c1"), "c2", &[in_wave("canary", "", 1), rest()]).await;
-    a.poke(None, Cause::Resync).await.unwrap();
+    a.poke(None, ClaimCause::Resync).await.unwrap();
     let (second, seen) = gated(a).await;
     assert_eq!(seen, waits(Some(1)));
     a.finish(&[looked(&second[0])]).await.unwrap();
@@ -185,7 +187,7 @@ pub async fn another_commit_than_the_head_is_begun_for_itself(pair: &Pair) {
     assert_eq!(seen, [("canary", "2", false, 3), ("new", "2", false, 0)]);
     a.finish(&begun.iter().map(|one| done(one, true)).collect::<Vec<_>>()).await.unwrap();
     // The head's word stands: the canary is not what it says any more, and the new tenant is not in it.
-    a.poke(None, Cause::Resync).await.unwrap();
+    a.poke(None, ClaimCause::Resync).await.unwrap();
     let next = claim(a, 9).await;
     let seen: Vec<_> =
         next.iter().map(|one| (one.lease.tenant.as_str(), &*one.wanted, one.applied, one.wave)).collect();

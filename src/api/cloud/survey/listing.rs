@@ -68,7 +68,7 @@ impl<C: Caller> Reader<'_, C> {
         Err(endless(self.target, what))
     }
 
-    async fn page(&self, path: String, what: &str) -> Result<wire::Page, Fault> {
+    async fn page(&self, path: String, what: &str) -> Result<wire::ListingPage, Fault> {
         let subject = format!("{what} of organization {}", self.target.organization);
         wire::parse(&self.ask(&get(path, subject)).await?)
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::manifest::yaml::Node;
-use crate::manifest::{Resource, TenantManifest};
+use crate::manifest::{Declaration, TenantManifest};
 use crate::model::Desired;
 use crate::model::hours::Hours;
 use crate::render::picture::look::looks;
@@ -60,7 +60,7 @@ pub fn told(manifest: &TenantManifest, moment: Timestamp, zone: &TimeZone) -> To
 /// What a visitor gets of an object that has hours.
 fn by_the_hour(
     manifest: &TenantManifest,
-    resource: &Resource,
+    resource: &Declaration,
     desired: &Desired,
     (moment, zone): (Timestamp, &TimeZone),
     text: &mut String,

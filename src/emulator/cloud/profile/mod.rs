@@ -7,7 +7,7 @@
 pub(in crate::emulator) mod kind;
 pub(in crate::emulator) mod reference;
 
-use crate::emulator::cloud::configuration::{Look, Stamp};
+use crate::emulator::cloud::configuration::{Sight, Stamp};
 use crate::emulator::cloud::error::{Detail, conflict, invalid, not_found};
 use crate::emulator::cloud::history::History;
 use crate::emulator::cloud::ids::Counters;
@@ -95,7 +95,7 @@ impl Profiles {
         self.shelves.get(&kind)?.default.current().map(String::as_str)
     }
 
-    fn seen(&self, kind: ProfileKind, id: &str, look: &Look) -> Result<Value, ApiError> {
+    fn seen(&self, kind: ProfileKind, id: &str, look: &Sight) -> Result<Value, ApiError> {
         let known = self.all(kind).iter().find(|known| known.id == id).ok_or_else(|| not_found(id))?;
         let state = known.states.seen(look.now, look.stale).ok_or_else(|| not_found(id))?;
         Ok(render(kind, id, state))
@@ -108,7 +108,7 @@ impl Profiles {
         id: &str,
         path: &str,
         query: &Query,
-        look: &Look,
+        look: &Sight,
     ) -> Result<Value, ApiError> {
         if act == Act::ReadDefault {
             let shelf = self.shelves.get(&kind);

@@ -1,6 +1,6 @@
 //! The shapes of what clients send.
 //!
-//! Out: one [`Shape`] for each body. Never: checks a body. Start reading at [`CONFIGURATION`].
+//! Out: one [`Shape`] for each body. Never: checks a body. Start reading at [`DRAFT`].
 
 use crate::emulator::cloud::shape::Shape::{self, Bool, Choice, Color, Fields, List, Needed, Text, Whole};
 
@@ -13,7 +13,7 @@ const TRIGGER: Shape = Fields(&[("selector", Needed(&Text)), ("eventName", Neede
 const CHANNELS: Shape = List(&Choice(&["Webmessaging", "Voice"]));
 
 /// A configuration, as drafts are written.
-pub(crate) const CONFIGURATION: Shape = Fields(&[
+pub(crate) const DRAFT: Shape = Fields(&[
     ("name", Needed(&Text)),
     ("description", Text),
     ("headlessMode", SWITCH),

@@ -106,7 +106,7 @@ fn is_media(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::emulator::cloud::shape::bodies::{CONFIGURATION, DEPLOYMENT};
+    use crate::emulator::cloud::shape::bodies::{DEPLOYMENT, DRAFT};
     use crate::emulator::cloud::shape::{is_media, violations};
     use serde_json::json;
 
@@ -115,24 +115,24 @@ mod tests {
         for (body, shape, expected) in [
             (
                 json!({"name": "n", "future": {"a": 1}, "messenger": {"enabled": true, "new": []}}),
-                CONFIGURATION,
+                DRAFT,
                 vec![],
             ),
-            (json!({"messenger": []}), CONFIGURATION, vec!["name", "messenger"]),
-            (json!({"name": null, "languages": ["en-us", 5]}), CONFIGURATION, vec!["name", "languages[1]"]),
+            (json!({"messenger": []}), DRAFT, vec!["name", "messenger"]),
+            (json!({"name": null, "languages": ["en-us", 5]}), DRAFT, vec!["name", "languages[1]"]),
             (
                 json!({"name": "n", "position": {"alignment": "Top", "sideSpace": -1}}),
-                CONFIGURATION,
+                DRAFT,
                 vec!["position.alignment", "position.sideSpace"],
             ),
             (
                 json!({"name": "n", "messenger": {"styles": {"primaryColor": "#0165A"}}}),
-                CONFIGURATION,
+                DRAFT,
                 vec!["messenger.styles.primaryColor"],
             ),
             (
                 json!({"name": "n", "journeyEvents": {"scrollDepthEvents": [{"percentage": 101}]}}),
-                CONFIGURATION,
+                DRAFT,
                 vec![
                     "journeyEvents.scrollDepthEvents[0].percentage",
                     "journeyEvents.scrollDepthEvents[0].eventName",
@@ -140,7 +140,7 @@ mod tests {
             ),
             (
                 json!({"name": "n", "authenticationSettings": {"enabled": 1}}),
-                CONFIGURATION,
+                DRAFT,
                 vec!["authenticationSettings.enabled", "authenticationSettings.integrationId"],
             ),
             (

@@ -1,9 +1,10 @@
 //! What the messenger can do.
 
 use super::styles::{HomeScreen, LauncherButton, Styles};
-use super::{LIST_MAX, Toggle};
+use super::toggle::Toggle;
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, Optional, fields};
+use crate::manifest::kinds::platform::LIST_MAX;
 use crate::manifest::kinds::platform::{Address, Line};
 use crate::manifest::kinds::resource::Named;
 use crate::manifest::kinds::text::{Items, Whole};

@@ -1,8 +1,8 @@
 //! Looking at a visitor's page together.
 
-use super::LIST_MAX;
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, fields};
+use crate::manifest::kinds::platform::LIST_MAX;
 use crate::manifest::kinds::platform::Line;
 use crate::manifest::kinds::text::Items;
 

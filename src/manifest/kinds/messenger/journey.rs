@@ -1,8 +1,8 @@
 //! What is recorded of a visitor's way through the pages.
 
-use super::LIST_MAX;
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, Optional, fields};
+use crate::manifest::kinds::platform::LIST_MAX;
 use crate::manifest::kinds::platform::{IpRange, Line};
 use crate::manifest::kinds::text::{Items, Whole};
 

@@ -2,6 +2,8 @@
 //!
 //! In: a document. Out: its type, one file a section. Never: an id of the platform. Field names and shapes are
 //! those of the platform's `WebDeploymentConfigurationVersion`, but for references, which are names.
+//!
+//! Start reading at [`MessengerConfigurationSpec`]; each field of it has a file.
 
 pub mod apps;
 pub mod cobrowse;
@@ -9,6 +11,7 @@ pub mod journey;
 pub mod labels;
 pub mod styles;
 pub mod support_center;
+pub mod toggle;
 pub mod video;
 
 use super::field::{Field, Optional, fields};
@@ -21,10 +24,8 @@ use journey::JourneyEvents;
 use labels::LanguageLabels;
 use styles::Position;
 use support_center::SupportCenter;
+use toggle::Toggle;
 use video::Video;
-
-/// Longest list of anything, where no source names a limit.
-pub const LIST_MAX: usize = 500;
 
 resource! {
     /// A messenger's configuration, or, under `bases/`, a layer that configurations extend.
@@ -57,14 +58,6 @@ resource! {
         pub authentication_settings: Optional<Authentication>,
         /// Talking by video.
         pub video: Optional<Video>,
-    }
-}
-
-fields! {
-    /// Something that is on or off.
-    pub struct Toggle {
-        /// Whether it is on.
-        pub enabled: Field<bool>,
     }
 }
 

@@ -1,8 +1,9 @@
 //! The knowledge portal, which the platform's API calls the support center.
 
-use super::{LIST_MAX, Toggle};
+use super::toggle::Toggle;
 use crate::manifest::kinds::choice::choice;
 use crate::manifest::kinds::field::{Field, Optional, fields};
+use crate::manifest::kinds::platform::LIST_MAX;
 use crate::manifest::kinds::platform::{Address, LongHexColour, PlatformName, Prose};
 use crate::manifest::kinds::resource::Named;
 use crate::manifest::kinds::text::{FontFamily, Items};

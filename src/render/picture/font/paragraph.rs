@@ -7,7 +7,8 @@ use harfrust::{Buffer, Direction, ShapeOptions, ShaperFont};
 use unicode_bidi::{BidiInfo, Level};
 use unicode_linebreak::linebreaks;
 
-use super::{Block, Face, Line, Placed, Type, Weight};
+use super::block::{Block, Line, Placed, Type};
+use super::face::{Face, Weight};
 use crate::model::text::is_hidden;
 
 /// How wide the box of a character is that no font has, by the size of its type.

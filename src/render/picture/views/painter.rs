@@ -2,14 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use super::{CORNER, Page};
 use crate::model::colour::Colour;
 use crate::render::picture::font::{Block, Type, Weight};
-use crate::render::picture::look::Look;
+use crate::render::picture::look::Appearance;
 use crate::render::picture::scene::{Align, Area, Scene, Stroke};
 
 const FAILING: Colour = Colour { rgb: [0xC4, 0x00, 0x1A] };
 const DARK_PAGE: Colour = Colour { rgb: [0x17, 0x1A, 0x21] };
+
+/// Height of the part of a page in which the launcher stands.
+pub(super) const CORNER: f32 = 220.0;
+
+/// What colour the page has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Backdrop {
+    /// White.
+    Light,
+    /// Nearly black.
+    Dark,
+}
 
 /// Something that can't be told from what it stands on.
 struct Mark {
@@ -25,7 +36,7 @@ struct Mark {
 /// Draws one view, with what every screen needs: the page, text and marks.
 pub(super) struct Painter<'a> {
     /// What is drawn.
-    pub(super) look: &'a Look,
+    pub(super) look: &'a Appearance,
     /// What was drawn so far.
     pub(super) scene: Scene,
     /// The colour of the site's page.
@@ -46,8 +57,8 @@ pub(super) fn inset(area: Area, x: f32, y: f32) -> Area {
 }
 
 impl<'a> Painter<'a> {
-    pub(super) fn new(look: &'a Look, scene: Scene, page: Page) -> Self {
-        let page = if page == Page::Light { Colour::WHITE } else { DARK_PAGE };
+    pub(super) fn new(look: &'a Appearance, scene: Scene, page: Backdrop) -> Self {
+        let page = if page == Backdrop::Light { Colour::WHITE } else { DARK_PAGE };
         Self { look, scene, page, told: look.told.clone(), marks: Vec::new() }
     }
 

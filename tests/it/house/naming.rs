@@ -1,0 +1,149 @@
+//! How many files name each kind and each dialect, and which public types share a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use genesync::model::{Dialect, ObjectKind};
+
+use super::code::{bare, without_tests};
+use super::{files_under, root};
+
+/// Files outside the emulator that may name one kind: its row, its document, its port, its rules.
+const KIND_FILES_MAX: usize = 9;
+/// Files of the emulator that may name one kind.
+const EMULATED_KIND_FILES_MAX: usize = 6;
+/// Files beside a dialect's own folders that may name it.
+const DIALECT_FILES_MAX: usize = 12;
+
+/// What the emulator calls the kinds, where it has another name for them.
+const EMULATED: &[(&str, ObjectKind)] = &[
+    ("OpenIntegration", ObjectKind::OpenMessagingIntegration),
+    ("Configuration", ObjectKind::MessengerConfiguration),
+    ("Deployment", ObjectKind::MessengerDeployment),
+];
+
+/// The product's files, by their path below `src`, each with its text.
+fn product() -> BTreeMap<String, String> {
+    let src = root().join("src");
+    let of_file = |file: &std::path::PathBuf| {
+        let inside = file.strip_prefix(&src).unwrap().to_str().unwrap().to_owned();
+        let is_test =
+            inside.ends_with("tests.rs") || inside.contains("/tests/") || inside.ends_with("fixture.rs");
+        (!is_test).then(|| (inside, std::fs::read_to_string(file).unwrap()))
+    };
+    files_under(&src, ".rs").iter().filter_map(of_file).collect()
+}
+
+/// The identifiers of a file's code, tests left out.
+fn identifiers(text: &str) -> BTreeSet<String> {
+    let code = without_tests(&bare(text));
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_owned).collect()
+}
+
+/// Whether a literal of a file's product part is just this word.
+fn has_literal(text: &str, word: &str) -> bool {
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let literal = format!("\"{word}\"");
+    product.lines().any(|line| line.split("//").next().is_some_and(|code| code.contains(&literal)))
+}
+
+/// `MessengerDeployment` as constants have it: `MESSENGER_DEPLOYMENT`.
+fn screaming(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_uppercase());
+    }
+    out
+}
+
+/// Whether a file names a type, a constant or a word that begins with the name.
+fn names(text: &str, name: &str) -> bool {
+    let constant = screaming(name);
+    let begins = |word: &String| word.starts_with(name) || word.starts_with(&constant);
+    identifiers(text).iter().any(begins) || has_literal(text, name)
+}
+
+#[test]
+fn few_files_name_a_kind() {
+    let product = product();
+    let naming = |name: &str, is_emulator: bool| -> Vec<&str> {
+        let of = |(path, _): &(&String, &String)| path.starts_with("emulator/") == is_emulator;
+        let all = product.iter().filter(of);
+        all.filter(|(_, text)| names(text, name)).map(|(path, _)| path.as_str()).collect()
+    };
+    for kind in ObjectKind::ALL {
+        let files = naming(kind.name(), false);
+        assert!(!files.is_empty(), "{} is named nowhere: the test sees nothing", kind.name());
+        assert!(files.len() <= KIND_FILES_MAX, "{} is named in {files:?}", kind.name());
+        let other = EMULATED.iter().find(|(_, known)| known == kind).map(|(name, _)| *name);
+        let mut files = naming(other.unwrap_or(kind.name()), true);
+        // What the other API has of the same name is another kind.
+        files.retain(|path| other.is_none() || !path.contains("webchat/") && *path != "emulator/mod.rs");
+        assert!(files.len() <= EMULATED_KIND_FILES_MAX, "{} is named in {files:?}", kind.name());
+    }
+}
+
+#[test]
+fn few_files_name_a_dialect() {
+    for dialect in Dialect::ALL {
+        let name = dialect.name();
+        let words = [name.to_owned(), name.to_uppercase(), name[..1].to_uppercase() + &name[1..]];
+        let own = format!("/{name}/");
+        let names = |text: &str| {
+            let is_it = |word: &String| words.contains(word) || word.split('_').any(|part| part == name);
+            identifiers(text).iter().any(is_it) || has_literal(text, name)
+        };
+        let product = product();
+        let outside = |path: &String| !path.contains(&own) && !path.starts_with("emulator/");
+        let files: Vec<&String> = product
+            .iter()
+            .filter(|(path, text)| outside(path) && names(text))
+            .map(|(path, _)| path)
+            .collect();
+        assert!(!files.is_empty(), "{name} is named nowhere: the test sees nothing");
+        assert!(files.len() <= DIALECT_FILES_MAX, "{name} is named in {files:?}");
+    }
+}
+
+/// Two types of one name are told apart by nothing where both are in scope.
+#[test]
+fn each_of_these_names_is_one_public_type() {
+    let unique = [
+        "Job", "Resource", "Span", "Status", "Page", "Look", "Place", "Origin", "Cause", "Trouble", "Dialect",
+    ];
+    let mut defined: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, text) in product() {
+        let code = without_tests(&bare(&text));
+        let words: Vec<&str> = code.split_whitespace().collect();
+        for triple in words.windows(3) {
+            let is_type =
+                triple[0].starts_with("pub") && matches!(triple[1], "struct" | "enum" | "trait" | "type");
+            let name: String = triple[2].chars().take_while(|c| c.is_alphanumeric()).collect();
+            if is_type && unique.contains(&name.as_str()) {
+                defined.entry(name).or_default().push(path.clone());
+            }
+        }
+    }
+    assert_eq!(defined.get("Look").map(Vec::len), Some(1), "the test sees nothing");
+    defined.retain(|_, files| files.len() > 1);
+    assert_eq!(defined, BTreeMap::new());
+}
+
+#[test]
+fn a_name_is_seen_in_code_and_in_literals_and_not_in_comments_or_tests() {
+    for (text, expected) in [
+        ("let x = ObjectKind::MessengerDeployment;", true),
+        ("struct MessengerDeploymentSpec;", true),
+        ("const MESSENGER_DEPLOYMENT: u8 = 0;", true),
+        ("let x = \"MessengerDeployment\";", true),
+        ("// MessengerDeployment", false),
+        ("/// [`MessengerDeployment`]", false),
+        ("let x = \"a MessengerDeployment of\";", false),
+        ("messenger_deployment();", false),
+        ("#[cfg(test)]\nmod tests { use x::MessengerDeployment; }", false),
+    ] {
+        assert_eq!(names(text, "MessengerDeployment"), expected, "{text}");
+    }
+}
