@@ -39,11 +39,7 @@ mod fixture;
 mod tests;
 
 pub use actor::{Actor, ActorKind};
-pub use cloud::edit::{
-    CloudEdit, ContentEdit, CreateEdit, DeploymentEdit, DraftEdit, EditKind, OpenEdit, PublishEdit,
-    SettingEdit,
-};
-pub use cloud::profile::kind::ProfileKind;
+pub use cloud::edit::CloudEdit;
 pub use cloud::seed::{SeedClientCloud, SeedCloud, SeedConfiguration};
 pub use fault::{DropWhen, Fault, FaultAction, FaultMatch};
 pub use http::serve;

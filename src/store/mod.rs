@@ -4,8 +4,8 @@
 //! leases. Never: loses a record that it said was durable, takes one from a holder whose lease is gone, keeps
 //! a session's state or lock in the database (a pooler may stand before it), or decides anything.
 //! Two engines behind one set of queries: SQLite, a file, and PostgreSQL where replicas share the work.
-//! Deleting it loses history, never safety: the live API and git are the truth. Start reading at [`Store`];
-//! `engine.rs` says how the two differ.
+//! The live API and git are the truth; `docs/scaling.md` says what is lost with the store. Start reading at
+//! [`Store`]; `engine.rs` says how the two differ.
 
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 

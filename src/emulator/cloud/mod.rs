@@ -5,7 +5,7 @@
 //! edits; the time. Out: answers, objects with their states over time, audit records, what the delivery
 //! network serves.
 //!
-//! Never: reads a clock, draws an id, or looks at a header or path of another organization's objects.
+//! Never: reads a clock, draws an id, or returns or changes an object of another organization than the token's.
 //!
 //! Start reading at [`dispatch`], which every request goes through. `route` is the list of operations;
 //! `configuration`, `deployment`, `open`, `profile` and `directory` are the objects; `history` is why reads lag.

@@ -1,6 +1,7 @@
 //! Reads Rust as far as the house rules need it: what is code, what is a test, what is named behind `crate::`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 const TEST: &str = "#[cfg(test)]";
 
@@ -39,13 +40,24 @@ fn first_names(path: &str) -> Vec<String> {
 
 /// Bare code without the items that `#[cfg(test)]` covers.
 pub fn without_tests(code: &str) -> String {
-    let (mut product, mut rest) = (String::with_capacity(code.len()), code);
-    while let Some(at) = rest.find(TEST) {
-        product.push_str(&rest[..at]);
-        rest = &rest[at + TEST.len()..];
-        rest = &rest[item_length(rest)..];
+    product(code).into_iter().map(|span| &code[span]).collect()
+}
+
+/// The text without the items that `#[cfg(test)]` covers, its comments and literals as they are.
+pub fn whole_product(text: &str) -> String {
+    product(&bare(text)).into_iter().map(|span| &text[span]).collect()
+}
+
+/// Where bare code is not under `#[cfg(test)]`, in bytes.
+fn product(code: &str) -> Vec<Range<usize>> {
+    let (mut spans, mut begin) = (Vec::new(), 0);
+    while let Some(at) = code[begin..].find(TEST) {
+        spans.push(begin..begin + at);
+        let item = begin + at + TEST.len();
+        begin = item + item_length(&code[item..]);
     }
-    product + rest
+    spans.push(begin..code.len());
+    spans
 }
 
 /// How long the item is at the beginning of bare code, in bytes, with its other attributes: to its `;`, or to the
@@ -69,14 +81,14 @@ fn item_length(code: &str) -> usize {
     panic!("`{TEST}` covers an item without an end: {code}")
 }
 
-/// The text with comments and literals blanked out; its lines stay where they are.
+/// The text with comments and literals blanked out; every byte stays where it is.
 pub fn bare(text: &str) -> String {
     let (mut code, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(first) = rest.chars().next() {
         let in_word = code.chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
         let length = match blank_length(rest, in_word) {
             Some(length) => {
-                code.extend(rest[..length].chars().map(|c| if c == '\n' { c } else { ' ' }));
+                code.extend(rest[..length].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
                 length
             }
             None => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use genesync::model::{Dialect, ObjectKind};
 
-use super::code::{bare, without_tests};
+use super::code::{bare, whole_product, without_tests};
 use super::{files_under, root};
 
 /// Files outside the emulator that may name one kind: its row, its document, its port, its rules.
@@ -14,11 +14,13 @@ const EMULATED_KIND_FILES_MAX: usize = 6;
 /// Files beside a dialect's own folders that may name it.
 const DIALECT_FILES_MAX: usize = 12;
 
-/// What the emulator calls the kinds, where it has another name for them.
-const EMULATED: &[(&str, ObjectKind)] = &[
-    ("OpenIntegration", ObjectKind::OpenMessagingIntegration),
-    ("Configuration", ObjectKind::MessengerConfiguration),
-    ("Deployment", ObjectKind::MessengerDeployment),
+/// What the emulator calls the kinds, where it has another name for them. `Configuration` is in each dialect's folder
+/// another thing.
+const EMULATED: &[(ObjectKind, &str, &str)] = &[
+    (ObjectKind::WebMessaging, "Configuration", "emulator/webchat/"),
+    (ObjectKind::MessengerConfiguration, "Configuration", "emulator/cloud/"),
+    (ObjectKind::MessengerDeployment, "Deployment", "emulator/"),
+    (ObjectKind::OpenMessagingIntegration, "OpenIntegration", "emulator/"),
 ];
 
 /// The product's files, by their path below `src`, each with its text.
@@ -41,9 +43,10 @@ fn identifiers(text: &str) -> BTreeSet<String> {
 
 /// Whether a literal of a file's product part is just this word.
 fn has_literal(text: &str, word: &str) -> bool {
-    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
     let literal = format!("\"{word}\"");
-    product.lines().any(|line| line.split("//").next().is_some_and(|code| code.contains(&literal)))
+    whole_product(text)
+        .lines()
+        .any(|line| line.split("//").next().is_some_and(|code| code.contains(&literal)))
 }
 
 /// `MessengerDeployment` as constants have it: `MESSENGER_DEPLOYMENT`.
@@ -68,20 +71,17 @@ fn names(text: &str, name: &str) -> bool {
 #[test]
 fn few_files_name_a_kind() {
     let product = product();
-    let naming = |name: &str, is_emulator: bool| -> Vec<&str> {
-        let of = |(path, _): &(&String, &String)| path.starts_with("emulator/") == is_emulator;
-        let all = product.iter().filter(of);
-        all.filter(|(_, text)| names(text, name)).map(|(path, _)| path.as_str()).collect()
+    let assert_few = |name: &str, files_max: usize, is_counted: &dyn Fn(&str) -> bool| {
+        let counted = product.iter().filter(|(path, text)| is_counted(path) && names(text, name));
+        let files: Vec<&str> = counted.map(|(path, _)| path.as_str()).collect();
+        assert!(!files.is_empty(), "{name} is named nowhere: the test sees nothing");
+        assert!(files.len() <= files_max, "{name} is named in {files:?}");
     };
     for kind in ObjectKind::ALL {
-        let files = naming(kind.name(), false);
-        assert!(!files.is_empty(), "{} is named nowhere: the test sees nothing", kind.name());
-        assert!(files.len() <= KIND_FILES_MAX, "{} is named in {files:?}", kind.name());
-        let other = EMULATED.iter().find(|(_, known)| known == kind).map(|(name, _)| *name);
-        let mut files = naming(other.unwrap_or(kind.name()), true);
-        // What the other API has of the same name is another kind.
-        files.retain(|path| other.is_none() || !path.contains("webchat/") && *path != "emulator/mod.rs");
-        assert!(files.len() <= EMULATED_KIND_FILES_MAX, "{} is named in {files:?}", kind.name());
+        assert_few(kind.name(), KIND_FILES_MAX, &|path| !path.starts_with("emulator/"));
+        let other = EMULATED.iter().find(|(known, ..)| known == kind);
+        let (name, folder) = other.map_or((kind.name(), "emulator/"), |(_, name, folder)| (name, folder));
+        assert_few(name, EMULATED_KIND_FILES_MAX, &|path| path.starts_with(folder));
     }
 }
 
@@ -143,6 +143,8 @@ fn a_name_is_seen_in_code_and_in_literals_and_not_in_comments_or_tests() {
         ("let x = \"a MessengerDeployment of\";", false),
         ("messenger_deployment();", false),
         ("#[cfg(test)]\nmod tests { use x::MessengerDeployment; }", false),
+        ("#[cfg(test)]\nmod tests { const X: &str = \"MessengerDeployment\"; }", false),
+        ("#[cfg(test)]\nuse x;\nconst ÄÖ: &str = \"ä\";\nconst X: &str = \"MessengerDeployment\";", true),
     ] {
         assert_eq!(names(text, "MessengerDeployment"), expected, "{text}");
     }

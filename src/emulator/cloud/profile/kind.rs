@@ -67,7 +67,8 @@ const CONTENT: Rules = Rules {
     on_deployments: true,
     expanded: &[("mediaTypes", "mediaTypes")],
     created: &CONTENT_BODY,
-    changed: &CONTENT_CHANGE,
+    // The API has one type for both.
+    changed: &CONTENT_BODY,
     complete: name_both_directions,
     merged: replace_fields,
 };
@@ -92,11 +93,8 @@ const SETTING: Rules = Rules {
 const ALLOWED: Shape = List(&Fields(&[("type", Needed(&Media))]));
 const MEDIA_TYPES: Shape = Fields(&[("allow", Fields(&[("inbound", ALLOWED), ("outbound", ALLOWED)]))]);
 
-/// A supported content profile, as it is created.
+/// A supported content profile, as it is created and changed.
 const CONTENT_BODY: Shape = Fields(&[("name", Needed(&Text)), ("mediaTypes", MEDIA_TYPES)]);
-
-/// A supported content profile, as it is changed.
-const CONTENT_CHANGE: Shape = Fields(&[("name", Text), ("mediaTypes", MEDIA_TYPES)]);
 
 const ABLE: Shape = Choice(&["Enabled", "Disabled"]);
 const INBOUND: Shape = Fields(&[("inbound", ABLE)]);

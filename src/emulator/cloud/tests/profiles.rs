@@ -102,8 +102,12 @@ fn media_that_nobody_allows_is_blocked() {
         let (target, _) = made(&mut rig, CONTENT, &json!({"name": "n", "mediaTypes": sent}));
         assert_eq!(body(&rig.get(&target))["mediaTypes"], expected, "{sent}");
         // A change replaces both directions, or none.
-        patch(&mut rig, &target, &json!({"mediaTypes": allow(images.clone(), images.clone())}));
-        assert_eq!(patch(&mut rig, &target, &json!({"mediaTypes": sent}))["mediaTypes"], expected, "{sent}");
+        patch(&mut rig, &target, &json!({"name": "n", "mediaTypes": allow(images.clone(), images.clone())}));
+        assert_eq!(
+            patch(&mut rig, &target, &json!({"name": "n", "mediaTypes": sent}))["mediaTypes"],
+            expected,
+            "{sent}"
+        );
         assert_eq!(patch(&mut rig, &target, &json!({"name": "m"}))["mediaTypes"], expected, "{sent}");
     }
 }
