@@ -34,7 +34,7 @@ pub mod confirm; // 7: receipts against entries of the audit log
 
 pub mod reconcile; // the pure core: one run of one tenant, and the only place that knows the order of the stages
 
-// The ports: the only modules that read, write or wait.
+// The ports, with `source`: what the stages and the core never touch.
 pub mod platform; // accounts, tokens, pacing, hosts, the one send function
 pub mod api; // the dialects: their wire types and their verbs
 pub mod store; // journal, bases, leases, history: SQLite or PostgreSQL

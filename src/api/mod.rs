@@ -1,8 +1,8 @@
 //! A port: the live API.
 //!
 //! In: what a run asks for (read, write, start or poll a job, query the audit log). Out: observations and
-//! outcomes. Never: makes a request other than through [`crate::platform`], or has a second place than the verb itself
-//! that tells one dialect from another. Start reading at [`Api`]; `webchat/` and `cloud/` are the dialects: their wire
+//! outcomes. Never: makes a request other than through [`crate::platform`], or chooses a dialect anywhere but in [`ReadApi`] and
+//! [`Api`]. Start reading at [`Api`]; `webchat/` and `cloud/` are the dialects: their wire
 //! types and their verbs.
 
 pub mod cloud;
@@ -167,8 +167,11 @@ impl Api {
         };
         let secret = secret.as_ref().map(Secret::expose);
         let operation = match dialect {
-            Dialect::Webchat => webchat::write(write),
+            Dialect::Webchat => Some(webchat::write(write)),
             Dialect::Cloud => cloud::write(write, secret),
+        };
+        let Some(operation) = operation else {
+            return Outcome::Unsent(local(format!("there is no request that writes {}", write.target)));
         };
         let Some(left) = until(write.deadline) else { return Outcome::Unsent(too_late(&operation)) };
         match self.read.client.send(&write.target, &operation, Some(left)).await {

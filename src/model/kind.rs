@@ -1,10 +1,13 @@
 //! The table of kinds: what is managed in an organization, and all that tells one kind from another.
 //!
-//! A new kind is a row in `kind/rows.rs`, a type under `manifest/kinds/`, and a row in the port of its API. Everything
-//! else asks [`ObjectKind`] for a property.
-//!
 //! In: nothing. Out: the properties of each kind. Never: a function that does something for one kind alone. Start reading
 //! at [`ObjectKind`], then `kind/rows.rs`.
+//!
+//! To add one: a line below, where the kinds that it needs stand above it; a row in `kind/rows.rs`; a type under
+//! `manifest/kinds/` with its two lines in `documents.rs`; a row in the port of its API, such as `api/cloud/kinds.rs`; what
+//! the emulator has of it; and where other objects refer to it, a [`ReferenceKind`] with its listing. Then `make schemas`,
+//! `genesync doctor --permissions > docs/permissions.md`, and a document in `tests/fixtures/documents`. Names are stored,
+//! places in the list are not: a kind may stand anywhere.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
 
@@ -17,51 +20,48 @@ use super::referent::ReferenceKind;
 
 pub use rows::{Counting, Fields};
 
-/// A kind of managed object, in the order in which objects depend on each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum ObjectKind {
+/// One list gives the kinds, their order, and the row of each: none can be forgotten in one of them.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident => $row:ident),+ $(,)?) => {
+        /// A kind of managed object, in the order in which objects depend on each other.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum ObjectKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl ObjectKind {
+            /// Every kind that git may manage, in their order.
+            pub const ALL: &'static [ObjectKind] = &[$(ObjectKind::$kind),+];
+
+            fn row(self) -> &'static rows::Row {
+                match self {
+                    $(ObjectKind::$kind => &rows::$row,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// The web messaging configuration of an organization; there is one, and it has no name.
-    WebMessaging,
+    WebMessaging => WEB_MESSAGING,
     /// A profile of the media that may pass.
-    SupportedContent,
+    SupportedContent => SUPPORTED_CONTENT,
     /// A profile of how messages are treated on their way.
-    MessagingSetting,
+    MessagingSetting => MESSAGING_SETTING,
     /// Which of these profiles new integrations get; there is one.
-    MessagingDefaults,
+    MessagingDefaults => MESSAGING_DEFAULTS,
     /// The registration of a custom channel.
-    OpenMessagingIntegration,
+    OpenMessagingIntegration => OPEN_MESSAGING_INTEGRATION,
     /// A messenger's configuration: a draft, and numbered versions that were published from it.
-    MessengerConfiguration,
+    MessengerConfiguration => MESSENGER_CONFIGURATION,
     /// A deployment: it pins one published version of a configuration, which its visitors are served.
-    MessengerDeployment,
+    MessengerDeployment => MESSENGER_DEPLOYMENT,
 }
 
 impl ObjectKind {
-    /// Every kind that git may manage, in their order.
-    pub const ALL: &'static [ObjectKind] = &[
-        ObjectKind::WebMessaging,
-        ObjectKind::SupportedContent,
-        ObjectKind::MessagingSetting,
-        ObjectKind::MessagingDefaults,
-        ObjectKind::OpenMessagingIntegration,
-        ObjectKind::MessengerConfiguration,
-        ObjectKind::MessengerDeployment,
-    ];
-
     /// The kind of the only object that an organization had before there were others: texts need not name it.
     pub const IMPLIED: ObjectKind = ObjectKind::WebMessaging;
-
-    fn row(self) -> &'static rows::Row {
-        match self {
-            ObjectKind::WebMessaging => &rows::WEB_MESSAGING,
-            ObjectKind::SupportedContent => &rows::SUPPORTED_CONTENT,
-            ObjectKind::MessagingSetting => &rows::MESSAGING_SETTING,
-            ObjectKind::MessagingDefaults => &rows::MESSAGING_DEFAULTS,
-            ObjectKind::OpenMessagingIntegration => &rows::OPEN_MESSAGING_INTEGRATION,
-            ObjectKind::MessengerConfiguration => &rows::MESSENGER_CONFIGURATION,
-            ObjectKind::MessengerDeployment => &rows::MESSENGER_DEPLOYMENT,
-        }
-    }
 
     /// The word after `kind:` in a manifest.
     pub fn name(self) -> &'static str {

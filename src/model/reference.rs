@@ -179,6 +179,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_live_body_refers_to_is_told_by_kind_and_id() {
+        let of = |kind, body: Value| {
+            let body = body.as_object().cloned().unwrap();
+            ids(kind, &body).into_iter().map(|(to, id)| format!("{} {id}", to.name())).collect::<Vec<_>>()
+        };
+        let deployment = json!({"configuration": {"id": "c"}, "supportedContent": null, "pushIntegrations": [{"id": "p"}]});
+        let found = of(ObjectKind::MessengerDeployment, deployment);
+        assert_eq!(found, ["messenger configuration c", "push integration p"]);
+        let defaults = json!({"supportedContent": {"id": "s"}, "messagingSetting": {"id": "m"}});
+        let found = of(ObjectKind::MessagingDefaults, defaults);
+        assert_eq!(found, ["supported content profile s", "messaging setting m"]);
+        let bare = json!({"authenticationSettings": {"integrationId": "i"}});
+        assert_eq!(of(ObjectKind::MessengerConfiguration, bare), ["OpenID Connect integration i"]);
+    }
+
+    #[test]
     fn references_are_found_where_they_stand_and_null_names_nothing() {
         let body = json!({
             "configuration": {"name": "web"},

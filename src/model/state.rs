@@ -223,7 +223,8 @@ pub struct Base {
     /// The platform's id of the object, where objects have one: a name may come to stand for another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Arc<str>>,
-    /// Of a draft: the newest version that was published when it was stored; 0 where there was none.
+    /// Of a draft: the newest version that was published when it was stored; 0 where there was none. Of an object that only
+    /// its content tells from an earlier state: when we last wrote it, in milliseconds since 1970.
     #[serde(default)]
     pub onto: u64,
 }

@@ -322,6 +322,30 @@ mod tests {
         }
     }
 
+    /// The order of kinds has it made first, so that what stands for its id is never sent.
+    #[test]
+    fn a_managed_target_that_is_absent_yet_is_a_need_and_no_question() {
+        let resources = [
+            resource(ObjectKind::SupportedContent, "Pictures", json!({})),
+            resource(
+                ObjectKind::OpenMessagingIntegration,
+                "Kiosk",
+                json!({"supportedContent": {"name": "Pictures"}}),
+            ),
+        ];
+        assert!(references(&resources).is_empty() && refers_to(&resources[1], &resources[0].object));
+        let names = Names::new();
+        for (observed, expected) in
+            [(Observed::Absent, NOT_MADE_YET), (seen("s-1", 1, json!({}), None), "s-1")]
+        {
+            let observed = [observed, Observed::Absent];
+            let known = Organization { resources: &resources, observed: &observed, names: &names };
+            let (wanted, problems) = desired(1, known);
+            assert_eq!(problems, Vec::<String>::new());
+            assert_eq!(wanted.body["supportedContent"], json!({ "id": expected }));
+        }
+    }
+
     #[test]
     fn names_become_ids_and_what_means_nothing_or_two_things_is_told() {
         let body = json!({

@@ -1,7 +1,8 @@
 //! A port: the way to every API of the platform, which both dialects and both wings share.
 //!
 //! In: an [`operation::Operation`] about a target, the operator's endpoints and OAuth clients. Out: what became of the
-//! request. Never: retries a write, follows a redirect, knows what a body means, or lets a token into a log or an error.
+//! request. Never: sends a write again, but for a 401, which was not executed; follows a redirect; knows what the body of
+//! an operation means; lets a token into a log or an error.
 //! Start reading at [`Client::send`], the one send function; `account.rs` says whose token a request carries,
 //! `pace.rs` when it may leave, `hosts.rs` where it may go.
 

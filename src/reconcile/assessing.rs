@@ -9,7 +9,7 @@ use super::event::AuditQuery;
 use super::{Effect, End, NO_NAMES, Note, Phase, Run, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, later};
-use crate::model::{ActorKind, ChangeKind, Entry, ObjectRef, Observed, Stored, Target};
+use crate::model::{ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Stored, Target};
 use crate::plan;
 
 /// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
@@ -124,6 +124,15 @@ impl Run {
             }
             Observed::Present(_) | Observed::Absent => false,
         };
+        // What only its content tells from an earlier state says nothing of who was there, or when.
+        let silent = |target: &TargetPlan| {
+            let object = target.target.object_ref();
+            object.object.kind.counting() == Counting::Contents
+                && !target.changes.is_empty()
+                && !self.journal.0.bases.contains_key(&object)
+        };
+        let is_audited =
+            |target: &TargetPlan| !self.spec.limits.unaudited.contains(&target.target.object.kind);
         // Who left a draft that is in the way is to be told by name.
         let left = |observed: &Observed, planned: &TargetPlan| match observed {
             Observed::Present(stored) => {
@@ -135,7 +144,10 @@ impl Run {
         self.targets
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
-            .filter(|(_, (observed, planned))| foreign(observed) || moved(planned) || left(observed, planned))
+            .filter(|(_, (observed, planned))| {
+                is_audited(planned)
+                    && (foreign(observed) || moved(planned) || left(observed, planned) || silent(planned))
+            })
             .map(|(target, _)| target.clone())
             .collect()
     }

@@ -6,7 +6,9 @@ use super::event::{AuditQuery, Entries};
 use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
 use crate::model::timing::{earlier, later};
-use crate::model::{Base, Confirmation, Entry, Fault, Guard, Observed, Receipt, Record, Standing, Target};
+use crate::model::{
+    Base, Confirmation, Counting, Entry, Fault, Guard, ObjectRef, Observed, Receipt, Record, Standing, Target,
+};
 use crate::plan;
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
@@ -39,8 +41,8 @@ impl Run {
                 continue;
             }
             let id = stored.id().cloned();
-            let base =
-                Base { version: stored.version, body, revision: self.spec.revision.clone(), id, onto: 0 };
+            let onto = self.written_at(&object);
+            let base = Base { version: stored.version, body, revision: self.spec.revision.clone(), id, onto };
             records.push(Record::Applied { object, base });
         }
         if records.is_empty() {
@@ -50,6 +52,16 @@ impl Run {
             self.journal.0.absorb(record.clone());
         }
         self.go(Phase::Keeping, Effect::Save(records))
+    }
+
+    /// When this run last wrote an object that only its content tells from an earlier state, in milliseconds since 1970;
+    /// 0 for any other.
+    fn written_at(&self, object: &ObjectRef) -> u64 {
+        if object.object.kind.counting() != Counting::Contents {
+            return 0;
+        }
+        let own = self.receipts.iter().filter(|receipt| receipt.target.object_ref() == *object);
+        own.map(|receipt| receipt.sent_at.as_millisecond().unsigned_abs()).max().unwrap_or(0)
     }
 
     pub(super) fn kept(self, now: Timestamp) -> Step {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::{Actor, Fault, Object, ObjectRef, Region};
+use crate::model::{Actor, Counting, Fault, Object, ObjectRef, Region};
 
 /// One thing worth telling.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -176,6 +176,7 @@ pub(super) fn version_of(object: &Object, version: u64) -> String {
     let moment = || Timestamp::from_millisecond(i64::try_from(version).ok()?).ok();
     match version {
         0 if object.kind.has_drafts() => "a draft".into(),
+        _ if object.kind.counting() == Counting::Contents => "what was written last".into(),
         MOMENTS_FROM.. if object.kind.has_drafts() || !object.kind.counts_versions() => {
             moment().map_or_else(String::new, |at| format!("what was written at {at}"))
         }

@@ -28,8 +28,24 @@ impl Run {
             Some(until) if until > now => {
                 self.go(Phase::Settling, Effect::WakeAt(until)).noting(Note::Settling { intents, until })
             }
-            _ => self.read_all(),
+            _ => match self.shown_at().filter(|until| *until > now) {
+                Some(until) => self.go(Phase::Settling, Effect::WakeAt(until)),
+                None => self.read_all(),
+            },
         }
+    }
+
+    /// From when a look is sure to show what earlier runs wrote to objects that only their content tells from an earlier
+    /// state: before that, an old answer could not be told from another user's change.
+    fn shown_at(&self) -> Option<Timestamp> {
+        let by_content = |object: &ObjectRef| object.object.kind.counting() == Counting::Contents;
+        let journal = &self.journal.0;
+        let owed = journal.owed.iter().filter(|owed| by_content(&owed.target.object_ref()));
+        let kept = journal.bases.iter().filter(|(object, _)| by_content(object));
+        let kept =
+            kept.filter_map(|(_, base)| Timestamp::from_millisecond(i64::try_from(base.onto).ok()?).ok());
+        let last = owed.map(|owed| owed.sent_at).chain(kept).max()?;
+        Some(later(last, self.spec.timing.appear_ms.into()))
     }
 
     /// Starts a round: of what was touched alone where nothing else was, else of everything.

@@ -2,12 +2,38 @@
 //!
 //! An object that is not what was reviewed is set aside: it stays as it is, and the others get what was approved.
 
-use serde_json::Value;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use super::Run;
 use crate::model::plan::{ReviewedObject, TargetPlan};
-use crate::model::{ObjectRef, Observed, Plan, json};
-use crate::plan::{canonical, resolve};
+use crate::model::{Desired, ObjectKind, ObjectRef, Observed, Plan, Stored, json};
+use crate::plan::{canonical, diff, resolve};
+
+/// A planned body with what git says now laid over it: ids in place of what was not made yet.
+fn resolved(kind: ObjectKind, planned: &Map<String, Value>, desired: &Desired) -> Map<String, Value> {
+    let planned = Observed::Present(Stored::new(1, Arc::new(planned.clone())));
+    diff::target_body(kind, desired, &planned)
+}
+
+/// Whether what is held lies between what a plan saw and what it wants: written field by field, it is so for a while.
+fn is_between(
+    kind: ObjectKind,
+    planned: &TargetPlan,
+    wanted: &Map<String, Value>,
+    held: &Map<String, Value>,
+) -> bool {
+    let untouched = |path: &String| {
+        let live = json::at_dotted(held, path);
+        planned.changes.iter().any(|change| {
+            // A field that is absent has no leaf below it.
+            (change.path == *path || path.starts_with(&format!("{}.", change.path)))
+                && live == change.observed.as_ref()
+        })
+    };
+    diff::differing(kind, wanted, held).iter().all(untouched)
+}
 
 impl Run {
     /// Takes out of a plan what was not reviewed as it is now.
@@ -76,17 +102,14 @@ impl Run {
         };
         let kind = object.object.kind;
         let held = observed.body();
-        // Written field by field, it is in between for a while.
-        let in_between = || {
-            kind.is_written_by_field()
-                && planned.changes.iter().all(|change| {
-                    let live = json::at_dotted(&held, &change.path);
-                    live == change.observed.as_ref() || live == change.desired.as_ref()
-                })
-        };
+        // What a name stands for is known once it is made, and after the plan was.
+        let says_it = || resolved(kind, &planned.body, &self.desired(at));
+        let made =
+            || target.version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
         let ours = target.observed_digest == planned.observed_digest
             || canonical::same(kind, &planned.body, &held)
-            || in_between();
+            || made()
+            || kind.is_written_by_field() && is_between(kind, planned, &says_it(), &held);
         // Nor is a draft that somebody left, or changed, since then.
         let same_draft = target.draft.is_none() || target.draft == planned.draft;
         (!ours || !same_draft).then(|| self.moved(at, target, reviewed))
@@ -96,7 +119,9 @@ impl Run {
     fn moved(&self, at: usize, target: &TargetPlan, reviewed: &ReviewedObject) -> String {
         let mut told: Vec<String> = Vec::new();
         let number = |version: Option<u64>| version.map_or("none".to_owned(), |version| version.to_string());
-        if target.version != reviewed.version {
+        let counts = target.target.object.kind.counts_versions();
+        let has_other_version = counts && target.version != reviewed.version;
+        if has_other_version {
             told.push(format!("version {} -> {}", number(reviewed.version), number(target.version)));
         }
         let known = |path: &str| reviewed.changes.iter().find(|(known, ..)| known == path);
@@ -115,8 +140,7 @@ impl Run {
                 told.push(format!("{path} is as git says by now"));
             }
         }
-        let only_version = told.len() <= 1 && target.version != reviewed.version;
-        if told.is_empty() || only_version {
+        if told.len() == usize::from(has_other_version) {
             told.push("something that git does not manage is other than it was".into());
         }
         let more = told.len().saturating_sub(6);

@@ -79,12 +79,7 @@ impl Run {
         };
         let over = at
             .filter(|_| !self.able().keeps_history && act == Act::Store)
-            .and_then(|at| self.over(at, target));
-        let over = over.map(|Over { body, by }| {
-            let body = plan::next::written(&body, &write.body, &write.target);
-            let by = by.filter(|_| !body.is_empty());
-            Over { body, by }
-        });
+            .and_then(|at| self.over(at, target, &write.body));
         let action = IntentAction::Put {
             target: write.target.clone(),
             if_match: write.if_match,
@@ -96,14 +91,20 @@ impl Run {
         let timing = self.spec.timing;
         // What is made twice stays twice, an object as well as a version: whether it was made is asked for once it is
         // sure to be seen.
-        let appears_ms = if creates || act == Act::Publish { timing.appear_ms } else { 0 };
+        // Nor is content told from what it was by anything else.
+        let by_content = target.target.object.kind.counting() == Counting::Contents;
+        let appears_ms = if creates || act == Act::Publish || by_content { timing.appear_ms } else { 0 };
         let window_ms = u64::from(timing.write_ms) + u64::from(timing.settle_ms) + u64::from(appears_ms);
-        let reverts = flapping::reverts(&[target], now);
+        let mut reverts = flapping::reverts(&[target], now);
+        if target.target.object.kind.is_written_by_field() {
+            let sent = |field: &str| write.body.contains_key(field.split('.').next().unwrap_or_default());
+            reverts.retain(|revert| sent(&revert.path));
+        }
         self.intend(Pending::Put(write), action, reverts, window_ms, now)
     }
 
     /// What a write to the n-th target goes over, and whose it was.
-    fn over(&self, at: usize, planned: &TargetPlan) -> Option<Over> {
+    fn over(&self, at: usize, planned: &TargetPlan, sent: &Map<String, Value>) -> Option<Over> {
         let Some(Observed::Present(stored)) = self.observed.get(at) else { return None };
         let object = self.targets.get(at)?.object_ref();
         let base_of = |object: &ObjectRef| self.journal.0.bases.get(object);
@@ -118,21 +119,33 @@ impl Run {
                 )
             }
             None => {
-                let known = base_of(&object).is_some_and(|base| base.version == stored.version);
+                let part = |body: &Arc<Map<String, Value>>| plan::next::written(body, sent, &planned.target);
+                let known = base_of(&object).is_some_and(|base| match object.object.kind.counting() {
+                    Counting::Contents => part(&base.body) == part(&stored.body),
+                    Counting::Versions | Counting::Moments => base.version == stored.version,
+                });
                 (&stored.body, &stored.modified_by, known)
             }
         };
         let theirs = by.as_ref().filter(|actor| !own.contains(&actor.id));
-        // The object itself may name nobody, and the audit log does.
-        let told =
-            || planned.changes.iter().find_map(|change| Some(change.by.as_ref()?.actor.label().to_owned()));
+        // The object itself may name nobody where the audit log does. Of a draft, a plan's changes say nothing.
+        let told = || {
+            let of_field = |path: &str| sent.contains_key(path.split('.').next().unwrap_or_default());
+            let mut changes = planned.changes.iter().filter(|change| of_field(&change.path));
+            changes
+                .find_map(|change| Some(change.by.as_ref()?.actor.label().to_owned()))
+                .filter(|_| stored.draft().is_none())
+        };
         // Other programs leave no name.
         let by = match (theirs, ours) {
             (Some(actor), _) => Some(plan::next::name_of(actor, &self.entries)),
             (None, false) => told().or_else(|| Some("somebody".to_owned())),
             (None, true) => None,
         };
-        Some(Over { body: Arc::clone(body), by })
+        let body = plan::next::written(body, sent, &planned.target);
+        // Where nothing was, nobody is to be named.
+        let by = by.filter(|_| !body.is_empty());
+        Some(Over { body, by })
     }
 
     pub(super) fn intend(

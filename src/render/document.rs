@@ -232,6 +232,16 @@ pub struct ObjectDocument {
     pub name: String,
 }
 
+impl ObjectDocument {
+    /// Its kind and, where it has one, its name as a renderer writes it.
+    pub(super) fn titled(&self, name: impl Fn(&str) -> String) -> String {
+        match self.name.is_empty() {
+            true => self.kind.to_owned(),
+            false => format!("{} {}", self.kind, name(&self.name)),
+        }
+    }
+}
+
 fn object(target: &Target) -> Option<ObjectDocument> {
     let object = Some(&target.object).filter(|object| !object.is_implied())?;
     Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
@@ -391,9 +401,9 @@ pub struct ReceiptDocument {
     pub served_ms: Option<u64>,
     /// The audit entry; null where none appeared in time.
     pub audit_entry: Option<String>,
-    /// Whether git says that the audit log has no entries of this kind: then none was asked for.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub unaudited: bool,
+    /// True if git says that the audit log has no entries of this kind: then none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unaudited: Option<bool>,
 }
 
 /// A finished run as a document.
@@ -416,7 +426,7 @@ pub fn result(run: &Run) -> TenantResult {
         by: receipt.by,
         served_ms: run.served_ms().get(&receipt.target.object_ref()).copied(),
         audit_entry: standing(receipt),
-        unaudited: run.spec().limits.unaudited.contains(&receipt.target.object.kind),
+        unaudited: run.spec().limits.unaudited.contains(&receipt.target.object.kind).then_some(true),
     });
     TenantResult {
         tenant: run.spec().tenant.name.to_string(),

@@ -227,7 +227,7 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
 fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, in_short: bool) {
     let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
     let version = version(kind.unwrap_or(ObjectKind::IMPLIED), target.version);
-    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, code(&object.name)));
+    let named = target.object.as_ref().map(|object| format!("{}, ", object.titled(code)));
     let _ = write!(out, "\n{}{} {}, {version}", named.unwrap_or_default(), target.region, target.role);
     if is_as_primary(&tenant.targets, target) {
         let count = target.changes.len() + target.ignored.len();

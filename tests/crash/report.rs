@@ -302,7 +302,7 @@ fn crash_points(text: &mut String, done: &[(Cell, Outcome)]) {
         text,
         "## Crash points\n\n\
          A process of `genesync run` is ended at a point, the first or the second time that it gets there, in the middle of a\n\
-         workload; in the `cloud` dialect, where a change is three requests, at each of them. The one after it is ended as well: at the same point, or at the next one in the table. The third brings\n\
+         workload; in the `cloud` dialect, where a change is three requests, and the first of profiles four, at each of them. The one after it is ended as well: at the same point, or at the next one in the table. The third brings\n\
          everything to an end, and is then watched while it looks at every tenant twice more. A cell shows how often the\n\
          process really ended there, of how often it was to: SQLite, PostgreSQL; in the `cloud` dialect they take turns.\n\n\
          **{wrong} violations in {} runs; {fired} of them fired, {again} fired again during the recovery.** From the start of the\n\
@@ -415,8 +415,9 @@ fn write(path: &Path) {
          * live is what git says, in every region; in the `cloud` dialect live is the version that the deployment pins;\n\
          * every organization, in the `cloud` dialect every configuration, has exactly the versions that a run without faults\n\
         \x20 makes: no effect is missing, none is repeated. There each version of ours was stored as a draft once, published\n\
-        \x20 once and pinned once, no object is there twice, and no draft is left over;\n\
-         * every version of ours, and every change of a deployment, has one audit record, one receipt and one confirmation;\n\
+        \x20 once and pinned once, no object is there twice, and no draft is left over; profiles are there once, and the\n\
+        \x20 defaults point to them;\n\
+         * every version of ours, and every change of a deployment or a profile, has one audit record, one receipt and one confirmation;\n\
          * no version of ours went over one that its write had not seen;\n\
          * what nobody manages is as somebody left it, and once all is settled nothing is written any more.\n\n",
     );

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, CONFIGURATIONS, Storage};
+use super::kinds::{self, Storage};
 use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader};
 use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
@@ -57,6 +57,7 @@ impl ReadApi {
     pub async fn each_object(
         &self,
         target: &Target,
+        all: bool,
         directory: &mut Directory,
         unpublished: &mut Vec<String>,
         tell: &mut Tell<'_>,
@@ -75,8 +76,11 @@ impl ReadApi {
         for (kind, objects) in held {
             entities(kind, objects).into_iter().try_for_each(|live| tell(live, directory))?;
         }
-        let plain: Vec<_> =
-            kinds::all().filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none()).collect();
+        // What is imported where something refers to it, and nothing can, is wanted with everything alone.
+        let wanted = |kind: ObjectKind| all || !kind.is_imported_by_reference() || kind.referent().is_some();
+        let plain: Vec<_> = kinds::all()
+            .filter(|(kind, _)| !kind.has_drafts() && kind.pins().is_none() && wanted(*kind))
+            .collect();
         // What refers to others comes first, so that it is known of those whether anything refers to them.
         for (kind, shape) in plain.into_iter().rev() {
             let told = match &shape.place {
@@ -111,7 +115,8 @@ impl<C: Caller> Reader<'_, C> {
         tell: &mut Tell<'_>,
     ) -> Result<(), Fault> {
         let mut published = BTreeSet::new();
-        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
+        let folder = kinds::folder(kind);
+        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
         let mut pages = self.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
             for entity in page {
@@ -120,7 +125,8 @@ impl<C: Caller> Reader<'_, C> {
                     continue;
                 }
                 let name = wire::text(&entity, "name").unwrap_or_default().to_owned();
-                directory.names.insert((ReferenceKind::Configuration, id.clone()), name.as_str().into());
+                let key = kind.referent().map(|to| (to, id.clone()));
+                directory.names.extend(key.map(|key| (key, name.as_str().into())));
                 let stored = match wire::number(&entity) {
                     Some(_) => wire::drafted(kind, Some(&entity), &entity),
                     None => Some(self.listed(kind, &id, &name).await?),
@@ -137,7 +143,7 @@ impl<C: Caller> Reader<'_, C> {
                 tell(Live { object, stored, served_otherwise }, directory)?;
             }
         }
-        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
+        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let mut pages = self.pages(&path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
             let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));

@@ -1,11 +1,12 @@
 //! The table of kinds as this API has them: where objects of a kind are, how they are changed, what they need, and
 //! where the names that other objects refer to are listed.
 //!
-//! In: a kind, or a kind of reference. Out: a row. Never: a request. A new kind of this API is a row here.
+//! In: a kind, or a kind of reference. Out: a row. Never: a request. Start reading at [`shape`], the rows of kinds, and
+//! [`NAMED`], the listings of names. A kind that is written field by field has references as its fields, and nothing else.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object has its row here")]
 
-use super::permissions::{LOOKS, Need, Use, WRITES};
+use super::need::{Need, Use, to_look, to_write};
 use crate::model::{ObjectKind, ReferenceKind};
 use crate::platform::operation::Verb;
 
@@ -72,7 +73,7 @@ pub(super) struct Call {
     pub key: &'static str,
 }
 
-pub(super) const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
+const CONFIGURATIONS: &str = "api/v2/webdeployments/configurations";
 const DEPLOYMENTS: &str = "api/v2/webdeployments/deployments";
 const INTEGRATIONS: &str = "api/v2/conversations/messaging/integrations/open";
 
@@ -85,27 +86,18 @@ const CONFIGURATION: Shape = Shape {
     has_status: false,
     secret: None,
     needs: &[
-        Need {
-            what: "read messenger configurations",
-            permissions: &["webDeployments:configuration:view"],
-            commands: LOOKS,
-            of: Use::Always,
-            probe: Some(CONFIGURATIONS),
-        },
-        Need {
-            what: "store drafts",
-            permissions: &["webDeployments:configuration:edit"],
-            commands: WRITES,
-            of: Use::Always,
-            probe: None,
-        },
-        Need {
-            what: "create and publish configurations",
-            permissions: &["webDeployments:configuration:add", "webDeployments:configuration:edit"],
-            commands: WRITES,
-            of: Use::Always,
-            probe: None,
-        },
+        to_look(
+            "read messenger configurations",
+            &["webDeployments:configuration:view"],
+            Use::Always,
+            Some(CONFIGURATIONS),
+        ),
+        to_write("store drafts", &["webDeployments:configuration:edit"], Use::Always),
+        to_write(
+            "create and publish configurations",
+            &["webDeployments:configuration:add", "webDeployments:configuration:edit"],
+            Use::Always,
+        ),
     ],
 };
 
@@ -118,27 +110,9 @@ const DEPLOYMENT: Shape = Shape {
     has_status: true,
     secret: None,
     needs: &[
-        Need {
-            what: "read deployments",
-            permissions: &["webDeployments:deployment:view"],
-            commands: LOOKS,
-            of: Use::Always,
-            probe: Some(DEPLOYMENTS),
-        },
-        Need {
-            what: "change deployments",
-            permissions: &["webDeployments:deployment:edit"],
-            commands: WRITES,
-            of: Use::Always,
-            probe: None,
-        },
-        Need {
-            what: "create deployments",
-            permissions: &["webDeployments:deployment:add"],
-            commands: WRITES,
-            of: Use::Always,
-            probe: None,
-        },
+        to_look("read deployments", &["webDeployments:deployment:view"], Use::Always, Some(DEPLOYMENTS)),
+        to_write("change deployments", &["webDeployments:deployment:edit"], Use::Always),
+        to_write("create deployments", &["webDeployments:deployment:add"], Use::Always),
     ],
 };
 
@@ -154,20 +128,17 @@ const SUPPORTED_CONTENT: Shape = Shape {
     has_status: false,
     secret: None,
     needs: &[
-        Need {
-            what: "read supported content profiles",
-            permissions: &["messaging:supportedContent:view"],
-            commands: LOOKS,
-            of: Use::Kind(ObjectKind::SupportedContent),
-            probe: Some(CONTENT_PROFILES.path),
-        },
-        Need {
-            what: "create and change supported content profiles",
-            permissions: &["messaging:supportedContent:add", "messaging:supportedContent:edit"],
-            commands: WRITES,
-            of: Use::Kind(ObjectKind::SupportedContent),
-            probe: None,
-        },
+        to_look(
+            "read supported content profiles",
+            &["messaging:supportedContent:view"],
+            Use::Kind(ObjectKind::SupportedContent),
+            Some(CONTENT_PROFILES.path),
+        ),
+        to_write(
+            "create and change supported content profiles",
+            &["messaging:supportedContent:add", "messaging:supportedContent:edit"],
+            Use::Kind(ObjectKind::SupportedContent),
+        ),
     ],
 };
 
@@ -183,20 +154,17 @@ const MESSAGING_SETTING: Shape = Shape {
     has_status: false,
     secret: None,
     needs: &[
-        Need {
-            what: "read messaging settings",
-            permissions: &["messaging:setting:view"],
-            commands: LOOKS,
-            of: Use::Kind(ObjectKind::MessagingSetting),
-            probe: Some(SETTINGS.path),
-        },
-        Need {
-            what: "create and change messaging settings",
-            permissions: &["messaging:setting:add", "messaging:setting:edit"],
-            commands: WRITES,
-            of: Use::Kind(ObjectKind::MessagingSetting),
-            probe: None,
-        },
+        to_look(
+            "read messaging settings",
+            &["messaging:setting:view"],
+            Use::Kind(ObjectKind::MessagingSetting),
+            Some(SETTINGS.path),
+        ),
+        to_write(
+            "create and change messaging settings",
+            &["messaging:setting:add", "messaging:setting:edit"],
+            Use::Kind(ObjectKind::MessagingSetting),
+        ),
     ],
 };
 
@@ -212,20 +180,17 @@ const MESSAGING_DEFAULTS: Shape = Shape {
     has_status: false,
     secret: None,
     needs: &[
-        Need {
-            what: "read the default supported content and the default messaging setting",
-            permissions: &["messaging:supportedContent:view", "messaging:setting:view"],
-            commands: LOOKS,
-            of: Use::Kind(ObjectKind::MessagingDefaults),
-            probe: None,
-        },
-        Need {
-            what: "set the default supported content and the default messaging setting",
-            permissions: &["messaging:supportedContent:edit", "messaging:setting:edit"],
-            commands: WRITES,
-            of: Use::Kind(ObjectKind::MessagingDefaults),
-            probe: None,
-        },
+        to_look(
+            "read the default supported content and the default messaging setting",
+            &["messaging:supportedContent:view", "messaging:setting:view"],
+            Use::Kind(ObjectKind::MessagingDefaults),
+            None,
+        ),
+        to_write(
+            "set the default supported content and the default messaging setting",
+            &["messaging:supportedContent:edit", "messaging:setting:edit"],
+            Use::Kind(ObjectKind::MessagingDefaults),
+        ),
     ],
 };
 
@@ -238,20 +203,17 @@ const INTEGRATION: Shape = Shape {
     has_status: false,
     secret: Some("outboundNotificationWebhookSignatureSecretToken"),
     needs: &[
-        Need {
-            what: "read open messaging integrations",
-            permissions: &["messaging:integration:view"],
-            commands: LOOKS,
-            of: Use::Kind(ObjectKind::OpenMessagingIntegration),
-            probe: Some(INTEGRATIONS),
-        },
-        Need {
-            what: "create and change open messaging integrations",
-            permissions: &["messaging:integration:add", "messaging:integration:edit"],
-            commands: WRITES,
-            of: Use::Kind(ObjectKind::OpenMessagingIntegration),
-            probe: None,
-        },
+        to_look(
+            "read open messaging integrations",
+            &["messaging:integration:view"],
+            Use::Kind(ObjectKind::OpenMessagingIntegration),
+            Some(INTEGRATIONS),
+        ),
+        to_write(
+            "create and change open messaging integrations",
+            &["messaging:integration:add", "messaging:integration:edit"],
+            Use::Kind(ObjectKind::OpenMessagingIntegration),
+        ),
     ],
 };
 
@@ -271,6 +233,11 @@ pub(super) fn shape(kind: ObjectKind) -> Option<&'static Shape> {
 /// Every kind of this API with its row, in the order in which objects depend on each other.
 pub(super) fn all() -> impl Iterator<Item = (ObjectKind, &'static Shape)> {
     ObjectKind::ALL.iter().filter_map(|kind| Some((*kind, shape(*kind)?)))
+}
+
+/// The path below which objects of a kind are; empty for a kind that is in no listing.
+pub(super) fn folder(kind: ObjectKind) -> &'static str {
+    shape(kind).and_then(Shape::listing).map_or("", |listing| listing.path)
 }
 
 /// The kind of which a kind pins a version.
@@ -338,7 +305,6 @@ const fn named(
     what: &'static str,
     permissions: &'static [&'static str],
 ) -> Named {
-    let of = Use::References(kinds);
-    let need = Need { what, permissions, commands: LOOKS, of, probe: Some(listing.path) };
+    let need = to_look(what, permissions, Use::References(kinds), Some(listing.path));
     Named { kinds, listing, need }
 }

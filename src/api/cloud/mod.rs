@@ -1,18 +1,19 @@
-//! The `cloud` dialect: Genesys Cloud's public API. How a run's wishes become requests, and what answers mean. Pure:
-//! bytes in, values out; only `survey.rs` and `audit.rs`, which put several answers together, ask for them, and they ask
-//! whoever is a [`Caller`].
+//! The `cloud` dialect: Genesys Cloud's public API. How a run's wishes become requests, and what answers mean.
 //!
-//! The source is the public API's own models, *Web deployments*, *Open messaging* and *Audits*.
+//! In: what a run asks for; responses. Out: an [`Operation`]; observations, an outcome, entries. Never: names a kind outside
+//! `kinds.rs`. [`write()`] and [`answer`] are pure; `survey`, `inventory` and `audit`, which put several answers together,
+//! ask whoever is a [`Caller`], and `permissions` and `edge` the port itself. Start reading at `kinds.rs`, the table; then
+//! [`write()`] and `survey.rs`.
 //!
-//! In: what a run asks for; responses. Out: an [`Operation`]; observations, an outcome, entries. Never: performs a
-//! request itself, or names a kind outside `kinds.rs`. Start reading at `kinds.rs`, the table; then [`write()`] and
-//! `survey.rs`.
+//! The source is the public API's own models, *Web deployments*, *Open messaging*, *Messaging settings*, *Flows*,
+//! *Knowledge* and *Audits*.
 
 mod audit;
 mod caller;
 pub mod edge;
 pub mod inventory;
 mod kinds;
+mod need;
 pub mod permissions;
 mod survey;
 mod wire;
@@ -48,14 +49,11 @@ fn post(verb: Verb, path: String, body: Option<&Value>, subject: String) -> Oper
 }
 
 /// The request that carries a write out. `secret` signs what an integration's webhook sends; it goes along with
-/// every write, for it can't be read back and compared.
-pub fn write(write: &Write, secret: Option<&str>) -> Operation {
+/// every write, for it can't be read back and compared. None for a write that this API has no request for.
+pub fn write(write: &Write, secret: Option<&str>) -> Option<Operation> {
     let subject = write.target.to_string();
     let kind = write.target.object.kind;
-    let Some(shape) = kinds::shape(kind) else {
-        // Its port chose this dialect by the kind: there is no way here.
-        return get(String::new(), subject);
-    };
+    let shape = kinds::shape(kind)?;
     let (listing, change) = match &shape.place {
         Storage::Listed(listing, change) => (listing, *change),
         Storage::Called(calls) => return set_field(calls, &write.body, subject),
@@ -71,20 +69,20 @@ pub fn write(write: &Write, secret: Option<&str>) -> Operation {
         Some(id) if kind.has_drafts() => {
             let draft = format!("{folder}/{id}/versions/draft");
             match write.act {
-                Act::Publish => return post(Verb::Start, format!("{draft}/publish"), None, subject),
+                Act::Publish => return Some(post(Verb::Start, format!("{draft}/publish"), None, subject)),
                 Act::Store => (change, draft),
             }
         }
         Some(id) => (change, format!("{folder}/{id}")),
     };
-    post(verb, path, Some(&Value::Object(body)), subject)
+    Some(post(verb, path, Some(&Value::Object(body)), subject))
 }
 
 /// The request that sets the one field of a body, which is a reference.
-fn set_field(calls: &[Call], body: &Map<String, Value>, subject: String) -> Operation {
+fn set_field(calls: &[Call], body: &Map<String, Value>, subject: String) -> Option<Operation> {
     let set = calls.iter().find_map(|call| Some((call, body.get(call.field)?.get("id")?)));
-    let Some((Call { path, key, .. }, id)) = set else { return get(String::new(), subject) };
-    post(Verb::Put, (*path).to_owned(), Some(&json!({ *key: id })), subject)
+    let (Call { path, key, .. }, id) = set?;
+    Some(post(Verb::Put, (*path).to_owned(), Some(&json!({ *key: id })), subject))
 }
 
 /// What the answer to a [`write()`] means.

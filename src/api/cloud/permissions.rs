@@ -2,72 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::need::{Need, Use};
 use super::{get, kinds, wire};
 use crate::api::ReadApi;
-use crate::model::reference;
-use crate::model::{Fault, ObjectKind, ReferenceKind, Resource, Target};
+use crate::model::{Fault, Target};
 use crate::platform::operation::Response;
-
-/// Commands that only look.
-pub(super) const LOOKS: &str = "plan, adopt, import, run, apply";
-/// Commands that write, where the tenant is enforced.
-pub(super) const WRITES: &str = "run, apply";
-
-/// What in git makes a permission necessary.
-#[derive(Debug, Clone, Copy)]
-pub enum Use {
-    /// Anything.
-    Always,
-    /// An object of this kind.
-    Kind(ObjectKind),
-    /// A reference to one of these.
-    References(&'static [ReferenceKind]),
-}
-
-impl Use {
-    /// Whether any of these resources makes it so.
-    pub fn is_in(self, resources: &[Resource]) -> bool {
-        match self {
-            Use::Always => true,
-            Use::Kind(kind) => resources.iter().any(|known| known.object.kind == kind),
-            Use::References(kinds) => resources
-                .iter()
-                .flat_map(|known| reference::mentions(known.object.kind, &known.desired.body))
-                .any(|mention| kinds.contains(&mention.reference.kind)),
-        }
-    }
-
-    /// When that is, in words.
-    pub fn when(self) -> String {
-        match self {
-            Use::Always => "always".into(),
-            Use::Kind(kind) => {
-                let name = kind.name();
-                let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-                format!("where git has {article} `{name}`")
-            }
-            Use::References(kinds) => {
-                let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-                format!("where git refers to some {}", names.join(", or some "))
-            }
-        }
-    }
-}
-
-/// One thing that a client has to be allowed.
-#[derive(Debug, Clone, Copy)]
-pub struct Need {
-    /// What for.
-    pub what: &'static str,
-    /// The permissions, all of which are needed.
-    pub permissions: &'static [&'static str],
-    /// The commands that need it.
-    pub commands: &'static str,
-    /// What in git makes it so.
-    pub of: Use,
-    /// What is read to find out; none where only a write would tell.
-    pub probe: Option<&'static str>,
-}
 
 /// What confirms writes and names whoever drifted.
 const AUDIT: Need = Need {
@@ -85,13 +24,6 @@ pub fn needs() -> Vec<Need> {
     let names = kinds::NAMED.iter().map(|named| named.need);
     let sometimes = of_kinds().filter(|need| !always(need));
     of_kinds().filter(always).chain([AUDIT]).chain(names).chain(sometimes).collect()
-}
-
-impl Need {
-    /// Whether nothing is written by it.
-    pub fn only_looks(&self) -> bool {
-        self.commands != WRITES
-    }
 }
 
 /// The page of them, as Markdown.

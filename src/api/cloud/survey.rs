@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, CONFIGURATIONS, Call, Listing, Storage};
+use super::kinds::{self, Call, Listing, Storage};
 use super::{get, organization, wire};
 use crate::model::reference::Names;
 use crate::model::{Fault, FaultKind, Look, ObjectKind, Observed, Seen, Sought, Stored, Target};
@@ -184,10 +184,10 @@ impl<'a, C: Caller> Reader<'a, C> {
             return Ok(Configurations::new());
         }
         let names: BTreeSet<&str> = places.at.keys().copied().collect();
-        let drafts = self.drafts(&names).await?;
+        let drafts = self.drafts(kind, &names).await?;
         let named = |draft: &&Entity| wire::text(draft, "name").is_some_and(|name| names.contains(name));
         let ids = drafts.iter().filter(named).filter_map(|draft| wire::text(draft, "id")).collect();
-        let mut newest = self.newest(&ids).await?;
+        let mut newest = self.newest(kind, &ids).await?;
         let drafts = distinct(drafts);
         let at: Vec<Option<usize>> = drafts.iter().map(|draft| places.of(draft)).collect();
         places.check()?;
@@ -218,8 +218,9 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 
     /// The drafts of the organization; whole ones where their names are sought.
-    async fn drafts(&self, names: &BTreeSet<&str>) -> Result<Vec<Entity>, Fault> {
-        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
+    async fn drafts(&self, kind: ObjectKind, names: &BTreeSet<&str>) -> Result<Vec<Entity>, Fault> {
+        let folder = kinds::folder(kind);
+        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let mut drafts = Vec::new();
         let mut pages = self.pages(&path, "the messenger configurations");
         while let Some(page) = pages.next().await? {
@@ -233,8 +234,13 @@ impl<'a, C: Caller> Reader<'a, C> {
 
     /// The newest published version of each configuration, by id; a whole one where the id is sought, for a draft may
     /// have another name than what is published of it.
-    async fn newest(&self, ids: &BTreeSet<&str>) -> Result<BTreeMap<String, Entity>, Fault> {
-        let path = format!("{CONFIGURATIONS}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
+    async fn newest(
+        &self,
+        kind: ObjectKind,
+        ids: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Entity>, Fault> {
+        let folder = kinds::folder(kind);
+        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
         let mut newest: BTreeMap<String, Entity> = BTreeMap::new();
         let mut pages = self.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {

@@ -53,7 +53,7 @@ fn each_step_has_its_request() {
             id: id.map(Into::into),
             secret: None,
         };
-        super::write(&write, Some("s3cret"))
+        super::write(&write, Some("s3cret")).unwrap()
     };
     use ObjectKind::{MessengerConfiguration, MessengerDeployment, OpenMessagingIntegration};
     let table = [

@@ -274,11 +274,12 @@ pub fn contents(organization: &OrganizationId, body: Map<String, Value>) -> Stor
 /// # Errors
 /// The answer can't be read.
 pub fn accepted(write: &Write, response: &Response) -> Result<Accepted, Fault> {
-    let entity: Map<String, Value> = parse(response)?;
     let kind = write.target.object.kind;
+    // It holds what was sent: an answer without a body says as much.
     if kind.is_written_by_field() {
         return Ok(contents(&write.target.organization, Map::clone(&write.body)));
     }
+    let entity: Map<String, Value> = parse(response)?;
     let stored = match number(&entity) {
         Some(_) if kind.has_drafts() => drafted(kind, Some(&entity), &entity),
         None if kind.has_drafts() => drafted(kind, None, &entity),

@@ -327,7 +327,7 @@ fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&Tar
 
 /// The audit entry of a write, or why there is none.
 fn entry(receipt: &ReceiptDocument) -> &str {
-    let none = if receipt.unaudited { "not asked for" } else { "missing" };
+    let none = if receipt.unaudited == Some(true) { "not asked for" } else { "missing" };
     receipt.audit_entry.as_deref().unwrap_or(none)
 }
 

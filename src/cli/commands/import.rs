@@ -90,7 +90,7 @@ impl From {
     }
 }
 
-/// Writes a manifest for everything that an organization holds, and makes sure that it asks for nothing else.
+/// Writes a manifest for what an organization holds, and makes sure that it asks for nothing else.
 pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
     for name in [Some(&args.tenant), args.layer.as_ref()].into_iter().flatten() {
@@ -146,8 +146,9 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
 async fn from_cloud(api: &ReadApi, target: &Target, writer: &mut Writer<'_>) -> Result<(), Failure> {
     let mut directory = api.directory(target).await?;
     let mut unpublished = Vec::new();
+    let everything = writer.args.all;
     let mut tell = |live: Live, directory: &Directory| writer.object(live, directory).map_err(local);
-    api.each_object(target, &mut directory, &mut unpublished, &mut tell).await?;
+    api.each_object(target, everything, &mut directory, &mut unpublished, &mut tell).await?;
     let left = unpublished.iter().map(|name| format!("left out: configuration `{name}` was never published"));
     writer.told.extend(left);
     let unread = directory.unread.iter().map(|what| format!("left out: what refers to it, because {what}"));
@@ -186,7 +187,7 @@ async fn in_common(layer: &str, api: &ReadApi, target: &Target) -> Result<Shared
         }
         Ok(())
     };
-    api.each_object(target, &mut directory, &mut Vec::new(), &mut tell).await?;
+    api.each_object(target, false, &mut directory, &mut Vec::new(), &mut tell).await?;
     let Some((kind, spec)) = common.filter(|_| count >= 2) else {
         return Err(Failure::new(Exit::Usage, "there are no two configurations that could share a layer")
             .hint("leave --layer out"));

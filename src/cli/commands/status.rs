@@ -213,7 +213,11 @@ fn overwritten_text(all: &[Overwritten]) -> String {
                 (found, _) => render::value::value(found),
             };
             let object = escape(&target.to_string());
-            let whose = by.as_deref().map_or_else(|| "genesync".to_owned(), escape);
+            let whose = match (by, at_dotted(before, &path)) {
+                (Some(by), _) => escape(by),
+                (None, Some(_)) => "genesync".to_owned(),
+                (None, None) => "-".to_owned(),
+            };
             let written = match ending {
                 Ending::Written | Ending::NotExecuted => shown(after),
                 Ending::Unknown => format!("{} (unknown whether it was)", shown(after)),

@@ -125,6 +125,13 @@ impl<T> MayBeUnnamed for Optional<T> {
     }
 }
 
+/// A switch of a manifest itself is never sent, whatever it says.
+impl MayBeUnnamed for bool {
+    fn is_unnamed(&self) -> bool {
+        !self
+    }
+}
+
 /// [`MayBeUnnamed::is_unnamed`], in the form that serde asks for.
 pub fn is_unnamed(field: &impl MayBeUnnamed) -> bool {
     field.is_unnamed()

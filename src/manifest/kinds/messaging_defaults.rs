@@ -1,7 +1,7 @@
 //! Kind MessagingDefaults: which profiles an integration gets that is created without its own.
 //!
-//! There is one a tenant. What it leaves out is not managed. `null` is refused: not every API call that takes a default
-//! away exists.
+//! There is one a tenant. What it leaves out is not managed. `null` is refused, and it can't be exclusive: the API cannot
+//! remove the default supported content.
 
 use super::field::Optional;
 use super::resource::{Named, resource};

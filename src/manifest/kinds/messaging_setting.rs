@@ -6,13 +6,13 @@ use super::resource::resource;
 
 resource! {
     /// A profile of how messages are treated on their way, or, under `bases/`, a layer of one.
-    pub document MessagingSetting(MessagingSettingKind = "MessagingSetting");
+    pub merged document MessagingSetting(MessagingSettingKind = "MessagingSetting");
 
     /// What a profile of how messages are treated should hold.
     pub struct MessagingSettingSpec {
-        /// What messages hold.
+        /// Kinds of content.
         pub content: Optional<Content>,
-        /// What happens beside messages.
+        /// Events around messages.
         pub event: Optional<Event>,
     }
 }
@@ -28,7 +28,7 @@ choice! {
 }
 
 fields! {
-    /// What messages hold.
+    /// Kinds of content.
     pub struct Content {
         /// Stories of social media.
         pub story: Optional<Story>,
@@ -48,33 +48,33 @@ fields! {
 fields! {
     /// What comes from visitors alone.
     pub struct Inbound {
-        /// Whether it passes from the visitor.
+        /// Whether it reaches agents.
         pub inbound: Optional<Passing>,
     }
 }
 
 fields! {
-    /// What happens beside messages.
+    /// Events around messages.
     pub struct Event {
-        /// That one side is typing.
+        /// Typing indicators.
         pub typing: Optional<Typing>,
     }
 }
 
 fields! {
-    /// That one side is typing.
+    /// Typing indicators.
     pub struct Typing {
-        /// That it began.
+        /// The indicator that a person began to type. Write the key as `"on"`: older YAML readers take it for a truth value.
         pub on: Optional<BothWays>,
     }
 }
 
 fields! {
-    /// What goes both ways.
+    /// What passes in each direction.
     pub struct BothWays {
-        /// Whether it passes from the visitor.
+        /// Whether agents see what visitors do.
         pub inbound: Optional<Passing>,
-        /// Whether it passes to the visitor.
+        /// Whether visitors see what agents do.
         pub outbound: Optional<Passing>,
     }
 }

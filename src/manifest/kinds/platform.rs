@@ -60,8 +60,8 @@ form!(
 form!(
     MediaTypeName,
     "a media type",
-    "A media type as of RFC 2046 in lower case, a range of types as `image/*`, or `*/*`.",
-    r"^(\*/\*|[a-z0-9][a-z0-9!#$&^_.+-]*/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*))$",
+    "A media type as of RFC 2046, a range of types as `image/*`, or `*/*`.",
+    r"^(\*/\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/(\*|[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*))$",
     127,
     ["image/png", "image/*", "*/*"]
 );

@@ -10,11 +10,26 @@ use serde_json::{Map, Value};
 use super::field::fields;
 use super::platform::PlatformName;
 
-/// A kind of object: its word, its document, and its spec with the head that all of them have. An `only document` has no
-/// name on the platform.
+/// A kind of object: its word, its document, and its spec with the head that all of them have. A `merged document` can't
+/// be exclusive: the platform merges what it is sent, so that nothing can be removed by leaving it out. An `only document`
+/// has no name on the platform either.
 macro_rules! resource {
     (
         $(#[doc = $doc:literal])+ pub document $name:ident($kind:ident = $word:literal);
+        $(#[doc = $spec_doc:literal])+ pub struct $spec:ident { $($fields:tt)+ }
+    ) => {
+        crate::manifest::kinds::resource::resource! {
+            $(#[doc = $doc])+ pub merged document $name($kind = $word);
+            $(#[doc = $spec_doc])+ pub struct $spec {
+                /// Whether genesync manages everything: fields that are not named here are removed from the live object.
+                #[serde(skip_serializing)]
+                pub exclusive: bool,
+                $($fields)+
+            }
+        }
+    };
+    (
+        $(#[doc = $doc:literal])+ pub merged document $name:ident($kind:ident = $word:literal);
         $(#[doc = $spec_doc:literal])+ pub struct $spec:ident { $($fields:tt)+ }
     ) => {
         crate::manifest::kinds::resource::resource! {
@@ -65,9 +80,6 @@ macro_rules! resource {
             #[serde(default, skip_serializing)]
             #[schemars(example = ["house-style"])]
             pub extends: crate::manifest::kinds::text::Items<crate::manifest::kinds::text::Name, 0, 8>,
-            /// Whether genesync manages everything: fields that are not named here are removed from the live object.
-            #[serde(default, skip_serializing)]
-            pub exclusive: bool,
             $(
                 $(#[$meta])+
                 #[serde(default, skip_serializing_if = "crate::manifest::kinds::field::is_unnamed")]

@@ -7,7 +7,7 @@ use super::text::Items;
 
 resource! {
     /// A profile of the media that may pass, or, under `bases/`, a layer of one.
-    pub document SupportedContent(SupportedContentKind = "SupportedContent");
+    pub merged document SupportedContent(SupportedContentKind = "SupportedContent");
 
     /// What a profile of media should hold.
     pub struct SupportedContentSpec {

@@ -69,6 +69,28 @@ pub(super) struct Row {
     pub fields: Fields,
 }
 
+/// What most kinds are: named objects of the public API, told apart by the moment of their last change. A row says in
+/// what its kind is another.
+const PLAIN: Row = Row {
+    name: "",
+    schema_file: "",
+    prefix: "",
+    about: "",
+    dialect: Dialect::Cloud,
+    only: None,
+    has_drafts: false,
+    has_looks: false,
+    has_hours: false,
+    is_embedded: false,
+    by_field: false,
+    counting: Counting::Moments,
+    by_reference: false,
+    referent: None,
+    pins: None,
+    references: &[],
+    fields: NO_FIELDS,
+};
+
 pub(super) const WEB_MESSAGING: Row = Row {
     name: "WebMessaging",
     schema_file: "web-messaging.json",
@@ -76,16 +98,9 @@ pub(super) const WEB_MESSAGING: Row = Row {
     about: "The web messaging configuration, and its layers",
     dialect: Dialect::Webchat,
     only: Some("the configuration"),
-    has_drafts: false,
     has_looks: true,
     has_hours: true,
-    is_embedded: false,
-    by_field: false,
     counting: Counting::Versions,
-    by_reference: false,
-    referent: None,
-    pins: None,
-    references: &[],
     // The defaults are those of the payload table of the `webchat` contract.
     fields: Fields {
         defaults: &[
@@ -109,6 +124,7 @@ pub(super) const WEB_MESSAGING: Row = Row {
         emptied: &["greetings.messages"],
         server: &["version", "dateModified", "modifiedBy"],
     },
+    ..PLAIN
 };
 
 pub(super) const SUPPORTED_CONTENT: Row = Row {
@@ -116,19 +132,10 @@ pub(super) const SUPPORTED_CONTENT: Row = Row {
     schema_file: "supported-content.json",
     prefix: "content",
     about: "The media that may pass, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
     // It has an integer `version`, of which the platform does not say how it counts.
     counting: Counting::Moments,
     by_reference: true,
     referent: Some(ReferenceKind::SupportedContent),
-    pins: None,
-    references: &[],
     fields: Fields {
         // Media of a direction that is not named is blocked.
         defaults: &[("mediaTypes.allow.inbound", "[]"), ("mediaTypes.allow.outbound", "[]")],
@@ -137,6 +144,7 @@ pub(super) const SUPPORTED_CONTENT: Row = Row {
         emptied: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         ..NO_FIELDS
     },
+    ..PLAIN
 };
 
 pub(super) const MESSAGING_SETTING: Row = Row {
@@ -144,20 +152,12 @@ pub(super) const MESSAGING_SETTING: Row = Row {
     schema_file: "messaging-setting.json",
     prefix: "setting",
     about: "How messages are treated on their way, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
     // It has a `version` that is a text, of which the platform does not say how it counts.
     counting: Counting::Moments,
     by_reference: true,
     referent: Some(ReferenceKind::MessagingSetting),
-    pins: None,
-    references: &[],
     fields: Fields { switches: &["content.story.", "event.typing.on."], ..NO_FIELDS },
+    ..PLAIN
 };
 
 pub(super) const MESSAGING_DEFAULTS: Row = Row {
@@ -165,24 +165,17 @@ pub(super) const MESSAGING_DEFAULTS: Row = Row {
     schema_file: "messaging-defaults.json",
     prefix: "defaults",
     about: "The profiles that new integrations get, and its layers",
-    dialect: Dialect::Cloud,
     only: Some("the messaging defaults"),
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
     // The platform has a call for each.
     by_field: true,
     // What becomes a default need not be changed by that.
     counting: Counting::Contents,
     by_reference: true,
-    referent: None,
-    pins: None,
     references: &[
         ("supportedContent", ReferenceKind::SupportedContent),
         ("messagingSetting", ReferenceKind::MessagingSetting),
     ],
-    fields: NO_FIELDS,
+    ..PLAIN
 };
 
 pub(super) const OPEN_MESSAGING_INTEGRATION: Row = Row {
@@ -190,22 +183,11 @@ pub(super) const OPEN_MESSAGING_INTEGRATION: Row = Row {
     schema_file: "open-messaging-integration.json",
     prefix: "integration",
     about: "The registration of a custom channel, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
-    counting: Counting::Moments,
-    by_reference: false,
-    referent: None,
-    pins: None,
     references: &[
         ("supportedContent", ReferenceKind::SupportedContent),
         ("messagingSetting", ReferenceKind::MessagingSetting),
     ],
-    fields: NO_FIELDS,
+    ..PLAIN
 };
 
 pub(super) const MESSENGER_CONFIGURATION: Row = Row {
@@ -213,17 +195,10 @@ pub(super) const MESSENGER_CONFIGURATION: Row = Row {
     schema_file: "messenger-configuration.json",
     prefix: "configuration",
     about: "A messenger's configuration, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
     has_drafts: true,
     has_looks: true,
-    has_hours: false,
-    is_embedded: false,
-    by_field: false,
     counting: Counting::Versions,
-    by_reference: false,
     referent: Some(ReferenceKind::Configuration),
-    pins: None,
     references: &[
         ("messenger.apps.knowledge.knowledgeBase", ReferenceKind::KnowledgeBase),
         ("supportCenter.knowledgeBase", ReferenceKind::KnowledgeBase),
@@ -244,6 +219,7 @@ pub(super) const MESSENGER_CONFIGURATION: Row = Row {
         ],
         ..NO_FIELDS
     },
+    ..PLAIN
 };
 
 pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
@@ -251,16 +227,7 @@ pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
     schema_file: "messenger-deployment.json",
     prefix: "deployment",
     about: "A messenger's deployment, and its layers",
-    dialect: Dialect::Cloud,
-    only: None,
-    has_drafts: false,
-    has_looks: false,
-    has_hours: false,
     is_embedded: true,
-    by_field: false,
-    counting: Counting::Moments,
-    by_reference: false,
-    referent: None,
     pins: Some("configuration"),
     references: &[
         ("configuration", ReferenceKind::Configuration),
@@ -280,4 +247,5 @@ pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
         switches: &["status"],
         ..NO_FIELDS
     },
+    ..PLAIN
 };

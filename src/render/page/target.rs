@@ -44,7 +44,7 @@ pub(super) struct ChangeRow {
 pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks: &[Looks]) -> TargetSection {
     let kind = target.object.as_ref().and_then(|object| ObjectKind::from_name(object.kind));
     let version = version(kind.unwrap_or(ObjectKind::IMPLIED), target.version);
-    let named = target.object.as_ref().map(|object| format!("{} {}, ", object.kind, escape(&object.name)));
+    let named = target.object.as_ref().map(|object| format!("{}, ", object.titled(escape)));
     let name = target.object.as_ref().map(|object| object.name.clone());
     let of_object = looks.iter().find(|looks| looks.object == name);
     let held = target.undecided.iter().map(|reason| ("Held", escape(&cut(reason))));

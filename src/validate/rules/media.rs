@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::manifest::Declaration;
 use crate::manifest::yaml::{Node, shown};
 use crate::model::{ObjectKind, Severity};
 use crate::validate::{Context, Rule};
@@ -18,7 +19,9 @@ pub const RULE: Rule = Rule {
 const BOTH: [&str; 2] = ["inbound", "outbound"];
 
 fn check(context: &mut Context<'_>) {
-    for resource in context.resources(ObjectKind::SupportedContent) {
+    // What breaks its schema has a finding of its own.
+    let whole = |resource: &&Declaration| resource.desired.is_some();
+    for resource in context.resources(ObjectKind::SupportedContent).filter(whole) {
         let Some(allow) = resource.spec.path("mediaTypes.allow") else {
             let message = "this profile does not say which media may pass: a new one blocks all of them";
             context
@@ -39,10 +42,10 @@ fn check_once(context: &mut Context<'_>, direction: &str, items: &[Node]) {
         let Some((node, text)) = item.get("type").and_then(|node| Some((node, node.text()?))) else {
             continue;
         };
-        if !seen.insert(text) {
+        if !seen.insert(text.to_ascii_lowercase()) {
             let pointer = format!("/spec/mediaTypes/allow/{direction}/{index}/type");
-            let message = format!("`{}` stands in the list twice", shown(text));
-            context.find(node.span, pointer, message).help("take one out");
+            let message = format!("`{}` is listed twice", shown(text));
+            context.find(node.span, pointer, message).help("remove one");
         }
     }
 }

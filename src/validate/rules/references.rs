@@ -10,7 +10,7 @@ use crate::validate::{Context, Rule};
 /// The rule.
 pub const RULE: Rule = Rule {
     id: "references",
-    summary: "Names can be resolved: a deployment's configuration, a knowledge base beside its categories, a webhook's secret",
+    summary: "Names can be resolved: objects that git can manage, a knowledge base beside its categories, a webhook's secret",
     severity: Severity::Warning,
     tunable: true,
     check,

@@ -167,6 +167,126 @@ fn a_platform_that_keeps_another_default_is_no_endless_loop() {
     assert_eq!(writes(&cloud, mark), ["PUT supportedcontent/default"]);
 }
 
+/// Writes the plan that is reviewed.
+fn plan_for_review(cloud: &Cloud) {
+    genesync(cloud, &["plan", "--rev", "HEAD", "--out", "../plan.json"]).expect(0);
+}
+
+const APPLY_REVIEWED: [&str; 5] = ["apply", "--plan", "../plan.json", "--format", "json"];
+
+/// What is made in the run has no id in the plan that was reviewed.
+#[test]
+fn a_reviewed_plan_makes_profiles_and_what_refers_to_them() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    plan_for_review(&cloud);
+    let done = genesync(&cloud, &APPLY_REVIEWED).expect(0).json();
+    assert_eq!(done["tenants"][0]["status"], "Synced", "{done:#}");
+    assert_eq!(writes(&cloud, 0).len(), 5);
+    is_at_rest(&cloud);
+}
+
+/// Both defaults are one object: whoever moves one of them, before the write or in its moment, was not reviewed.
+#[test]
+fn a_default_that_a_person_moved_after_the_review_is_held() {
+    let during = json!({"match": {"method": "PUT", "path": "/api/v2/conversations/messaging/settings/default"}, "times": 1,
+        "do": {"edit": {"actor": MARA, "default": {"supportedContent": "Hers"}}}});
+    for (default, during, code) in
+        [("supportedContent", None, 4), ("messagingSetting", None, 4), ("", Some(during), 6)]
+    {
+        let cloud = Cloud::new(1);
+        commit(&cloud, IMAGES, "Enabled");
+        genesync(&cloud, &["apply"]).expect(0);
+        for kind in ["supportedContent", "messagingSetting"] {
+            cloud.edit(1, json!({"create": {kind: {"name": "Hers"}}}));
+        }
+        cloud.edit(1, json!({"default": {"messagingSetting": "Hers"}}));
+        plan_for_review(&cloud);
+        let mark = cloud.mark();
+        let is_before = during.is_none();
+        match during {
+            Some(fault) => cloud.fault(fault),
+            // To nothing: it was `Hers` before.
+            None if default == "messagingSetting" => cloud.edit(1, json!({"default": {default: null}})),
+            None => edit_default(&cloud, "Hers"),
+        }
+        let before = cloud.state(1);
+        let done = genesync(&cloud, &APPLY_REVIEWED).expect(code).json();
+        assert_eq!(done["tenants"][0]["status"], "Held", "{done:#}");
+        let reason = done["tenants"][0]["reason"].as_str().unwrap();
+        assert!(reason.contains("not as reviewed") && !reason.contains("version"), "{reason}");
+        let after = cloud.state(1);
+        if is_before {
+            assert!(reason.contains(&format!("last changed by {MARA}")), "{reason}");
+            assert_eq!((&after["defaults"], writes(&cloud, mark)), (&before["defaults"], vec![]));
+        }
+        if default != "messagingSetting" {
+            assert_eq!(after["defaults"]["supportedContent"], before["supportedContent"][1]["id"]);
+        }
+    }
+}
+
+/// One object that takes two calls is not set back twice.
+#[test]
+fn both_defaults_are_repaired_where_one_repair_is_allowed() {
+    let cloud = Cloud::new(1);
+    let project = "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {name: fleet}\nspec: {guards: {tenant: {flapsMax: 1, flapWindowMs: 60000}}}\n";
+    cloud.stage.commit(&[("genesync.yaml".into(), project.into())]);
+    commit(&cloud, IMAGES, "Enabled");
+    genesync(&cloud, &["apply"]).expect(0);
+    for kind in ["supportedContent", "messagingSetting"] {
+        cloud.edit(1, json!({"create": {kind: {"name": "Hers"}}}));
+        cloud.edit(1, json!({"default": {kind: "Hers"}}));
+    }
+    genesync(&cloud, &["apply"]).expect(0);
+    is_at_rest(&cloud);
+    // One more is one too many, for that field alone.
+    edit_default(&cloud, "Hers");
+    let mark = cloud.mark();
+    let ran = genesync(&cloud, &["apply"]).expect(4);
+    assert!(
+        ran.stdout.contains("supportedContent.id") && ran.stdout.contains("was set back 1 time"),
+        "{}",
+        ran.stdout
+    );
+    assert_eq!(writes(&cloud, mark), Vec::<String>::new());
+}
+
+#[test]
+fn a_watched_tenant_tells_who_moved_a_default() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    genesync(&cloud, &["apply"]).expect(0);
+    let tenant = std::fs::read_to_string(cloud.stage.repository().join("tenants/acme/tenant.yaml")).unwrap();
+    cloud.stage.commit(&[("tenants/acme/tenant.yaml".into(), tenant.replace("enforce", "watch"))]);
+    genesync(&cloud, &["run", "--once"]).expect(0);
+    cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
+    edit_default(&cloud, "Hers");
+    let mark = cloud.mark();
+    let done = genesync(&cloud, &["run", "--once", "--format", "json"]).json();
+    assert_eq!(done["tenants"][0]["status"], "Drifted", "{done:#}");
+    let status = genesync(&cloud, &["status"]).stdout;
+    assert!(
+        status.contains(&format!("{MARA} changed ")) && status.contains("supportedContent.id"),
+        "{status}"
+    );
+    assert_eq!(writes(&cloud, mark), Vec::<String>::new());
+}
+
+/// Nothing can be taken away from these by a change: a field that is left out stays.
+#[test]
+fn exclusive_is_refused_where_nothing_could_be_removed() {
+    let cloud = Cloud::new(1);
+    for kind in ["SupportedContent", "MessagingSetting", "MessagingDefaults"] {
+        let mut all = files(1, "#111111", &[]);
+        all.push(document("one", kind, "{exclusive: true}"));
+        cloud.stage.commit(&all);
+        let said = cloud.genesync(&["validate"]).expect(1);
+        let text = format!("{}{}", said.stdout, said.stderr);
+        assert!(text.contains("tenants/acme/one.yaml:4") && text.contains("exclusive"), "{kind}: {text}");
+    }
+}
+
 /// Where the log has no entry, nothing is claimed: the tenant stays unconfirmed.
 #[test]
 fn what_the_audit_log_is_silent_about_stays_unconfirmed() {

@@ -343,7 +343,7 @@ impl Universe {
             }
         }
         self.cloud.writes += 1;
-        let operation = cloud::write(write, None);
+        let operation = cloud::write(write, None).unwrap();
         let outcome = match self.send(&write.target, &operation, Some(write.deadline)) {
             Ok(response) => cloud::answer(write, &response),
             Err((fault, left)) => self.unanswered(fault, left),

@@ -8,7 +8,7 @@ use super::super::caller::Caller;
 use super::super::{kinds, wire};
 use super::{Configurations, Entity, Reader};
 use crate::model::reference::{Named, Names, Reference};
-use crate::model::{Fault, ReferenceKind};
+use crate::model::{Fault, ObjectKind, ReferenceKind};
 
 /// Flows are asked for one by one up to this many names; more are found in the whole list.
 const FLOWS_BY_NAME_MAX: usize = 3;
@@ -24,7 +24,7 @@ impl<C: Caller> Reader<'_, C> {
         let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
         kinds.dedup();
         for kind in kinds {
-            if kind == ReferenceKind::Configuration {
+            if ObjectKind::referred_to(kind).is_some_and(ObjectKind::has_drafts) {
                 self.name_configurations(configurations, &mut names).await?;
                 continue;
             }
@@ -48,8 +48,8 @@ impl<C: Caller> Reader<'_, C> {
         names: &mut Names,
     ) -> Result<(), Fault> {
         for (id, listed) in configurations {
-            let reference =
-                Reference { kind: ReferenceKind::Configuration, name: listed.name.as_str().into() };
+            let Some(kind) = listed.kind.referent() else { continue };
+            let reference = Reference { kind, name: listed.name.as_str().into() };
             let Some(known) = names.get_mut(&reference) else { continue };
             let version = match listed.version {
                 Some(version) => Some(version),

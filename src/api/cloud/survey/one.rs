@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::super::caller::Caller;
-use super::super::kinds::{self, CONFIGURATIONS, Storage};
+use super::super::kinds::{self, Storage};
 use super::super::{get, segment, wire};
 use super::listing::distinct;
 use super::{CONFIGURATIONS_PAGE_SIZE, Configurations, Entity, Reader, expanded};
@@ -30,7 +30,8 @@ impl<C: Caller> Reader<'_, C> {
     }
 
     pub(super) async fn configuration(&self, kind: ObjectKind, id: &str) -> Result<Option<Stored>, Fault> {
-        let path = format!("{CONFIGURATIONS}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
+        let folder = kinds::folder(kind);
+        let path = format!("{folder}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
         let mut pages = self.pages(&path, "the versions of a configuration");
         let mut versions = Vec::new();
         loop {
@@ -55,7 +56,7 @@ impl<C: Caller> Reader<'_, C> {
         let draft = match versions.iter().find(|version| wire::text(version, "version") == Some("DRAFT")) {
             Some(draft) => draft,
             None => {
-                let path = format!("{CONFIGURATIONS}/{}/versions/draft", segment(id));
+                let path = format!("{folder}/{}/versions/draft", segment(id));
                 let subject = format!("a draft of organization {}", self.target.organization);
                 fetched = wire::parse::<Entity>(&self.ask(&get(path, subject)).await?)?;
                 &fetched
@@ -98,7 +99,8 @@ impl<C: Caller> Reader<'_, C> {
         version: Option<u64>,
     ) -> Result<Option<Arc<Entity>>, Fault> {
         let Some(version) = version.filter(|_| !id.is_empty()) else { return Ok(None) };
-        let path = format!("{CONFIGURATIONS}/{}/versions/{version}", segment(id));
+        let folder = kinds::folder(kind);
+        let path = format!("{folder}/{}/versions/{version}", segment(id));
         let subject =
             format!("version {version} of a configuration of organization {}", self.target.organization);
         let response = self.ask(&get(path, subject)).await?;
