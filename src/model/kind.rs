@@ -7,7 +7,7 @@
 //! `manifest/kinds/` with its two lines in `documents.rs`; a row in the port of its API, such as `api/cloud/kinds.rs`; what
 //! the emulator has of it; and where other objects refer to it, a [`ReferenceKind`] with its listing. Then `make schemas`,
 //! `genesync doctor --permissions > docs/permissions.md`, and a document in `tests/fixtures/documents`. Names are stored,
-//! places in the list are not: a kind may stand anywhere.
+//! places in the list are not: lines may be moved as long as each kind stands below those that it needs.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind of object is decided about here")]
 

@@ -1,7 +1,7 @@
 //! Forms in which equal meanings are equal, so that "no changes" means no changes.
 //!
 //! Colours are compared in upper-case six digits, lists whose order means nothing are sorted, numbers are
-//! compared by value, and a field that is absent or `null` counts as the platform's default.
+//! compared by value, text that means the same in upper and lower case so, and a field that is absent or `null` counts as the platform's default.
 
 use serde_json::{Map, Number, Value};
 
@@ -26,6 +26,9 @@ pub fn value(kind: ObjectKind, path: &str, value: Option<&Value>) -> Value {
         return Value::String(colour.hex());
     }
     let mut value = numbers(value);
+    if kind.fields().caseless.contains(&path) {
+        to_lower_case(&mut value);
+    }
     if let Value::Array(items) = &mut value
         && kind.fields().sets.contains(&path)
     {
@@ -33,6 +36,15 @@ pub fn value(kind: ObjectKind, path: &str, value: Option<&Value>) -> Value {
         items.dedup();
     }
     value
+}
+
+fn to_lower_case(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.to_lowercase(),
+        Value::Array(items) => items.iter_mut().for_each(to_lower_case),
+        Value::Object(map) => map.values_mut().for_each(to_lower_case),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 fn default(kind: ObjectKind, path: &str) -> Value {

@@ -146,6 +146,25 @@ fn id_of(known: Organization<'_>, to: ReferenceKind, name: &str) -> Result<Strin
 /// Stands for the id of an object that is made with what refers to it.
 const NOT_MADE_YET: &str = "made with it";
 
+/// Whether a value stands for the id of an object that is made in the same run.
+pub fn is_made_in_run(value: &Value) -> bool {
+    value.as_str() == Some(NOT_MADE_YET)
+}
+
+/// A body that was planned, with the ids of what was made since: those that are wanted now, and nothing else of that.
+pub fn made_since(planned: &Map<String, Value>, wanted: &Map<String, Value>) -> Map<String, Value> {
+    let with_ids = |(field, value): (&String, &Value)| {
+        let now = wanted.get(field);
+        let value = match (value, now) {
+            (value, Some(now)) if is_made_in_run(value) => now.clone(),
+            (Value::Object(value), Some(Value::Object(now))) => Value::Object(made_since(value, now)),
+            _ => value.clone(),
+        };
+        (field.clone(), value)
+    };
+    planned.iter().map(with_ids).collect()
+}
+
 fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Named, String> {
     let reference = Reference { kind, name: name.into() };
     if matches!(kind, ReferenceKind::KnowledgeCategory | ReferenceKind::KnowledgeLabel) {

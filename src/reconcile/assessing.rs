@@ -131,8 +131,6 @@ impl Run {
                 && !target.changes.is_empty()
                 && !self.journal.0.bases.contains_key(&object)
         };
-        let is_audited =
-            |target: &TargetPlan| !self.spec.limits.unaudited.contains(&target.target.object.kind);
         // Who left a draft that is in the way is to be told by name.
         let left = |observed: &Observed, planned: &TargetPlan| match observed {
             Observed::Present(stored) => {
@@ -145,8 +143,7 @@ impl Run {
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
             .filter(|(_, (observed, planned))| {
-                is_audited(planned)
-                    && (foreign(observed) || moved(planned) || left(observed, planned) || silent(planned))
+                foreign(observed) || moved(planned) || left(observed, planned) || silent(planned)
             })
             .map(|(target, _)| target.clone())
             .collect()

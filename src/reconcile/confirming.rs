@@ -24,15 +24,21 @@ impl Run {
         for (at, (target, observed)) in self.targets.iter().zip(&self.observed).enumerate() {
             let Observed::Present(stored) = observed else { continue };
             let object = target.object_ref();
+            let known = self.journal.0.bases.get(&object);
+            let onto = self.written_at(&object);
+            let is_later = known.is_none_or(|base| base.onto < onto);
             if self.is_set_aside(&object) {
+                // What is there is not ours, and when we last wrote it is.
+                let base = known.filter(|_| is_later).map(|base| Base { onto, ..base.clone() });
+                records.extend(base.map(|base| Record::Applied { object, base }));
                 continue;
             }
             let body = plan::diff::base_body(target.object.kind, &self.desired(at), observed);
-            let known = self.journal.0.bases.get(&object);
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
             let news = known.is_none_or(|base| {
-                base.version != stored.version
+                is_later
+                    || base.version != stored.version
                     || base.body != body
                     || base.id.as_ref() != stored.id()
                     || (rewound && base.revision != self.spec.revision)
@@ -41,7 +47,6 @@ impl Run {
                 continue;
             }
             let id = stored.id().cloned();
-            let onto = self.written_at(&object);
             let base = Base { version: stored.version, body, revision: self.spec.revision.clone(), id, onto };
             records.push(Record::Applied { object, base });
         }
@@ -54,14 +59,16 @@ impl Run {
         self.go(Phase::Keeping, Effect::Save(records))
     }
 
-    /// When this run last wrote an object that only its content tells from an earlier state, in milliseconds since 1970;
-    /// 0 for any other.
+    /// When we last wrote an object that only its content tells from an earlier state, in milliseconds since 1970; 0 for any
+    /// other.
     fn written_at(&self, object: &ObjectRef) -> u64 {
         if object.object.kind.counting() != Counting::Contents {
             return 0;
         }
         let own = self.receipts.iter().filter(|receipt| receipt.target.object_ref() == *object);
-        own.map(|receipt| receipt.sent_at.as_millisecond().unsigned_abs()).max().unwrap_or(0)
+        let own = own.map(|receipt| receipt.sent_at.as_millisecond().unsigned_abs());
+        let known = self.journal.0.bases.get(object).map(|base| base.onto);
+        own.chain(known).max().unwrap_or(0)
     }
 
     pub(super) fn kept(self, now: Timestamp) -> Step {

@@ -46,6 +46,11 @@ pub enum Note {
         /// The version that is known to exist.
         known: u64,
     },
+    /// An object may not show yet what was last written to it.
+    NotShown {
+        /// Where.
+        object: ObjectRef,
+    },
     /// A request failed and will be tried again.
     Retrying {
         /// What happened.
@@ -207,6 +212,7 @@ impl fmt::Display for Note {
                 let known = version_of(&object.object, *known);
                 write!(f, "{object} answered with something older than {known}; reading again")
             }
+            Note::NotShown { object } => write!(f, "{object} may not show our last write yet; reading again"),
             Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
             Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),
             Note::Conflict { object } => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::note::version_of;
 use super::{Effect, Made, Note, Phase, ReadSpan, Run, Step};
@@ -24,28 +25,54 @@ impl Run {
     /// Waits out what an earlier run left unresolved, then reads.
     pub(super) fn begin(self, now: Timestamp) -> Step {
         let intents = self.journal.0.unresolved.len();
-        match self.journal.0.unresolved.iter().map(|intent| intent.deadline).max() {
-            Some(until) if until > now => {
+        let open = self.journal.0.unresolved.iter().map(|intent| intent.deadline).max();
+        let open = open.filter(|until| *until > now);
+        let unkept = self.unkept(now).filter(|(_, until)| *until > now);
+        match (open, unkept) {
+            (Some(open), unkept) => {
+                let until = unkept.map_or(open, |(_, shown)| open.max(shown));
                 self.go(Phase::Settling, Effect::WakeAt(until)).noting(Note::Settling { intents, until })
             }
-            _ => match self.shown_at().filter(|until| *until > now) {
-                Some(until) => self.go(Phase::Settling, Effect::WakeAt(until)),
-                None => self.read_all(),
-            },
+            // Nothing is on its way: a newer commit may go ahead.
+            (None, Some((object, until))) => {
+                self.go(Phase::Waiting, Effect::WakeAt(until)).noting(Note::NotShown { object })
+            }
+            (None, None) => self.read_all(),
         }
     }
 
-    /// From when a look is sure to show what earlier runs wrote to objects that only their content tells from an earlier
-    /// state: before that, an old answer could not be told from another user's change.
-    fn shown_at(&self) -> Option<Timestamp> {
-        let by_content = |object: &ObjectRef| object.object.kind.counting() == Counting::Contents;
+    /// How long after it was sent a write may not be seen yet.
+    fn unseen_ms(&self) -> u64 {
+        u64::from(self.spec.timing.write_ms) + u64::from(self.spec.timing.appear_ms)
+    }
+
+    /// What an earlier run wrote last of the objects that only their content tells from an earlier state, where it ended
+    /// before it kept what it had written; and until when an old answer can't be told from another user's change. A clock
+    /// that was ahead then is waited for no longer than any other.
+    fn unkept(&self, now: Timestamp) -> Option<(ObjectRef, Timestamp)> {
         let journal = &self.journal.0;
-        let owed = journal.owed.iter().filter(|owed| by_content(&owed.target.object_ref()));
-        let kept = journal.bases.iter().filter(|(object, _)| by_content(object));
-        let kept =
-            kept.filter_map(|(_, base)| Timestamp::from_millisecond(i64::try_from(base.onto).ok()?).ok());
-        let last = owed.map(|owed| owed.sent_at).chain(kept).max()?;
-        Some(later(last, self.spec.timing.appear_ms.into()))
+        let is_kept = |receipt: &Receipt| {
+            let base = journal.bases.get(&receipt.target.object_ref());
+            base.is_some_and(|base| base.onto >= receipt.sent_at.as_millisecond().unsigned_abs())
+        };
+        let by_content = |receipt: &&Receipt| receipt.target.object.kind.counting() == Counting::Contents;
+        let unkept = journal.owed.iter().filter(by_content).filter(|receipt| !is_kept(receipt));
+        let last = unkept.max_by_key(|receipt| receipt.sent_at)?;
+        let until = later(last.sent_at, self.unseen_ms()).min(later(now, self.unseen_ms()));
+        Some((last.target.object_ref(), until))
+    }
+
+    /// What an earlier run wrote to an object that only its content tells from an earlier state, for as long as an answer
+    /// may be older than that.
+    fn written_lately(&self, object: &ObjectRef, now: Timestamp) -> Option<&Arc<Map<String, Value>>> {
+        if object.object.kind.counting() != Counting::Contents {
+            return None;
+        }
+        let base = self.journal.0.bases.get(object)?;
+        let at = Timestamp::from_millisecond(i64::try_from(base.onto).ok()?).ok()?;
+        // Another clock may have been ahead, or this one was set back.
+        let apart_ms = elapsed_ms(at, now).max(elapsed_ms(now, at));
+        (apart_ms < self.unseen_ms()).then_some(&base.body)
     }
 
     /// Starts a round: of what was touched alone where nothing else was, else of everything.
@@ -113,6 +140,9 @@ impl Run {
                 let message = format!("{target} does not show yet what was written");
                 return self.look_again(at, Fault::new(FaultKind::Transient, message), now);
             }
+            if !self.made.contains_key(&target.object_ref()) && self.is_old(target, observed, now) {
+                return self.look_later(target, now);
+            }
             let known = match self.floor(&target.object_ref(), observed) {
                 Some(known) if observed.version().is_none_or(|version| version < known) => known,
                 _ => match self.draft_floor(target, observed) {
@@ -163,6 +193,24 @@ impl Run {
         let Some(made) = self.made.get(&target.object_ref()) else { return false };
         let young = elapsed_ms(made.at, now) < u64::from(self.spec.timing.appear_ms);
         young && !shows(target, made, observed)
+    }
+
+    /// Whether an object may not show yet what an earlier run wrote.
+    fn is_old(&self, target: &Target, observed: &Observed, now: Timestamp) -> bool {
+        let written = self.written_lately(&target.object_ref(), now);
+        written.is_some_and(|body| !plan::canonical::covers(target.object.kind, body, &observed.body()))
+    }
+
+    /// Looks again at what may not show yet what an earlier run wrote: that is no failure, and once it had its time, what
+    /// is there is another user's.
+    fn look_later(mut self, target: &Target, now: Timestamp) -> Step {
+        let object = target.object_ref();
+        let asked = self.waiting.entry(object.clone()).or_insert((now, 0));
+        let polls = asked.1;
+        asked.1 += 1;
+        let wait_ms = self.spec.timing.poll(polls);
+        let step = self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)));
+        if polls == 0 { step.noting(Note::NotShown { object }) } else { step }
     }
 
     /// Remembers that our last write of an object was seen: what differs from it after that is another user's.

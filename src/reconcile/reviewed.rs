@@ -2,20 +2,12 @@
 //!
 //! An object that is not what was reviewed is set aside: it stays as it is, and the others get what was approved.
 
-use std::sync::Arc;
-
 use serde_json::{Map, Value};
 
 use super::Run;
 use crate::model::plan::{ReviewedObject, TargetPlan};
-use crate::model::{Desired, ObjectKind, ObjectRef, Observed, Plan, Stored, json};
+use crate::model::{ObjectKind, ObjectRef, Observed, Plan, json};
 use crate::plan::{canonical, diff, resolve};
-
-/// A planned body with what git says now laid over it: ids in place of what was not made yet.
-fn resolved(kind: ObjectKind, planned: &Map<String, Value>, desired: &Desired) -> Map<String, Value> {
-    let planned = Observed::Present(Stored::new(1, Arc::new(planned.clone())));
-    diff::target_body(kind, desired, &planned)
-}
 
 /// Whether what is held lies between what a plan saw and what it wants: written field by field, it is so for a while.
 fn is_between(
@@ -26,11 +18,7 @@ fn is_between(
 ) -> bool {
     let untouched = |path: &String| {
         let live = json::at_dotted(held, path);
-        planned.changes.iter().any(|change| {
-            // A field that is absent has no leaf below it.
-            (change.path == *path || path.starts_with(&format!("{}.", change.path)))
-                && live == change.observed.as_ref()
-        })
+        planned.changes.iter().any(|change| change.path == *path && live == change.observed.as_ref())
     };
     diff::differing(kind, wanted, held).iter().all(untouched)
 }
@@ -102,14 +90,13 @@ impl Run {
         };
         let kind = object.object.kind;
         let held = observed.body();
-        // What a name stands for is known once it is made, and after the plan was.
-        let says_it = || resolved(kind, &planned.body, &self.desired(at));
+        let wanted = || resolve::made_since(&planned.body, &self.desired(at).body);
         let made =
             || target.version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
         let ours = target.observed_digest == planned.observed_digest
             || canonical::same(kind, &planned.body, &held)
             || made()
-            || kind.is_written_by_field() && is_between(kind, planned, &says_it(), &held);
+            || kind.is_written_by_field() && is_between(kind, planned, &wanted(), &held);
         // Nor is a draft that somebody left, or changed, since then.
         let same_draft = target.draft.is_none() || target.draft == planned.draft;
         (!ours || !same_draft).then(|| self.moved(at, target, reviewed))
@@ -126,22 +113,36 @@ impl Run {
         }
         let known = |path: &str| reviewed.changes.iter().find(|(known, ..)| known == path);
         for change in &target.changes {
+            let path = &change.path;
             let [live, git] = change.shown();
-            match known(&change.path) {
-                Some((_, seen, wanted)) if *seen == live && *wanted == git => {}
-                Some((_, seen, _)) => {
-                    told.push(format!("{} was {} and is {}", change.path, short(seen), short(&live)))
+            match known(path) {
+                Some((_, seen, _)) if *seen != live => {
+                    told.push(format!("{path} was {} and is {}", short(seen), short(&live)));
                 }
-                None => told.push(format!("{} was as git says and is {}", change.path, short(&live))),
+                // What is made in this run has its id since then.
+                Some((_, _, wanted))
+                    if *wanted == git || wanted.as_ref().is_some_and(resolve::is_made_in_run) => {}
+                Some((_, _, wanted)) => {
+                    told.push(format!("{path} was to be {} and is to be {}", short(wanted), short(&git)));
+                }
+                None => told.push(format!("{path} was as git says and is {}", short(&live))),
             }
         }
-        for (path, ..) in &reviewed.changes {
+        let object = target.target.object_ref();
+        let is_written = self.receipts.iter().any(|receipt| receipt.target.object_ref() == object);
+        for (path, ..) in reviewed.changes.iter().filter(|_| !is_written) {
             if !target.changes.iter().any(|change| change.path == *path) {
                 told.push(format!("{path} is as git says by now"));
             }
         }
         if told.len() == usize::from(has_other_version) {
-            told.push("something that git does not manage is other than it was".into());
+            let what = match counts {
+                true => "something that git does not manage is other than it was",
+                false => {
+                    "it was written again since, or something that git does not manage is other than it was"
+                }
+            };
+            told.push(what.into());
         }
         let more = told.len().saturating_sub(6);
         told.truncate(6);

@@ -372,5 +372,6 @@ fn an_event_out_of_place_changes_nothing() {
 
 mod cloud;
 mod endings;
+mod contents;
 mod leaving;
 mod reverts;

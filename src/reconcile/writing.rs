@@ -130,7 +130,9 @@ impl Run {
         let theirs = by.as_ref().filter(|actor| !own.contains(&actor.id));
         // The object itself may name nobody where the audit log does. Of a draft, a plan's changes say nothing.
         let told = || {
-            let of_field = |path: &str| sent.contains_key(path.split('.').next().unwrap_or_default());
+            let by_field = object.object.kind.is_written_by_field();
+            let of_field =
+                |path: &str| !by_field || sent.contains_key(path.split('.').next().unwrap_or_default());
             let mut changes = planned.changes.iter().filter(|change| of_field(&change.path));
             changes
                 .find_map(|change| Some(change.by.as_ref()?.actor.label().to_owned()))

@@ -24,6 +24,8 @@ pub struct Fields {
     pub colours: &'static [&'static str],
     /// Lists whose order means nothing.
     pub sets: &'static [&'static str],
+    /// Fields whose text means the same in upper and lower case.
+    pub caseless: &'static [&'static str],
     /// Prefixes of fields, and what a change of them does to visitors; the first one that fits counts.
     pub classes: &'static [(&'static str, Class)],
     /// Prefixes of switches, besides every field named `enabled`: they take something from visitors when they go off.
@@ -34,8 +36,16 @@ pub struct Fields {
     pub server: &'static [&'static str],
 }
 
-const NO_FIELDS: Fields =
-    Fields { defaults: &[], colours: &[], sets: &[], classes: &[], switches: &[], emptied: &[], server: &[] };
+const NO_FIELDS: Fields = Fields {
+    defaults: &[],
+    colours: &[],
+    sets: &[],
+    caseless: &[],
+    classes: &[],
+    switches: &[],
+    emptied: &[],
+    server: &[],
+};
 
 /// One kind.
 #[derive(Debug)]
@@ -113,6 +123,7 @@ pub(super) const WEB_MESSAGING: Row = Row {
         ],
         colours: &["widget.theme.colors.primary", "widget.theme.colors.background"],
         sets: &["features.audiences", "availability.rules"],
+        caseless: &[],
         classes: &[
             ("widget.theme.", Class::Cosmetic),
             ("widget.accessibility.contrastRatio", Class::Cosmetic),
@@ -140,6 +151,8 @@ pub(super) const SUPPORTED_CONTENT: Row = Row {
         // Media of a direction that is not named is blocked.
         defaults: &[("mediaTypes.allow.inbound", "[]"), ("mediaTypes.allow.outbound", "[]")],
         sets: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
+        // RFC 9110, 8.3.1.
+        caseless: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         classes: &[("mediaTypes.allow.", Class::Reach)],
         emptied: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         ..NO_FIELDS

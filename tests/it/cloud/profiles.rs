@@ -151,6 +151,46 @@ fn a_default_that_is_seen_late_or_whose_answer_is_lost_is_set_once() {
     }
 }
 
+/// A moment after our last write, a look may still show what was there before it.
+#[test]
+fn an_old_answer_right_after_a_repair_is_nobodys_drift() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    genesync(&cloud, &["apply"]).expect(0);
+    cloud.edit(1, json!({"create": {"supportedContent": {"name": "Hers"}}}));
+    edit_default(&cloud, "Hers");
+    genesync(&cloud, &["apply"]).expect(0);
+    let old = json!({"match": {"method": "GET", "path": "/api/v2/conversations/messaging/supportedcontent/default"}, "times": 2,
+        "do": {"stale": true}});
+    cloud.fault(old);
+    let mark = cloud.mark();
+    let ran = genesync(&cloud, &["apply"]).expect(0);
+    assert!(ran.stderr.contains("may not show our last write yet"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains(MARA), "{}", ran.stderr);
+    assert_eq!(writes(&cloud, mark), Vec::<String>::new());
+    is_at_rest(&cloud);
+}
+
+/// Nothing was applied yet, and the object names nobody: the log does, each for their own field.
+#[test]
+fn who_set_the_defaults_that_a_first_apply_goes_over_is_told() {
+    let cloud = Cloud::new(1);
+    commit(&cloud, IMAGES, "Enabled");
+    for kind in ["supportedContent", "messagingSetting"] {
+        cloud.edit(1, json!({"create": {kind: {"name": "Hers"}}}));
+    }
+    edit_default(&cloud, "Hers");
+    let by_zoe = json!({"organizationId": organization(1), "actor": "Zoe Okafor", "default": {"messagingSetting": "Hers"}});
+    cloud.stage.control("POST", "edit", &by_zoe);
+    genesync(&cloud, &["apply"]).expect(0);
+    let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
+    let told = |who: &str, field: &str| {
+        over.lines()
+            .any(|line| line.contains(who) && line.contains(field) && line.contains("the messaging defaults"))
+    };
+    assert!(told(MARA, "supportedContent.id") && told("Zoe Okafor", "messagingSetting.id"), "{over}");
+}
+
 #[test]
 fn a_platform_that_keeps_another_default_is_no_endless_loop() {
     let cloud = Cloud::new(1);
