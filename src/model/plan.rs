@@ -112,8 +112,9 @@ pub struct TargetPlan {
     pub target: Target,
     /// The version that the plan saw; none where there is no configuration.
     pub version: Option<u64>,
-    /// Digest of the configuration that the plan saw.
-    pub observed_digest: String,
+    /// The configuration that the plan saw; empty where there is none.
+    #[serde(skip)]
+    pub observed: Arc<Map<String, Value>>,
     /// The fields that differ, in path order.
     pub changes: Vec<Change>,
     /// Fields that git moved and that already hold the new value.
@@ -143,14 +144,24 @@ impl TargetPlan {
         }
     }
 
+    /// The digest of the configuration that the plan saw.
+    pub fn observed_digest(&self) -> String {
+        json::digest(&self.observed)
+    }
+
     /// The digest of what would be done to this object and of what that was based on. Why a field differs and who
-    /// moved it are left out: they don't change what is done.
+    /// moved it are left out: they don't change what is done. Made of whole configurations, and so only where somebody
+    /// reads it.
     pub fn content_digest(&self) -> String {
+        self.digest_onto(&self.observed_digest())
+    }
+
+    fn digest_onto(&self, observed: &str) -> String {
         let mut parts = Parts::default();
         parts.add(self.target.object_ref().key().as_bytes());
         parts.add(self.target.region.key().as_bytes());
         parts.add(self.version.map_or("none".into(), |version| version.to_string()).as_bytes());
-        parts.add(self.observed_digest.as_bytes());
+        parts.add(observed.as_bytes());
         for change in &self.changes {
             parts.add(change.path.as_bytes());
             for value in [&change.observed, &change.desired] {
@@ -234,8 +245,6 @@ pub struct Plan {
     pub mode: Mode,
     /// The primary first, then the replicas.
     pub targets: Vec<TargetPlan>,
-    /// SHA-256 over everything above: equal digests mean equal plans.
-    pub digest: String,
 }
 
 /// The digest of one tenant's plan from the digests of its objects.
@@ -256,7 +265,7 @@ pub fn fleet_digest<'a>(tenants: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 impl Plan {
-    /// The digest of everything that it would do and was based on.
+    /// The SHA-256 of everything that it would do and was based on: equal digests mean equal plans.
     pub fn content_digest(&self) -> String {
         let objects: Vec<String> = self.targets.iter().map(TargetPlan::content_digest).collect();
         let objects = objects.iter().map(String::as_str);

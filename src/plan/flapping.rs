@@ -125,7 +125,7 @@ mod tests {
                 object: Object::implied(),
             },
             version: Some(4),
-            observed_digest: String::new(),
+            observed: Arc::default(),
             changes,
             already_done: Vec::new(),
             ignored: Vec::new(),
@@ -139,7 +139,6 @@ mod tests {
             revision: Revision::new("r"),
             mode: Mode::Enforce,
             targets: targets.into_iter().enumerate().map(target).collect(),
-            digest: String::new(),
         }
     }
 

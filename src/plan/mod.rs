@@ -16,7 +16,7 @@ pub mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::{Drafts, TargetPlan};
-use crate::model::{Base, ChangeKind, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant, json};
+use crate::model::{Base, ChangeKind, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant};
 use resolve::Organization;
 
 /// What is known of one organization when a plan is made.
@@ -82,7 +82,7 @@ pub fn plan(
             targets.push(TargetPlan {
                 target: target.clone(),
                 version: observed.version(),
-                observed_digest: json::digest(&observed.body()),
+                observed: observed.body(),
                 changes,
                 already_done,
                 ignored: diff::ignored(kind, &desired, observed),
@@ -93,15 +93,7 @@ pub fn plan(
             });
         }
     }
-    let mut plan = Plan {
-        tenant: tenant.name.clone(),
-        revision: revision.clone(),
-        mode: tenant.mode,
-        targets,
-        digest: String::new(),
-    };
-    plan.digest = plan.content_digest();
-    plan
+    Plan { tenant: tenant.name.clone(), revision: revision.clone(), mode: tenant.mode, targets }
 }
 
 #[cfg(test)]

@@ -425,7 +425,7 @@ fn replication_overwrites_only_what_is_ours() {
 fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
     let make = |git: Value, found: Value, version: u64, revision: &str| {
         let observed = [live(version, found, None)];
-        plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new()).digest
+        plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new()).content_digest()
     };
     let one = make(json!({"x": 1}), json!({"x": 2, "y": 1}), 3, "r1");
     assert_eq!(one, make(json!({"x": 1}), json!({"y": 1, "x": 2}), 3, "r1"));

@@ -93,7 +93,8 @@ impl Run {
         let wanted = || resolve::made_since(&planned.body, &self.desired(at).body);
         let made =
             || target.version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
-        let ours = target.observed_digest == planned.observed_digest
+        let ours = target.observed == planned.observed
+            || target.observed_digest() == planned.observed_digest()
             || canonical::same(kind, &planned.body, &held)
             || made()
             || kind.is_written_by_field() && is_between(kind, planned, &wanted(), &held);

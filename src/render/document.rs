@@ -300,7 +300,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
         unknown: Vec::new(),
         versions: None,
         version: target.version,
-        observed_digest: target.observed_digest.clone(),
+        observed_digest: target.observed_digest(),
         digest: target.content_digest(),
         changes: target.changes.iter().map(change).collect(),
         already_done: target.already_done.clone(),

@@ -91,7 +91,7 @@ mod tests {
                 object: crate::model::Object::implied(),
             },
             version: *version,
-            observed_digest: String::new(),
+            observed: Arc::default(),
             changes: if *owes { vec![change.clone()] } else { Vec::new() },
             already_done: Vec::new(),
             ignored: Vec::new(),
@@ -105,7 +105,6 @@ mod tests {
             revision: Revision::new("r"),
             mode: Mode::Enforce,
             targets: targets.collect(),
-            digest: String::new(),
         }
     }
 

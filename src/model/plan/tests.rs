@@ -21,6 +21,9 @@ fn map(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
+/// Stands for the digest of what was observed.
+const OBSERVED: &str = "sha256:0b5e";
+
 fn webchat() -> TargetPlan {
     let change = |path: &str, observed: Option<Value>, desired: Option<Value>| Change {
         path: path.into(),
@@ -39,7 +42,7 @@ fn webchat() -> TargetPlan {
             object: Object::implied(),
         },
         version: Some(7),
-        observed_digest: "sha256:0b5e".into(),
+        observed: Arc::new(map(json!({"features": {"flags": {"b": 1.10, "a": true}}}))),
         changes: vec![
             change("features.flags", Some(json!({"b": 1.10, "a": true})), None),
             change("greetings.messages", None, Some(json!(["Fáilte", "Hello"]))),
@@ -70,11 +73,11 @@ const WEBCHAT: &[&str] = &[
 /// A configuration of the `cloud` dialect that exists nowhere yet, or whose draft holds what somebody left.
 fn cloud(next: Option<Next>, draft: Option<TheirDraft>) -> TargetPlan {
     let object = Object { kind: ObjectKind::MessengerConfiguration, name: "Acme web".into() };
-    let TargetPlan { target, observed_digest, .. } = webchat();
+    let target = webchat().target;
     TargetPlan {
         target: target.of(object),
         version: None,
-        observed_digest,
+        observed: Arc::default(),
         changes: Vec::new(),
         already_done: Vec::new(),
         ignored: Vec::new(),
@@ -144,7 +147,8 @@ fn the_digest_of_an_object_stays_what_was_reviewed() {
     ];
     for (plan, parts, digest) in golden {
         assert_eq!(digest_of(&parts.concat()), *digest, "the parts that are pinned here: {parts:?}");
-        assert_eq!(plan.content_digest(), *digest, "{parts:?}");
+        assert_eq!(plan.digest_onto(OBSERVED), *digest, "{parts:?}");
+        assert_eq!(plan.content_digest(), plan.digest_onto(&json::digest(&plan.observed)), "{parts:?}");
     }
 }
 
@@ -155,14 +159,17 @@ fn the_digest_of_a_tenants_plan_stays_what_was_reviewed() {
         revision: Revision::new("8e7d0a3"),
         mode: Mode::Enforce,
         targets: vec![webchat(), cloud(Some(Next::Publish), None)],
-        digest: "left out".into(),
     };
-    let objects: Vec<String> = plan.targets.iter().map(TargetPlan::content_digest).collect();
+    let objects: Vec<String> = plan.targets.iter().map(|target| target.digest_onto(OBSERVED)).collect();
     let parts = ["harbour", "8e7d0a3", "enforce", &objects[0], &objects[1]];
     let digest = "sha256:9e03cf326c1f887a9569a3c653c5e9f1dc3a6cc8f06e709476ca7e601f046bb5";
     assert_eq!(digest_of(&parts), digest);
-    assert_eq!(plan.content_digest(), digest);
-    assert_eq!(tenant_digest("harbour", "8e7d0a3", "enforce", objects.iter().map(String::as_str)), digest);
+    let of = |objects: &[String]| {
+        tenant_digest("harbour", "8e7d0a3", "enforce", objects.iter().map(String::as_str))
+    };
+    assert_eq!(of(&objects), digest);
+    let objects: Vec<String> = plan.targets.iter().map(TargetPlan::content_digest).collect();
+    assert_eq!(plan.content_digest(), of(&objects));
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn observed(object: Object, version: Option<u64>, changes: Vec<Change>) -> Targe
     TargetPlan {
         target: target(object),
         version,
-        observed_digest: String::new(),
+        observed: Arc::default(),
         changes,
         already_done: Vec::new(),
         ignored: Vec::new(),
@@ -161,7 +161,6 @@ fn plan(targets: Vec<TargetPlan>) -> Plan {
         revision: Revision::new(APPLIED),
         mode: Mode::Enforce,
         targets,
-        digest: String::new(),
     }
 }
 

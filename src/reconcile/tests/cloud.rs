@@ -393,7 +393,7 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
     let planned = |target: Target| TargetPlan {
         target,
         version: Some(1),
-        observed_digest: String::new(),
+        observed: Arc::default(),
         changes: vec![Change {
             path: "allowAllDomains".into(),
             kind: ChangeKind::ToApply,

@@ -168,7 +168,7 @@ fn planned(run: &Run, fleet: &Fleet, from: Timestamp) -> TenantPlan {
         state,
         mode: Some(run.spec().tenant.mode.name()),
         // What was not planned whole can't be approved.
-        digest: run.plan().filter(|_| state == "planned").map(|plan| plan.digest.clone()),
+        digest: run.plan().filter(|_| state == "planned").map(Plan::content_digest),
         visitors: sentences(&targets),
         moments: moments(run, zone, from),
         targets,
