@@ -243,8 +243,8 @@ pub struct Plan {
     pub revision: Revision,
     /// Whether genesync may apply it.
     pub mode: Mode,
-    /// The primary first, then the replicas.
-    pub targets: Vec<TargetPlan>,
+    /// The primary first, then the replicas. Shared: one plan differs from the next in few of them.
+    pub targets: Vec<Arc<TargetPlan>>,
 }
 
 /// The digest of one tenant's plan from the digests of its objects.
@@ -267,7 +267,7 @@ pub fn fleet_digest<'a>(tenants: impl IntoIterator<Item = &'a str>) -> String {
 impl Plan {
     /// The SHA-256 of everything that it would do and was based on: equal digests mean equal plans.
     pub fn content_digest(&self) -> String {
-        let objects: Vec<String> = self.targets.iter().map(TargetPlan::content_digest).collect();
+        let objects: Vec<String> = self.targets.iter().map(|target| target.content_digest()).collect();
         let objects = objects.iter().map(String::as_str);
         tenant_digest(self.tenant.as_str(), self.revision.as_str(), self.mode.name(), objects)
     }

@@ -138,7 +138,7 @@ mod tests {
             tenant: TenantName::new("acme"),
             revision: Revision::new("r"),
             mode: Mode::Enforce,
-            targets: targets.into_iter().enumerate().map(target).collect(),
+            targets: targets.into_iter().enumerate().map(target).map(Arc::new).collect(),
         }
     }
 
@@ -216,7 +216,7 @@ mod tests {
             vec![change("a", ChangeKind::ToApply, None), change("b", ChangeKind::Drift, Some("Mara"))],
             vec![change("c", ChangeKind::Conflict, None)],
         ]);
-        let targets: Vec<&TargetPlan> = plan.targets.iter().collect();
+        let targets: Vec<&TargetPlan> = plan.targets.iter().map(Arc::as_ref).collect();
         let expected = [revert(0, "b", Some("Mara"), 5), revert(1, "c", None, 5)];
         assert_eq!(reverts(&targets, at(5)), expected);
         assert_eq!(reverts(&targets[1..], at(5)), expected[1..]);

@@ -10,13 +10,15 @@ pub mod class;
 pub mod diff;
 pub mod flapping;
 pub mod guards;
+pub mod needs;
 pub mod next;
 pub mod resolve;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::plan::{Drafts, TargetPlan};
-use crate::model::{Base, ChangeKind, Desired, Entry, ObjectRef, Plan, Revision, Target, Tenant};
+use crate::model::{Base, ChangeKind, Desired, Entry, Plan, Revision, Target, Tenant};
 use resolve::Organization;
 
 /// What is known of one organization when a plan is made.
@@ -45,55 +47,91 @@ pub struct Side<'a> {
     pub known: Organization<'a>,
 }
 
-/// Compares one tenant's organizations with what git says, the primary first, then the replicas. An object
-/// that was not seen is left out of the plan.
-pub fn plan(
-    tenant: &Tenant,
-    revision: &Revision,
-    sides: &[Side<'_>],
-    drafts: Drafts,
-    evidence: &BTreeMap<ObjectRef, Evidence<'_>>,
-) -> Plan {
-    let nothing = Evidence::default();
-    let mut targets: Vec<TargetPlan> = Vec::new();
-    for side in sides {
-        let draft_of = |at: usize| evidence.get(&side.targets.get(at)?.object_ref())?.draft;
-        for (at, (target, observed)) in side.targets.iter().zip(side.known.observed).enumerate() {
-            let evidence = evidence.get(&target.object_ref()).unwrap_or(&nothing);
-            let (desired, problems) = resolve::desired(at, side.known);
-            let kind = target.object.kind;
-            let (mut changes, already_done) = diff::changes(kind, &desired, observed, evidence);
-            // Where everything that is not named is to go, what could not be looked up is named all the same.
-            if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
-                changes.retain(|change| {
-                    change.desired.is_some() || !resolve::is_unfound(resource, &change.path)
-                });
-            }
-            // Nobody in git disagrees with whoever pinned another version.
-            for pin in changes.iter_mut().filter(|change| change.path == resolve::PINNED) {
-                pin.kind = if pin.kind == ChangeKind::Conflict { ChangeKind::Drift } else { pin.kind };
-            }
-            let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, evidence);
-            let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
-            let draft = next::their_draft(kind, &desired, observed, &body, next.as_ref(), drafts, evidence);
-            // Copying the primary over this target is harmless where both would end up the same.
-            let ours_to_overwrite = changes.is_empty()
-                || targets.first().is_none_or(|primary| canonical::same(kind, &primary.body, &body));
-            targets.push(TargetPlan {
-                target: target.clone(),
-                version: observed.version(),
-                observed: observed.body(),
-                changes,
-                already_done,
-                ignored: diff::ignored(kind, &desired, observed),
-                next,
-                draft,
-                body,
-                ours_to_overwrite,
-            });
-        }
+/// What the plan of a tenant is made from.
+#[derive(Clone, Copy)]
+pub struct Basis<'a> {
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// The commit that its objects were read from.
+    pub revision: &'a Revision,
+    /// Its organizations, the primary first, then the replicas.
+    pub sides: &'a [Side<'a>],
+    /// What becomes of drafts that somebody else left.
+    pub drafts: Drafts,
+    /// What is known of an object beside what git says and what was seen.
+    pub evidence: &'a dyn Fn(&Target) -> Evidence<'a>,
+}
+
+/// Compares one tenant's organizations with what git says. An object that was not seen is left out of the plan.
+pub fn plan(basis: Basis<'_>) -> Plan {
+    let Basis { tenant, revision, sides, .. } = basis;
+    let seen = |side: &'_ Side<'_>| 0..side.targets.len().min(side.known.observed.len());
+    let targets = sides.iter().flat_map(|side| seen(side).filter_map(|at| of_one(basis, side, at)));
+    let mut targets: Vec<Arc<TargetPlan>> = targets.map(Arc::new).collect();
+    if tenant.dialect.capabilities().copies {
+        compare_with_primary(&mut targets);
     }
     Plan { tenant: tenant.name.clone(), revision: revision.clone(), mode: tenant.mode, targets }
+}
+
+/// The plan that [`plan`] would make of all objects, from an earlier one of them and those of which something other is
+/// known since then, by their places in it. What refers to one of them has to be among them. Not where copies are made: what
+/// may be copied over hangs on the primary.
+pub fn again(mut before: Plan, places: impl IntoIterator<Item = usize>, basis: Basis<'_>) -> Plan {
+    let of_each = basis.sides.first().map_or(1, |side| side.targets.len()).max(1);
+    for place in places {
+        let anew = basis.sides.get(place / of_each).and_then(|side| of_one(basis, side, place % of_each));
+        if let (Some(known), Some(anew)) = (before.targets.get_mut(place), anew) {
+            *known = Arc::new(anew);
+        }
+    }
+    before
+}
+
+/// Copying the primary over a replica is harmless where both would end up the same.
+fn compare_with_primary(targets: &mut [Arc<TargetPlan>]) {
+    let Some((primary, replicas)) = targets.split_first_mut() else { return };
+    Arc::make_mut(primary).ours_to_overwrite = true;
+    for target in replicas.iter_mut().map(Arc::make_mut) {
+        let kind = target.target.object.kind;
+        target.ours_to_overwrite = target.changes.is_empty()
+            || target.target.object == primary.target.object
+                && canonical::same(kind, &primary.body, &target.body);
+    }
+}
+
+/// Compares the n-th object of an organization with what git says of it.
+fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
+    let (target, observed) = (side.targets.get(at)?, side.known.observed.get(at)?);
+    let evidence = (basis.evidence)(target);
+    let draft_of = |at: usize| (basis.evidence)(side.targets.get(at)?).draft;
+    let (desired, problems) = resolve::desired(at, side.known);
+    let kind = target.object.kind;
+    let (mut changes, already_done) = diff::changes(kind, &desired, observed, &evidence);
+    // Where everything that is not named is to go, what could not be looked up is named all the same.
+    if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
+        changes.retain(|change| change.desired.is_some() || !resolve::is_unfound(resource, &change.path));
+    }
+    // Nobody in git disagrees with whoever pinned another version.
+    for pin in changes.iter_mut().filter(|change| change.path == resolve::PINNED) {
+        pin.kind = if pin.kind == ChangeKind::Conflict { ChangeKind::Drift } else { pin.kind };
+    }
+    let drafts = basis.drafts;
+    let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, &evidence);
+    let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
+    let draft = next::their_draft(kind, &desired, observed, &body, next.as_ref(), drafts, &evidence);
+    Some(TargetPlan {
+        target: target.clone(),
+        version: observed.version(),
+        observed: observed.body(),
+        changes,
+        already_done,
+        ignored: diff::ignored(kind, &desired, observed),
+        next,
+        draft,
+        body,
+        ours_to_overwrite: false,
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a plan says, case by case.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use crate::model::audit::PropertyChange;
 use crate::model::plan::Limits;
 use crate::model::{
     Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Names, Object, ObjectKind,
-    Observed, OrganizationId, Region, Resource, Stored, TenantName, Window,
+    ObjectRef, Observed, OrganizationId, Region, Resource, Stored, TenantName, Window,
 };
 
 /// What the tests compare, where they name no other.
@@ -32,7 +33,8 @@ fn plan(
         .zip(observed.chunks(1))
         .map(|(targets, observed)| Side { targets, known: Organization { resources, observed, names } })
         .collect();
-    super::plan(tenant, revision, &sides, Drafts::Refuse, evidence)
+    let evidence = |target: &Target| evidence.get(&target.object_ref()).cloned().unwrap_or_default();
+    super::plan(Basis { tenant, revision, sides: &sides, drafts: Drafts::Refuse, evidence: &evidence })
 }
 
 fn object_of(organization: &str) -> ObjectRef {
@@ -425,7 +427,8 @@ fn replication_overwrites_only_what_is_ours() {
 fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
     let make = |git: Value, found: Value, version: u64, revision: &str| {
         let observed = [live(version, found, None)];
-        plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new()).content_digest()
+        plan(&tenant(0), &Revision::new(revision), &desired(git), &observed, &BTreeMap::new())
+            .content_digest()
     };
     let one = make(json!({"x": 1}), json!({"x": 2, "y": 1}), 3, "r1");
     assert_eq!(one, make(json!({"x": 1}), json!({"y": 1, "x": 2}), 3, "r1"));
@@ -441,4 +444,5 @@ fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
     }
 }
 
+mod again;
 mod laws;

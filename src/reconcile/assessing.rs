@@ -1,6 +1,6 @@
 //! Planning, and asking the audit log who moved what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,7 +9,7 @@ use super::event::AuditQuery;
 use super::{Effect, End, NO_NAMES, Note, Phase, Run, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, later};
-use crate::model::{ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Stored, Target};
+use crate::model::{ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Plan, Stored, Target};
 use crate::plan;
 
 /// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
@@ -40,6 +40,7 @@ impl Run {
         }
         let first = self.first_plan.is_none();
         self.hold_to_review(&mut plan);
+        debug_assert_eq!(plan, self.whole_plan(), "planned anew is what planning everything makes");
         let plan = Arc::new(plan);
         self.refusals = plan::guards::check_tenant(
             &plan,
@@ -59,6 +60,7 @@ impl Run {
             self.started_at = self.last_changes();
         }
         self.plan = Some(plan);
+        self.stale = Some(BTreeSet::new());
         self.planned_at = Some(now);
         self.phase = Phase::Planned;
         let step = if first { Step::stop(self) } else { self.proceed(now) };
@@ -77,29 +79,37 @@ impl Run {
         self.targets.iter().zip(&self.observed).filter_map(last).collect()
     }
 
-    fn make_plan(&self) -> crate::model::Plan {
-        let spec = &self.spec;
-        let entries = |object: &ObjectRef| -> Vec<Entry> {
-            self.entries.iter().filter(|entry| entry.object.published() == *object).cloned().collect()
+    /// Plans anew what something other is known of than the last plan was made from, and what refers to that; everything
+    /// where that is so of everything, or where copies are made.
+    fn make_plan(&self) -> Plan {
+        let (Some(before), Some(stale), false) = (&self.plan, &self.stale, self.able().copies) else {
+            return self.with_basis(plan::plan);
         };
-        let objects: Vec<ObjectRef> = self.targets.iter().map(Target::object_ref).collect();
-        let entries: Vec<Vec<Entry>> = objects.iter().map(entries).collect();
+        let of_each = self.spec.resources.len().max(1);
+        let with_dependents = |at: &usize| {
+            let (first, at) = (at - at % of_each, at % of_each);
+            self.needs.dependents_of(at).iter().copied().chain([at]).map(move |at| first + at)
+        };
+        let places: BTreeSet<usize> = stale.iter().flat_map(with_dependents).collect();
+        self.with_basis(|basis| plan::again(Plan::clone(before), places, basis))
+    }
+
+    /// Makes a plan from what is known by now.
+    fn with_basis(&self, make: impl FnOnce(plan::Basis<'_>) -> Plan) -> Plan {
+        let spec = &self.spec;
         let of_each = spec.resources.len().max(1);
-        let evidence = objects.iter().zip(&entries).enumerate().map(|(at, (object, entries))| {
-            let evidence = plan::Evidence {
-                base: self.journal.0.bases.get(object),
+        let evidence = |target: &Target| {
+            let object = target.object_ref();
+            let resource = self.needs.place_of(&target.object).and_then(|at| spec.resources.get(at));
+            plan::Evidence {
+                base: self.journal.0.bases.get(&object),
                 draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
-                desired_before: spec
-                    .resources
-                    .get(at % of_each)
-                    .and_then(|resource| resource.before.as_ref()),
-                entries,
-                made: self.made.contains_key(object),
+                desired_before: resource.and_then(|resource| resource.before.as_ref()),
+                entries: self.entries.get(&object).map(Vec::as_slice).unwrap_or_default(),
+                made: self.made.contains_key(&object),
                 own_clients: Some(&spec.own_clients),
-            };
-            (object.clone(), evidence)
-        });
-        let evidence = evidence.collect();
+            }
+        };
         let sides: Vec<plan::Side<'_>> = self
             .targets
             .chunks(of_each)
@@ -111,11 +121,25 @@ impl Run {
                 plan::Side { targets, known: plan::resolve::Organization { resources, observed, names } }
             })
             .collect();
-        plan::plan(&spec.tenant, &spec.revision, &sides, spec.limits.drafts, &evidence)
+        let basis = plan::Basis {
+            tenant: &spec.tenant,
+            revision: &spec.revision,
+            sides: &sides,
+            drafts: spec.limits.drafts,
+            evidence: &evidence,
+        };
+        make(basis)
+    }
+
+    /// The plan as it is made from nothing, to compare with.
+    fn whole_plan(&self) -> Plan {
+        let mut plan = self.with_basis(plan::plan);
+        self.clone().hold_to_review(&mut plan);
+        plan
     }
 
     /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
-    fn touched_by_others(&self, plan: &crate::model::Plan) -> Vec<Target> {
+    fn touched_by_others(&self, plan: &Plan) -> Vec<Target> {
         let moved =
             |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
         let foreign = |observed: &Observed| match observed {
@@ -150,13 +174,16 @@ impl Run {
     }
 
     pub(super) fn attributed(mut self, entries: Vec<Entry>, now: Timestamp) -> Step {
-        self.entries = entries;
+        for entry in entries {
+            self.entries.entry(entry.object.published()).or_default().push(entry);
+        }
+        self.stale = None;
         self.attributed = true;
         self.assess(now)
     }
 
     /// One note for each organization whose managed fields somebody else moved.
-    fn foreign_edits(&self, plan: &crate::model::Plan) -> Vec<Note> {
+    fn foreign_edits(&self, plan: &Plan) -> Vec<Note> {
         let mut notes = Vec::new();
         for target in &plan.targets {
             let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);

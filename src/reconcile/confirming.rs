@@ -54,7 +54,7 @@ impl Run {
             return self.finish(now);
         }
         for record in &records {
-            self.journal.0.absorb(record.clone());
+            self.absorb(record);
         }
         self.go(Phase::Keeping, Effect::Save(records))
     }
@@ -144,7 +144,7 @@ impl Run {
             if self.owes(receipt) {
                 let (object, version) = (receipt.target.object_ref(), receipt.version);
                 let record = Record::Confirmed { object, version, entry: entry.clone() };
-                self.journal.0.absorb(record.clone());
+                self.absorb(&record);
                 records.push(record);
             }
         }

@@ -1,5 +1,7 @@
 //! Deciding: what a plan asks for next, and what keeps a run from doing it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{End, HoldCause, Run, Step, Wait};
@@ -10,8 +12,8 @@ use crate::plan::{self, flapping};
 use crate::replicate::{self, Work};
 
 /// What a person has to decide before anything is written.
-fn undecided(targets: &[TargetPlan]) -> Option<String> {
-    let reasons: Vec<&str> = targets.iter().filter_map(TargetPlan::undecided).collect();
+fn undecided(targets: &[Arc<TargetPlan>]) -> Option<String> {
+    let reasons: Vec<&str> = targets.iter().filter_map(|target| target.undecided()).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
@@ -102,14 +104,14 @@ impl Run {
     }
 
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
-    pub(super) fn stuck(&self, targets: &[TargetPlan]) -> Option<(HoldCause, String)> {
+    pub(super) fn stuck(&self, targets: &[Arc<TargetPlan>]) -> Option<(HoldCause, String)> {
         let went_over = self.went_over(targets).map(|reason| (HoldCause::WentOver, reason));
         let not_kept = || self.not_kept(targets).map(|reason| (HoldCause::NotKept, reason));
         let tried = || self.tried_too_often(targets.len());
         went_over.or_else(not_kept).or_else(tried)
     }
 
-    fn went_over(&self, targets: &[TargetPlan]) -> Option<String> {
+    fn went_over(&self, targets: &[Arc<TargetPlan>]) -> Option<String> {
         // One change of somebody's is gone, and without a version that is enforced the next write could take
         // another: before a person has heard of the first, nothing more is written there. The next run may.
         // Nor is what was published with somebody's unfinished change served by any deployment.
@@ -118,21 +120,22 @@ impl Run {
             target.target.organization == mixed.organization
                 && resource.is_some_and(|resource| plan::resolve::refers_to(resource, &mixed.object))
         };
-        let gone_over = |target: &&TargetPlan| {
+        let gone_over = |target: &TargetPlan| {
             let object = target.target.object_ref();
             self.overwrote.contains(&object)
                 || self.mixed.keys().any(|mixed| *mixed == object || serves(target, mixed))
         };
         if self.spec.versions == Versions::Unenforced
-            && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(&target))
+            && targets.iter().filter(|target| !target.changes.is_empty()).any(|target| gone_over(target))
         {
             return Some(format!("{}, and it differs again", self.gone_over()));
         }
         None
     }
 
-    fn not_kept(&self, targets: &[TargetPlan]) -> Option<String> {
-        let differs = |target: &&TargetPlan| !target.changes.is_empty() && target.next != Some(Next::Wait);
+    fn not_kept(&self, targets: &[Arc<TargetPlan>]) -> Option<String> {
+        let differs =
+            |target: &&Arc<TargetPlan>| !target.changes.is_empty() && target.next != Some(Next::Wait);
         for target in targets.iter().filter(differs) {
             let ours = target
                 .version

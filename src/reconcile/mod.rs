@@ -42,12 +42,13 @@ use jiff::Timestamp;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::record::{IntentId, Journal};
 use crate::model::{
-    Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, ObjectRef, Observed, OrganizationId,
-    Plan, Receipt, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
+    Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, Object, ObjectRef, Observed,
+    OrganizationId, Plan, Receipt, Record, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
 };
 
 use crate::plan;
 use crate::plan::guards::window::Opening;
+use crate::plan::needs::Needs;
 
 /// Where nothing was looked up.
 static NO_NAMES: Names = Names::new();
@@ -100,6 +101,8 @@ pub struct Run {
     failures: BTreeMap<OrganizationId, Failures>,
     /// What has to be looked up by name in each organization.
     references: Arc<BTreeSet<Reference>>,
+    /// Which objects of git hang together.
+    needs: Arc<Needs>,
     /// What was read in this round, in the order of `targets`.
     observed: Vec<Observed>,
     /// What goes by the names that were looked up, by organization.
@@ -115,12 +118,14 @@ pub struct Run {
     waiting: BTreeMap<ObjectRef, (Timestamp, u32)>,
     /// Configurations whose draft this run stored, with the version that was published then.
     drafted: BTreeMap<ObjectRef, u64>,
-    /// Audit entries that tell who moved what.
-    entries: Vec<Entry>,
+    /// Audit entries that tell who moved what, by object.
+    entries: BTreeMap<ObjectRef, Vec<Entry>>,
     /// Whether the audit log was asked about what was read in this round.
     attributed: bool,
     /// The plan of this round.
     plan: Option<Arc<Plan>>,
+    /// The places of objects of which something other is known than that plan was made from; none where that is so of all.
+    stale: Option<BTreeSet<usize>>,
     /// The plan as it was first made: what the run set out to do.
     first_plan: Option<Arc<Plan>>,
     /// Why that plan may not be applied.
@@ -220,6 +225,7 @@ impl Run {
             set_aside: BTreeMap::new(),
             failures: BTreeMap::new(),
             references: Arc::new(plan::resolve::references(&spec.resources)),
+            needs: Arc::new(Needs::of(&spec.resources)),
             spec,
             phase: Phase::Fresh,
             observed: Vec::new(),
@@ -229,9 +235,10 @@ impl Run {
             made: BTreeMap::new(),
             waiting: BTreeMap::new(),
             drafted: BTreeMap::new(),
-            entries: Vec::new(),
+            entries: BTreeMap::new(),
             attributed: false,
             plan: None,
+            stale: None,
             first_plan: None,
             refusals: Vec::new(),
             opens: None,
@@ -252,9 +259,30 @@ impl Run {
     }
 
     fn place_of(&self, target: &Target) -> Option<usize> {
-        self.targets
-            .iter()
-            .position(|known| known.organization == target.organization && known.object == target.object)
+        self.place(&target.organization, &target.object)
+    }
+
+    /// The place of an object among the targets.
+    fn place(&self, organization: &OrganizationId, object: &Object) -> Option<usize> {
+        let at = self.needs.place_of(object)?;
+        let of_each = self.spec.resources.len().max(1);
+        let mut sides = self.targets.iter().step_by(of_each);
+        Some(sides.position(|first| first.organization == *organization)? * of_each + at)
+    }
+
+    /// Takes a record in, as the store does.
+    fn absorb(&mut self, record: &Record) {
+        if let Record::Applied { object, .. } = record {
+            self.stale_at(self.place(&object.organization, &object.object));
+        }
+        self.journal.0.absorb(record.clone());
+    }
+
+    /// Remembers that something other is known of the n-th target.
+    fn stale_at(&mut self, at: Option<usize>) {
+        if let (Some(stale), Some(at)) = (&mut self.stale, at) {
+            stale.insert(at);
+        }
     }
 
     /// Everything of one organization that the n-th target belongs to.

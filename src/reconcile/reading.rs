@@ -87,6 +87,7 @@ impl Run {
     pub(super) fn read_all(mut self) -> Step {
         self.observed.clear();
         self.entries.clear();
+        self.stale = None;
         self.attributed = false;
         (self.focus, self.fresh) = (None, None);
         let (to, end) = (self.side(0).end, self.targets.len());
@@ -167,6 +168,7 @@ impl Run {
         targets.iter().zip(&seen.objects).for_each(|(target, observed)| self.note_shown(target, observed));
         let alone = self.focus.is_some();
         for (at, observed) in (span.from..).zip(seen.objects) {
+            self.stale_at(Some(at));
             match self.observed.get_mut(at) {
                 Some(known) => *known = observed,
                 None => self.observed.push(observed),

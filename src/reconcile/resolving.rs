@@ -39,7 +39,7 @@ impl Run {
                 (true, false) => Ending::NotExecuted,
             };
             let record = Record::Resolved { intent: intent.id, receipts, ending };
-            self.journal.0.absorb(record.clone());
+            self.absorb(&record);
             records.push(record);
             notes.extend(told);
         }
@@ -237,7 +237,7 @@ impl Run {
         };
         notes.push(Note::Landed { object: object.clone(), version });
         let record = Record::Applied { object: object.draft()?, base: self.draft_base(draft, if_match) };
-        self.journal.0.absorb(record.clone());
+        self.absorb(&record);
         Some(record)
     }
 

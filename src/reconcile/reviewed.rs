@@ -2,6 +2,8 @@
 //!
 //! An object that is not what was reviewed is set aside: it stays as it is, and the others get what was approved.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use super::Run;
@@ -38,6 +40,7 @@ impl Run {
         self.set_aside_what_follows(plan);
         for (target, observed) in plan.targets.iter_mut().zip(&self.observed) {
             if self.set_aside.contains_key(&target.target.object_ref()) {
+                let target = Arc::make_mut(target);
                 target.changes.clear();
                 (target.next, target.draft) = (None, None);
                 target.body = observed.body();

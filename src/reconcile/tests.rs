@@ -8,7 +8,7 @@ use crate::model::record::{Intent, IntentAction};
 use crate::model::write::Job;
 use crate::model::write::{JobTarget, JobTargetStatus};
 use crate::model::{
-    Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Object, Outcome, Record, Region, Seen, Stored,
+    Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Outcome, Record, Region, Seen, Stored,
     TenantName,
 };
 

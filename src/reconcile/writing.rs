@@ -140,7 +140,7 @@ impl Run {
         };
         // Other programs leave no name.
         let by = match (theirs, ours) {
-            (Some(actor), _) => Some(plan::next::name_of(actor, &self.entries)),
+            (Some(actor), _) => Some(plan::next::name_of(actor, self.entries.values().flatten())),
             (None, false) => told().or_else(|| Some("somebody".to_owned())),
             (None, true) => None,
         };
@@ -206,7 +206,7 @@ impl Run {
     pub(super) fn close(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After) -> Step {
         let ending = if receipts.is_empty() { Ending::NotExecuted } else { Ending::Written };
         let record = Record::Resolved { intent, receipts, ending };
-        self.journal.0.absorb(record.clone());
+        self.absorb(&record);
         self.go(Phase::Closing(after), Effect::Save(vec![record]))
     }
 
@@ -237,6 +237,7 @@ impl Run {
                     self.made
                         .insert(object.clone(), Made { id: stored.id().cloned(), at: now, polls: 0, unseen });
                     self.waiting.remove(&object);
+                    self.stale_at(self.place_of(&write.target));
                 }
                 if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
                     // Made from nothing, it is of version 0 from here on.
@@ -310,7 +311,7 @@ impl Run {
             records.push(Record::Applied { object: draft, base: self.draft_base(held, onto) });
         }
         for record in &records {
-            self.journal.0.absorb(record.clone());
+            self.absorb(record);
         }
         self.go(Phase::Closing(After::Read), Effect::Save(records)).noting(Note::Stored { object })
     }

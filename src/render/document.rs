@@ -290,22 +290,23 @@ impl From<&Refusal> for RefusalDocument {
 
 /// The organizations of a plan.
 pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
-    let document = |(index, target): (usize, &crate::model::plan::TargetPlan)| TargetDocument {
-        organization_id: target.target.organization.to_string(),
-        region: target.target.region.key(),
-        role: role(plan, index),
-        object: object(&target.target),
-        undecided: target.undecided().map(str::to_owned),
-        draft: target.draft.clone(),
-        unknown: Vec::new(),
-        versions: None,
-        version: target.version,
-        observed_digest: target.observed_digest(),
-        digest: target.content_digest(),
-        changes: target.changes.iter().map(change).collect(),
-        already_done: target.already_done.clone(),
-        ignored: target.ignored.clone(),
-    };
+    let document =
+        |(index, target): (usize, &std::sync::Arc<crate::model::plan::TargetPlan>)| TargetDocument {
+            organization_id: target.target.organization.to_string(),
+            region: target.target.region.key(),
+            role: role(plan, index),
+            object: object(&target.target),
+            undecided: target.undecided().map(str::to_owned),
+            draft: target.draft.clone(),
+            unknown: Vec::new(),
+            versions: None,
+            version: target.version,
+            observed_digest: target.observed_digest(),
+            digest: target.content_digest(),
+            changes: target.changes.iter().map(change).collect(),
+            already_done: target.already_done.clone(),
+            ignored: target.ignored.clone(),
+        };
     plan.targets.iter().enumerate().map(document).collect()
 }
 

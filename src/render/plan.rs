@@ -45,7 +45,7 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         let same = |primary: &TargetPlan| {
             alike(&primary.changes, &target.changes) && primary.ignored == target.ignored
         };
-        if primary.is_some_and(same) {
+        if primary.is_some_and(|primary| same(primary)) {
             let count = target.changes.len() + target.ignored.len();
             let _ = writeln!(out, "     the same {count} as the primary");
             continue;

@@ -6,6 +6,8 @@
 //!
 //! The sequence of a job is in `reconcile/copying.rs`, and who asks for the next piece of work in `reconcile/deciding.rs`.
 
+use std::sync::Arc;
+
 use crate::model::Plan;
 use crate::model::plan::{Next, TargetPlan};
 
@@ -42,7 +44,8 @@ pub fn due(plan: &Plan, copies: bool, job_tried: bool) -> Option<Work<'_>> {
     if !primary.changes.is_empty() {
         return Some(Work::Put(primary));
     }
-    let owing: Vec<&TargetPlan> = replicas.iter().filter(|target| !target.changes.is_empty()).collect();
+    let replicas = replicas.iter().map(Arc::as_ref);
+    let owing: Vec<&TargetPlan> = replicas.filter(|target| !target.changes.is_empty()).collect();
     // What the primary holds in an ignored field is not what git says: a replica that has no configuration
     // yet is made from git.
     let as_git_says = primary.ignored.is_empty();
@@ -104,7 +107,7 @@ mod tests {
             tenant: TenantName::new("t"),
             revision: Revision::new("r"),
             mode: Mode::Enforce,
-            targets: targets.collect(),
+            targets: targets.map(Arc::new).collect(),
         }
     }
 
@@ -153,7 +156,7 @@ mod tests {
     fn a_primary_with_somebody_elses_value_is_not_copied_to_where_nothing_is_yet() {
         let mut plan = plan(&[(Some(2), false, true), (None, true, false), (Some(1), true, true)]);
         assert_eq!(describe(&plan, false), "job org-1 org-2 overwrite true");
-        plan.targets[0].ignored.push("x".into());
+        Arc::make_mut(&mut plan.targets[0]).ignored.push("x".into());
         assert_eq!(describe(&plan, false), "job org-2 overwrite true");
         assert_eq!(describe(&plan, true), "put org-1");
     }

@@ -158,7 +158,7 @@ fn the_digest_of_a_tenants_plan_stays_what_was_reviewed() {
         tenant: TenantName::new("harbour"),
         revision: Revision::new("8e7d0a3"),
         mode: Mode::Enforce,
-        targets: vec![webchat(), cloud(Some(Next::Publish), None)],
+        targets: vec![Arc::new(webchat()), Arc::new(cloud(Some(Next::Publish), None))],
     };
     let objects: Vec<String> = plan.targets.iter().map(|target| target.digest_onto(OBSERVED)).collect();
     let parts = ["harbour", "8e7d0a3", "enforce", &objects[0], &objects[1]];
@@ -168,7 +168,7 @@ fn the_digest_of_a_tenants_plan_stays_what_was_reviewed() {
         tenant_digest("harbour", "8e7d0a3", "enforce", objects.iter().map(String::as_str))
     };
     assert_eq!(of(&objects), digest);
-    let objects: Vec<String> = plan.targets.iter().map(TargetPlan::content_digest).collect();
+    let objects: Vec<String> = plan.targets.iter().map(|target| target.content_digest()).collect();
     assert_eq!(plan.content_digest(), of(&objects));
 }
 

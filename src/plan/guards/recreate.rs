@@ -26,7 +26,8 @@ pub fn replaced(
     if limits.allowed.contains(&Guard::Recreate) {
         return Vec::new();
     }
-    let message = |TargetPlan { target, .. }: &TargetPlan| {
+    let message = |target: &Arc<TargetPlan>| {
+        let target = &target.target;
         let known = bases.get(&target.object_ref())?.id.as_ref()?;
         let id = id_of(target)?;
         (*known != id).then(|| {

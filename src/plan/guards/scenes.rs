@@ -160,7 +160,7 @@ fn plan(targets: Vec<TargetPlan>) -> Plan {
         tenant: TenantName::new("acme"),
         revision: Revision::new(APPLIED),
         mode: Mode::Enforce,
-        targets,
+        targets: targets.into_iter().map(Arc::new).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::json;
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![

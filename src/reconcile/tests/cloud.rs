@@ -410,6 +410,6 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
         body: Arc::default(),
         ours_to_overwrite: true,
     };
-    assert!(run.stuck(&[planned(site)]).is_some());
-    assert_eq!(run.stuck(&[planned(elsewhere)]), None);
+    assert!(run.stuck(&[Arc::new(planned(site))]).is_some());
+    assert_eq!(run.stuck(&[Arc::new(planned(elsewhere))]), None);
 }

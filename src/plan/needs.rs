@@ -1,0 +1,55 @@
+//! Which objects of git hang together.
+//!
+//! In: what git says of each object. Out: the places of what refers to one, and of what it refers to. Never: looks at what
+//! an organization holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::reference::{Reference, mentions};
+use crate::model::{Object, ObjectKind, Resource};
+
+/// Which objects of git hang together, worked out once: looking for it costs as much as there are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Needs {
+    places: BTreeMap<Object, usize>,
+    dependents: Vec<Vec<usize>>,
+}
+
+impl Needs {
+    /// Of these objects, in this order.
+    pub fn of(resources: &[Resource]) -> Self {
+        let places: BTreeMap<Object, usize> =
+            resources.iter().enumerate().rev().map(|(at, known)| (known.object.clone(), at)).collect();
+        let mut direct = vec![BTreeSet::new(); resources.len()];
+        for (at, resource) in resources.iter().enumerate() {
+            for mention in mentions(resource.object.kind, &resource.desired.body) {
+                let Reference { kind, name } = mention.reference;
+                let Some(kind) = ObjectKind::referred_to(kind) else { continue };
+                if let Some(needed) =
+                    places.get(&Object { kind, name }).and_then(|needed| direct.get_mut(*needed))
+                {
+                    needed.insert(at);
+                }
+            }
+        }
+        let all = |first: usize| {
+            let (mut found, mut open) = (BTreeSet::new(), vec![first]);
+            while let Some(next) = open.pop() {
+                let more = direct.get(next).into_iter().flatten().copied();
+                open.extend(more.filter(|more| found.insert(*more)));
+            }
+            found.into_iter().collect()
+        };
+        Self { dependents: (0..resources.len()).map(all).collect(), places }
+    }
+
+    /// The place of an object.
+    pub fn place_of(&self, object: &Object) -> Option<usize> {
+        self.places.get(object).copied()
+    }
+
+    /// The places of everything that refers to the n-th object, also by way of others.
+    pub fn dependents_of(&self, at: usize) -> &[usize] {
+        self.dependents.get(at).map(Vec::as_slice).unwrap_or_default()
+    }
+}
