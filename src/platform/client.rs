@@ -359,6 +359,7 @@ impl Client {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             request = request.body(body.clone());
         }
+        let sent_at = clock::monotonic();
         let answer = match request.headers(headers).send().await {
             Ok(answer) => answer,
             Err(error) => {
@@ -383,12 +384,7 @@ impl Client {
         let allowance = allowance(&answer);
         let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
         self.heard(Some(response.status), allowance.and_then(share));
-        {
-            let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(pacer) = pacers.get_mut(&BucketKey::of(target, operation.dialect)) {
-                pacer.learn(response.status, response.retry_after_ms, allowance, clock::monotonic());
-            }
-        }
+        self.pace(&BucketKey::of(target, operation.dialect), &response, allowance, sent_at);
         tracing::debug!(
             method = operation.verb.method(), path = %operation.path, status = response.status,
             request_id = response.request_id.as_deref().unwrap_or_default(), "answered"
@@ -402,6 +398,15 @@ impl Client {
                 FaultKind::Transient,
                 format!("the answer about {} broke off: {why}", operation.subject),
             )),
+        }
+    }
+
+    /// Has the pacer of a bucket learn from an answer.
+    fn pace(&self, key: &BucketKey, response: &Response, allowance: Option<Allowance>, sent_at: Instant) {
+        let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pacer) = pacers.get_mut(key) {
+            let now = clock::monotonic();
+            pacer.learn(response.status, response.retry_after_ms, allowance, sent_at, now);
         }
     }
 

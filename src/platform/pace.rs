@@ -85,12 +85,14 @@ impl Pacer {
         }
     }
 
-    /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit.
+    /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit. Requests that were
+    /// under way together and are all refused count as one refusal.
     pub fn learn(
         &mut self,
         status: u16,
         retry_after_ms: Option<u64>,
         allowance: Option<Allowance>,
+        sent_at: Instant,
         now: Instant,
     ) {
         if let Some(Allowance { per_minute: limit, left, reset_s }) = allowance {
@@ -113,7 +115,7 @@ impl Pacer {
         if status == 429 {
             let wait = Duration::from_millis(retry_after_ms.unwrap_or(0));
             self.not_before = now.checked_add(wait).max(self.not_before);
-            self.breaker.refused(now);
+            self.breaker.refused(sent_at, now);
         } else {
             self.breaker.answered();
         }
@@ -135,6 +137,7 @@ fn quota(pace: Pace) -> Quota {
 #[derive(Debug, Default)]
 struct Breaker {
     refusals: u32,
+    refused_at: Option<Instant>,
     opened_at: Option<Instant>,
 }
 
@@ -150,7 +153,12 @@ impl Breaker {
         None
     }
 
-    fn refused(&mut self, now: Instant) {
+    fn refused(&mut self, sent_at: Instant, now: Instant) {
+        let is_of_a_burst = self.refused_at.is_some_and(|last| sent_at < last);
+        self.refused_at = Some(now);
+        if is_of_a_burst {
+            return;
+        }
         self.refusals += 1;
         if self.refusals >= BREAKER_OPENS_AT {
             self.opened_at = Some(now);
@@ -210,11 +218,11 @@ mod tests {
     #[test]
     fn retry_after_closes_the_gate_for_just_that_long() {
         let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(429, Some(3_000), None, now);
+        pacer.learn(429, Some(3_000), None, now, now);
         assert_eq!(pacer.gate(now + Duration::from_millis(2_999)), Gate::Until(now + Duration::from_secs(3)));
         assert_eq!(pacer.gate(now + Duration::from_secs(3)), Gate::Open);
         // A later, shorter answer does not open it earlier.
-        pacer.learn(429, Some(0), None, now);
+        pacer.learn(429, Some(0), None, now, now);
         assert!(matches!(pacer.gate(now + Duration::from_secs(1)), Gate::Until(_)));
     }
 
@@ -222,22 +230,37 @@ mod tests {
     fn ten_refusals_open_the_breaker_and_one_probe_decides() {
         let (mut pacer, now) = (pacer(), crate::clock::monotonic());
         for _ in 0..9 {
-            pacer.learn(429, None, None, now);
+            pacer.learn(429, None, None, now, now);
         }
         assert_eq!(pacer.gate(now), Gate::Open);
-        pacer.learn(429, None, None, now);
+        pacer.learn(429, None, None, now, now);
         let cooled = now + BREAKER_COOL_DOWN;
         assert_eq!(pacer.gate(now), Gate::Broken(cooled));
         assert_eq!(pacer.gate(cooled), Gate::Open, "the probe");
         assert!(matches!(pacer.gate(cooled), Gate::Broken(_)), "only one");
-        pacer.learn(200, None, None, cooled);
+        pacer.learn(200, None, None, cooled, cooled);
         assert_eq!(pacer.gate(cooled), Gate::Open);
+    }
+
+    #[test]
+    fn refusals_of_requests_that_were_under_way_together_count_once() {
+        let (mut pacer, sent_at) = (pacer(), crate::clock::monotonic());
+        let second = |n: u64| sent_at + Duration::from_secs(n);
+        for burst in 0..9 {
+            for answer in 0..8 {
+                let answered_at = second(burst) + Duration::from_millis(100 + answer);
+                pacer.learn(429, None, None, second(burst), answered_at);
+            }
+        }
+        assert_eq!(pacer.gate(second(9)), Gate::Open);
+        pacer.learn(429, None, None, second(9), second(9));
+        assert!(matches!(pacer.gate(second(9)), Gate::Broken(_)));
     }
 
     #[test]
     fn the_servers_own_limit_sets_the_pace() {
         let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(200, None, allowance(60, None), now);
+        pacer.learn(200, None, allowance(60, None), now, now);
         assert_eq!(pacer.pace, Pace { per_minute: 54, burst: 5 });
         assert_eq!(pacer.gate(now), Gate::Open);
     }
@@ -245,16 +268,16 @@ mod tests {
     #[test]
     fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
         let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(200, None, allowance(300, Some(1)), now);
+        pacer.learn(200, None, allowance(300, Some(1)), now, now);
         assert_eq!(pacer.gate(now), Gate::Open);
-        pacer.learn(200, None, allowance(300, Some(0)), now);
+        pacer.learn(200, None, allowance(300, Some(0)), now, now);
         assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
         // Where it allows very little, the bucket waits.
         let mut slow = Pacer::new(Pace { per_minute: 300, burst: 30 });
-        slow.learn(200, None, allowance(1, Some(0)), now);
+        slow.learn(200, None, allowance(1, Some(0)), now, now);
         assert_eq!(slow.gate(now), Gate::Until(now + EMPTY_WAIT_MAX));
         // What it asks for itself counts where that is later.
-        pacer.learn(429, Some(1_000), allowance(300, Some(0)), now);
+        pacer.learn(429, Some(1_000), allowance(300, Some(0)), now, now);
         assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
     }
 
