@@ -8,18 +8,18 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::slots::Slot;
 use super::state::Controller;
 use crate::clock;
 use crate::driver::drive::{self, Go, Note, Run, Watcher};
 use crate::driver::leases::Held;
 use crate::driver::outcome::{self, Setting};
 use crate::driver::planning::Panicked;
+use crate::driver::slots::HeldSlot;
 use crate::driver::spec::{Subject, Terms, spec};
 use crate::driver::{counting, notes, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
-use crate::model::{CredentialsName, FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
+use crate::model::{FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -89,9 +89,8 @@ async fn attempt(
     let Some(tenant) = known.tenant.as_ref() else { return Err("it has no settings".into()) };
     let primary = tenant.primary.credentials.clone();
     let watcher = Seat {
-        slot: tokio::sync::Mutex::new(controller.slots.take(&primary).await),
+        slot: controller.slots.hold(&primary).await,
         controller,
-        credentials: primary,
         stop: controller.stop.clone(),
         superseded,
     };
@@ -138,8 +137,7 @@ async fn rewound(head: &Arc<Known>, run: &Run) -> Result<Option<Refusal>, String
 /// A run's place among the others, given up while it waits.
 struct Seat<'a> {
     controller: &'a Controller,
-    credentials: CredentialsName,
-    slot: tokio::sync::Mutex<Option<Slot>>,
+    slot: HeldSlot<'a>,
     stop: CancellationToken,
     superseded: CancellationToken,
 }
@@ -159,11 +157,10 @@ impl Watcher for Seat<'_> {
 
     fn wait<'a>(&'a self, sleep: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
         async move {
-            self.slot.lock().await.take();
+            self.slot.give_back();
             self.controller.wake.notify_one();
             sleep.await;
-            let slot = self.controller.slots.take(&self.credentials).await;
-            *self.slot.lock().await = slot;
+            self.slot.take_again().await;
         }
         .boxed()
     }

@@ -7,7 +7,6 @@
 pub mod head;
 mod job;
 mod run;
-pub mod slots;
 mod state;
 
 pub use state::{Controller, Tunables};

@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::head::Head;
-use super::slots::Slots;
 use crate::driver::clients::Clients;
+use crate::driver::slots::Slots;
 use crate::model::{Intervals, Timing};
 use crate::store::Store;
 use crate::telemetry::metrics::Metrics;

@@ -16,6 +16,7 @@ pub mod pass;
 pub mod planning;
 pub mod ports;
 pub mod rewind;
+pub mod slots;
 pub mod spec;
 pub mod spread;
 pub mod waves;

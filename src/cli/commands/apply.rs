@@ -48,7 +48,7 @@ pub struct ApplyArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
-    /// Tenants worked on at once
+    /// Tenants worked on at once, those aside that only wait
     #[arg(long, value_name = "N", default_value_t = session::CONCURRENCY)]
     concurrency: usize,
     /// Exit with 6 where a write has no audit entry in time

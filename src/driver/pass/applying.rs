@@ -4,19 +4,25 @@ use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::{FutureExt as _, StreamExt as _};
+use tokio_util::sync::CancellationToken;
 
 use super::beginning::is_owed;
 use super::{Ended, Pass, Progress, Seat};
-use crate::driver::drive::{self, Go};
+use crate::driver::drive::{self, Go, Note, Watcher};
 use crate::driver::outcome;
 use crate::driver::planning::{self, Panicked};
 use crate::driver::ports::{Ports, Reads};
+use crate::driver::slots::{HeldSlot, Slots};
 use crate::model::standing::{Position, Standing, gate};
 use crate::model::{FaultKind, Mode, Refusal, Status, TenantName, causes};
 use crate::plan::guards;
 use crate::reconcile::End;
 use crate::store::{Claimed, Finished, Pause};
+
+/// For each place so many runs may be begun: most of them wait for the audit log, and hold none meanwhile.
+const BEGUN_OF_EACH_PLACE: usize = 8;
 
 impl<R, P> Pass<'_, R, P>
 where
@@ -89,6 +95,7 @@ where
             let wave = if seat.claimed.applied { 0 } else { seat.claimed.wave };
             waves.entry(wave).or_default().push(seat);
         }
+        let slots = Slots::new(order.concurrency, order.concurrency);
         for (_, seats) in waves {
             let gate = gate(positions.values().copied(), order.reads.now(), order.waves_patience);
             let ended: Vec<Ended> = futures::stream::iter(seats)
@@ -97,9 +104,9 @@ where
                         Some(gate) if !seat.claimed.applied && gate < seat.claimed.wave => Go::After(gate),
                         Some(_) | None => Go::Now,
                     };
-                    self.end(seat, go, progress)
+                    self.end(seat, go, &slots, progress)
                 })
-                .buffer_unordered(order.concurrency.max(1))
+                .buffer_unordered(order.concurrency.max(1) * BEGUN_OF_EACH_PLACE)
                 .collect()
                 .await;
             for one in ended {
@@ -113,8 +120,8 @@ where
     }
 
     /// Drives one run to its end, and writes down how it ended.
-    async fn end(&self, seat: Seat, go: Go, progress: &dyn Progress) -> Ended {
-        let (finished, ended) = self.drive(seat, go).await;
+    async fn end(&self, seat: Seat, go: Go, slots: &Slots, progress: &dyn Progress) -> Ended {
+        let (finished, ended) = self.drive(seat, go, slots).await;
         progress.step();
         match self.write_down(&finished).await {
             Ok(()) => ended,
@@ -126,7 +133,7 @@ where
         }
     }
 
-    async fn drive(&self, seat: Seat, go: Go) -> (Finished, Ended) {
+    async fn drive(&self, seat: Seat, go: Go, slots: &Slots) -> (Finished, Ended) {
         let order = self.order;
         let Seat { run, held, claimed, mode } = seat;
         let started_at = run.planned_at().unwrap_or_else(|| order.reads.now());
@@ -134,7 +141,9 @@ where
         let run = match run.end() {
             Some(_) => Ok(run),
             None => {
-                let work = drive::apply(run, go, &order.ports, held.as_ref(), self.watcher.as_ref());
+                let slot = slots.hold(&run.spec().tenant.primary.credentials).await;
+                let watcher = Placed { watcher: self.watcher.as_ref(), slot };
+                let work = drive::apply(run, go, &order.ports, held.as_ref(), &watcher);
                 // One tenant's defect is no other tenant's trouble.
                 AssertUnwindSafe(work).catch_unwind().await
             }
@@ -165,6 +174,35 @@ where
             is_bug: false,
         };
         (finished, ended)
+    }
+}
+
+/// Watches a run that gives its place back while it waits.
+struct Placed<'a> {
+    watcher: &'a dyn Watcher,
+    slot: HeldSlot<'a>,
+}
+
+impl Watcher for Placed<'_> {
+    fn note(&self, tenant: &TenantName, note: &Note) {
+        self.watcher.note(tenant, note);
+    }
+
+    fn stop(&self) -> &CancellationToken {
+        self.watcher.stop()
+    }
+
+    fn superseded(&self) -> Option<&CancellationToken> {
+        self.watcher.superseded()
+    }
+
+    fn wait<'a>(&'a self, sleep: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
+        async move {
+            self.slot.give_back();
+            self.watcher.wait(sleep).await;
+            self.slot.take_again().await;
+        }
+        .boxed()
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Slots {
 
 /// A place that is taken, until this is dropped.
 #[derive(Debug)]
-pub struct Slot {
+struct Slot {
     _each: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
@@ -39,11 +39,17 @@ impl Slots {
     }
 
     /// Waits for a place. First the rarer one, so that nobody sits on a common place while waiting for it.
-    pub async fn take(&self, credentials: &CredentialsName) -> Option<Slot> {
+    async fn take(&self, credentials: &CredentialsName) -> Option<Slot> {
         // Neither is ever closed.
         let each = self.of(credentials).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Slot { _each: each, _all: all })
+    }
+
+    /// Waits for a place for one run, which gives it back while it waits for something else.
+    pub async fn hold(&self, credentials: &CredentialsName) -> HeldSlot<'_> {
+        let slot = Mutex::new(self.take(credentials).await);
+        HeldSlot { slots: self, credentials: credentials.clone(), slot }
     }
 
     /// Places that are free.
@@ -56,5 +62,26 @@ impl Slots {
         let each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
         let full = each.iter().filter(|(_, semaphore)| semaphore.available_permits() == 0);
         full.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+/// The place of one run.
+#[derive(Debug)]
+pub struct HeldSlot<'a> {
+    slots: &'a Slots,
+    credentials: CredentialsName,
+    slot: Mutex<Option<Slot>>,
+}
+
+impl HeldSlot<'_> {
+    /// Gives it back.
+    pub fn give_back(&self) {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Waits until there is one again.
+    pub async fn take_again(&self) {
+        let slot = self.slots.take(&self.credentials).await;
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
     }
 }
