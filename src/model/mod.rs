@@ -16,6 +16,7 @@ pub mod id;
 pub mod json;
 pub mod kind;
 pub mod mix;
+pub mod needs;
 pub mod object;
 pub mod place;
 pub mod plan;
@@ -41,6 +42,7 @@ pub use finding::{Finding, Fix, Location, Severity};
 pub use id::{CredentialsName, OrganizationId, Region, Revision, SecretName, TenantName};
 pub use kind::{Counting, Fields, ObjectKind};
 pub use mix::mix;
+pub use needs::Needs;
 pub use object::{Object, ObjectRef};
 pub use place::StorePlace;
 pub use plan::{Change, ChangeKind, Guard, Plan, Refusal};
@@ -50,7 +52,8 @@ pub use referent::ReferenceKind;
 pub use secret::Secret;
 pub use standing::{Position, gate};
 pub use state::{
-    Base, Desired, Draft, Instance, Look, Observed, Pinned, Readiness, Resource, Seen, Sought, Stored,
+    Base, Desired, Draft, Instance, Look, Observed, Pinned, Published, Readiness, Resource, Seen, Sought,
+    Stored,
 };
 pub use status::{Retry, Status, StatusRow};
 pub use tenant::{IgnoreRule, Mode, Target, Tenant, Wanted, WantedSettings, Window};

@@ -148,13 +148,26 @@ pub struct Look {
     pub sought: Vec<Sought>,
     /// What is to be looked up by name.
     pub references: Arc<BTreeSet<Reference>>,
+    /// Published versions that were read before: they are not asked for again.
+    pub published: Vec<Published>,
+}
+
+/// A published version of a configuration. It holds the same for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Published {
+    /// The id of the configuration.
+    pub id: Arc<str>,
+    /// Its number.
+    pub version: u64,
+    /// What it holds.
+    pub body: Arc<Map<String, Value>>,
 }
 
 impl Look {
     /// A look at one object that is found by itself.
     pub fn of_one(target: Target) -> Self {
         let sought = vec![Sought { object: target.object.clone(), id: None }];
-        Self { target, sought, references: Arc::default() }
+        Self { target, sought, references: Arc::default(), published: Vec::new() }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::plan::{Limits, TargetPlan};
 use crate::model::record::Revert;
-use crate::model::{Actor, Change, ChangeKind, Plan};
+use crate::model::{Actor, Change, ChangeKind, TenantName};
 
 /// What writing these targets sets back: every field that somebody else moved.
 pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
@@ -27,17 +27,23 @@ fn moved(change: &Change) -> bool {
     change.kind != ChangeKind::ToApply
 }
 
-/// Why a plan may not be applied although every write of it would succeed: a field that was set back as
+/// Why targets may not be written although every write of it would succeed: a field that was set back as
 /// often as the limit allows within its window was moved again. Setting it back once more decides nothing,
 /// and both owners would go on for ever.
-pub fn fought_over(plan: &Plan, reverts: &[Revert], limits: &Limits, now: Timestamp) -> Option<String> {
+pub fn fought_over<'a>(
+    tenant: &TenantName,
+    targets: impl Iterator<Item = &'a TargetPlan>,
+    reverts: &[Revert],
+    limits: &Limits,
+    now: Timestamp,
+) -> Option<String> {
     let window_ms = i64::try_from(limits.flap_window_ms).unwrap_or(i64::MAX);
     // What lies ahead, because a clock was set back, is as recent as can be.
     let recent =
         |revert: &&Revert| now.as_millisecond().saturating_sub(revert.at.as_millisecond()) < window_ms;
     let mut first = None;
     let mut count = 0_usize;
-    for target in &plan.targets {
+    for target in targets {
         for change in target.changes.iter().filter(|change| moved(change)) {
             let same =
                 |revert: &&Revert| revert.object == target.target.object_ref() && revert.path == change.path;
@@ -60,7 +66,7 @@ pub fn fought_over(plan: &Plan, reverts: &[Revert], limits: &Limits, now: Timest
         who.map_or("somebody", Actor::label),
         others(who, &before),
         if count > 1 { format!("; so it is with {} more", count - 1) } else { String::new() },
-        plan.tenant,
+        tenant,
     ))
 }
 
@@ -90,8 +96,7 @@ mod tests {
     use super::*;
     use crate::model::plan::Attribution;
     use crate::model::{
-        ActorKind, Class, CredentialsName, Mode, Object, ObjectRef, OrganizationId, Region, Revision, Target,
-        TenantName,
+        ActorKind, Class, CredentialsName, Object, ObjectRef, OrganizationId, Region, Target,
     };
 
     const MINUTE: i64 = 60_000;
@@ -116,7 +121,7 @@ mod tests {
         }
     }
 
-    fn plan(targets: Vec<Vec<Change>>) -> Plan {
+    fn targets(changes: Vec<Vec<Change>>) -> Vec<TargetPlan> {
         let target = |(number, changes): (usize, Vec<Change>)| TargetPlan {
             target: Target {
                 organization: OrganizationId::new(format!("org-{number}")),
@@ -134,12 +139,11 @@ mod tests {
             body: Arc::default(),
             ours_to_overwrite: true,
         };
-        Plan {
-            tenant: TenantName::new("acme"),
-            revision: Revision::new("r"),
-            mode: Mode::Enforce,
-            targets: targets.into_iter().enumerate().map(target).map(Arc::new).collect(),
-        }
+        changes.into_iter().enumerate().map(target).collect()
+    }
+
+    fn said(targets: &[TargetPlan], reverts: &[Revert], limits: &Limits, now: i64) -> Option<String> {
+        fought_over(&TenantName::new("acme"), targets.iter(), reverts, limits, at(now))
     }
 
     fn revert(number: usize, path: &str, by: Option<&str>, ms: i64) -> Revert {
@@ -178,8 +182,8 @@ mod tests {
             ("another organization", Drift, (0..3).map(|n| revert(1, delay, None, n)).collect(), 9, false),
         ];
         for (what, kind, reverts, now, expected) in table {
-            let plan = plan(vec![vec![change(delay, kind, Some("Mara"))]]);
-            let said = fought_over(&plan, &reverts, &Limits::default(), at(now));
+            let targets = targets(vec![vec![change(delay, kind, Some("Mara"))]]);
+            let said = said(&targets, &reverts, &Limits::default(), now);
             assert_eq!(said.is_some(), expected, "{what}: {said:?}");
         }
     }
@@ -192,7 +196,7 @@ mod tests {
             let reverts: Vec<Revert> = (0..fields)
                 .flat_map(|n| before.iter().map(move |by| revert(1, &format!("x.{n}"), *by, 0)))
                 .collect();
-            fought_over(&plan(vec![vec![], changes]), &reverts, &limits, at(0)).unwrap()
+            said(&targets(vec![vec![], changes]), &reverts, &limits, 0).unwrap()
         };
         let table = [
             (told(Some("Mara"), &[Some("Mara"), Some("Mara")], 1), "and Mara moved it again; agree"),
@@ -212,11 +216,11 @@ mod tests {
 
     #[test]
     fn what_somebody_moved_is_set_back_and_what_git_moved_is_not() {
-        let plan = plan(vec![
+        let targets = targets(vec![
             vec![change("a", ChangeKind::ToApply, None), change("b", ChangeKind::Drift, Some("Mara"))],
             vec![change("c", ChangeKind::Conflict, None)],
         ]);
-        let targets: Vec<&TargetPlan> = plan.targets.iter().map(Arc::as_ref).collect();
+        let targets: Vec<&TargetPlan> = targets.iter().collect();
         let expected = [revert(0, "b", Some("Mara"), 5), revert(1, "c", None, 5)];
         assert_eq!(reverts(&targets, at(5)), expected);
         assert_eq!(reverts(&targets[1..], at(5)), expected[1..]);

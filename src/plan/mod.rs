@@ -10,7 +10,6 @@ pub mod class;
 pub mod diff;
 pub mod flapping;
 pub mod guards;
-pub mod needs;
 pub mod next;
 pub mod resolve;
 

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::{End, HoldCause, Run, Step, Wait};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::timing::elapsed_ms;
-use crate::model::{Fault, FaultKind, Guard, ObjectRef, Versions};
+use crate::model::{Fault, FaultKind, Guard, ObjectRef, Plan, Versions};
 use crate::plan::{self, flapping};
-use crate::replicate::{self, Work};
+use crate::replicate::Work;
 
 /// What a person has to decide before anything is written.
 fn undecided(targets: &[Arc<TargetPlan>]) -> Option<String> {
@@ -40,7 +40,7 @@ impl Run {
     }
 
     /// Does the next thing that the plan asks for.
-    pub(super) fn proceed(self, now: Timestamp) -> Step {
+    pub(super) fn proceed(mut self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
         if plan.is_empty() && self.refusals.is_empty() {
             return self.keep(now);
@@ -66,10 +66,19 @@ impl Run {
         }
         // Before every intent, not once a run: somebody may be quick.
         let reverts = &self.journal.0.reverts;
-        if let Some(reason) = flapping::fought_over(&plan, reverts, &self.spec.limits, now) {
+        // What was written and not read yet differs from git by what it was before.
+        let read = plan.targets.iter().filter(|target| !self.is_unread(&target.target.object_ref()));
+        let (read, limits) = (read.map(Arc::as_ref), &self.spec.limits);
+        if let Some(reason) = flapping::fought_over(&plan.tenant, read, reverts, limits, now) {
             return self.settle(End::held(HoldCause::Flapping, reason));
         }
-        let due = replicate::due(&plan, self.able().copies, self.job_tried);
+        let notes = self.stand_back(&plan, now);
+        self.go_on(&plan, now).noting_all(notes)
+    }
+
+    /// Does what is due, unless too much came to nothing.
+    fn go_on(self, plan: &Plan, now: Timestamp) -> Step {
+        let due = self.due(plan, now);
         let timing = self.spec.timing;
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
         {

@@ -12,7 +12,7 @@
 //!        nothing differs ──> keep as base ──> confirm in the audit log ──> settled
 //! ```
 //!
-//! * One request is in flight at any time, so every point at which a crash can hit has a name.
+//! * One effect is performed at a time, so every point at which a crash can hit has a name. A look may be several reads.
 //! * An intent is saved before its write leaves. An answer that was lost is waited out and read back.
 //! * While an intent is unresolved and may still take effect, nothing is read for planning. Where the server
 //!   refuses a stale version this saves a conflict. Where it does not, it is what keeps a late write of ours from
@@ -31,6 +31,7 @@ mod reading;
 mod resolving;
 mod reviewed;
 mod seen;
+mod standing;
 mod writing;
 
 use std::borrow::Cow;
@@ -42,13 +43,13 @@ use jiff::Timestamp;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::record::{IntentId, Journal};
 use crate::model::{
-    Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, Object, ObjectRef, Observed,
+    Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, Object, ObjectKind, ObjectRef, Observed,
     OrganizationId, Plan, Receipt, Record, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
 };
 
+use crate::model::Needs;
 use crate::plan;
 use crate::plan::guards::window::Opening;
-use crate::plan::needs::Needs;
 
 /// Where nothing was looked up.
 static NO_NAMES: Names = Names::new();
@@ -59,7 +60,7 @@ pub use crate::model::Timing;
 pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
-pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally};
+pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Waiting};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -107,15 +108,20 @@ pub struct Run {
     observed: Vec<Observed>,
     /// What goes by the names that were looked up, by organization.
     names: BTreeMap<OrganizationId, Names>,
-    /// The one object that the next round reads alone, because nothing else was touched.
-    focus: Option<usize>,
+    /// The places of those that the next round reads alone, because nothing else was touched; none where it reads all.
+    focus: Vec<usize>,
     /// The one object that was read a moment ago. Where the server holds no write against a version, a write
-    /// leaves for no other.
+    /// leaves for no other, but for what `unlisted` has.
     fresh: Option<usize>,
+    /// The places of objects that are to be made and that a listing did not show, and when it was asked for: they are made without
+    /// another one as long as a plan made then is good for a write.
+    unlisted: Option<(Timestamp, BTreeSet<usize>)>,
     /// Ids and moments of what this run made: an object may be readable later than that.
     made: BTreeMap<ObjectRef, Made>,
-    /// Since when the platform is waited for, and how often it was asked.
-    waiting: BTreeMap<ObjectRef, (Timestamp, u32)>,
+    /// What the platform is not done with: it stands back, and other objects go on.
+    waiting: BTreeMap<ObjectRef, Waiting>,
+    /// How long the platform took for an object of a kind, at most: the next one is looked at after that.
+    active_ms: BTreeMap<ObjectKind, u64>,
     /// Configurations whose draft this run stored, with the version that was published then.
     drafted: BTreeMap<ObjectRef, u64>,
     /// Audit entries that tell who moved what, by object.
@@ -230,10 +236,12 @@ impl Run {
             phase: Phase::Fresh,
             observed: Vec::new(),
             names: BTreeMap::new(),
-            focus: None,
+            focus: Vec::new(),
             fresh: None,
+            unlisted: None,
             made: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            active_ms: BTreeMap::new(),
             drafted: BTreeMap::new(),
             entries: BTreeMap::new(),
             attributed: false,
@@ -384,7 +392,7 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Sending(Pending::Job(start, seen), intent), Event::JobAnswered(outcome)) => {
             run.job_answered(start, seen, intent, outcome, now)
         }
-        (Phase::Closing(after), Event::Saved) => run.closed(after),
+        (Phase::Closing(after), Event::Saved) => run.closed(after, now),
         (Phase::Polling(copying), Event::Woke) => run.poll(copying),
         (Phase::Polling(copying), Event::Job(job)) => run.polled(Copying { job, ..copying }, now),
         (Phase::Polling(copying), Event::Failed(fault)) => run.poll_failed(copying, &fault, now),

@@ -41,6 +41,8 @@ pub struct Copying {
 pub enum After {
     /// Read at once.
     Read,
+    /// Go on with others, and read later.
+    GoOn,
     /// Wait, then read.
     WaitUntil(Timestamp),
     /// End the run.
@@ -118,6 +120,19 @@ pub struct Made {
     pub polls: u32,
     /// What was written, until a read shows it. Only of an object that nothing but its content tells from an earlier state.
     pub unseen: Option<Arc<Map<String, Value>>>,
+}
+
+/// What the platform is not done with, or does not show yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// Since when it is waited for.
+    pub since: Timestamp,
+    /// When it was last looked at; never since it was written, where it is known how long the platform takes.
+    pub looked_at: Option<Timestamp>,
+    /// When it is to be looked at again.
+    pub look_at: Timestamp,
+    /// How many waits there were between looks: each is longer than the one before.
+    pub polls: u32,
 }
 
 /// How often things went other than planned.

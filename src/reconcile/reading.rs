@@ -10,7 +10,8 @@ use super::note::version_of;
 use super::{Effect, Made, Note, Phase, ReadSpan, Run, Step};
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::{
-    Counting, Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Receipt, Seen, Sought, Target,
+    Counting, Fault, FaultKind, Guard, Look, Object, ObjectRef, Observed, Pinned, Published, Receipt, Seen,
+    Sought, Target, json,
 };
 use crate::plan;
 
@@ -77,10 +78,9 @@ impl Run {
 
     /// Starts a round: of what was touched alone where nothing else was, else of everything.
     pub(super) fn read_again(self) -> Step {
-        match self.focus {
-            Some(at) if self.observed.len() == self.targets.len() => self.read_one(at),
-            _ => self.read_all(),
-        }
+        let is_known = self.observed.len() == self.targets.len();
+        let focus = self.focus.clone();
+        if focus.is_empty() || !is_known { self.read_all() } else { self.read_alone(focus) }
     }
 
     /// Starts a round: reads the primary, then each replica.
@@ -89,15 +89,21 @@ impl Run {
         self.entries.clear();
         self.stale = None;
         self.attributed = false;
-        (self.focus, self.fresh) = (None, None);
+        (self.focus, self.fresh, self.unlisted) = (Vec::new(), None, None);
         let (to, end) = (self.side(0).end, self.targets.len());
         self.read(ReadSpan { from: 0, to, end })
     }
 
-    /// Reads one object of those that were read before.
-    pub(super) fn read_one(mut self, at: usize) -> Step {
-        (self.focus, self.fresh) = (Some(at), None);
-        self.read(ReadSpan { from: at, to: at + 1, end: at + 1 })
+    /// Reads some objects of one organization, of those that were read before.
+    pub(super) fn read_alone(mut self, places: Vec<usize>) -> Step {
+        let Some(first) = places.first().copied() else { return self.read_all() };
+        (self.focus, self.fresh) = (places, None);
+        self.read(ReadSpan { from: first, to: first + 1, end: first + 1 })
+    }
+
+    /// The places of what a round reads next.
+    fn places(&self, span: ReadSpan) -> Vec<usize> {
+        if self.focus.is_empty() { (span.from..span.to).collect() } else { self.focus.clone() }
     }
 
     fn read(self, span: ReadSpan) -> Step {
@@ -105,15 +111,42 @@ impl Run {
             return self.degrade(Fault::new(FaultKind::Local, "git says nothing of it"));
         };
         let target = first.of(Object::implied());
-        let alone = self.focus.is_some();
+        let alone = !self.focus.is_empty();
         let sought = |target: &Target| Sought {
             object: target.object.clone(),
             // Among many it is found by its name, so that a second one of that name is seen.
             id: alone.then(|| self.id_of(target)).flatten(),
         };
-        let sought = self.targets.get(span.from..span.to).unwrap_or_default().iter().map(sought).collect();
+        let targets = self.places(span).into_iter().filter_map(|at| self.targets.get(at));
+        let sought = targets.map(sought).collect();
         let references = if alone { Arc::default() } else { Arc::clone(&self.references) };
-        self.go(Phase::Reading(span), Effect::Observe(Look { target, sought, references }))
+        let published = if alone { self.published(span.from) } else { Vec::new() };
+        self.go(Phase::Reading(span), Effect::Observe(Look { target, sought, references, published }))
+    }
+
+    /// The versions that the n-th target may pin, as far as they were read: the one that it did, and the newest one of
+    /// what it refers to. A version never changes, and is deleted only with its configuration, which is read by itself.
+    fn published(&self, at: usize) -> Vec<Published> {
+        let stored_at = |at: usize| match self.observed.get(at)? {
+            Observed::Present(stored) => Some(stored),
+            Observed::Absent => None,
+        };
+        let pinned = || {
+            let path = self.targets.get(at)?.object.kind.pins()?;
+            let stored = stored_at(at)?;
+            let Pinned { version, body } = stored.instance.as_ref()?.pinned.clone()?;
+            let id = json::at_dotted(&stored.body, path)?.get("id")?.as_str()?;
+            Some(Published { id: id.into(), version: version?, body: body? })
+        };
+        let newest = |at: usize| {
+            self.targets.get(at).filter(|target| target.object.kind.has_drafts())?;
+            let stored = stored_at(at).filter(|stored| stored.version > 0)?;
+            let (version, body) = (stored.version, Arc::clone(&stored.body));
+            Some(Published { id: Arc::clone(stored.id()?), version, body })
+        };
+        let side = self.side(at).start;
+        let needed = self.needs.needs_of(at - side).iter().filter_map(|needed| newest(side + needed));
+        pinned().into_iter().chain(needed).collect()
     }
 
     /// The id of an object, as it was seen or made in this run.
@@ -132,11 +165,12 @@ impl Run {
     }
 
     pub(super) fn take_in(mut self, span: ReadSpan, seen: Seen, now: Timestamp) -> Step {
-        let targets: Vec<Target> = self.targets.get(span.from..span.to).unwrap_or_default().to_vec();
+        let places = self.places(span);
+        let targets: Vec<Target> = places.iter().filter_map(|at| self.targets.get(*at)).cloned().collect();
         if targets.len() != seen.objects.len() {
             return self.degrade(Fault::new(FaultKind::Local, "the answer is to another question"));
         }
-        for (at, (target, observed)) in (span.from..).zip(targets.iter().zip(&seen.objects)) {
+        for (at, (target, observed)) in places.iter().copied().zip(targets.iter().zip(&seen.objects)) {
             if self.is_behind(target, observed, now) {
                 let message = format!("{target} does not show yet what was written");
                 return self.look_again(at, Fault::new(FaultKind::Transient, message), now);
@@ -165,21 +199,30 @@ impl Run {
             return self.look_by_name(span.from, fault, now);
         }
         self.answered_well(span);
-        targets.iter().zip(&seen.objects).for_each(|(target, observed)| self.note_shown(target, observed));
-        let alone = self.focus.is_some();
-        for (at, observed) in (span.from..).zip(seen.objects) {
+        for (target, observed) in targets.iter().zip(&seen.objects) {
+            self.note_shown(target, observed);
+            if self.waiting.contains_key(&target.object_ref()) {
+                self.note_look(target, now);
+            }
+        }
+        let alone = !self.focus.is_empty();
+        if let Some((_, unlisted)) = self.unlisted.as_mut().filter(|_| alone && places.len() > 1) {
+            let absent = places.iter().zip(&seen.objects).filter(|(_, seen)| **seen == Observed::Absent);
+            *unlisted = absent.map(|(at, _)| *at).collect();
+        }
+        for (at, observed) in places.iter().copied().zip(seen.objects) {
             self.stale_at(Some(at));
             match self.observed.get_mut(at) {
                 Some(known) => *known = observed,
                 None => self.observed.push(observed),
             }
         }
-        self.fresh = self.focus;
+        self.fresh = self.focus.first().copied();
         if let Some(first) = targets.first().filter(|_| !alone) {
             self.names.insert(first.organization.clone(), seen.names);
         }
         // A deployment says what git says once what it pins does: both are known where a side is complete.
-        let served: Vec<Note> = (span.from..span.to).flat_map(|at| self.note_served(at, now)).collect();
+        let served: Vec<Note> = places.into_iter().flat_map(|at| self.note_served(at, now)).collect();
         let step = if span.to < span.end {
             let to = self.side(span.to).end;
             self.read(ReadSpan { from: span.to, to, end: span.end })
@@ -207,12 +250,10 @@ impl Run {
     /// is there is another user's.
     fn look_later(mut self, target: &Target, now: Timestamp) -> Step {
         let object = target.object_ref();
-        let asked = self.waiting.entry(object.clone()).or_insert((now, 0));
-        let polls = asked.1;
-        asked.1 += 1;
-        let wait_ms = self.spec.timing.poll(polls);
-        let step = self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)));
-        if polls == 0 { step.noting(Note::NotShown { object }) } else { step }
+        let is_first = !self.waiting.contains_key(&object);
+        let look_at = self.note_look(target, now);
+        let step = self.go(Phase::Waiting, Effect::WakeAt(look_at));
+        if is_first { step.noting(Note::NotShown { object }) } else { step }
     }
 
     /// Remembers that our last write of an object was seen: what differs from it after that is another user's.
@@ -227,7 +268,8 @@ impl Run {
     /// What was seen a moment ago and is not found by its id any more is no reason to make it anew: that answer may be
     /// older than the other, and whether somebody deleted it is told by the next look at everything.
     fn vanished(&self, targets: &[Target], seen: &Seen) -> Option<Fault> {
-        let known = self.observed.get(self.focus?)?;
+        let [at] = self.focus.as_slice() else { return None };
+        let known = self.observed.get(*at)?;
         let (target, Observed::Absent) = (targets.first()?, seen.objects.first()?) else { return None };
         let message = || format!("{target} was there a moment ago and is not found any more");
         (*known != Observed::Absent).then(|| Fault::new(FaultKind::Transient, message()))
@@ -241,7 +283,7 @@ impl Run {
         if self.tally.vanished >= self.spec.timing.faults_max {
             return self.leave_out(at, fault);
         }
-        self.focus = None;
+        self.focus.clear();
         let wait_ms = self.wait_ms(vanished, None);
         let note = Note::Retrying { fault, wait_ms };
         self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms))).noting(note)

@@ -1,5 +1,6 @@
 //! Applying: intents, writes, replication jobs, and what their answers lead to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,6 +16,7 @@ use crate::model::{
     Act, Actor, Counting, Fault, FaultKind, ObjectRef, Observed, Outcome, Receipt, Receiver, Record,
     SecretName, Target, Versions, Write,
 };
+use crate::plan::guards::window;
 use crate::plan::{self, flapping};
 use crate::replicate;
 
@@ -26,41 +28,38 @@ fn is_refusal(fault: &Fault) -> bool {
 impl Run {
     /// Writes, unless what is there has to be looked at once more first: where the server takes every write, as
     /// little time as possible lies between the look and the write.
-    pub(super) fn put(self, target: &TargetPlan, now: Timestamp) -> Step {
+    pub(super) fn put(mut self, target: &TargetPlan, now: Timestamp) -> Step {
         match self.place_of(&target.target) {
-            Some(at) if self.able().versions == Versions::Unenforced && self.fresh != Some(at) => {
-                self.read_one(at)
+            Some(at) if self.able().versions == Versions::Unenforced && !self.is_fresh(at, now) => {
+                let places = self.to_be_made_with(at, target);
+                if places.len() > 1 {
+                    self.unlisted = Some((now, BTreeSet::new()));
+                }
+                self.read_alone(places)
             }
             _ => self.intend_put(target, now),
         }
     }
 
-    fn secret_of(&self, target: &Target) -> Option<SecretName> {
-        self.spec.resources.iter().find(|resource| resource.object == target.object)?.secret.clone()
+    /// The n-th target, and if it is to be made, everything else of its kind and organization that is: to find nothing of a
+    /// name a listing is read, and it tells of all names.
+    fn to_be_made_with(&self, at: usize, target: &TargetPlan) -> Vec<usize> {
+        let kind = target.target.object.kind;
+        let is_to_be_made = |planned: &TargetPlan| {
+            planned.target.object.kind == kind
+                && planned.next == Some(Next::Store)
+                && self.id_of(&planned.target).is_none()
+        };
+        let planned = |at: &usize| self.plan.as_ref()?.targets.get(*at);
+        let others = self
+            .side(at)
+            .filter(|other| *other != at && planned(other).is_some_and(|one| is_to_be_made(one)));
+        let others = others.take(if is_to_be_made(target) { replicate::BEGUN_MAX - 1 } else { 0 });
+        [at].into_iter().chain(others).collect()
     }
 
-    /// Looks again at what the platform is not done with, for as long as that may take.
-    pub(super) fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
-        let object = target.target.object_ref();
-        let at = self.place_of(&target.target);
-        // What somebody else wrote is waited for as well, and is none of ours for that.
-        let waited = self.waiting.entry(object.clone()).or_insert((now, 0));
-        let (since, polls) = *waited;
-        waited.1 += 1;
-        if elapsed_ms(since, now) >= u64::from(self.spec.timing.ready_ms) {
-            let message =
-                format!("{} is still not active after {} ms", target.target, elapsed_ms(since, now));
-            let fault = Fault::new(FaultKind::Transient, message);
-            return match at {
-                Some(at) => self.leave_out(at, fault),
-                None => self.degrade(fault),
-            };
-        }
-        self.focus = at;
-        let wait_ms = self.spec.timing.poll(polls);
-        let step = self.go(Phase::Waiting, Effect::WakeAt(later(now, wait_ms)));
-        // Once: it is like that after every write.
-        if polls == 0 { step.noting(Note::NotReady { object }) } else { step }
+    fn secret_of(&self, target: &Target) -> Option<SecretName> {
+        self.spec.resources.iter().find(|resource| resource.object == target.object)?.secret.clone()
     }
 
     fn intend_put(mut self, target: &TargetPlan, now: Timestamp) -> Step {
@@ -87,7 +86,11 @@ impl Run {
             act,
             over,
         };
-        self.focus = at.filter(|_| self.able().gives_ids);
+        self.focus = at.filter(|_| self.able().gives_ids).into_iter().collect();
+        self.fresh = None;
+        if let (Some((_, places)), Some(at)) = (&mut self.unlisted, &at) {
+            places.remove(at);
+        }
         let timing = self.spec.timing;
         // What is made twice stays twice, an object as well as a version: whether it was made is asked for once it is
         // sure to be seen.
@@ -210,9 +213,13 @@ impl Run {
         self.go(Phase::Closing(after), Effect::Save(vec![record]))
     }
 
-    pub(super) fn closed(self, after: After) -> Step {
+    pub(super) fn closed(mut self, after: After, now: Timestamp) -> Step {
         match after {
             After::Read => self.read_again(),
+            After::GoOn => {
+                self.opens = window::opens(&self.spec.tenant, &self.spec.limits, now);
+                self.proceed(now)
+            }
             After::WaitUntil(until) => self.go(Phase::Waiting, Effect::WakeAt(until)),
             After::Settle(status) => self.settle(status),
             After::LeaveOut(at, fault) => self.leave_out(at, fault),
@@ -262,7 +269,8 @@ impl Run {
                     by: Receiver::Put,
                 };
                 self.receipts.push(receipt.clone());
-                self.close(intent, vec![receipt], After::Read).noting_all(notes)
+                let after = self.after_write(&object, now);
+                self.close(intent, vec![receipt], after).noting_all(notes)
             }
             Verdict::Stale => {
                 self.tally.conflicts += 1;

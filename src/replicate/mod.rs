@@ -1,15 +1,22 @@
 //! Stage 6 of 7: which organization still owes what, and by which means it gets it.
 //!
-//! In: a [`Plan`], and whether a replication job was tried in this run. Out: the next piece of [`Work`].
-//! Never: copies over a configuration whose difference is not ours, or that was not read first.
-//! Start reading at [`due`].
+//! In: a [`Plan`], and how far the run is. Out: the next piece of [`Work`].
+//! Never: copies over a configuration whose difference is not ours, or that was not read first; writes an object before
+//! what it refers to is in force. Start reading at [`due`].
 //!
 //! The sequence of a job is in `reconcile/copying.rs`, and who asks for the next piece of work in `reconcile/deciding.rs`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
+use crate::model::Needs;
 use crate::model::Plan;
-use crate::model::plan::{Next, TargetPlan};
+use crate::model::plan::TargetPlan;
+
+/// At most so many objects are begun and not in force yet: a run that is stopped leaves no more drafts behind.
+pub const BEGUN_MAX: usize = 64;
 
 /// The next thing that a plan asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,18 +34,65 @@ pub enum Work<'a> {
     },
 }
 
-/// What comes next where the server has no job that copies: one write at a time, organization by organization, and
-/// within one in the order in which objects depend on each other.
-fn next_of_each(plan: &Plan) -> Option<Work<'_>> {
-    let target = plan.targets.iter().find(|target| target.next.is_some())?;
-    Some(if target.next == Some(Next::Wait) { Work::Wait(target) } else { Work::Put(target) })
+/// How far a run is.
+pub struct Course<'a> {
+    /// Which objects of git refer to each other.
+    pub needs: &'a Needs,
+    /// Whether a replication job was tried.
+    pub job_tried: bool,
+    /// The place of the target that was looked at a moment ago, for a write that was due.
+    pub fresh: Option<usize>,
+    /// Whether a listing told so lately that there is no n-th target yet that it may be made.
+    pub is_unlisted: &'a dyn Fn(usize) -> bool,
+    /// Whether this run has written to the n-th target.
+    pub begun: &'a dyn Fn(usize) -> bool,
+    /// When the n-th target is to be looked at again, where the platform is not done with it.
+    pub look_at: &'a dyn Fn(usize) -> Option<Timestamp>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What comes next where the server has no job that copies: organization by organization, and within one what is nearest
+/// to be in force, as long as all that it refers to is. What the platform is not done with stands back until it is time
+/// to look at it; only where nothing else may go now, it is waited for.
+fn next_of_each<'a>(plan: &'a Plan, course: &Course<'_>) -> Option<Work<'a>> {
+    let owes = |at: usize| {
+        plan.targets.get(at).is_some_and(|target| target.next.is_some() || (course.look_at)(at).is_some())
+    };
+    let first = (0..plan.targets.len()).find(|at| owes(*at))?;
+    let of_each = course.needs.count().max(1);
+    let side = first - first % of_each;
+    let needed = |at: usize| course.needs.needs_of(at - side).iter().map(move |needed| side + needed);
+    let open: Vec<usize> = (side..side + of_each).filter(|at| owes(*at)).collect();
+    let begun = open.iter().filter(|at| (course.begun)(**at)).count();
+    let (waited_for, ready): (Vec<usize>, Vec<usize>) = open
+        .iter()
+        .copied()
+        .filter(|at| !needed(*at).any(owes))
+        .partition(|at| (course.look_at)(*at).is_some());
+    let soonest = waited_for.into_iter().min_by_key(|at| (course.look_at)(*at));
+    let may_go = |at: &usize| begun < BEGUN_MAX || (course.begun)(*at);
+    // The first one of those that are nearest.
+    let nearest = |at: &usize| {
+        let is_served = needed(*at).next().is_some();
+        let is_fresh = course.fresh == Some(*at);
+        (Reverse((is_fresh, (course.is_unlisted)(*at), is_served, (course.begun)(*at))), *at)
+    };
+    let next = ready.into_iter().filter(may_go).min_by_key(nearest);
+    let at = match (next, soonest) {
+        (Some(next), _) if course.fresh == Some(next) => next,
+        (_, Some(soonest)) if (course.look_at)(soonest) <= Some(course.now) => soonest,
+        (next, soonest) => next.or(soonest).unwrap_or(first),
+    };
+    let target = plan.targets.get(at)?;
+    Some(if Some(at) == soonest { Work::Wait(target) } else { Work::Put(target) })
 }
 
 /// What comes next. If the server `copies`: the primary first; then one job for every replica that may be copied over;
 /// then, one at a time, plain writes for the rest and for what the job left undone.
-pub fn due(plan: &Plan, copies: bool, job_tried: bool) -> Option<Work<'_>> {
+pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work<'a>> {
     if !copies {
-        return next_of_each(plan);
+        return next_of_each(plan, course);
     }
     let (primary, replicas) = plan.targets.split_first()?;
     if !primary.changes.is_empty() {
@@ -52,7 +106,7 @@ pub fn due(plan: &Plan, copies: bool, job_tried: bool) -> Option<Work<'_>> {
     let may_copy =
         |target: &&TargetPlan| target.ours_to_overwrite || (target.version.is_none() && as_git_says);
     let copied: Vec<&TargetPlan> = owing.iter().copied().filter(may_copy).collect();
-    if !copied.is_empty() && !job_tried && primary.version.is_some() {
+    if !copied.is_empty() && !course.job_tried && primary.version.is_some() {
         let overwrite_existing = copied.iter().any(|target| target.version.is_some());
         return Some(Work::Job { targets: copied, overwrite_existing });
     }
@@ -66,104 +120,4 @@ pub fn overwrote(seen: Option<u64>, made: u64) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::model::{
-        Change, ChangeKind, Class, CredentialsName, Mode, OrganizationId, Region, Revision, Target,
-        TenantName,
-    };
-
-    /// A plan whose targets are (version, owes a change, ours to overwrite).
-    fn plan(targets: &[(Option<u64>, bool, bool)]) -> Plan {
-        let change = Change {
-            path: "x".into(),
-            kind: ChangeKind::ToApply,
-            class: Class::Behaviour,
-            observed: None,
-            desired: None,
-            applied: None,
-            by: None,
-        };
-        let targets = targets.iter().enumerate().map(|(n, (version, owes, ours))| TargetPlan {
-            target: Target {
-                organization: OrganizationId::new(format!("org-{n}")),
-                region: Region::EuWest1,
-                credentials: CredentialsName::new("c"),
-                object: crate::model::Object::implied(),
-            },
-            version: *version,
-            observed: Arc::default(),
-            changes: if *owes { vec![change.clone()] } else { Vec::new() },
-            already_done: Vec::new(),
-            ignored: Vec::new(),
-            next: None,
-            draft: None,
-            body: Arc::default(),
-            ours_to_overwrite: *ours,
-        });
-        Plan {
-            tenant: TenantName::new("t"),
-            revision: Revision::new("r"),
-            mode: Mode::Enforce,
-            targets: targets.map(Arc::new).collect(),
-        }
-    }
-
-    fn describe(plan: &Plan, job_tried: bool) -> String {
-        match due(plan, true, job_tried) {
-            None => "nothing".into(),
-            Some(Work::Put(target)) => format!("put {}", target.target.organization),
-            Some(Work::Wait(target)) => format!("wait for {}", target.target.organization),
-            Some(Work::Job { targets, overwrite_existing }) => {
-                let names: Vec<&str> =
-                    targets.iter().map(|target| target.target.organization.as_str()).collect();
-                format!("job {} overwrite {overwrite_existing}", names.join(" "))
-            }
-        }
-    }
-
-    #[test]
-    fn the_primary_then_one_job_then_plain_writes() {
-        let table = [
-            (vec![(Some(1), true, true), (Some(1), true, true)], false, "put org-0"),
-            (
-                vec![(Some(2), false, true), (Some(1), true, true), (None, true, true)],
-                false,
-                "job org-1 org-2 overwrite true",
-            ),
-            (
-                vec![(Some(2), false, true), (Some(1), false, true), (None, true, true)],
-                false,
-                "job org-2 overwrite false",
-            ),
-            (
-                vec![(Some(2), false, true), (Some(1), true, false), (None, true, true)],
-                false,
-                "job org-2 overwrite false",
-            ),
-            (vec![(Some(2), false, true), (Some(1), true, false)], false, "put org-1"),
-            (vec![(Some(2), false, true), (Some(1), true, true)], true, "put org-1"),
-            (vec![(Some(2), false, true), (Some(1), false, true)], true, "nothing"),
-        ];
-        for (targets, job_tried, expected) in table {
-            assert_eq!(describe(&plan(&targets), job_tried), expected, "{targets:?}");
-        }
-    }
-
-    #[test]
-    fn a_primary_with_somebody_elses_value_is_not_copied_to_where_nothing_is_yet() {
-        let mut plan = plan(&[(Some(2), false, true), (None, true, false), (Some(1), true, true)]);
-        assert_eq!(describe(&plan, false), "job org-1 org-2 overwrite true");
-        Arc::make_mut(&mut plan.targets[0]).ignored.push("x".into());
-        assert_eq!(describe(&plan, false), "job org-2 overwrite true");
-        assert_eq!(describe(&plan, true), "put org-1");
-    }
-
-    #[test]
-    fn a_copy_over_somebodys_edit_shows_in_the_version() {
-        assert!(!overwrote(None, 1) && !overwrote(Some(4), 5));
-        assert!(overwrote(None, 2) && overwrote(Some(4), 6));
-    }
-}
+mod tests;

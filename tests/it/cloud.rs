@@ -7,6 +7,7 @@ mod drafts;
 mod integrations;
 mod lagging;
 mod listing;
+mod many;
 mod people;
 mod profiles;
 mod refusals;

@@ -11,11 +11,15 @@ mod one;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::future::try_join;
+use futures::stream::{Buffered, Iter};
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, Call, Listing, Storage};
+use super::kinds::{self, Call, Listing, Shape, Storage};
 use super::{get, organization, wire};
 use crate::model::reference::Names;
 use crate::model::{Fault, FaultKind, Look, ObjectKind, Observed, Seen, Sought, Stored, Target};
@@ -25,7 +29,13 @@ use listing::distinct;
 /// Whole configurations on a page: the platform takes 512 KB for one, and a page has to be read.
 pub(super) const CONFIGURATIONS_PAGE_SIZE: u32 = 25;
 
+/// Requests of one look that are under way at once, at most.
+const IN_FLIGHT: usize = 8;
+
 pub(super) type Entity = Map<String, Value>;
+
+/// What was sought and found, by its place in the look.
+type Found = Vec<(usize, Stored)>;
 
 /// The configurations of an organization, by id.
 type Configurations = BTreeMap<String, Listed>;
@@ -100,12 +110,13 @@ impl ReadApi {
 pub struct Reader<'a, C> {
     caller: &'a C,
     target: &'a Target,
+    places: Semaphore,
 }
 
 impl<'a, C: Caller> Reader<'a, C> {
     /// Reads the organization of a target, by whoever performs the requests.
     pub fn new(caller: &'a C, target: &'a Target) -> Self {
-        Self { caller, target }
+        Self { caller, target, places: Semaphore::new(IN_FLIGHT) }
     }
 
     pub(super) fn caller(&self) -> &C {
@@ -117,6 +128,8 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 
     pub(super) async fn ask(&self, operation: &Operation) -> Result<Response, Fault> {
+        // It is never closed.
+        let _place = self.places.acquire().await;
         self.caller.call(self.target, operation).await
     }
 
@@ -149,72 +162,76 @@ impl<'a, C: Caller> Reader<'a, C> {
     /// Something can't be read, or two things go by a name that git uses for one.
     pub async fn survey(&self, look: &Look) -> Result<Seen, Fault> {
         if let [Sought { object, id: Some(id) }] = look.sought.as_slice() {
-            let observed = self.read_one(object, id).await?;
+            let observed = self.read_one(object, id, &look.published).await?;
             return Ok(Seen { objects: vec![observed], names: Names::new() });
         }
-        let mut objects = vec![Observed::Absent; look.sought.len()];
         let mut configurations = Configurations::new();
+        let mut found = Vec::new();
         // What pins a version is read behind what has versions.
         for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
-            configurations.extend(self.drafted(kind, look, &mut objects).await?);
+            let (listed, stored) = self.drafted(kind, look).await?;
+            configurations.extend(listed);
+            found.extend(stored);
         }
-        for (kind, shape) in kinds::all().filter(|(kind, _)| !kind.has_drafts()) {
-            match &shape.place {
-                Storage::Listed(listing, _) if kind.pins().is_some() => {
-                    self.pinning(kind, listing, look, &configurations, &mut objects).await?;
-                }
-                Storage::Listed(listing, _) => self.plain(kind, listing, look, &mut objects).await?,
-                Storage::Called(calls) => self.called(kind, calls, look, &mut objects).await?,
+        let others = kinds::all().filter(|(kind, _)| !kind.has_drafts());
+        let others = others.map(|(kind, shape)| self.of_kind(kind, shape, look, &configurations));
+        let others = side_by_side(others).try_concat();
+        let (others, names) = try_join(others, self.names(&look.references, &configurations)).await?;
+        let mut objects = vec![Observed::Absent; look.sought.len()];
+        for (at, stored) in found.into_iter().chain(others) {
+            if let Some(object) = objects.get_mut(at) {
+                *object = Observed::Present(stored);
             }
         }
-        let names = self.names(&look.references, &configurations).await?;
         Ok(Seen { objects, names })
     }
 
     /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
-    async fn drafted(
-        &self,
-        kind: ObjectKind,
-        look: &Look,
-        objects: &mut [Observed],
-    ) -> Result<Configurations, Fault> {
+    async fn drafted(&self, kind: ObjectKind, look: &Look) -> Result<(Configurations, Found), Fault> {
         let mut places = Places::new(look, kind);
         let refers = look.references.iter().any(|known| ObjectKind::referred_to(known.kind) == Some(kind));
         if places.is_empty() && !refers {
-            return Ok(Configurations::new());
+            return Ok((Configurations::new(), Vec::new()));
         }
         let names: BTreeSet<&str> = places.at.keys().copied().collect();
-        let drafts = self.drafts(kind, &names).await?;
-        let named = |draft: &&Entity| wire::text(draft, "name").is_some_and(|name| names.contains(name));
-        let ids = drafts.iter().filter(named).filter_map(|draft| wire::text(draft, "id")).collect();
-        let mut newest = self.newest(kind, &ids).await?;
+        let (drafts, mut newest) = try_join(self.drafts(kind, &names), self.newest(kind, &names)).await?;
         let drafts = distinct(drafts);
         let at: Vec<Option<usize>> = drafts.iter().map(|draft| places.of(draft)).collect();
         places.check()?;
-        let mut all = Configurations::new();
+        let (mut all, mut found, mut unknown) = (Configurations::new(), Vec::new(), Vec::new());
         // One by one: of large organizations there is never more than one copy.
         for (draft, at) in drafts.into_iter().zip(at) {
             let Some(id) = wire::text(&draft, "id").map(str::to_owned) else { continue };
             let newest = newest.remove(&id);
             let name = wire::text(&draft, "name").unwrap_or_default().to_owned();
-            let mut listed =
-                Listed { kind, name, version: newest.as_ref().and_then(wire::number), body: None };
-            if let Some(object) = at.and_then(|at| objects.get_mut(at)) {
-                // Where the list of published ones does not know it, its own list of versions decides: that
-                // nothing was published is believed from nowhere else.
-                let stored = match &newest {
-                    Some(newest) => wire::drafted(kind, Some(newest), &draft),
-                    None => Some(self.listed(kind, &id, &listed.name).await?),
-                };
-                if let Some(stored) = stored {
-                    listed.version = Some(stored.version).filter(|version| *version > 0);
-                    listed.body = Some(Arc::clone(&stored.body));
-                    *object = Observed::Present(stored);
+            let version = newest.as_ref().and_then(wire::number);
+            let is_whole =
+                |newest: &Entity| wire::text(newest, "name").is_some_and(|name| names.contains(name));
+            match (at, newest.filter(is_whole)) {
+                (Some(at), Some(newest)) => {
+                    found.extend(
+                        wire::drafted(kind, Some(&newest), &draft).map(|stored| (at, id.clone(), stored)),
+                    );
                 }
+                // Where the list of published ones does not know it, or by another name, its own list of versions
+                // decides: that nothing was published is believed from nowhere else.
+                (Some(at), None) => unknown.push((at, id.clone(), name.clone())),
+                (None, _) => {}
             }
-            all.insert(id, listed);
+            all.insert(id, Listed { kind, name, version, body: None });
         }
-        Ok(all)
+        let asked = unknown.into_iter().map(|(at, id, name)| async move {
+            let stored = self.listed(kind, &id, &name).await?;
+            Ok((at, id, stored))
+        });
+        found.extend(side_by_side(asked).try_collect::<Vec<_>>().await?);
+        for (_, id, stored) in &found {
+            if let Some(listed) = all.get_mut(id) {
+                listed.version = Some(stored.version).filter(|version| *version > 0);
+                listed.body = Some(Arc::clone(&stored.body));
+            }
+        }
+        Ok((all, found.into_iter().map(|(at, _, stored)| (at, stored)).collect()))
     }
 
     /// The drafts of the organization; whole ones where their names are sought.
@@ -232,12 +249,11 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(drafts)
     }
 
-    /// The newest published version of each configuration, by id; a whole one where the id is sought, for a draft may
-    /// have another name than what is published of it.
+    /// The newest published version of each configuration, by id; whole ones where their names are sought.
     async fn newest(
         &self,
         kind: ObjectKind,
-        ids: &BTreeSet<&str>,
+        names: &BTreeSet<&str>,
     ) -> Result<BTreeMap<String, Entity>, Fault> {
         let folder = kinds::folder(kind);
         let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
@@ -248,7 +264,7 @@ impl<'a, C: Caller> Reader<'a, C> {
                 let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
                 let number = wire::number(&entity);
                 if number.is_some() && newest.get(&id).is_none_or(|known| wire::number(known) < number) {
-                    let is_sought = ids.contains(&*id);
+                    let is_sought = wire::text(&entity, "name").is_some_and(|name| names.contains(name));
                     newest.insert(id, kept(entity, is_sought));
                 }
             }
@@ -256,63 +272,61 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(newest)
     }
 
+    /// The objects of a kind without drafts that are sought.
+    async fn of_kind(
+        &self,
+        kind: ObjectKind,
+        shape: &Shape,
+        look: &Look,
+        known: &Configurations,
+    ) -> Result<Found, Fault> {
+        let mut places = Places::new(look, kind);
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let found = match &shape.place {
+            Storage::Listed(listing, _) if kind.pins().is_some() => {
+                self.pinning(kind, listing, &mut places, known).await?
+            }
+            Storage::Listed(listing, _) => {
+                let stored =
+                    |entity: &Entity| Some((places.of(entity)?, wire::unversioned(kind, entity, None)?));
+                self.whole(listing).await?.iter().filter_map(stored).collect()
+            }
+            Storage::Called(calls) => {
+                let at = look.sought.iter().position(|sought| sought.object.kind == kind);
+                let stored = self.fields(calls).await?;
+                at.map(|at| (at, stored)).into_iter().collect()
+            }
+        };
+        places.check()?;
+        Ok(found)
+    }
+
     async fn pinning(
         &self,
         kind: ObjectKind,
         listing: &Listing,
-        look: &Look,
+        places: &mut Places<'_>,
         known: &Configurations,
-        objects: &mut [Observed],
-    ) -> Result<(), Fault> {
-        let mut places = Places::new(look, kind);
-        if places.is_empty() {
-            return Ok(());
-        }
+    ) -> Result<Found, Fault> {
+        let body_of = |id: &str, version: u64| {
+            let newest = known.get(id).filter(|newest| newest.version == Some(version))?;
+            newest.body.clone()
+        };
         let path = format!("{}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration", listing.path);
         let mut pages = self.pages(&path, listing.what);
+        let mut sought = Vec::new();
         while let Some(page) = pages.next().await? {
-            for entity in page {
-                let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
-                if let Some(stored) = self.pinned(kind, known, &entity).await? {
-                    *object = Observed::Present(stored);
-                }
-            }
+            sought.extend(page.into_iter().filter_map(|entity| Some((places.of(&entity)?, entity))));
         }
-        places.check()
-    }
-
-    async fn plain(
-        &self,
-        kind: ObjectKind,
-        listing: &Listing,
-        look: &Look,
-        objects: &mut [Observed],
-    ) -> Result<(), Fault> {
-        let mut places = Places::new(look, kind);
-        if places.is_empty() {
-            return Ok(());
-        }
-        for entity in self.whole(listing).await? {
-            let Some(object) = places.of(&entity).and_then(|at| objects.get_mut(at)) else { continue };
-            if let Some(stored) = wire::unversioned(kind, &entity, None) {
-                *object = Observed::Present(stored);
-            }
-        }
-        places.check()
-    }
-
-    async fn called(
-        &self,
-        kind: ObjectKind,
-        calls: &[Call],
-        look: &Look,
-        objects: &mut [Observed],
-    ) -> Result<(), Fault> {
-        let sought = look.sought.iter().position(|sought| sought.object.kind == kind);
-        if let Some(object) = sought.and_then(|at| objects.get_mut(at)) {
-            *object = Observed::Present(self.fields(calls).await?);
-        }
-        Ok(())
+        let body_of = &body_of;
+        let read = sought.into_iter().map(|(at, entity)| async move {
+            let stored = self.pinned(kind, body_of, &entity).await?;
+            Ok(stored.map(|stored| (at, stored)))
+        });
+        let found: Vec<Option<(usize, Stored)>> = side_by_side(read).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// The only object of a kind, field by field. A field that points to nothing is not found.
@@ -331,6 +345,13 @@ impl<'a, C: Caller> Reader<'a, C> {
         }
         Ok(wire::contents(&self.target.organization, body))
     }
+}
+
+/// Some questions, side by side; the answers in their order.
+fn side_by_side<T, F: Future<Output = Result<T, Fault>>>(
+    questions: impl Iterator<Item = F>,
+) -> Buffered<Iter<std::vec::IntoIter<F>>> {
+    futures::stream::iter(questions.collect::<Vec<F>>()).buffered(IN_FLIGHT)
 }
 
 /// Whether a deployment's reference to its configuration has come with what that holds.

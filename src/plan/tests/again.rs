@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Needs;
 use crate::model::reference::{Named, Reference};
 use crate::model::{Dialect, Draft, Entry, Instance, Pinned, Readiness, ReferenceKind};
-use crate::plan::needs::Needs;
 
 /// What git says: objects that refer to each other, and two that nothing hangs together with.
 fn resources() -> Vec<Resource> {

@@ -9,6 +9,7 @@ use crate::model::timing::later;
 use crate::model::{Change, ChangeKind, Class, ReferenceKind};
 
 mod drafts;
+mod many;
 mod platform;
 mod scene;
 mod walks;

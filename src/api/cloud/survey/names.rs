@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use futures::TryStreamExt as _;
+
 use super::super::caller::Caller;
 use super::super::{kinds, wire};
-use super::{Configurations, Entity, Reader};
+use super::{Configurations, Entity, Reader, side_by_side};
 use crate::model::reference::{Named, Names, Reference};
 use crate::model::{Fault, ObjectKind, ReferenceKind};
 
@@ -23,12 +25,16 @@ impl<C: Caller> Reader<'_, C> {
         let mut names: Names = references.iter().map(|reference| (reference.clone(), Vec::new())).collect();
         let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
         kinds.dedup();
-        for kind in kinds {
-            if ObjectKind::referred_to(kind).is_some_and(ObjectKind::has_drafts) {
-                self.name_configurations(configurations, &mut names).await?;
-                continue;
-            }
-            for entity in self.candidates(kind, references).await? {
+        let is_listed =
+            |kind: &ReferenceKind| ObjectKind::referred_to(*kind).is_some_and(ObjectKind::has_drafts);
+        if kinds.iter().any(is_listed) {
+            self.name_configurations(configurations, &mut names).await?;
+        }
+        kinds.retain(|kind| !is_listed(kind));
+        let listed = side_by_side(kinds.iter().map(|kind| self.candidates(*kind, references)));
+        let listed: Vec<Vec<Entity>> = listed.try_collect().await?;
+        for (kind, entities) in kinds.into_iter().zip(listed) {
+            for entity in entities {
                 let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {
                     continue;
                 };

@@ -9,8 +9,8 @@ use super::super::caller::Caller;
 use super::super::kinds::{self, Storage};
 use super::super::{get, segment, wire};
 use super::listing::distinct;
-use super::{CONFIGURATIONS_PAGE_SIZE, Configurations, Entity, Reader, expanded};
-use crate::model::{Fault, FaultKind, Object, ObjectKind, Observed, Pinned, Stored};
+use super::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader, expanded};
+use crate::model::{Fault, FaultKind, Object, ObjectKind, Observed, Pinned, Published, Stored};
 
 impl<C: Caller> Reader<'_, C> {
     /// What a configuration of a listing holds. One that is listed and can't be found is not taken for absent.
@@ -68,7 +68,7 @@ impl<C: Caller> Reader<'_, C> {
     pub(super) async fn pinned(
         &self,
         kind: ObjectKind,
-        known: &Configurations,
+        body_of: &(dyn Fn(&str, u64) -> Option<Arc<Entity>> + Sync),
         entity: &Entity,
     ) -> Result<Option<Stored>, Fault> {
         let reference = kind.pins().and_then(|path| entity.get(path)?.as_object());
@@ -78,9 +78,9 @@ impl<C: Caller> Reader<'_, C> {
                 let version = wire::number(pinned);
                 let id = wire::text(pinned, "id").unwrap_or_default();
                 // A version holds the same for ever.
-                let newest = known.get(id).filter(|newest| version.is_some() && newest.version == version);
+                let known = version.and_then(|version| body_of(id, version));
                 // What was expanded says more than which one it is.
-                let body = match (newest.and_then(|newest| newest.body.clone()), expanded(pinned)) {
+                let body = match (known, expanded(pinned)) {
                     (Some(body), _) => Some(body),
                     (None, true) => Some(wire::body(kind, pinned)),
                     (None, false) => self.version(kind, id, version).await?,
@@ -111,7 +111,12 @@ impl<C: Caller> Reader<'_, C> {
         Ok(Some(wire::body(kind, &entity)))
     }
 
-    pub(super) async fn read_one(&self, object: &Object, id: &str) -> Result<Observed, Fault> {
+    pub(super) async fn read_one(
+        &self,
+        object: &Object,
+        id: &str,
+        published: &[Published],
+    ) -> Result<Observed, Fault> {
         let kind = object.kind;
         let Some(shape) = kinds::shape(kind) else { return Ok(Observed::Absent) };
         if kind.has_drafts() {
@@ -128,7 +133,11 @@ impl<C: Caller> Reader<'_, C> {
             return Ok(Observed::Absent);
         }
         let entity: Entity = wire::parse(&response)?;
-        let stored = self.pinned(kind, &Configurations::new(), &entity).await?;
+        let body_of = |id: &str, version: u64| {
+            let known = published.iter().find(|known| *known.id == *id && known.version == version);
+            known.map(|known| Arc::clone(&known.body))
+        };
+        let stored = self.pinned(kind, &body_of, &entity).await?;
         Ok(stored.map_or(Observed::Absent, Observed::Present))
     }
 }

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::reference::{Reference, mentions};
-use crate::model::{Object, ObjectKind, Resource};
+use super::reference::{Reference, mentions};
+use super::{Object, ObjectKind, Resource};
 
 /// Which objects of git hang together, worked out once: looking for it costs as much as there are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Needs {
     places: BTreeMap<Object, usize>,
+    needs: Vec<Vec<usize>>,
     dependents: Vec<Vec<usize>>,
 }
 
@@ -40,12 +41,29 @@ impl Needs {
             }
             found.into_iter().collect()
         };
-        Self { dependents: (0..resources.len()).map(all).collect(), places }
+        let dependents: Vec<Vec<usize>> = (0..resources.len()).map(all).collect();
+        let mut needs = vec![Vec::new(); resources.len()];
+        for (needed, dependents) in dependents.iter().enumerate() {
+            for at in dependents {
+                needs.get_mut(*at).into_iter().for_each(|needs: &mut Vec<usize>| needs.push(needed));
+            }
+        }
+        Self { places, needs, dependents }
+    }
+
+    /// How many objects there are.
+    pub fn count(&self) -> usize {
+        self.needs.len()
     }
 
     /// The place of an object.
     pub fn place_of(&self, object: &Object) -> Option<usize> {
         self.places.get(object).copied()
+    }
+
+    /// The places of everything that the n-th object refers to, also by way of others.
+    pub fn needs_of(&self, at: usize) -> &[usize] {
+        self.needs.get(at).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The places of everything that refers to the n-th object, also by way of others.
