@@ -4,13 +4,14 @@
 use serde_json::{Map, Value};
 
 use super::platform::wanted;
+use super::scene::all_proven;
 use super::*;
 use crate::model::reference::{Named, Names};
 use crate::model::timing::elapsed_ms;
 use crate::model::{
     Act, Dialect, Draft, Instance, Look, Object, ObjectKind, Pinned, Readiness, Seen, Sought, Stored,
 };
-use crate::reconcile::{Effect, Entries};
+use crate::reconcile::Effect;
 
 const ACTIVE_MS: u64 = 300;
 
@@ -137,20 +138,7 @@ impl Many {
                 self.now = self.now.max(until);
                 Event::Woke
             }
-            Effect::ReadAudit(_) => {
-                let entry = |receipt: &Receipt| Entry {
-                    id: format!("{}-{}", receipt.target, receipt.version),
-                    at: receipt.made_at.unwrap_or(receipt.sent_at),
-                    action: "Update".into(),
-                    object: receipt.target.object_ref(),
-                    actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
-                    remote_ip: None,
-                    version: None,
-                    changes: Vec::new(),
-                };
-                let entries = run.receipts.iter().chain(&run.journal.0.owed).map(entry).collect();
-                Event::Entries(Entries { entries, truncated: false })
-            }
+            Effect::ReadAudit(_) => all_proven(run),
             other => panic!("not of this dialect: {other:?}"),
         }
     }

@@ -130,20 +130,7 @@ impl Scene {
                 self.now = self.now.max(until);
                 Event::Woke
             }
-            Effect::ReadAudit(_) => {
-                let entry = |receipt: &Receipt| Entry {
-                    id: format!("{}-{}", receipt.target, receipt.version),
-                    at: receipt.made_at.unwrap_or(receipt.sent_at),
-                    action: "Update".into(),
-                    object: receipt.target.object_ref(),
-                    actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
-                    remote_ip: None,
-                    version: None,
-                    changes: Vec::new(),
-                };
-                let entries = run.receipts.iter().chain(&run.journal.0.owed).map(entry).collect();
-                Event::Entries(Entries { entries, truncated: false })
-            }
+            Effect::ReadAudit(_) => all_proven(run),
             other => panic!("not of this dialect: {other:?}"),
         }
     }
@@ -159,4 +146,20 @@ impl Scene {
 /// An end in one word; a run that was not run to its end has none of its own.
 fn word(end: &End) -> &'static str {
     end.status().map_or("Interrupted", Status::word)
+}
+
+/// The audit log has an entry for each write that a run wants proved.
+pub(super) fn all_proven(run: &Run) -> Event {
+    let entry = |receipt: &Receipt| Entry {
+        id: format!("{}-{}", receipt.target, receipt.version),
+        at: receipt.made_at.unwrap_or(receipt.sent_at),
+        action: "Update".into(),
+        object: receipt.target.object_ref(),
+        actor: Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client },
+        remote_ip: None,
+        version: None,
+        changes: Vec::new(),
+    };
+    let entries = run.receipts.iter().chain(&run.journal.0.owed).map(entry).collect();
+    Event::Entries(Entries { entries, truncated: false })
 }
