@@ -26,8 +26,8 @@ impl Slots {
     /// So many places in all, and so many for one name of credentials.
     pub fn new(all_max: usize, each_max: usize) -> Self {
         Self {
-            all: Arc::new(Semaphore::new(all_max.max(1))),
-            each_max: each_max.max(1),
+            all: Arc::new(Semaphore::new(all_max.clamp(1, Semaphore::MAX_PERMITS))),
+            each_max: each_max.clamp(1, Semaphore::MAX_PERMITS),
             each: Mutex::default(),
         }
     }
@@ -83,5 +83,24 @@ impl HeldSlot<'_> {
     pub async fn take_again(&self) {
         let slot = self.slots.take(&self.credentials).await;
         *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = slot;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn any_number_of_places_can_be_asked_for() {
+        for places in [0, 1, usize::MAX] {
+            let slots = Slots::new(places, places);
+            let credentials = CredentialsName::new("main");
+            let held = slots.hold(&credentials).await;
+            let free = slots.free();
+            held.give_back();
+            assert_eq!(slots.free(), free + 1);
+            held.take_again().await;
+            assert_eq!(slots.free(), free);
+        }
     }
 }

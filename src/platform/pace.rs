@@ -154,11 +154,11 @@ impl Breaker {
     }
 
     fn refused(&mut self, sent_at: Instant, now: Instant) {
-        let is_of_a_burst = self.refused_at.is_some_and(|last| sent_at < last);
-        self.refused_at = Some(now);
-        if is_of_a_burst {
+        // Measured from the refusal that counted: where requests overlap without end, each would be of a burst else.
+        if self.refused_at.is_some_and(|counted_at| sent_at < counted_at) {
             return;
         }
+        self.refused_at = Some(now);
         self.refusals += 1;
         if self.refusals >= BREAKER_OPENS_AT {
             self.opened_at = Some(now);
@@ -255,6 +255,17 @@ mod tests {
         assert_eq!(pacer.gate(second(9)), Gate::Open);
         pacer.learn(429, None, None, second(9), second(9));
         assert!(matches!(pacer.gate(second(9)), Gate::Broken(_)));
+    }
+
+    #[test]
+    fn refusals_that_overlap_without_end_open_the_breaker() {
+        let (mut pacer, first) = (pacer(), crate::clock::monotonic());
+        let moment = |ms: u64| first + Duration::from_millis(ms);
+        // Two askers by turns, each of whom asks again once it was refused.
+        for n in 0..40 {
+            pacer.learn(429, None, None, moment(n * 50), moment(n * 50 + 100));
+        }
+        assert!(matches!(pacer.gate(moment(2_100)), Gate::Broken(_)));
     }
 
     #[test]

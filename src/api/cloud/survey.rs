@@ -110,13 +110,13 @@ impl ReadApi {
 pub struct Reader<'a, C> {
     caller: &'a C,
     target: &'a Target,
-    places: Semaphore,
+    slots: Semaphore,
 }
 
 impl<'a, C: Caller> Reader<'a, C> {
     /// Reads the organization of a target, by whoever performs the requests.
     pub fn new(caller: &'a C, target: &'a Target) -> Self {
-        Self { caller, target, places: Semaphore::new(IN_FLIGHT) }
+        Self { caller, target, slots: Semaphore::new(IN_FLIGHT) }
     }
 
     pub(super) fn caller(&self) -> &C {
@@ -129,7 +129,7 @@ impl<'a, C: Caller> Reader<'a, C> {
 
     pub(super) async fn ask(&self, operation: &Operation) -> Result<Response, Fault> {
         // It is never closed.
-        let _place = self.places.acquire().await;
+        let _slot = self.slots.acquire().await;
         self.caller.call(self.target, operation).await
     }
 

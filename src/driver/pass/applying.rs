@@ -106,7 +106,7 @@ where
                     };
                     self.end(seat, go, &slots, progress)
                 })
-                .buffer_unordered(order.concurrency.max(1) * BEGUN_OF_EACH_PLACE)
+                .buffer_unordered(order.concurrency.max(1).saturating_mul(BEGUN_OF_EACH_PLACE))
                 .collect()
                 .await;
             for one in ended {
