@@ -59,6 +59,13 @@ fn force(rig: &Rig, to: Oid) {
     repository.reset(&commit, git2::ResetType::Hard, None).unwrap();
 }
 
+/// Does something between two looks: the process may look once more at any moment, so it is stopped meanwhile.
+fn unseen(process: &Process, act: impl FnOnce()) {
+    process.signal("STOP");
+    act();
+    process.signal("CONT");
+}
+
 fn tip(rig: &Rig) -> Oid {
     Repository::open(rig.stage.repository()).unwrap().head().unwrap().target().unwrap()
 }
@@ -231,14 +238,18 @@ pub fn there_and_back_between_two_looks_is_nothing_to_do() {
     let mark = rig.mark();
     // By a commit that takes the other back.
     let text = |ms| crate::support::tenant("acme", &[1], &crate::support::delay(ms));
-    rig.commit_files(&text(999));
-    rig.commit_files(&text(101));
+    unseen(&process, || {
+        rig.commit_files(&text(999));
+        rig.commit_files(&text(101));
+    });
     process.signal("HUP");
     rig.settle().unwrap();
     let back = tip(&rig);
     // And by force: to the remote nothing ever happened.
-    rig.commit_files(&text(998));
-    force(&rig, back);
+    unseen(&process, || {
+        rig.commit_files(&text(998));
+        force(&rig, back);
+    });
     rig.head_is(&back.to_string());
     process.signal("HUP");
     assert_eq!(rig.writes_while_quiet(3), Vec::<Value>::new());
