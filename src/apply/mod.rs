@@ -3,7 +3,7 @@
 //! In: an [`crate::model::Outcome`]. Out: a [`Verdict`]. Never: sends anything, or says *send it again*: after every
 //! answer but an acceptance the live configuration is read first. Start reading at [`verdict()`].
 //!
-//! Which write is next and what comes after its answer is decided in `reconcile/writing.rs`.
+//! Which write is next is decided in `reconcile/deciding.rs`, and what comes after its answer in `reconcile/answering.rs`.
 
 pub mod verdict;
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -252,7 +252,9 @@ async fn perform(
             Event::Woke
         }
         Effect::Save(records) => hands.save(&records).await,
-        Effect::Write(write) => Event::Answered(hands.write(&write).await),
+        Effect::Write(writes) => {
+            Event::Answered(join_all(writes.iter().map(|write| hands.write(write))).await)
+        }
         Effect::StartJob(start) => Event::JobAnswered(hands.start_job(&start).await),
         Effect::Report(_) => Event::Woke,
     }

@@ -139,8 +139,16 @@ impl TargetPlan {
     /// What a person has to decide before anything is written.
     pub fn undecided(&self) -> Option<&str> {
         match &self.next {
-            Some(Next::Decide(reason)) => Some(reason),
+            Some(Next::Decide(reason) | Next::Amend(reason)) => Some(reason),
             Some(Next::Store | Next::Publish | Next::Wait) | None => None,
+        }
+    }
+
+    /// What is wrong with what git says of the object.
+    pub fn amiss(&self) -> Option<&str> {
+        match &self.next {
+            Some(Next::Amend(reason)) => Some(reason),
+            Some(Next::Store | Next::Publish | Next::Wait | Next::Decide(_)) | None => None,
         }
     }
 
@@ -183,7 +191,7 @@ impl TargetPlan {
             None | Some(Next::Store) => {}
             Some(Next::Publish) => parts.add(b"publish"),
             Some(Next::Wait) => parts.add(b"wait"),
-            Some(Next::Decide(reason)) => parts.add(reason.as_bytes()),
+            Some(Next::Decide(reason) | Next::Amend(reason)) => parts.add(reason.as_bytes()),
         }
         parts.digest()
     }
@@ -231,6 +239,10 @@ pub enum Next {
     Wait,
     /// Nothing, before a person has decided: why.
     Decide(String),
+    /// Nothing, before git says something else: it names what is not there, or what two things go by. Whoever decides sees
+    /// no difference.
+    #[serde(rename = "decide")]
+    Amend(String),
 }
 
 /// The plan of one tenant: complete and immutable, so that applying it decides nothing.

@@ -33,6 +33,8 @@ pub struct Timing {
     pub throttles_max: u32,
     /// Writes after which a run that still differs gives up.
     pub writes_max: u32,
+    /// At most so many writes of different objects are under way at once.
+    pub in_flight: u32,
     /// A plan older than this is made anew before anything is written from it.
     pub plan_ms: u32,
     /// How far the server's clock may be from ours.
@@ -58,6 +60,7 @@ impl Default for Timing {
             faults_max: 5,
             throttles_max: 10,
             writes_max: 50,
+            in_flight: 8,
             plan_ms: 5_000,
             skew_ms: 300_000,
             appear_ms: 30_000,

@@ -33,7 +33,7 @@ pub fn next(
     // At rest, which is nearly always, there is nothing to write, and nothing to copy for it.
     let body = || Arc::new(diff::target_body(kind, desired, observed));
     if !problems.is_empty() {
-        return (observed.body(), Some(Next::Decide(format!("{target}: {}", problems.join("; ")))));
+        return (observed.body(), Some(Next::Amend(format!("{target}: {}", problems.join("; ")))));
     }
     let stored = match observed {
         // What has a name is made for that alone.

@@ -33,7 +33,7 @@ impl Run {
             }
         }
         let mut notes = self.foreign_edits(&plan);
-        if self.fresh.is_some() {
+        if !self.fresh.is_empty() {
             // A second look, right before the write: what it shows as the first one did was told.
             let told = self.plan.as_deref().map(|plan| self.foreign_edits(plan)).unwrap_or_default();
             notes.retain(|note| !told.contains(note));

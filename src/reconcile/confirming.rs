@@ -24,6 +24,15 @@ impl Run {
         for (at, (target, observed)) in self.targets.iter().zip(&self.observed).enumerate() {
             let Observed::Present(stored) = observed else { continue };
             let object = target.object_ref();
+            if self
+                .plan
+                .as_ref()
+                .and_then(|plan| plan.targets.get(at))
+                .is_some_and(|planned| planned.next.is_some() || !planned.changes.is_empty())
+            {
+                // Somebody has to see to it first.
+                continue;
+            }
             let known = self.journal.0.bases.get(&object);
             let onto = self.written_at(&object);
             let is_later = known.is_none_or(|base| base.onto < onto);
@@ -236,7 +245,9 @@ mod tests {
     use crate::model::record::Journal;
     use crate::model::{Actor, ActorKind, Mode, Outcome, Receiver};
     use crate::reconcile::Event;
-    use crate::reconcile::tests::{after, applied, fault, now, run_with, seen, sent, stored, target};
+    use crate::reconcile::tests::{
+        after, answered, applied, fault, now, run_with, seen, sent, stored, target,
+    };
 
     /// A journal at rest, but for receipts that no entry proves yet: version and age.
     fn journal(owed: &[(u64, u64)]) -> Journal {
@@ -272,7 +283,7 @@ mod tests {
     }
 
     fn wrote() -> Vec<Event> {
-        let accepted = Event::Answered(Outcome::Accepted(stored(4, 5, "us")));
+        let accepted = answered(Outcome::Accepted(stored(4, 5, "us")));
         let read_back = vec![accepted, Event::Saved, seen(4, 5), Event::Saved];
         [sent(), read_back].concat()
     }

@@ -8,12 +8,12 @@ use crate::model::plan::TargetPlan;
 use crate::model::record::{IntentAction, IntentId};
 use crate::model::timing::later;
 use crate::model::write::{Job, JobTargetStatus, StartJob};
-use crate::model::{Fault, Look, Object, ObjectRef, Outcome, Receipt, Receiver, Seen};
+use crate::model::{Fault, Look, Object, ObjectRef, Outcome, Receipt, Receiver, Record, Seen};
 use crate::plan::flapping;
 
 impl Run {
     pub(super) fn intend_job(
-        self,
+        mut self,
         targets: &[&TargetPlan],
         overwrite_existing: bool,
         now: Timestamp,
@@ -29,7 +29,9 @@ impl Run {
             IntentAction::Job { targets: start.targets.iter().cloned().zip(seen.iter().copied()).collect() };
         let window_ms = u64::from(self.spec.timing.job_ms);
         let reverts = flapping::reverts(targets, now);
-        self.intend(Pending::Job(start, seen), action, reverts, window_ms, now)
+        let intent = self.intend(action, reverts, window_ms, now);
+        let pending = Pending::Job(intent.id, start, seen);
+        self.go(Phase::Intending(pending), Effect::Save(vec![Record::Intent(intent)]))
     }
 
     pub(super) fn job_answered(
@@ -49,21 +51,25 @@ impl Run {
                 self.polled(Copying { job, start, seen, asked_at, polls: 0, intent }, now).noting(note)
             }
             // It is the primary's organization that runs jobs.
-            Verdict::Wait { retry_after_ms, fault } => self.wait_after(0, intent, retry_after_ms, fault, now),
+            Verdict::Wait { retry_after_ms, fault } => {
+                let before = self.tally;
+                let (after, note) = self.wait_after(0, &before, retry_after_ms, fault, now);
+                self.close_job(intent, Vec::new(), after, now).noting_all(note.into_iter().collect())
+            }
             // Whatever the answer was: a job that was taken on goes on copying on its own.
             Verdict::Settle { fault, running: _ } => {
                 self.job_tried = true;
                 let object = start.source.object_ref();
-                self.wait_out(intent, true, Note::AnswerLost { object, fault }, now)
+                self.wait_out_job(intent, now).noting(Note::AnswerLost { object, fault })
             }
             Verdict::Stale => {
                 self.job_tried = true;
-                self.close(intent, Vec::new(), After::Read)
+                self.close_job(intent, Vec::new(), After::Read, now)
             }
             // Refused for good: the organizations can still be written one by one.
             Verdict::Stop(fault) => {
                 self.job_tried = true;
-                self.close(intent, Vec::new(), After::Read)
+                self.close_job(intent, Vec::new(), After::Read, now)
                     .noting(Note::JobGone { reason: fault.to_string() })
             }
         }
@@ -113,7 +119,7 @@ impl Run {
         }
         let deadline = later(copying.asked_at, self.spec.timing.job_ms.into());
         if copying.job.ended || now >= deadline {
-            return self.job_over(copying).noting_all(notes);
+            return self.job_over(copying, now).noting_all(notes);
         }
         let step = match fresh.and_then(|index| Some((index, copying.start.targets.get(index)?.clone()))) {
             Some((index, target)) => {
@@ -124,7 +130,20 @@ impl Run {
         step.noting_all(notes)
     }
 
-    fn job_over(self, copying: Copying) -> Step {
+    /// Saves how a job's intent ended, then goes on.
+    fn close_job(mut self, intent: IntentId, receipts: Vec<Receipt>, after: After, now: Timestamp) -> Step {
+        let ended = self.ended(intent, receipts);
+        self.close(vec![ended], after, now)
+    }
+
+    /// Waits until a job can no longer copy anything.
+    fn wait_out_job(mut self, intent: IntentId, now: Timestamp) -> Step {
+        let before = self.tally;
+        let after = self.wait_out(intent, &before, true, now);
+        self.closed(after, now)
+    }
+
+    fn job_over(self, copying: Copying, now: Timestamp) -> Step {
         let mut notes = Vec::new();
         if !copying.job.ended {
             notes.push(Note::JobGone { reason: format!("job {} did not end in time", copying.job.id) });
@@ -139,7 +158,7 @@ impl Run {
         }
         let copied = |receipt: &&Receipt| receipt.by == Receiver::Job && receipt.sent_at == copying.asked_at;
         let receipts = self.receipts.iter().filter(copied).cloned().collect();
-        self.close(copying.intent, receipts, After::Read).noting_all(notes)
+        self.close_job(copying.intent, receipts, After::Read, now).noting_all(notes)
     }
 
     pub(super) fn poll_failed(self, copying: Copying, fault: &Fault, now: Timestamp) -> Step {
@@ -148,7 +167,7 @@ impl Run {
         if !passing || now >= deadline {
             let note = Note::JobGone { reason: fault.to_string() };
             // The job may still be copying: its intent stays open until it no longer can.
-            return self.wait_out(copying.intent, true, note, now);
+            return self.wait_out_job(copying.intent, now).noting(note);
         }
         let wait_ms = fault.retry_after_ms.unwrap_or_default().max(self.spec.timing.poll(copying.polls));
         let mut copying = copying;

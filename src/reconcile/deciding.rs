@@ -11,12 +11,6 @@ use crate::model::{Fault, FaultKind, Guard, ObjectRef, Plan, Versions};
 use crate::plan::{self, flapping};
 use crate::replicate::Work;
 
-/// What a person has to decide before anything is written.
-fn undecided(targets: &[Arc<TargetPlan>]) -> Option<String> {
-    let reasons: Vec<&str> = targets.iter().filter_map(|target| target.undecided()).collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
 impl Run {
     /// Goes on from a plan that waited for the word: for an apply of many waves that may have been long.
     /// What is older than some seconds is read and planned anew, with its guards.
@@ -31,12 +25,23 @@ impl Run {
 
     /// Waits for a lower wave, unless there is nothing to write: then it ends as any other run.
     pub(super) fn hold_back(self, wave: u32, now: Timestamp) -> Step {
-        let plan = self.plan.as_deref();
-        let decided = plan.is_some_and(|plan| undecided(&plan.targets).is_none());
+        let decided = |plan: &Plan| self.undecided(plan).is_none() && self.due(plan, now).is_some();
+        let decided = self.plan.as_deref().is_some_and(decided);
         if self.may_write() && self.differs() && self.refusals.is_empty() && decided {
             return self.settle(End::Waiting(Wait::Wave(wave)));
         }
         self.proceed(now)
+    }
+
+    /// What a person has to decide before anything is written to the tenant.
+    fn undecided(&self, plan: &Plan) -> Option<String> {
+        let holds_all = |target: &&Arc<TargetPlan>| {
+            !self.may_write() || !self.goes_on_without() || target.amiss().is_some()
+        };
+        // All of it is told where any of it holds the tenant.
+        plan.targets.iter().filter(|target| target.undecided().is_some()).find(holds_all)?;
+        let reasons: Vec<&str> = plan.targets.iter().filter_map(|target| target.undecided()).collect();
+        Some(reasons.join("; "))
     }
 
     /// Does the next thing that the plan asks for.
@@ -50,7 +55,7 @@ impl Run {
         if elsewhere && self.may_write() {
             return self.refuse();
         }
-        if let Some(reason) = undecided(&plan.targets) {
+        if let Some(reason) = self.undecided(&plan) {
             let quiet = self.overwrote.is_empty() && self.mixed.is_empty();
             let reason = if quiet { reason } else { format!("{}; {reason}", self.gone_over()) };
             return self.settle(End::held(HoldCause::Undecided, reason));
@@ -77,7 +82,10 @@ impl Run {
     }
 
     /// Does what is due, unless too much came to nothing.
-    fn go_on(self, plan: &Plan, now: Timestamp) -> Step {
+    fn go_on(mut self, plan: &Plan, now: Timestamp) -> Step {
+        if self.goes_on_without() {
+            self.stop_what_is_not_kept(plan);
+        }
         let due = self.due(plan, now);
         let timing = self.spec.timing;
         if self.tally.write_faults >= timing.faults_max || self.tally.write_throttles >= timing.throttles_max
@@ -86,7 +94,9 @@ impl Run {
             let message = format!("{failed} writes in a row came to nothing, although reading works");
             let fault = Fault::new(FaultKind::Transient, message);
             let at = match &due {
-                Some(Work::Put(target) | Work::Wait(target)) => self.place_of(&target.target),
+                Some(Work::Put(targets) | Work::Wait(targets)) => {
+                    targets.first().and_then(|target| self.place_of(&target.target))
+                }
                 Some(Work::Job { .. }) | None => None,
             };
             return match at {
@@ -99,8 +109,8 @@ impl Run {
         }
         match due {
             None => self.keep(now),
-            Some(Work::Put(target)) => self.put(target, now),
-            Some(Work::Wait(target)) => self.await_ready(target, now),
+            Some(Work::Put(targets)) => self.put(&targets, now),
+            Some(Work::Wait(targets)) => self.await_ready(&targets, now),
             Some(Work::Job { targets, overwrite_existing }) => {
                 self.intend_job(&targets, overwrite_existing, now)
             }
@@ -115,7 +125,10 @@ impl Run {
     /// Why going on would not help: what we wrote is in force and still differs, or too much was tried.
     pub(super) fn stuck(&self, targets: &[Arc<TargetPlan>]) -> Option<(HoldCause, String)> {
         let went_over = self.went_over(targets).map(|reason| (HoldCause::WentOver, reason));
-        let not_kept = || self.not_kept(targets).map(|reason| (HoldCause::NotKept, reason));
+        let not_kept = || {
+            let reason = if self.goes_on_without() { None } else { self.not_kept(targets) };
+            reason.map(|reason| (HoldCause::NotKept, reason))
+        };
         let tried = || self.tried_too_often(targets.len());
         went_over.or_else(not_kept).or_else(tried)
     }
@@ -143,35 +156,41 @@ impl Run {
     }
 
     fn not_kept(&self, targets: &[Arc<TargetPlan>]) -> Option<String> {
-        let differs =
-            |target: &&Arc<TargetPlan>| !target.changes.is_empty() && target.next != Some(Next::Wait);
-        for target in targets.iter().filter(differs) {
-            let ours = target
-                .version
-                .is_some_and(|version| self.own_versions.contains(&(target.target.object_ref(), version)));
-            let never_shown =
-                || self.made.get(&target.target.object_ref()).is_some_and(|made| made.unseen.is_some());
-            if ours || never_shown() {
-                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
-                let reason =
-                    format!("{} does not keep what was written: {}", target.target, fields.join(", "));
-                return Some(reason);
-            }
-        }
-        for target in targets.iter().filter(|target| target.next == Some(Next::Store)) {
-            // Stored by this run, nothing published since, and to be stored again: the platform keeps something else.
+        targets.iter().find_map(|target| self.is_not_kept(target))
+    }
+
+    /// Stops what the platform does not keep as it was written.
+    fn stop_what_is_not_kept(&mut self, plan: &Plan) {
+        for target in &plan.targets {
             let object = target.target.object_ref();
-            if target.version.is_some() && self.drafted.get(&object) == target.version.as_ref() {
-                let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
-                let reason = format!(
-                    "the draft of {} does not keep what was stored: {}",
-                    target.target,
-                    fields.join(", ")
-                );
-                return Some(reason);
+            // What was written and not read yet differs from git by what it was before.
+            let is_known = !self.stopped.contains_key(&object) && !self.is_unread(&object);
+            if let Some(reason) = self.is_not_kept(target).filter(|_| is_known) {
+                self.stop(object, End::held(HoldCause::NotKept, reason));
             }
         }
-        None
+    }
+
+    /// Why writing an object again would not help: what this run wrote is in force, or stored, and it still differs.
+    fn is_not_kept(&self, target: &TargetPlan) -> Option<String> {
+        let object = target.target.object_ref();
+        let fields = || {
+            let fields: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();
+            fields.join(", ")
+        };
+        if !target.changes.is_empty() && target.next != Some(Next::Wait) {
+            let is_ours = |version| self.own_versions.contains(&(object.clone(), version));
+            let never_shown = || self.made.get(&object).is_some_and(|made| made.unseen.is_some());
+            if target.version.is_some_and(is_ours) || never_shown() {
+                return Some(format!("{} does not keep what was written: {}", target.target, fields()));
+            }
+        }
+        // Stored by this run, nothing published since, and to be stored again: the platform keeps something else.
+        let is_stored_again = target.next == Some(Next::Store)
+            && target.version.is_some()
+            && self.drafted.get(&object) == target.version.as_ref();
+        is_stored_again
+            .then(|| format!("the draft of {} does not keep what was stored: {}", target.target, fields()))
     }
 
     fn tried_too_often(&self, targets: usize) -> Option<(HoldCause, String)> {

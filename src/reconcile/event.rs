@@ -19,8 +19,8 @@ pub enum Event {
     Begin,
     /// A configuration was read.
     Observed(Seen),
-    /// A write was answered, or not.
-    Answered(Outcome<Accepted>),
+    /// The writes of a batch were answered, or not: in their order.
+    Answered(Vec<Outcome<Accepted>>),
     /// The request to start a job was answered, or not.
     JobAnswered(Outcome<Job>),
     /// A job was polled.
@@ -108,8 +108,8 @@ pub enum Effect {
     Observe(Look),
     /// Make records durable, in this order, before anything else is done.
     Save(Vec<Record>),
-    /// Send a write, once.
-    Write(Write),
+    /// Send writes of different objects side by side, each once.
+    Write(Vec<Write>),
     /// Ask for a replication job, once.
     StartJob(StartJob),
     /// Ask how a job is doing.

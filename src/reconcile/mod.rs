@@ -12,12 +12,14 @@
 //!        nothing differs ──> keep as base ──> confirm in the audit log ──> settled
 //! ```
 //!
-//! * One effect is performed at a time, so every point at which a crash can hit has a name. A look may be several reads.
+//! * One effect is performed at a time, so every point at which a crash can hit has a name. A look may be several reads, and
+//!   a write several requests, about objects that do not refer to each other: a crash hits any subset of them.
 //! * An intent is saved before its write leaves. An answer that was lost is waited out and read back.
 //! * While an intent is unresolved and may still take effect, nothing is read for planning. Where the server
 //!   refuses a stale version this saves a conflict. Where it does not, it is what keeps a late write of ours from
 //!   going over a newer one: the read that the newer one is made from would come before the late one lands.
 
+mod answering;
 mod assessing;
 mod confirming;
 mod copying;
@@ -32,6 +34,7 @@ mod resolving;
 mod reviewed;
 mod seen;
 mod standing;
+mod stopping;
 mod writing;
 
 use std::borrow::Cow;
@@ -110,12 +113,17 @@ pub struct Run {
     names: BTreeMap<OrganizationId, Names>,
     /// The places of those that the next round reads alone, because nothing else was touched; none where it reads all.
     focus: Vec<usize>,
-    /// The one object that was read a moment ago. Where the server holds no write against a version, a write
+    /// The places of what was read a moment ago. Where the server holds no write against a version, a write
     /// leaves for no other, but for what `unlisted` has.
-    fresh: Option<usize>,
+    fresh: BTreeSet<usize>,
     /// The places of objects that are to be made and that a listing did not show, and when it was asked for: they are made without
     /// another one as long as a plan made then is good for a write.
     unlisted: Option<(Timestamp, BTreeSet<usize>)>,
+    /// When what is being read was asked for.
+    asked_at: Option<Timestamp>,
+    /// At most so many objects are looked at and written side by side: fewer where looks take long, because then as long
+    /// lies between a look and its write.
+    width: usize,
     /// Ids and moments of what this run made: an object may be readable later than that.
     made: BTreeMap<ObjectRef, Made>,
     /// What the platform is not done with: it stands back, and other objects go on.
@@ -138,6 +146,10 @@ pub struct Run {
     refusals: Vec<Refusal>,
     /// The change window that a write has to wait for.
     opens: Option<Opening>,
+    /// Objects to which nothing more is written in this run, and why.
+    stopped: BTreeMap<ObjectRef, End>,
+    /// How often writes of an object failed while others were accepted.
+    failed: BTreeMap<ObjectRef, u32>,
     /// Objects that are not what was reviewed, and why: nothing is written to them.
     set_aside: BTreeMap<ObjectRef, String>,
     /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is
@@ -227,8 +239,11 @@ impl Run {
     pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
         Self {
             targets: spec.targets().collect(),
+            width: spec.timing.in_flight.max(1) as usize,
             left_out: Vec::new(),
             set_aside: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            failed: BTreeMap::new(),
             failures: BTreeMap::new(),
             references: Arc::new(plan::resolve::references(&spec.resources)),
             needs: Arc::new(Needs::of(&spec.resources)),
@@ -237,8 +252,9 @@ impl Run {
             observed: Vec::new(),
             names: BTreeMap::new(),
             focus: Vec::new(),
-            fresh: None,
+            fresh: BTreeSet::new(),
             unlisted: None,
+            asked_at: None,
             made: BTreeMap::new(),
             waiting: BTreeMap::new(),
             active_ms: BTreeMap::new(),
@@ -328,35 +344,6 @@ impl Run {
         Step::stop(self)
     }
 
-    /// Ends a run that is in sync: well, or with what is missing, unless a copy went over somebody's change. That
-    /// a person has to see first of all.
-    fn settle_in_sync(self, end: End) -> Step {
-        if self.overwrote.is_empty() && self.mixed.is_empty() {
-            return match self.moved_since_review() {
-                Some(reason) => self.settle(End::held(HoldCause::NotReviewed, reason)),
-                None => self.settle(end),
-            };
-        }
-        let reason = format!("in sync, but {}", self.gone_over());
-        self.settle(End::held(HoldCause::WentOver, reason))
-    }
-
-    /// What a person has to hear where a change of somebody's is gone. Its values are not ours to tell: nobody
-    /// read them.
-    fn gone_over(&self) -> String {
-        let what = match self.spec.versions {
-            Versions::Enforced => "replication",
-            Versions::Unenforced => "a write of ours",
-        };
-        let places: Vec<String> = self.overwrote.iter().map(ObjectRef::to_string).collect();
-        let over = format!(
-            "{what} went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
-            places.join(", ")
-        );
-        let told = (!places.is_empty()).then_some(over).into_iter().chain(self.mixed.values().cloned());
-        told.collect::<Vec<_>>().join("; ")
-    }
-
     /// Ends the run on a fault, and says so.
     fn degrade(self, fault: Fault) -> Step {
         self.settle(End::Degraded(fault.clone())).noting(Note::GaveUp { fault })
@@ -364,14 +351,22 @@ impl Run {
 }
 
 /// Takes one event in.
-pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
+pub fn step(run: Run, event: Event, now: Timestamp) -> Step {
+    let mut step = taken_in(run, event, now);
+    if matches!(step.run.phase, Phase::Reading(_)) {
+        step.run.asked_at = Some(now);
+    }
+    step
+}
+
+fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
     let phase = std::mem::replace(&mut run.phase, Phase::Fresh);
     match (phase, event) {
         (Phase::Settled(end), _) => run.settle(end),
         (_, Event::Cancelled) => run.settle(End::Cancelled),
         // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
         (_, Event::LeaseLost) => run.settle(End::LeaseLost),
-        (Phase::Intending(_), Event::Superseded) => run.withdraw(),
+        (Phase::Intending(pending), Event::Superseded) => run.withdraw(&pending),
         (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(End::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_again(),
@@ -386,10 +381,10 @@ pub fn step(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Planned, Event::HeldBack(wave)) => run.hold_back(wave, now),
         (Phase::Fresh | Phase::Planned, Event::Refused(refusals)) => run.settle(End::Refused(refusals)),
         (Phase::Intending(pending), Event::Saved) => run.send(pending),
-        (Phase::Sending(Pending::Put(write), intent), Event::Answered(outcome)) => {
-            run.answered(write, intent, outcome, now)
+        (Phase::Sending(Pending::Puts(writes)), Event::Answered(outcomes)) => {
+            run.answered(writes, outcomes, now)
         }
-        (Phase::Sending(Pending::Job(start, seen), intent), Event::JobAnswered(outcome)) => {
+        (Phase::Sending(Pending::Job(intent, start, seen)), Event::JobAnswered(outcome)) => {
             run.job_answered(start, seen, intent, outcome, now)
         }
         (Phase::Closing(after), Event::Saved) => run.closed(after, now),

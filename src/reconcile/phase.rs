@@ -13,10 +13,20 @@ use crate::model::{Fault, Write};
 /// A write or a job on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Pending {
-    /// One PUT.
-    Put(Write),
-    /// One replication job, with the version that each target was seen at.
-    Job(StartJob, Vec<Option<u64>>),
+    /// Writes of different objects, each with its intent.
+    Puts(Vec<(IntentId, Write)>),
+    /// One replication job with its intent, and the version that each target was seen at.
+    Job(IntentId, StartJob, Vec<Option<u64>>),
+}
+
+impl Pending {
+    /// How many intents it has.
+    pub fn intents(&self) -> usize {
+        match self {
+            Pending::Puts(writes) => writes.len(),
+            Pending::Job(..) => 1,
+        }
+    }
 }
 
 /// A replication job that is running.
@@ -36,19 +46,46 @@ pub struct Copying {
     pub intent: IntentId,
 }
 
-/// What happens after an intent's end is saved.
+/// What happens after the ends of some intents are saved.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum After {
-    /// Read at once.
-    Read,
     /// Go on with others, and read later.
     GoOn,
+    /// Read at once.
+    Read,
     /// Wait, then read.
     WaitUntil(Timestamp),
-    /// End the run.
-    Settle(End),
     /// Go on without the organization of the n-th target.
     LeaveOut(usize, Fault),
+    /// Wait until what was not answered can no longer take effect, then read.
+    WaitOut(Timestamp),
+    /// End the run.
+    Settle(End),
+}
+
+impl After {
+    /// What happens after two writes of one batch: what the graver answer asks for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (After::WaitUntil(one), After::WaitUntil(other)) => After::WaitUntil(one.max(other)),
+            (After::WaitOut(one), After::WaitOut(other)) => After::WaitOut(one.max(other)),
+            (one, other) if other.gravity() > one.gravity() => other,
+            (one, _) => one,
+        }
+    }
+
+    /// While something is not answered, nothing is read, so that nothing but the end of the run goes before that.
+    fn gravity(&self) -> u8 {
+        match self {
+            After::GoOn => 0,
+            After::Read => 1,
+            After::WaitUntil(_) => 2,
+            After::LeaveOut(..) => 3,
+            After::WaitOut(_) => 4,
+            After::Settle(_) => 5,
+        }
+    }
 }
 
 /// Where a run is.
@@ -68,11 +105,11 @@ pub enum Phase {
     Attributing,
     /// Has a plan, and waits for the word to go on.
     Planned,
-    /// Saves an intent.
+    /// Saves intents.
     Intending(Pending),
     /// Sends what was intended.
-    Sending(Pending, IntentId),
-    /// Saves an intent's end.
+    Sending(Pending),
+    /// Saves how intents ended.
     Closing(After),
     /// Polls a replication job, or waits to.
     Polling(Copying),

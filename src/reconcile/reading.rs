@@ -1,6 +1,6 @@
 //! Reading: each side, and again where an answer is older than what is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +14,9 @@ use crate::model::{
     Sought, Target, json,
 };
 use crate::plan;
+
+/// A look at several objects that takes longer than this is followed by one at fewer.
+const BRISK_MS: u64 = 1_000;
 
 /// Whether what was read holds what was last written, as far as only that can tell.
 fn shows(target: &Target, made: &Made, observed: &Observed) -> bool {
@@ -89,7 +92,7 @@ impl Run {
         self.entries.clear();
         self.stale = None;
         self.attributed = false;
-        (self.focus, self.fresh, self.unlisted) = (Vec::new(), None, None);
+        (self.focus, self.fresh, self.unlisted) = (Vec::new(), BTreeSet::new(), None);
         let (to, end) = (self.side(0).end, self.targets.len());
         self.read(ReadSpan { from: 0, to, end })
     }
@@ -97,7 +100,7 @@ impl Run {
     /// Reads some objects of one organization, of those that were read before.
     pub(super) fn read_alone(mut self, places: Vec<usize>) -> Step {
         let Some(first) = places.first().copied() else { return self.read_all() };
-        (self.focus, self.fresh) = (places, None);
+        (self.focus, self.fresh) = (places, BTreeSet::new());
         self.read(ReadSpan { from: first, to: first + 1, end: first + 1 })
     }
 
@@ -120,7 +123,10 @@ impl Run {
         let targets = self.places(span).into_iter().filter_map(|at| self.targets.get(at));
         let sought = targets.map(sought).collect();
         let references = if alone { Arc::default() } else { Arc::clone(&self.references) };
-        let published = if alone { self.published(span.from) } else { Vec::new() };
+        let published = match alone {
+            true => self.focus.iter().flat_map(|at| self.published(*at)).collect(),
+            false => Vec::new(),
+        };
         self.go(Phase::Reading(span), Effect::Observe(Look { target, sought, references, published }))
     }
 
@@ -206,9 +212,8 @@ impl Run {
             }
         }
         let alone = !self.focus.is_empty();
-        if let Some((_, unlisted)) = self.unlisted.as_mut().filter(|_| alone && places.len() > 1) {
-            let absent = places.iter().zip(&seen.objects).filter(|(_, seen)| **seen == Observed::Absent);
-            *unlisted = absent.map(|(at, _)| *at).collect();
+        if alone {
+            self.note_listing(&places, &seen, now);
         }
         for (at, observed) in places.iter().copied().zip(seen.objects) {
             self.stale_at(Some(at));
@@ -217,7 +222,7 @@ impl Run {
                 None => self.observed.push(observed),
             }
         }
-        self.fresh = self.focus.first().copied();
+        self.fresh = self.focus.iter().copied().collect();
         if let Some(first) = targets.first().filter(|_| !alone) {
             self.names.insert(first.organization.clone(), seen.names);
         }
@@ -230,6 +235,21 @@ impl Run {
             self.resolve(now)
         };
         step.noting_all(served)
+    }
+
+    /// Takes in what a listing did not show, of what is to be made, and how long the look took.
+    fn note_listing(&mut self, places: &[usize], seen: &Seen, now: Timestamp) {
+        let asked_at = self.asked_at.unwrap_or(now);
+        let absent = places.iter().zip(&seen.objects).filter(|(_, seen)| **seen == Observed::Absent);
+        let absent: BTreeSet<usize> = absent.map(|(at, _)| *at).collect();
+        if absent.len() > 1 {
+            self.unlisted = Some((asked_at, absent));
+        }
+        if places.len() > 1 {
+            let in_flight = self.spec.timing.in_flight.max(1) as usize;
+            let is_brisk = elapsed_ms(asked_at, now) <= BRISK_MS;
+            self.width = if is_brisk { (self.width + 1).min(in_flight) } else { (self.width / 2).max(1) };
+        }
     }
 
     /// Whether an object that only its content tells from an earlier state does not show our last write yet. For as long
@@ -268,11 +288,12 @@ impl Run {
     /// What was seen a moment ago and is not found by its id any more is no reason to make it anew: that answer may be
     /// older than the other, and whether somebody deleted it is told by the next look at everything.
     fn vanished(&self, targets: &[Target], seen: &Seen) -> Option<Fault> {
-        let [at] = self.focus.as_slice() else { return None };
-        let known = self.observed.get(*at)?;
-        let (target, Observed::Absent) = (targets.first()?, seen.objects.first()?) else { return None };
-        let message = || format!("{target} was there a moment ago and is not found any more");
-        (*known != Observed::Absent).then(|| Fault::new(FaultKind::Transient, message()))
+        let was_there = |at: &usize| self.observed.get(*at).is_some_and(|known| *known != Observed::Absent);
+        let looked_at = self.focus.iter().zip(targets.iter().zip(&seen.objects));
+        let mut vanished = looked_at.filter(|(at, (_, seen))| **seen == Observed::Absent && was_there(at));
+        let (_, (target, _)) = vanished.next()?;
+        let message = format!("{target} was there a moment ago and is not found any more");
+        Some(Fault::new(FaultKind::Transient, message))
     }
 
     /// Looks at everything again, so that it is known whether somebody deleted what was not found by its id. Listings

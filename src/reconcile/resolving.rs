@@ -163,8 +163,9 @@ impl Run {
         let fits = version == expected || !held_to_it && (stored.modified_by.is_some() || !counted);
         if !(ours && fits && same(stored)) {
             if version > expected {
-                // The newest may be it where nothing says who made it, and no server held it to another.
-                let to = if ours && !held_to_it { version } else { version - 1 };
+                // The newest may be it where nothing says who made it, and no server held it to another; and two
+                // changes may be made at one moment.
+                let to = if ours && !held_to_it || !counted { version } else { version - 1 };
                 notes.push(Note::Unclear { object, from: expected, to });
             } else {
                 notes.push(Note::NotLanded { object, version: expected });

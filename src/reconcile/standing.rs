@@ -5,10 +5,10 @@
 
 use jiff::Timestamp;
 
-use super::{After, Effect, Note, Phase, Run, Step, Waiting};
+use super::{After, Effect, End, Note, Phase, Run, Step, Waiting};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::timing::{elapsed_ms, later};
-use crate::model::{Fault, FaultKind, ObjectRef, Observed, Plan, Readiness, Stored, Target};
+use crate::model::{Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Readiness, Stored, Target};
 use crate::replicate::{self, Work};
 
 impl Run {
@@ -24,7 +24,9 @@ impl Run {
         let course = replicate::Course {
             needs: &self.needs,
             job_tried: self.job_tried,
-            fresh: self.fresh,
+            fresh: &self.fresh,
+            is_stopped: &|at| self.is_stopped(plan, at),
+            width: self.width,
             is_unlisted: &|at| self.is_unlisted(at, now),
             begun: &begun,
             look_at: &look_at,
@@ -35,7 +37,7 @@ impl Run {
 
     /// Whether the n-th target was read so lately that it may be written.
     pub(super) fn is_fresh(&self, at: usize, now: Timestamp) -> bool {
-        self.fresh == Some(at) || self.is_unlisted(at, now)
+        self.fresh.contains(&at) || self.is_unlisted(at, now)
     }
 
     fn is_unlisted(&self, at: usize, now: Timestamp) -> bool {
@@ -56,15 +58,9 @@ impl Run {
         for (at, target) in plan.targets.iter().enumerate() {
             let object = target.target.object_ref();
             if target.next != Some(Next::Wait) && !self.holds_up(plan, at) {
-                self.learn_from(&object, target.version);
-            } else if !self.waiting.contains_key(&object) {
-                // What somebody else wrote is waited for as well, and is none of ours for that.
-                let made_at = self.made.get(&object).map(|made| made.at);
-                let learned = self.active_ms.get(&object.object.kind);
-                let look_at = match made_at.zip(learned) {
-                    Some((made_at, active_ms)) => later(made_at, *active_ms).max(now),
-                    None => later(now, self.spec.timing.poll(0)),
-                };
+                self.learn_from(&object, target.version, now);
+            } else if !self.waiting.contains_key(&object) && !self.is_stopped(plan, at) {
+                let look_at = self.first_look_at(&object, now);
                 let waited = Waiting { since: now, looked_at: Some(now), look_at, polls: 1 };
                 self.waiting.insert(object.clone(), waited);
                 // Once: it is like that after every write.
@@ -72,6 +68,23 @@ impl Run {
             }
         }
         notes
+    }
+
+    /// When to look at what is not active yet. As long as it is not known how long the platform takes, the first of a kind
+    /// is looked at for the others.
+    fn first_look_at(&self, object: &ObjectRef, now: Timestamp) -> Timestamp {
+        // What somebody else wrote is waited for as well, and is none of ours for that.
+        let made_at = self.made.get(object).map(|made| made.at);
+        let learned = self.active_ms.get(&object.object.kind);
+        let is_looked_at = |(other, waited): (&ObjectRef, &Waiting)| {
+            other.object.kind == object.object.kind && waited.looked_at.is_some()
+        };
+        let is_first = !self.waiting.iter().any(is_looked_at);
+        match made_at.zip(learned) {
+            Some((made_at, active_ms)) => later(made_at, *active_ms).max(now),
+            None if is_first => later(now, self.spec.timing.poll(0)),
+            None => later(now, self.spec.timing.poll_max_ms.into()),
+        }
     }
 
     /// Whether the n-th target is as git says and not active yet, and something that is to be written refers to it: an
@@ -98,22 +111,50 @@ impl Run {
     pub(super) fn after_write(&mut self, object: &ObjectRef, now: Timestamp) -> After {
         // Whether anything is still to be written there is told by a look.
         let is_in_doubt = self.overwrote.contains(object) || self.mixed.contains_key(object);
-        let learned = self.active_ms.get(&object.object.kind).copied();
-        let Some(active_ms) = learned.filter(|_| !is_in_doubt) else { return After::Read };
-        let waited = Waiting { since: now, looked_at: None, look_at: later(now, active_ms), polls: 1 };
+        let kind = object.object.kind;
+        let is_another = |own: &ObjectRef| own.object.kind == kind && own != object;
+        let made_new = self.drafted.iter().filter(|(_, onto)| **onto == 0).map(|(own, _)| own);
+        let written = self.own_versions.iter().map(|(own, _)| own).chain(made_new);
+        let is_first = || !written.clone().any(is_another);
+        let wait_ms = match self.active_ms.get(&kind) {
+            // Nor is anything but a look a sign of what has no ids, or that nothing but its content tells apart.
+            _ if is_in_doubt || !self.able().gives_ids || kind.counting() == Counting::Contents => {
+                return After::Read;
+            }
+            Some(active_ms) => *active_ms,
+            None if is_first() => return After::Read,
+            // It is looked at once the first one tells how long it takes.
+            None => self.spec.timing.poll_max_ms.into(),
+        };
+        let waited = Waiting { since: now, looked_at: None, look_at: later(now, wait_ms), polls: 1 };
         self.waiting.insert(object.clone(), waited);
         After::GoOn
     }
 
-    fn learn_from(&mut self, object: &ObjectRef, version: Option<u64>) {
-        let Some(looked_at) = self.waiting.get(object).and_then(|waited| waited.looked_at) else { return };
+    fn learn_from(&mut self, object: &ObjectRef, version: Option<u64>, now: Timestamp) {
+        let looked_at = match self.waiting.get(object) {
+            Some(waited) => waited.looked_at,
+            None => Some(now).filter(|_| !self.active_ms.contains_key(&object.object.kind)),
+        };
+        let Some(looked_at) = looked_at else { return };
         self.waiting.remove(object);
         // How long another user's write took is not known.
-        let is_ours = version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
+        // A draft over one that was there before is there at once, and says nothing of others.
+        let is_new_of_ours = version.unwrap_or(0) == 0 && self.drafted.contains_key(object);
+        let is_ours = is_new_of_ours
+            || version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
         let Some(made) = self.made.get(object).filter(|_| is_ours) else { return };
         let took_ms = elapsed_ms(made.at, looked_at);
-        let known_ms = self.active_ms.entry(object.object.kind).or_insert(took_ms);
+        let kind = object.object.kind;
+        let known_ms = self.active_ms.entry(kind).or_insert(took_ms);
         *known_ms = (*known_ms).min(took_ms);
+        let active_ms = *known_ms;
+        // The others of its kind waited for that.
+        for (other, waited) in self.waiting.iter_mut().filter(|(other, _)| other.object.kind == kind) {
+            if let Some(made) = self.made.get(other).filter(|_| waited.polls <= 1) {
+                waited.look_at = waited.look_at.min(later(made.at, active_ms));
+            }
+        }
     }
 
     /// Takes in that an object was looked at, if it is waited for. Returns when it is to be looked at again.
@@ -128,29 +169,44 @@ impl Run {
     }
 
     /// Looks at what the platform was not done with once it is time, for as long as that may take.
-    pub(super) fn await_ready(mut self, target: &TargetPlan, now: Timestamp) -> Step {
-        let at = self.place_of(&target.target);
-        let Some(waited) = self.waiting.get(&target.target.object_ref()).copied() else {
-            return self.read_all();
-        };
-        // Others went first: what was looked at long ago is looked at once more.
-        if self.is_spent(&waited) && self.fresh == at {
-            let waited_ms = elapsed_ms(waited.since, waited.looked_at.unwrap_or(now));
-            let message = format!("{} is still not active after {waited_ms} ms", target.target);
-            let fault = Fault::new(FaultKind::Transient, message);
-            return match at {
-                Some(at) => self.leave_out(at, fault),
-                None => self.degrade(fault),
+    pub(super) fn await_ready(mut self, targets: &[&TargetPlan], now: Timestamp) -> Step {
+        let (mut places, mut look_at, mut notes) = (Vec::new(), None::<Timestamp>, Vec::new());
+        for target in targets {
+            let object = target.target.object_ref();
+            let (Some(at), Some(waited)) =
+                (self.place_of(&target.target), self.waiting.get(&object).copied())
+            else {
+                return self.read_all();
             };
+            let is_spent = self.is_spent(&waited);
+            // Others went first: what was looked at long ago is looked at once more.
+            if is_spent && self.fresh.contains(&at) {
+                let waited_ms = elapsed_ms(waited.since, waited.looked_at.unwrap_or(now));
+                let message = format!("{} is still not active after {waited_ms} ms", target.target);
+                let fault = Fault::new(FaultKind::Transient, message);
+                notes.push(Note::GaveUp { fault: fault.clone() });
+                self.stop(object, End::Degraded(fault));
+                continue;
+            }
+            places.push(at);
+            let at_once = if is_spent { now } else { waited.look_at };
+            look_at = Some(look_at.map_or(at_once, |known| known.min(at_once)));
         }
-        self.focus = at.into_iter().collect();
-        if waited.look_at <= now || self.is_spent(&waited) {
-            return self.read_again();
-        }
-        // A clock that is set back makes no wait longer.
-        let longest_ms =
-            self.active_ms.values().copied().max().max(Some(self.spec.timing.poll_max_ms.into()));
-        let until = waited.look_at.min(later(now, longest_ms.unwrap_or_default()));
-        self.go(Phase::Waiting, Effect::WakeAt(until))
+        let step = match look_at {
+            None => self.proceed(now),
+            Some(look_at) => {
+                self.focus = places;
+                if look_at <= now {
+                    self.read_again()
+                } else {
+                    // A clock that is set back makes no wait longer.
+                    let longest_ms =
+                        self.active_ms.values().copied().max().max(Some(self.spec.timing.poll_max_ms.into()));
+                    let until = look_at.min(later(now, longest_ms.unwrap_or_default()));
+                    self.go(Phase::Waiting, Effect::WakeAt(until))
+                }
+            }
+        };
+        step.noting_all(notes)
     }
 }

@@ -94,8 +94,10 @@ pub(super) fn after(mut run: Run, events: Vec<Event>) -> (Run, String) {
         asked = match (effects.first(), run.end()) {
             (Some(Effect::Observe(look)), _) => format!("observe {}", look.target.organization),
             (Some(Effect::Save(records)), _) => records.iter().map(name).collect::<Vec<_>>().join("+"),
-            (Some(Effect::Write(write)), _) => {
-                format!("write {} over {:?}", write.target.organization, write.if_match)
+            (Some(Effect::Write(writes)), _) => {
+                let told =
+                    |write: &Write| format!("write {} over {:?}", write.target.organization, write.if_match);
+                writes.iter().map(told).collect::<Vec<_>>().join("+")
             }
             (Some(Effect::StartJob(start)), _) => format!("job to {}", start.targets.len()),
             (Some(Effect::PollJob { .. }), _) => "poll".into(),
@@ -123,6 +125,11 @@ fn name(record: &Record) -> &'static str {
 /// Up to the moment at which the write is on its way.
 pub(super) fn sent() -> Vec<Event> {
     vec![Event::Begin, seen(3, 1), Event::Proceed, Event::Saved]
+}
+
+/// The one write of a batch is answered.
+pub(super) fn answered(outcome: Outcome<Stored>) -> Event {
+    Event::Answered(vec![outcome])
 }
 
 pub(super) fn fault() -> Fault {
@@ -157,7 +164,7 @@ fn every_answer_but_one_ends_the_intent_and_leads_back_to_reading() {
         (Outcome::Failed(fault()), "wait 2000 ms", vec![Event::Woke], "observe org-0"),
     ];
     for (outcome, first, then, last) in table {
-        let events = [sent(), vec![Event::Answered(outcome.clone())]].concat();
+        let events = [sent(), vec![answered(outcome.clone())]].concat();
         assert_eq!(after(run(), events.clone()).1, first, "{outcome:?}");
         assert_eq!(after(run(), [events, then].concat()).1, last, "{outcome:?}");
     }
@@ -166,8 +173,7 @@ fn every_answer_but_one_ends_the_intent_and_leads_back_to_reading() {
 #[test]
 fn a_throttled_write_waits_at_least_as_long_as_it_was_told() {
     let events =
-        [sent(), vec![Event::Answered(Outcome::Throttled { retry_after_ms: Some(3_000) }), Event::Saved]]
-            .concat();
+        [sent(), vec![answered(Outcome::Throttled { retry_after_ms: Some(3_000) }), Event::Saved]].concat();
     let wait = after(run(), events).1;
     let ms: u64 = wait.trim_start_matches("wait ").trim_end_matches(" ms").parse().unwrap();
     assert!((3_000..3_200).contains(&ms), "{wait}");
@@ -175,7 +181,7 @@ fn a_throttled_write_waits_at_least_as_long_as_it_was_told() {
 
 #[test]
 fn a_lost_answer_is_told_by_reading_and_never_by_sending_again() {
-    let lost = [sent(), vec![Event::Answered(Outcome::Unknown(fault())), Event::Woke]].concat();
+    let lost = [sent(), vec![answered(Outcome::Unknown(fault())), Event::Woke]].concat();
     let (landed, asked) = after(run(), [lost.clone(), vec![seen(4, 5)]].concat());
     assert_eq!((asked.as_str(), landed.receipts.len()), ("resolved", 1));
     let (absent, asked) = after(run(), [lost.clone(), vec![seen(3, 1)]].concat());
@@ -238,8 +244,7 @@ fn a_read_that_keeps_failing_ends_the_run() {
 
 #[test]
 fn an_answer_older_than_what_was_acknowledged_is_read_again() {
-    let events =
-        [sent(), vec![Event::Answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved]].concat();
+    let events = [sent(), vec![answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved]].concat();
     let (_, asked) = after(run(), [events.clone(), vec![seen(3, 1)]].concat());
     assert!(asked.starts_with("wait "), "{asked}");
     let (_, asked) = after(run(), [events, vec![Event::Observed(Seen::from(Observed::Absent))]].concat());
@@ -249,8 +254,7 @@ fn an_answer_older_than_what_was_acknowledged_is_read_again() {
 #[test]
 fn a_server_that_does_not_keep_what_it_accepted_holds_the_tenant() {
     let events =
-        [sent(), vec![Event::Answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved, seen(4, 1)]]
-            .concat();
+        [sent(), vec![answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved, seen(4, 1)]].concat();
     let (held, asked) = after(run(), events);
     assert_eq!(asked, "Held");
     assert!(

@@ -7,6 +7,7 @@
 //! The sequence of a job is in `reconcile/copying.rs`, and who asks for the next piece of work in `reconcile/deciding.rs`.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -21,10 +22,10 @@ pub const BEGUN_MAX: usize = 64;
 /// The next thing that a plan asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work<'a> {
-    /// One write of one object.
-    Put(&'a TargetPlan),
-    /// The platform is not done with the last write of this one.
-    Wait(&'a TargetPlan),
+    /// Writes of different objects, side by side.
+    Put(Vec<&'a TargetPlan>),
+    /// The platform is not done with the last writes of these: what it is time to look at, or the one that it is first.
+    Wait(Vec<&'a TargetPlan>),
     /// One job that copies the primary to these organizations.
     Job {
         /// Copied to.
@@ -40,52 +41,115 @@ pub struct Course<'a> {
     pub needs: &'a Needs,
     /// Whether a replication job was tried.
     pub job_tried: bool,
-    /// The place of the target that was looked at a moment ago, for a write that was due.
-    pub fresh: Option<usize>,
+    /// The places of the targets that were looked at a moment ago, for writes that were due.
+    pub fresh: &'a BTreeSet<usize>,
     /// Whether a listing told so lately that there is no n-th target yet that it may be made.
     pub is_unlisted: &'a dyn Fn(usize) -> bool,
     /// Whether this run has written to the n-th target.
     pub begun: &'a dyn Fn(usize) -> bool,
     /// When the n-th target is to be looked at again, where the platform is not done with it.
     pub look_at: &'a dyn Fn(usize) -> Option<Timestamp>,
+    /// Whether nothing more is written to the n-th target before a person has seen to it.
+    pub is_stopped: &'a dyn Fn(usize) -> bool,
+    /// At most so many objects are written side by side.
+    pub width: usize,
     /// The time.
     pub now: Timestamp,
+}
+
+impl Course<'_> {
+    /// The places of what hangs together with the n-th target in its organization.
+    fn together<'s>(
+        &'s self,
+        at: usize,
+        of: impl Fn(&'s Needs, usize) -> &'s [usize],
+    ) -> impl Iterator<Item = usize> {
+        let of_each = self.needs.count().max(1);
+        of(self.needs, at % of_each).iter().map(move |other| at - at % of_each + other)
+    }
+
+    /// The places of what the n-th target refers to.
+    fn needed(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.together(at, Needs::needs_of)
+    }
+
+    /// The places of what refers to the n-th target.
+    fn dependents(&self, at: usize) -> impl Iterator<Item = usize> {
+        self.together(at, Needs::dependents_of)
+    }
+
+    /// The places of what is left alone: what a person has to see to, in every region, what refers to that, and what would be
+    /// written for nobody, because all that would come to refer to it is left alone.
+    fn left_alone(&self, plan: &Plan) -> BTreeSet<usize> {
+        let is_open = |at: &usize| plan.targets.get(*at).is_some_and(|target| target.next.is_some());
+        let of_each = self.needs.count().max(1);
+        let stopped: BTreeSet<usize> = (0..plan.targets.len()).filter(|at| (self.is_stopped)(*at)).collect();
+        // What one region can't have, the others do without.
+        let everywhere = |at: &usize| (at % of_each..plan.targets.len()).step_by(of_each);
+        let stopped: BTreeSet<usize> = stopped.iter().flat_map(everywhere).collect();
+        let is_for_nobody = |at: &usize| {
+            let mut open = self.dependents(*at).filter(is_open).peekable();
+            open.peek().is_some() && open.all(|dependent| stopped.contains(&dependent))
+        };
+        let needed = stopped.iter().flat_map(|at| self.needed(*at)).filter(is_for_nobody);
+        let with_them: Vec<usize> = stopped.iter().copied().chain(needed).collect();
+        let dependents = with_them.iter().flat_map(|at| self.dependents(*at));
+        dependents.chain(with_them.iter().copied()).collect()
+    }
 }
 
 /// What comes next where the server has no job that copies: organization by organization, and within one what is nearest
 /// to be in force, as long as all that it refers to is. What the platform is not done with stands back until it is time
 /// to look at it; only where nothing else may go now, it is waited for.
 fn next_of_each<'a>(plan: &'a Plan, course: &Course<'_>) -> Option<Work<'a>> {
-    let owes = |at: usize| {
-        plan.targets.get(at).is_some_and(|target| target.next.is_some() || (course.look_at)(at).is_some())
-    };
-    let first = (0..plan.targets.len()).find(|at| owes(*at))?;
     let of_each = course.needs.count().max(1);
+    let left_alone = course.left_alone(plan);
+    let owes = |at: usize| {
+        let is_open = plan.targets.get(at).is_some_and(|target| target.next.is_some());
+        (is_open || (course.look_at)(at).is_some()) && !left_alone.contains(&at)
+    };
+    let open: Vec<usize> = (0..plan.targets.len()).filter(|at| owes(*at)).collect();
+    let first = *open.first()?;
     let side = first - first % of_each;
-    let needed = |at: usize| course.needs.needs_of(at - side).iter().map(move |needed| side + needed);
-    let open: Vec<usize> = (side..side + of_each).filter(|at| owes(*at)).collect();
-    let begun = open.iter().filter(|at| (course.begun)(**at)).count();
-    let (waited_for, ready): (Vec<usize>, Vec<usize>) = open
+    let open: Vec<usize> = open.into_iter().take_while(|at| *at < side + of_each).collect();
+    let (waited_for, mut ready): (Vec<usize>, Vec<usize>) = open
         .iter()
         .copied()
-        .filter(|at| !needed(*at).any(owes))
+        .filter(|at| !course.needed(*at).any(owes))
         .partition(|at| (course.look_at)(*at).is_some());
-    let soonest = waited_for.into_iter().min_by_key(|at| (course.look_at)(*at));
-    let may_go = |at: &usize| begun < BEGUN_MAX || (course.begun)(*at);
-    // The first one of those that are nearest.
-    let nearest = |at: &usize| {
-        let is_served = needed(*at).next().is_some();
-        let is_fresh = course.fresh == Some(*at);
+    let begun = open.iter().filter(|at| (course.begun)(**at)).count();
+    let mut may_begin = BEGUN_MAX.saturating_sub(begun);
+    // What may be written at once goes first, then what is nearest.
+    let nearness = |at: &usize| {
+        let is_served = course.needed(*at).next().is_some();
+        let is_fresh = course.fresh.contains(at);
         (Reverse((is_fresh, (course.is_unlisted)(*at), is_served, (course.begun)(*at))), *at)
     };
-    let next = ready.into_iter().filter(may_go).min_by_key(nearest);
-    let at = match (next, soonest) {
-        (Some(next), _) if course.fresh == Some(next) => next,
-        (_, Some(soonest)) if (course.look_at)(soonest) <= Some(course.now) => soonest,
-        (next, soonest) => next.or(soonest).unwrap_or(first),
+    ready.sort_by_key(nearness);
+    ready.retain(|at| {
+        let may_go = (course.begun)(*at) || may_begin > 0;
+        may_begin -= usize::from(may_go && !(course.begun)(*at));
+        may_go
+    });
+    let is_read = |at: &usize| course.fresh.contains(at) || (course.is_unlisted)(*at);
+    let is_first_read = ready.first().is_some_and(&is_read);
+    ready.retain(|at| is_read(at) == is_first_read);
+    let look_at = |at: &usize| (course.look_at)(*at);
+    let (mut due, later): (Vec<usize>, Vec<usize>) =
+        waited_for.into_iter().partition(|at| look_at(at) <= Some(course.now));
+    due.sort_by_key(look_at);
+    let soonest = later.into_iter().min_by_key(look_at);
+    let planned = |places: Vec<usize>| {
+        places.into_iter().take(course.width.max(1)).filter_map(|at| plan.targets.get(at)).map(Arc::as_ref)
     };
-    let target = plan.targets.get(at)?;
-    Some(if Some(at) == soonest { Work::Wait(target) } else { Work::Put(target) })
+    let is_fresh = ready.first().is_some_and(|at| course.fresh.contains(at));
+    Some(match (ready.is_empty(), due.is_empty(), soonest) {
+        (false, _, _) if is_fresh => Work::Put(planned(ready).collect()),
+        (_, false, _) => Work::Wait(planned(due).collect()),
+        (false, true, _) => Work::Put(planned(ready).collect()),
+        (true, true, Some(soonest)) => Work::Wait(planned(vec![soonest]).collect()),
+        (true, true, None) => Work::Put(planned(vec![first]).collect()),
+    })
 }
 
 /// What comes next. If the server `copies`: the primary first; then one job for every replica that may be copied over;
@@ -96,7 +160,7 @@ pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work
     }
     let (primary, replicas) = plan.targets.split_first()?;
     if !primary.changes.is_empty() {
-        return Some(Work::Put(primary));
+        return Some(Work::Put(vec![primary]));
     }
     let replicas = replicas.iter().map(Arc::as_ref);
     let owing: Vec<&TargetPlan> = replicas.filter(|target| !target.changes.is_empty()).collect();
@@ -110,7 +174,7 @@ pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work
         let overwrite_existing = copied.iter().any(|target| target.version.is_some());
         return Some(Work::Job { targets: copied, overwrite_existing });
     }
-    owing.first().copied().map(Work::Put)
+    owing.first().map(|target| Work::Put(vec![*target]))
 }
 
 /// Whether a job's copy made another version than the one after the version that was read: then somebody

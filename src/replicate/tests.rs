@@ -49,16 +49,18 @@ fn describe(plan: &Plan, job_tried: bool) -> String {
     let course = Course {
         needs: &Needs::of(&[]),
         job_tried,
-        fresh: None,
+        fresh: &BTreeSet::new(),
         is_unlisted: &|_| false,
+        is_stopped: &|_| false,
+        width: 1,
         begun: &|_| false,
         look_at: &|_| None,
         now: Timestamp::MIN,
     };
     match due(plan, true, &course) {
         None => "nothing".into(),
-        Some(Work::Put(target)) => format!("put {}", target.target.organization),
-        Some(Work::Wait(target)) => format!("wait for {}", target.target.organization),
+        Some(Work::Put(targets)) => format!("put {}", targets[0].target.organization),
+        Some(Work::Wait(targets)) => format!("wait for {}", targets[0].target.organization),
         Some(Work::Job { targets, overwrite_existing }) => {
             let names: Vec<&str> = targets.iter().map(|target| target.target.organization.as_str()).collect();
             format!("job {} overwrite {overwrite_existing}", names.join(" "))
@@ -126,8 +128,8 @@ fn pairs(count: usize) -> Vec<Resource> {
 }
 
 /// What is due at second 5, where of each object, organization by organization, `.` owes nothing, `s` is to be stored,
-/// `S` too and was written by this run, `n` is to be made and a listing just told so, `p` is to be published, and a digit is the second at which to look at it again.
-fn due_of(states: &str, pairs_count: usize, fresh: Option<usize>) -> String {
+/// `S` too and was written by this run, `n` is to be made and a listing just told so, `p` is to be published, `x` is to be stored once somebody has seen to it, and a digit is the second at which to look at it again.
+fn due_of(states: &str, pairs_count: usize, fresh: &[usize], width: usize) -> String {
     let resources = pairs(pairs_count);
     let mut plan = plan(&vec![(Some(1), false, true); states.len()]);
     let states: Vec<char> = states.chars().collect();
@@ -137,7 +139,7 @@ fn due_of(states: &str, pairs_count: usize, fresh: Option<usize>) -> String {
         target.target.object = resources[at % resources.len()].object.clone();
         target.next = match state {
             '.' => None,
-            's' | 'S' | 'n' => Some(Next::Store),
+            's' | 'S' | 'n' | 'x' => Some(Next::Store),
             'p' => Some(Next::Publish),
             // It is as git says.
             '8' => None,
@@ -148,17 +150,22 @@ fn due_of(states: &str, pairs_count: usize, fresh: Option<usize>) -> String {
     let course = Course {
         needs: &Needs::of(&resources),
         job_tried: false,
-        fresh,
+        fresh: &fresh.iter().copied().collect(),
         is_unlisted: &|at| states[at] == 'n',
-        begun: &|at| !matches!(states[at], '.' | 's' | 'n'),
+        is_stopped: &|at| states[at] == 'x',
+        width,
+        begun: &|at| !matches!(states[at], '.' | 's' | 'n' | 'x'),
         look_at: &|at| states[at].to_digit(10).map(second),
         now: second(5),
     };
-    let told = |target: &TargetPlan| format!("{} {}", target.target.object.name, target.target.organization);
+    let told = |targets: Vec<&TargetPlan>| {
+        let names: Vec<&str> = targets.iter().map(|target| &*target.target.object.name).collect();
+        format!("{} {}", names.join(" "), targets[0].target.organization)
+    };
     match due(&plan, false, &course) {
         None => "nothing".into(),
-        Some(Work::Put(target)) => format!("put {}", told(target)),
-        Some(Work::Wait(target)) => format!("wait {}", told(target)),
+        Some(Work::Put(targets)) => format!("put {}", told(targets)),
+        Some(Work::Wait(targets)) => format!("wait {}", told(targets)),
         Some(Work::Job { .. }) => panic!("there are no jobs"),
     }
 }
@@ -192,8 +199,43 @@ fn what_is_not_active_stands_back_and_what_is_nearest_to_be_in_force_goes_first(
         ("....s7ss", None, "put c0 org-1"),
     ];
     for (states, fresh, expected) in table {
-        assert_eq!(due_of(states, 2, fresh), expected, "{states} {fresh:?}");
+        let fresh: Vec<usize> = fresh.into_iter().collect();
+        assert_eq!(due_of(states, 2, &fresh, 1), expected, "{states} {fresh:?}");
     }
+}
+
+#[test]
+fn a_batch_holds_what_is_ready_and_no_two_that_hang_together() {
+    let table: [(&str, &[usize], usize, &str); 16] = [
+        ("ssssss", &[], 8, "put c0 c1 c2 org-0"),
+        ("ssssss", &[], 2, "put c0 c1 org-0"),
+        (".s.sss", &[], 8, "put d0 d2 c1 org-0"),
+        // What was looked at or listed a moment ago is written, and the others are looked at after that.
+        ("ssssss", &[1], 8, "put c1 org-0"),
+        ("sspsss", &[1, 2], 8, "put c2 c1 org-0"),
+        ("snpsss", &[2], 8, "put c2 c1 org-0"),
+        ("snpsss", &[], 8, "put c1 org-0"),
+        // What it is time to look at is looked at together, the longest overdue first.
+        ("738sss", &[], 8, "wait c1 org-0"),
+        ("435sss", &[], 8, "wait c1 c0 c2 org-0"),
+        ("435sss", &[], 2, "wait c1 c0 org-0"),
+        ("789sss", &[], 8, "wait c0 org-0"),
+        // What waits for somebody holds up what refers to it, and nothing else.
+        ("xsssss", &[], 8, "put c1 c2 org-0"),
+        ("x..sss", &[], 8, "put d1 d2 org-0"),
+        ("xx.sxx", &[], 8, "nothing"),
+        // Nor is anything written that nobody would be served.
+        ("sssxss", &[], 8, "put c1 c2 org-0"),
+        ("s..x..", &[], 8, "nothing"),
+    ];
+    for (states, fresh, width, expected) in table {
+        assert_eq!(due_of(states, 3, fresh, width), expected, "{states} {fresh:?} {width}");
+    }
+    // What waits for somebody in one region waits in all.
+    assert_eq!(due_of("xs.sssss", 2, &[], 8), "put c1 org-0");
+    assert_eq!(due_of("x.s.ssss", 2, &[], 8), "put c1 org-1");
+    assert_eq!(due_of("ssssx.s.", 2, &[], 8), "put c1 org-0");
+    assert_eq!(due_of("s.s.x.s.", 2, &[], 8), "nothing");
 }
 
 #[test]
@@ -202,6 +244,7 @@ fn no_more_than_64_objects_are_begun_and_not_in_force() {
         let configurations = "7".repeat(waited_for) + &"s".repeat(100 - waited_for);
         configurations + &"s".repeat(100)
     };
-    assert_eq!(due_of(&states(63), 100, None), "put c63 org-0");
-    assert_eq!(due_of(&states(64), 100, None), "wait c0 org-0");
+    assert_eq!(due_of(&states(63), 100, &[], 8), "put c63 org-0");
+    assert_eq!(due_of(&states(62), 100, &[], 8), "put c62 c63 org-0");
+    assert_eq!(due_of(&states(64), 100, &[], 8), "wait c0 org-0");
 }

@@ -1,5 +1,5 @@
-//! A toy of the platform behind the `cloud` dialect: one configuration with a draft and versions, one deployment that
-//! pins a version. It takes every write, whatever that was made from.
+//! A toy of the platform behind the `cloud` dialect: pairs of a configuration with a draft and versions, and a deployment
+//! that pins a version. It takes every write, whatever that was made from.
 
 use std::sync::Arc;
 
@@ -23,9 +23,16 @@ struct Version {
     tick: i64,
 }
 
-/// What the organization holds.
+/// What the organization holds: pairs that know nothing of each other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Cloud {
+    pairs: Vec<Pair>,
+}
+
+/// A configuration, and the deployment that pins its versions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+struct Pair {
+    number: usize,
     draft: Option<(Body, Maker, i64)>,
     versions: Vec<Version>,
     deployment: Option<Body>,
@@ -51,25 +58,29 @@ pub struct Damage {
 /// What somebody does at the platform's own screens.
 pub const DEEDS: usize = 3;
 
-pub fn web() -> Object {
-    Object { kind: ObjectKind::MessengerConfiguration, name: "web".into() }
+fn web(pair: usize) -> Object {
+    Object { kind: ObjectKind::MessengerConfiguration, name: format!("{pair}").into() }
 }
 
-pub fn site() -> Object {
-    Object { kind: ObjectKind::MessengerDeployment, name: "site".into() }
+fn site(pair: usize) -> Object {
+    Object { kind: ObjectKind::MessengerDeployment, name: format!("{pair}").into() }
 }
 
-/// What git says at a commit.
-pub fn resources(commit: u64) -> Vec<Resource> {
+fn pair_of(object: &Object) -> usize {
+    object.name.parse().unwrap_or_default()
+}
+
+/// What git says of some pairs at a commit.
+pub fn resources(commit: u64, pairs: usize) -> Vec<Resource> {
     let wanted = |object, body: Value| {
         let body = Arc::new(body.as_object().cloned().unwrap_or_default());
         let desired = Desired { body, exclusive: false, ignored: std::collections::BTreeSet::new() };
         Resource { object, desired, before: None, secret: None }
     };
-    vec![
-        wanted(web(), json!({"messenger": {"styles": {"primaryColor": format!("#{commit:06}")}}})),
-        wanted(site(), json!({"configuration": {"name": "web"}, "allowAllDomains": true})),
-    ]
+    let styles = json!({"messenger": {"styles": {"primaryColor": format!("#{commit:06}")}}});
+    let refers = |pair: usize| json!({"configuration": {"name": pair.to_string()}, "allowAllDomains": true});
+    let configurations = (0..pairs).map(|pair| wanted(web(pair), styles.clone()));
+    configurations.chain((0..pairs).map(|pair| wanted(site(pair), refers(pair)))).collect()
 }
 
 /// The commit whose value a configuration holds.
@@ -94,6 +105,44 @@ impl Maker {
 }
 
 impl Cloud {
+    pub fn of(pairs: usize) -> Self {
+        Self { pairs: (0..pairs).map(|number| Pair { number, ..Pair::default() }).collect() }
+    }
+
+    /// Whether visitors are served what git says at a commit.
+    pub fn serves(&self, commit: u64) -> bool {
+        self.pairs.iter().all(|pair| pair.served().is_some_and(|body| content(body) == commit))
+    }
+
+    pub fn look(&self, look: &Look) -> Seen {
+        let observe = |object: &Object| self.pairs[pair_of(object)].observe(object);
+        let objects = look.sought.iter().map(|sought| observe(&sought.object)).collect();
+        let names: Names = look.references.iter().map(|known| (known.clone(), Vec::new())).collect();
+        Seen { objects, names }
+    }
+
+    /// A write of ours takes force, whatever it was made from.
+    pub fn write(&mut self, write: &Write) -> (Option<Stored>, Damage) {
+        self.pairs[pair_of(&write.target.object)].write(write)
+    }
+
+    /// Mara changes what git leaves alone: in a draft, and publishes it, and pins it.
+    pub fn edit(&mut self, deed: usize) {
+        self.pairs[deed / DEEDS].edit(deed % DEEDS);
+    }
+
+    /// The audit log, complete at once: publications and changes of the deployments.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.pairs.iter().flat_map(Pair::entries).collect()
+    }
+
+    /// Versions and changes of ours that no edit on top hides, by object.
+    pub fn ours(&self) -> Vec<(ObjectRef, u64)> {
+        self.pairs.iter().flat_map(Pair::ours).collect()
+    }
+}
+
+impl Pair {
     fn pinned(&self, body: &Body) -> Option<u64> {
         body.get("configuration")?["version"].as_str()?.parse().ok()
     }
@@ -105,17 +154,6 @@ impl Cloud {
 
     fn served(&self) -> Option<&Body> {
         self.version(self.pinned(self.deployment.as_ref()?)?)
-    }
-
-    /// Whether visitors are served what git says at a commit.
-    pub fn serves(&self, commit: u64) -> bool {
-        self.served().is_some_and(|body| content(body) == commit)
-    }
-
-    pub fn look(&self, look: &Look) -> Seen {
-        let objects = look.sought.iter().map(|sought| self.observe(&sought.object)).collect();
-        let names: Names = look.references.iter().map(|known| (known.clone(), Vec::new())).collect();
-        Seen { objects, names }
     }
 
     fn observe(&self, object: &Object) -> Observed {
@@ -134,7 +172,7 @@ impl Cloud {
             Draft { body: Arc::new(draft.clone()), modified_at: Some(at(*drafted)), modified_by: by.named() };
         let publisher = newest.and_then(|newest| newest.maker.named());
         let instance = Instance {
-            id: "c-1".into(),
+            id: format!("c-{}", self.number).into(),
             readiness: Readiness::Ready,
             draft: unpublished.then_some(held),
             pinned: None,
@@ -158,7 +196,7 @@ impl Cloud {
             body: version.and_then(|version| self.version(version)).map(|body| Arc::new(body.clone())),
         };
         let instance = Instance {
-            id: "d-1".into(),
+            id: format!("d-{}", self.number).into(),
             readiness: Readiness::Ready,
             draft: None,
             pinned: Some(pinned),
@@ -173,8 +211,7 @@ impl Cloud {
         })
     }
 
-    /// A write of ours takes force, whatever it was made from.
-    pub fn write(&mut self, write: &Write) -> (Option<Stored>, Damage) {
+    fn write(&mut self, write: &Write) -> (Option<Stored>, Damage) {
         self.clock += 1;
         let mut damage = Damage::default();
         let is_web = write.target.object.kind == ObjectKind::MessengerConfiguration;
@@ -198,7 +235,7 @@ impl Cloud {
                     self.draft.as_ref().is_some_and(|(body, _, _)| content(body) > content(&write.body));
                 self.draft = Some(((*write.body).clone(), Maker::Put, self.clock));
                 // The answer is the draft alone.
-                let alone = Cloud { versions: Vec::new(), ..self.clone() };
+                let alone = Pair { versions: Vec::new(), ..self.clone() };
                 (alone.configuration(), damage)
             }
             (false, _) => {
@@ -212,8 +249,7 @@ impl Cloud {
         }
     }
 
-    /// Mara changes what git leaves alone: in the draft, and publishes it, and pins it.
-    pub fn edit(&mut self, deed: usize) {
+    fn edit(&mut self, deed: usize) {
         self.clock += 1;
         let Some((draft, by, tick)) = &mut self.draft else { return };
         draft.insert("description".into(), json!("sale"));
@@ -228,8 +264,7 @@ impl Cloud {
         }
     }
 
-    /// The audit log, complete at once: publications and changes of the deployment.
-    pub fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry> {
         let entry = |id: String, object: Object, maker: Maker, tick: i64| Entry {
             id,
             at: at(tick),
@@ -241,22 +276,28 @@ impl Cloud {
             changes: Vec::new(),
         };
         let versions = self.versions.iter().enumerate();
-        let versions =
-            versions.map(|(index, known)| entry(format!("v-{index}"), web(), known.maker, known.tick));
+        let versions = versions
+            .map(|(index, known)| entry(self.id("v", index), web(self.number), known.maker, known.tick));
         let pins = self.pins.iter().enumerate();
-        let pins = pins.map(|(index, (maker, tick))| entry(format!("p-{index}"), site(), *maker, *tick));
+        let pins =
+            pins.map(|(index, (maker, tick))| entry(self.id("p", index), site(self.number), *maker, *tick));
         versions.chain(pins).collect()
     }
 
-    /// Versions and changes of ours that no edit on top hides, by object.
-    pub fn ours(&self) -> Vec<(ObjectRef, u64)> {
+    fn id(&self, what: &str, index: usize) -> String {
+        format!("{what}-{}-{index}", self.number)
+    }
+
+    fn ours(&self) -> Vec<(ObjectRef, u64)> {
         let last = |makers: &[Maker]| {
             makers.iter().rposition(|maker| *maker == Maker::Person).map_or(0, |at| at + 1)
         };
         let publishers: Vec<Maker> = self.versions.iter().map(|version| version.maker).collect();
         let pinners: Vec<Maker> = self.pins.iter().map(|(maker, _)| *maker).collect();
-        let versions = (last(&publishers)..self.versions.len()).map(|index| (of(web()), index as u64 + 1));
-        let pins = self.pins.iter().skip(last(&pinners)).map(|(_, tick)| (of(site()), moment(*tick)));
+        let versions =
+            (last(&publishers)..self.versions.len()).map(|index| (of(web(self.number)), index as u64 + 1));
+        let pins =
+            self.pins.iter().skip(last(&pinners)).map(|(_, tick)| (of(site(self.number)), moment(*tick)));
         versions.chain(pins).collect()
     }
 }

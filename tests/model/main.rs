@@ -25,6 +25,7 @@
 
 mod bounds;
 mod cloud;
+mod moves;
 mod shared;
 mod world;
 
@@ -160,6 +161,22 @@ fn the_three_writes_of_the_cloud_dialect_hold() {
     holds("cloud, two processes, a commit", Toy::cloud(2, budget), &TAKEOVER);
     let budget = Budget { edits: 1, late: 1, leases: 1, ..NOTHING };
     holds("cloud, two processes, an edit", Toy::cloud(2, budget), &TAKEOVER);
+}
+
+#[test]
+fn batches_of_two_and_of_three_writes_hold() {
+    let happened = ["a batch", "an edit is gone over", "a late write arrives"];
+    let budget = Budget { edits: 1, late: 1, ..NOTHING };
+    holds("cloud, two pairs, an edit", Toy::of_pairs(2, 1, budget), &happened);
+    let budget = Budget { lost: 1, crashes: 1, throttles: 1, ..NOTHING };
+    holds("cloud, two pairs, a crash", Toy::of_pairs(2, 1, budget), &happened[..1]);
+    let budget = Budget { late: 1, crashes: 1, commits: 1, ..NOTHING };
+    let happened = ["a batch", "a late write arrives", "a run is superseded"];
+    holds("cloud, two pairs, a commit", Toy::of_pairs(2, 1, budget), &happened);
+    let budget = Budget { late: 1, leases: 1, ..NOTHING };
+    holds("cloud, two pairs, two processes", Toy::of_pairs(2, 2, budget), &TAKEOVER);
+    let budget = Budget { late: 1, crashes: 1, ..NOTHING };
+    holds("cloud, three pairs", Toy::of_pairs(3, 1, budget), &["a batch", "a late write arrives"]);
 }
 
 /// What earlier runs left open is still resolved, and nothing new is begun, whoever comes in between.

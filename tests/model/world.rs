@@ -19,6 +19,7 @@ use stateright::{Model, Property};
 
 use crate::bounds::{Budget, Guards, Witnesses};
 use crate::cloud::{self, Cloud};
+use crate::moves::{Move, Odd, requests};
 use crate::shared::{Lines, Shared, Word, digest, hear};
 
 pub const BLIND: &str = "no write goes over an edit that it has not seen";
@@ -37,6 +38,8 @@ pub struct Toy {
     pub dialect: Dialect,
     /// Organizations of the tenant: the primary and its replicas.
     pub organizations: usize,
+    /// Pairs of the `cloud` dialect: as many writes are under way at once.
+    pub pairs: usize,
     /// Processes that share the work.
     pub processes: usize,
     pub versions: Versions,
@@ -52,6 +55,7 @@ impl Toy {
         Self {
             dialect: Dialect::Webchat,
             organizations,
+            pairs: 1,
             processes,
             versions,
             budget,
@@ -65,6 +69,11 @@ impl Toy {
     pub fn cloud(processes: usize, budget: Budget) -> Self {
         let versions = Dialect::Cloud.capabilities().versions;
         Self { dialect: Dialect::Cloud, ..Self::new(1, processes, versions, budget) }
+    }
+
+    /// The same with some pairs, which are written side by side.
+    pub fn of_pairs(pairs: usize, processes: usize, budget: Budget) -> Self {
+        Self { pairs, ..Self::cloud(processes, budget) }
     }
 
     fn is_cloud(&self) -> bool {
@@ -151,44 +160,6 @@ pub struct Everything {
     intruded: bool,
     /// A run wrote that was told to wait, or was refused.
     overheard: bool,
-}
-
-/// What can happen next; the number is the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
-    /// A process that is idle begins a run, taking the lease where it ran out.
-    Begin,
-    /// The same, from what git said before.
-    BeginBehind,
-    /// The same as the first, but it has to wait for a lower wave, or is refused, once it has a plan.
-    BeginTold(Word),
-    /// The effect is performed and heard.
-    Perform(usize),
-    /// The request is executed and its answer lost.
-    LoseAnswer(usize),
-    /// The request is lost on its way.
-    LoseRequest(usize),
-    /// The request is held up.
-    Delay(usize),
-    /// The request that was held up arrives.
-    Arrive,
-    /// The request is refused by the rate limit.
-    Throttle(usize),
-    /// The audit log shows nothing until the deadline.
-    Lag(usize),
-    /// The process dies before the effect, or before hearing of it.
-    CrashBefore(usize),
-    CrashAfter(usize),
-    /// The lease runs out, and its holder does not know.
-    LoseLease(usize),
-    /// It hears of it.
-    Notice(usize),
-    /// A run that may be hears that git moved.
-    Supersede(usize),
-    /// A person edits a field that nobody manages, in this organization; in the `cloud` dialect in this way.
-    Edit(usize),
-    /// Git moves.
-    Commit,
 }
 
 pub fn now() -> Timestamp {
@@ -331,7 +302,7 @@ impl Toy {
             revision: Revision::new(format!("r{commit}")),
             resources: match self.dialect {
                 Dialect::Webchat => vec![Resource::implied(desired(commit))],
-                Dialect::Cloud => cloud::resources(commit),
+                Dialect::Cloud => cloud::resources(commit, self.pairs),
             },
             limits: Limits { drafts, ..Limits::default() },
             timing: Timing::default(),
@@ -451,7 +422,13 @@ impl Toy {
 
     fn execute(&self, state: &mut Everything, request: &Effect, seen: Option<u64>) -> Option<Event> {
         match request {
-            Effect::Write(write) => Some(Event::Answered(self.put(state, write))),
+            Effect::Write(writes) => {
+                let outcomes = writes.iter().map(|write| self.put(state, write)).collect::<Vec<_>>();
+                if outcomes.len() > 1 {
+                    self.witnesses.saw("a batch");
+                }
+                Some(Event::Answered(outcomes))
+            }
             Effect::StartJob(_) => Some(Event::JobAnswered(Outcome::Accepted(self.copy(state, seen)))),
             _ => None,
         }
@@ -467,7 +444,9 @@ impl Toy {
             }
             Effect::Save(records) => self.save(state, at, records),
             // A write that waited for longer than its deadline in a process that stood still is not sent.
-            Effect::Write(_) if working.expired => Some(Event::Answered(Outcome::Unsent(lost()))),
+            Effect::Write(writes) if working.expired => {
+                Some(Event::Answered(vec![Outcome::Unsent(lost()); writes.len()]))
+            }
             Effect::StartJob(_) if working.expired => Some(Event::JobAnswered(Outcome::Unsent(lost()))),
             Effect::Write(_) | Effect::StartJob(_) => {
                 state.overheard |= working.word != Word::Proceed;
@@ -531,13 +510,25 @@ impl Toy {
         }
     }
 
-    fn unanswered(&self, effect: &Effect) -> Event {
-        match effect {
-            Effect::Write(_) if self.guards.read_back => Event::Answered(Outcome::Unknown(lost())),
-            Effect::Write(_) => Event::Answered(Outcome::Unsent(lost())),
-            Effect::StartJob(_) => Event::JobAnswered(Outcome::Unknown(lost())),
-            _ => Event::Failed(lost()),
-        }
+    /// The event of a request whose n-th write is not answered; the others of its batch are performed.
+    fn unanswered(&self, state: &mut Everything, effect: &Effect, nth: usize, odd: Odd) -> Event {
+        let Effect::Write(writes) = effect else {
+            return match effect {
+                Effect::StartJob(_) => Event::JobAnswered(Outcome::Unknown(lost())),
+                _ => Event::Failed(lost()),
+            };
+        };
+        let answer = |(at, write): (usize, &Write)| match odd {
+            _ if at != nth => self.put(state, write),
+            Odd::Throttled => Outcome::Throttled { retry_after_ms: Some(0) },
+            Odd::Lost | Odd::Gone => {
+                if odd == Odd::Lost {
+                    self.put(state, write);
+                }
+                if self.guards.read_back { Outcome::Unknown(lost()) } else { Outcome::Unsent(lost()) }
+            }
+        };
+        Event::Answered(writes.iter().enumerate().map(answer).collect())
     }
 
     /// What is left of a world whose processes are gone: whether it heals, and whether every version of ours is
@@ -612,8 +603,7 @@ impl Toy {
 /// The version that the write under way was planned from.
 fn seen(run: &Run) -> Option<u64> {
     match &run.phase() {
-        Phase::Sending(Pending::Put(write), _) => write.if_match,
-        Phase::Sending(Pending::Job(_, seen), _) => seen.first().copied().flatten(),
+        Phase::Sending(Pending::Job(_, _, seen)) => seen.first().copied().flatten(),
         _ => None,
     }
 }
@@ -682,7 +672,7 @@ impl Model for Toy {
     fn init_states(&self) -> Vec<Everything> {
         vec![Everything {
             organizations: Shared::new(vec![Organization::default(); self.organizations]),
-            cloud: Shared::new(Cloud::default()),
+            cloud: Shared::new(Cloud::of(if self.is_cloud() { self.pairs } else { 0 })),
             records: Shared::new(Vec::new()),
             working: Vec::new(),
             late: None,
@@ -701,7 +691,7 @@ impl Model for Toy {
     fn actions(&self, state: &Everything, moves: &mut Vec<Move>) {
         let left = &state.left;
         if left.edits > 0 {
-            let ways = if self.is_cloud() { cloud::DEEDS } else { self.organizations };
+            let ways = if self.is_cloud() { cloud::DEEDS * self.pairs } else { self.organizations };
             moves.extend((0..ways).map(Move::Edit));
         }
         if left.commits > 0 {
@@ -725,17 +715,19 @@ impl Model for Toy {
             let mutates = matches!(*working.asked, Effect::Write(_) | Effect::StartJob(_));
             let leaves = mutates && !working.expired;
             let reads = matches!(*working.asked, Effect::Observe(_) | Effect::ReadAudit(_));
-            if left.lost > 0 && (leaves || reads) {
-                moves.push(Move::LoseRequest(at));
-            }
-            if left.lost > 0 && leaves {
-                moves.push(Move::LoseAnswer(at));
-            }
-            if left.late > 0 && leaves && state.late.is_none() {
-                moves.push(Move::Delay(at));
-            }
-            if left.throttles > 0 && leaves && matches!(*working.asked, Effect::Write(_)) {
-                moves.push(Move::Throttle(at));
+            for nth in 0..requests(&working.asked) {
+                if left.lost > 0 && (leaves || reads) {
+                    moves.push(Move::LoseRequest(at, nth));
+                }
+                if left.lost > 0 && leaves {
+                    moves.push(Move::LoseAnswer(at, nth));
+                }
+                if left.late > 0 && leaves && state.late.is_none() {
+                    moves.push(Move::Delay(at, nth));
+                }
+                if left.throttles > 0 && leaves && matches!(*working.asked, Effect::Write(_)) {
+                    moves.push(Move::Throttle(at, nth));
+                }
             }
             if left.lags > 0 && matches!(working.run.phase(), Phase::Confirming { .. }) && reads {
                 moves.push(Move::Lag(at));
@@ -755,7 +747,9 @@ impl Model for Toy {
                     if left.crashes > 0 {
                         moves.push(Move::CrashBefore(at));
                         if mutates || matches!(*working.asked, Effect::Save(_)) {
-                            moves.push(Move::CrashAfter(at));
+                            moves.extend(
+                                (1..=requests(&working.asked)).map(|count| Move::CrashAfter(at, count)),
+                            );
                         }
                     }
                 }
@@ -789,31 +783,43 @@ impl Model for Toy {
                 }
                 None => return (state != *last).then_some(state),
             },
-            Move::LoseAnswer(at) => {
+            Move::LoseAnswer(at, nth) => {
                 state.left.lost -= 1;
                 let asked = state.working[at].asked.clone();
-                self.perform(&mut state, at)?;
-                self.hear(&mut state, at, self.unanswered(&asked));
+                if !matches!(*asked, Effect::Write(_)) {
+                    self.perform(&mut state, at)?;
+                }
+                state.overheard |= state.working[at].word != Word::Proceed;
+                let event = self.unanswered(&mut state, &asked, nth, Odd::Lost);
+                self.hear(&mut state, at, event);
             }
-            Move::LoseRequest(at) => {
+            Move::LoseRequest(at, nth) => {
                 state.left.lost -= 1;
                 let asked = state.working[at].asked.clone();
-                self.hear(&mut state, at, self.unanswered(&asked));
+                let event = self.unanswered(&mut state, &asked, nth, Odd::Gone);
+                self.hear(&mut state, at, event);
             }
-            Move::Delay(at) => {
+            Move::Delay(at, nth) => {
                 state.left.late -= 1;
                 let Working { asked, run, line, .. } = state.working[at].clone();
-                state.late = Some(Late { request: asked.clone(), seen: seen(&run), line });
-                self.hear(&mut state, at, self.unanswered(&asked));
+                let request = match &*asked {
+                    Effect::Write(writes) => Shared::new(Effect::Write(vec![writes[nth].clone()])),
+                    _ => asked.clone(),
+                };
+                state.late = Some(Late { request, seen: seen(&run), line });
+                let event = self.unanswered(&mut state, &asked, nth, Odd::Gone);
+                self.hear(&mut state, at, event);
             }
             Move::Arrive => {
                 let late = state.late.take()?;
                 self.witnesses.saw("a late write arrives");
                 self.execute(&mut state, &late.request, late.seen);
             }
-            Move::Throttle(at) => {
+            Move::Throttle(at, nth) => {
                 state.left.throttles -= 1;
-                self.hear(&mut state, at, Event::Answered(Outcome::Throttled { retry_after_ms: Some(0) }));
+                let asked = state.working[at].asked.clone();
+                let event = self.unanswered(&mut state, &asked, nth, Odd::Throttled);
+                self.hear(&mut state, at, event);
             }
             Move::Lag(at) => {
                 state.left.lags -= 1;
@@ -826,9 +832,15 @@ impl Model for Toy {
                 state.left.crashes -= 1;
                 state.working.remove(at);
             }
-            Move::CrashAfter(at) => {
+            Move::CrashAfter(at, count) => {
                 state.left.crashes -= 1;
-                self.perform(&mut state, at)?;
+                match &*state.working[at].asked.clone() {
+                    Effect::Write(writes) if !state.working[at].expired => {
+                        state.overheard |= state.working[at].word != Word::Proceed;
+                        writes.iter().take(count).for_each(|write| drop(self.put(&mut state, write)));
+                    }
+                    _ => drop(self.perform(&mut state, at)?),
+                }
                 state.working.remove(at);
             }
             Move::LoseLease(at) => {

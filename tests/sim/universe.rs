@@ -366,8 +366,8 @@ impl Universe {
         Ok(())
     }
 
-    /// The intent of a write is durable before the write leaves, and no other is open; but for writes to
-    /// organizations that don't answer and that are left alone for now.
+    /// The intent of a write is durable before the write leaves, and no other of that object is open; nor is one of another
+    /// batch, but for writes to organizations that don't answer and that are left alone for now.
     fn demand_intent(&mut self, targets: &[Target]) {
         let open = self.journal().unresolved;
         let elsewhere = |intent: &&Intent| match &intent.action {
@@ -376,8 +376,15 @@ impl Universe {
             }
             IntentAction::Job { .. } => false,
         };
-        let left_alone = open.iter().filter(elsewhere).count();
-        if open.len() - left_alone == 1 || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
+        let here: Vec<&Intent> = open.iter().filter(|intent| !elsewhere(intent)).collect();
+        let is_own = |intent: &&&Intent| match &intent.action {
+            IntentAction::Put { target, .. } => targets.contains(target),
+            IntentAction::Job { .. } => true,
+        };
+        let own: Vec<&&Intent> = here.iter().filter(is_own).collect();
+        // Those of a batch are made at one moment.
+        let is_one_batch = own.len() == 1 && here.iter().all(|intent| intent.sent_at == own[0].sent_at);
+        if is_one_batch || matches!(self.mutant, Mutant::NoIntent | Mutant::NoFence) {
             return;
         }
         self.demand(Err(format!("a write leaves with {} open intents in the journal", open.len())));

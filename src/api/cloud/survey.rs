@@ -156,15 +156,37 @@ impl<'a, C: Caller> Reader<'a, C> {
         Err(Fault::new(FaultKind::Denied, message))
     }
 
-    /// Reads what an organization holds: one object by its id, or many by listing them.
+    /// Reads what an organization holds: what is known by its id by that, and the others by listing them.
     ///
     /// # Errors
     /// Something can't be read, or two things go by a name that git uses for one.
     pub async fn survey(&self, look: &Look) -> Result<Seen, Fault> {
-        if let [Sought { object, id: Some(id) }] = look.sought.as_slice() {
-            let observed = self.read_one(object, id, &look.published).await?;
-            return Ok(Seen { objects: vec![observed], names: Names::new() });
+        let (known, listed): (Vec<Sought>, Vec<Sought>) =
+            look.sought.iter().cloned().partition(|sought| sought.id.is_some());
+        if known.is_empty() {
+            return self.list(look).await;
         }
+        let by_id = known
+            .iter()
+            .filter_map(|Sought { object, id }| Some(self.read_one(object, id.as_deref()?, &look.published)));
+        let by_id = side_by_side(by_id).try_collect::<Vec<Observed>>();
+        let by_name = async {
+            if listed.is_empty() {
+                return Ok(Seen { objects: Vec::new(), names: Names::new() });
+            }
+            self.list(&Look { sought: listed, ..look.clone() }).await
+        };
+        let (by_id, Seen { objects: by_name, names }) = try_join(by_id, by_name).await?;
+        let (mut by_id, mut by_name) = (by_id.into_iter(), by_name.into_iter());
+        let next = |sought: &Sought| match sought.id {
+            Some(_) => by_id.next(),
+            None => by_name.next(),
+        };
+        Ok(Seen { objects: look.sought.iter().filter_map(next).collect(), names })
+    }
+
+    /// Reads what goes by the names that are sought.
+    async fn list(&self, look: &Look) -> Result<Seen, Fault> {
         let mut configurations = Configurations::new();
         let mut found = Vec::new();
         // What pins a version is read behind what has versions.

@@ -88,7 +88,7 @@ fn unenforced() -> Run {
 
 #[test]
 fn where_versions_are_not_enforced_a_change_that_was_gone_over_is_told_and_nothing_more_is_written_there() {
-    let accepted = |version: u64| vec![Event::Answered(Outcome::Accepted(stored(version, 5, "us")))];
+    let accepted = |version: u64| vec![answered(Outcome::Accepted(stored(version, 5, "us")))];
     let read = |event: Event| vec![Event::Saved, event];
     // Version 3 was read, so 4 is nobody else's and 5 lies over somebody's 4.
     for (made, expected) in [(4, false), (5, true)] {
@@ -140,7 +140,7 @@ fn proof(run: &Run) -> Event {
 
 #[test]
 fn where_versions_are_not_enforced_a_lost_write_may_have_landed_later_than_the_next_version() {
-    let lost = |outcome: Outcome<Stored>| [sent(), vec![Event::Answered(outcome)]].concat();
+    let lost = |outcome: Outcome<Stored>| [sent(), vec![answered(outcome)]].concat();
     // Nobody's word that it is over is taken: its whole deadline is waited out.
     for outcome in [Outcome::Unknown(fault()), Outcome::Failed(fault())] {
         assert_eq!(after(unenforced(), lost(outcome)).1, "wait 12000 ms");

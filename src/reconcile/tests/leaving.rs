@@ -153,7 +153,7 @@ fn a_region_is_left_out_for_its_own_failures_alone() {
 
 #[test]
 fn a_write_that_landed_after_all_is_no_failure_of_another_region() {
-    let lost = || Event::Answered(Outcome::Unknown(fault()));
+    let lost = || answered(Outcome::Unknown(fault()));
     let old = || [seen(1, 1), seen(1, 1)];
     let mut rounds: Vec<[Event; 2]> = (0..5).map(|_| old()).collect();
     rounds.push([seen(2, 5), seen(1, 1)]);
@@ -163,7 +163,7 @@ fn a_write_that_landed_after_all_is_no_failure_of_another_region() {
 
 #[test]
 fn what_is_refused_for_what_it_says_holds_the_tenant() {
-    let refused = || Event::Answered(Outcome::Rejected(Fault::new(FaultKind::Rejected, "400")));
+    let refused = || answered(Outcome::Rejected(Fault::new(FaultKind::Rejected, "400")));
     let (run, asked) = written_plainly(&[[seen(1, 1), seen(1, 1)]], &[refused()]);
     assert_eq!((asked.as_str(), run.left_out()), ("Degraded", None));
 }
@@ -192,12 +192,12 @@ fn whatever_else_is_wrong_the_region_is_named() {
 #[test]
 fn each_organization_is_shown_with_its_own_plan() {
     // All are read; org-1 is to be left alone for an hour, org-2 is written.
-    let left_alone = Event::Answered(Outcome::Throttled { retry_after_ms: Some(3_600_000) });
+    let left_alone = answered(Outcome::Throttled { retry_after_ms: Some(3_600_000) });
     let mut run = enforced(2, Journal::default());
     run.job_tried = true;
     let planned =
         [Event::Begin, seen(3, 5), seen(7, 1), seen(9, 1), Event::Proceed, Event::Saved, left_alone];
-    let written = Event::Answered(Outcome::Accepted(stored(10, 5, "us")));
+    let written = answered(Outcome::Accepted(stored(10, 5, "us")));
     let without = [Event::Saved, seen(3, 5), seen(9, 1), Event::Saved, Event::Saved, written];
     let denied = Event::Failed(Fault::new(FaultKind::Denied, "403"));
     let ended = [Event::Saved, seen(3, 5), seen(10, 5), Event::Saved, denied];

@@ -40,19 +40,18 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
     let (intended, asked) = after(with(2, Mode::Enforce), drifted.clone());
     assert_eq!(asked, "intent");
     assert_eq!(intended.journal.0.unresolved[0].reverts, applied_and_set_back(1).reverts);
-    let refused = [drifted.clone(), vec![Event::Saved, Event::Answered(Outcome::Conflict)]].concat();
+    let refused = [drifted.clone(), vec![Event::Saved, answered(Outcome::Conflict)]].concat();
     assert_eq!(after(with(2, Mode::Enforce), refused).0.journal.0.reverts.len(), 2);
     let again = [
         drifted.clone(),
-        vec![Event::Saved, Event::Answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved],
+        vec![Event::Saved, answered(Outcome::Accepted(stored(4, 5, "us"))), Event::Saved],
         vec![seen_by_them(5, 1), Event::Entries(Entries::default())],
     ]
     .concat();
     assert_eq!(after(with(2, Mode::Enforce), again).1, "Held");
     // A write whose answer was lost counts as well, once it is read back.
     let lost =
-        [drifted, vec![Event::Saved, Event::Answered(Outcome::Unknown(fault())), Event::Woke, seen(4, 5)]]
-            .concat();
+        [drifted, vec![Event::Saved, answered(Outcome::Unknown(fault())), Event::Woke, seen(4, 5)]].concat();
     assert_eq!(after(with(2, Mode::Enforce), lost).0.journal.0.reverts.len(), 3);
 }
 
@@ -85,7 +84,7 @@ fn a_job_sets_back_what_it_copies_over_and_what_it_does_not_reach_is_counted_onc
         seen_by_them(3, 1),
         Event::Entries(Entries::default()),
         Event::Saved,
-        Event::Answered(Outcome::Accepted(stored(4, 5, "us"))),
+        answered(Outcome::Accepted(stored(4, 5, "us"))),
     ];
     let (written, asked) = after(replicated(), [failed, written_plainly].concat());
     assert_eq!((asked.as_str(), written.journal.0.reverts.len()), ("resolved", 1));

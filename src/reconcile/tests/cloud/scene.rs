@@ -125,7 +125,9 @@ impl Scene {
                 }
                 Event::Saved
             }
-            Effect::Write(write) => Event::Answered(self.platform.write(&write)),
+            Effect::Write(writes) => {
+                Event::Answered(writes.iter().map(|write| self.platform.write(write)).collect())
+            }
             Effect::WakeAt(until) => {
                 self.now = self.now.max(until);
                 Event::Woke

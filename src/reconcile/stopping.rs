@@ -1,0 +1,163 @@
+//! Stopping: how far what went wrong reaches.
+//!
+//! | what happened                                                    | what it stops                             |
+//! | ---------------------------------------------------------------- | ----------------------------------------- |
+//! | somebody left a draft of it, or published what nobody has seen   | the object, and what refers to it         |
+//! | refused for what it says, or for a feature that is missing       | the object, and what refers to it         |
+//! | it never became active, or does not keep what was written        | the object, and what refers to it         |
+//! | its writes fail while others are accepted                        | the object, and what refers to it         |
+//! | git names what is not there, or what two things go by            | the run: the commit is no good            |
+//! | [`ALIKE_MAX`] objects refused for one reason                     | everything else of the run, unasked       |
+//! | writes fail in a row, or the rate limit holds                    | the organization; where it is the primary's, the run |
+//! | no permission, a write that went over a change, a guard, a lost lease | the run                              |
+//!
+//! An object that is stopped is so in every region, and so is what would be written for nobody because of it.
+//! Where the server copies from one organization to the others, an object is all there is, and stops the run.
+//! What is in force is kept as base and confirmed whatever became of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{After, End, Hold, HoldCause, Run, Step};
+use crate::model::plan::TargetPlan;
+use crate::model::{Fault, FaultKind, ObjectRef, OrganizationId, Plan, Target, Versions};
+
+/// So many objects refused for one reason hold the others back: they would be refused as well.
+pub const ALIKE_MAX: usize = 3;
+/// So many objects are told with all that is known of them.
+const TOLD_MAX: usize = 10;
+
+/// Whether the server said no to what a write says.
+pub(super) fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Rejected | FaultKind::NotFound)
+}
+
+/// What a refusal says, whichever object it is about.
+fn reason_of(fault: &Fault, object: &ObjectRef) -> String {
+    fault.message.replace(&object.to_string(), "")
+}
+
+impl Run {
+    /// Whether what becomes of an object stops that object alone.
+    pub(super) fn goes_on_without(&self) -> bool {
+        !self.able().copies
+    }
+
+    /// Takes in that a write was refused for good.
+    pub(super) fn refused(&mut self, target: &Target, fault: &Fault) -> After {
+        let end = End::Degraded(fault.clone());
+        if !self.goes_on_without() || !is_refusal(fault) {
+            return After::Settle(end);
+        }
+        self.stop(target.object_ref(), end);
+        After::GoOn
+    }
+
+    /// Writes nothing more to an object in this run, nor to what refers to it.
+    pub(super) fn stop(&mut self, object: ObjectRef, end: End) {
+        self.waiting.remove(&object);
+        self.stopped.insert(object, end);
+    }
+
+    /// Whether nothing more is written to the n-th target of a plan before somebody has seen to it.
+    pub(super) fn is_stopped(&self, plan: &Plan, at: usize) -> bool {
+        let Some(target) = plan.targets.get(at) else { return false };
+        let object = || target.target.object_ref();
+        target.undecided().is_some()
+            || !self.stopped.is_empty()
+                && (self.stopped.contains_key(&object())
+                    || self.held_back().contains(&target.target.organization))
+    }
+
+    /// The organizations in which so many objects were refused for one reason that no other is tried.
+    fn held_back(&self) -> BTreeSet<OrganizationId> {
+        let mut alike: BTreeMap<(&OrganizationId, String), usize> = BTreeMap::new();
+        for (object, end) in &self.stopped {
+            if let End::Degraded(fault) = end
+                && is_refusal(fault)
+            {
+                *alike.entry((&object.organization, reason_of(fault, object))).or_default() += 1;
+            }
+        }
+        let many = alike.into_iter().filter(|(_, count)| *count >= ALIKE_MAX);
+        many.map(|((organization, _), _)| organization.clone()).collect()
+    }
+
+    /// Ends a run that has nothing more to do: in sync, or with what is missing. A change of somebody's that a write went
+    /// over is told first of all.
+    pub(super) fn settle_in_sync(self, end: End) -> Step {
+        let end = self.with_stopped(end);
+        let others = || match &end {
+            End::Held(_) | End::Degraded(_) => end.reason(),
+            _ => None,
+        };
+        let (cause, reason) = if self.overwrote.is_empty() && self.mixed.is_empty() {
+            let Some(moved) = self.moved_since_review() else { return self.settle(end) };
+            let others = others().map(|others| format!("; {others}")).unwrap_or_default();
+            (HoldCause::NotReviewed, format!("{moved}{others}"))
+        } else {
+            let others = others().map_or_else(|| "in sync, but ".to_owned(), |others| format!("{others}; "));
+            (HoldCause::WentOver, format!("{others}{}", self.gone_over()))
+        };
+        self.settle(End::held(cause, reason))
+    }
+
+    /// What a person has to hear where a change of somebody's is gone. Its values are not ours to tell: nobody
+    /// read them.
+    pub(super) fn gone_over(&self) -> String {
+        let what = match self.spec.versions {
+            Versions::Enforced => "replication",
+            Versions::Unenforced => "a write of ours",
+        };
+        let places: Vec<String> = self.overwrote.iter().map(ObjectRef::to_string).collect();
+        let over = format!(
+            "{what} went over a change that somebody made meanwhile in {}; the audit log has the old values and the name",
+            places.join(", ")
+        );
+        let told = (!places.is_empty()).then_some(over).into_iter().chain(self.mixed.values().cloned());
+        told.collect::<Vec<_>>().join("; ")
+    }
+
+    /// How a run ends that made everything else what git says: with what each object needs that is not.
+    fn with_stopped(&self, end: End) -> End {
+        let Some(plan) = &self.plan else { return end };
+        let ends = plan.targets.iter().filter_map(|target| self.end_of(target));
+        let (ends, followers): (Vec<End>, Vec<&TargetPlan>) = (ends.collect(), self.followers(plan));
+        let Some(first) = ends.first() else { return end };
+        // A person's word goes before what may pass.
+        let gravest = ends.iter().find(|end| matches!(end, End::Held(_))).unwrap_or(first);
+        if ends.len() == 1 && followers.is_empty() {
+            return gravest.clone();
+        }
+        let mut reason = ends.iter().take(TOLD_MAX).filter_map(End::reason).collect::<Vec<_>>().join("; ");
+        if ends.len() > TOLD_MAX {
+            reason.push_str(&format!("; and {} more", ends.len() - TOLD_MAX));
+        }
+        if !followers.is_empty() {
+            let names: Vec<String> =
+                followers.iter().take(TOLD_MAX).map(|target| target.target.to_string()).collect();
+            let more = match followers.len().saturating_sub(TOLD_MAX) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            reason.push_str(&format!("; not written for that reason: {}{more}", names.join(", ")));
+        }
+        match gravest {
+            End::Held(hold) => End::Held(Hold { reason, ..hold.clone() }),
+            End::Degraded(fault) => {
+                End::Degraded(Fault { message: reason, request_id: None, ..fault.clone() })
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn end_of(&self, target: &TargetPlan) -> Option<End> {
+        let undecided = || Some(End::held(HoldCause::Undecided, target.undecided()?));
+        self.stopped.get(&target.target.object_ref()).cloned().or_else(undecided)
+    }
+
+    /// What differs and is not written because of others.
+    fn followers<'a>(&self, plan: &'a Plan) -> Vec<&'a TargetPlan> {
+        let open = plan.targets.iter().filter(|target| target.next.is_some());
+        open.map(std::sync::Arc::as_ref).filter(|target| self.end_of(target).is_none()).collect()
+    }
+}
