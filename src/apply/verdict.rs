@@ -1,6 +1,6 @@
 //! Outcome to verdict: one table.
 
-use crate::model::{Fault, Outcome};
+use crate::model::{Fault, FaultKind, Outcome};
 
 /// What to do after a write was answered, or was not.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,6 +33,10 @@ pub fn verdict<T>(outcome: Outcome<T>) -> Verdict<T> {
         Outcome::Accepted(value) => Verdict::Done(value),
         Outcome::Conflict => Verdict::Stale,
         Outcome::Throttled { retry_after_ms } => Verdict::Wait { retry_after_ms, fault: None },
+        // There was no room for it under the rate limit.
+        Outcome::Unsent(fault) if fault.kind == FaultKind::Throttled && !fault.given_up => {
+            Verdict::Wait { retry_after_ms: fault.retry_after_ms, fault: None }
+        }
         Outcome::Unsent(fault) => Verdict::Wait { retry_after_ms: fault.retry_after_ms, fault: Some(fault) },
         Outcome::Unknown(fault) => Verdict::Settle { fault, running: true },
         Outcome::Failed(fault) => Verdict::Settle { fault, running: false },

@@ -6,6 +6,7 @@
 mod answer;
 mod budget;
 mod credentials;
+mod under_way;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,7 @@ use crate::clock;
 use crate::crash;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
 use answer::{allowance, cause, describe, header, read_body};
+use under_way::UnderWay;
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -142,11 +144,13 @@ impl Client {
         // write's time would still send it. So the clock is asked once more right before.
         let latest = limit.and_then(Latest::after);
         let sent = match limit {
-            Some(limit) => tokio::time::timeout(limit, self.attempt(target, operation, latest, &left))
-                .await
-                .map_err(|_| late(limit)),
-            None => match self.admit(target, operation.dialect).await {
-                Ok(()) => {
+            Some(limit) => {
+                tokio::time::timeout(limit, self.attempt(target, operation, (latest, limit), &left))
+                    .await
+                    .map_err(|_| late(limit))
+            }
+            None => match self.admit(target, operation.dialect, self.options.read_timeout).await {
+                Ok(_under_way) => {
                     let limit = self.options.read_timeout;
                     tokio::time::timeout(limit, self.exchange(target, operation, None, &left))
                         .await
@@ -165,11 +169,12 @@ impl Client {
         &self,
         target: &Target,
         operation: &Operation,
-        latest: Option<Latest>,
+        (latest, limit): (Option<Latest>, Duration),
         left: &AtomicBool,
     ) -> Sent {
-        match self.admit(target, operation.dialect).await {
-            Ok(()) => self.exchange(target, operation, latest, left).await,
+        // What waits for most of its time would leave too late to be answered in it.
+        match self.admit(target, operation.dialect, limit / 2).await {
+            Ok(_under_way) => self.exchange(target, operation, latest, left).await,
             Err(fault) => Sent::Never(fault),
         }
     }
@@ -258,8 +263,13 @@ impl Client {
         Ok(response)
     }
 
-    /// Waits until the organization may be asked.
-    async fn admit(&self, target: &Target, dialect: Dialect) -> Result<(), Fault> {
+    /// Waits until the organization may be asked, unless that takes longer than `patience`.
+    async fn admit(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        patience: Duration,
+    ) -> Result<UnderWay<'_>, Fault> {
         let key = BucketKey::of(target, dialect);
         loop {
             let (gate, bucket) = {
@@ -268,14 +278,15 @@ impl Client {
                 (pacer.gate(clock::monotonic()), pacer.bucket())
             };
             match gate {
+                Gate::Granted => return Ok(UnderWay::begin(self, key)),
                 Gate::Open => {
                     bucket.until_ready().await;
-                    return Ok(());
+                    return Ok(UnderWay::begin(self, key));
                 }
                 Gate::Until(moment) => {
                     let wait = moment.saturating_duration_since(clock::monotonic());
                     // Longer than a request may take is for the core to wait, which can be stopped.
-                    if wait > self.options.read_timeout {
+                    if wait > patience {
                         let message = format!(
                             "organization {} asked to be left alone for {} s",
                             target.organization,

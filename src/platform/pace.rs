@@ -16,6 +16,10 @@ const BREAKER_COOL_DOWN: Duration = Duration::from_secs(30);
 const EMPTY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Share of the server's own limit that is used: people work in the same organization.
 const LIMIT_SHARE_PERCENT: u32 = 90;
+/// So many requests of a window are left alone: what is counted here and there may differ by a few.
+const WINDOW_RESERVE: u32 = 2;
+/// Two ends of a window that lie no further apart are one: servers tell whole seconds.
+const WINDOW_ENDS_APART: Duration = Duration::from_secs(2);
 
 /// How fast one organization may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +48,18 @@ pub struct Pacer {
     bucket: std::sync::Arc<DefaultDirectRateLimiter>,
     not_before: Option<Instant>,
     breaker: Breaker,
+    window: Option<Window>,
+    /// Requests that were let through and are not answered.
+    under_way: u32,
+}
+
+/// What is left of the window in which a server counts requests.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    /// When it counts from zero again, at the latest.
+    ends_at: Instant,
+    /// Requests that may go until then, at the least.
+    left: u32,
 }
 
 /// Whether a request may go now.
@@ -51,6 +67,8 @@ pub struct Pacer {
 pub enum Gate {
     /// It may, as soon as the bucket has a token.
     Open,
+    /// It may, at once: the server's window has room for it.
+    Granted,
     /// Not before this moment.
     Until(Instant),
     /// Not in this run: the breaker is open until this moment.
@@ -66,7 +84,19 @@ impl Pacer {
             pace,
             not_before: None,
             breaker: Breaker::default(),
+            window: None,
+            under_way: 0,
         }
+    }
+
+    /// Takes in that a request was let through.
+    pub fn left(&mut self) {
+        self.under_way += 1;
+    }
+
+    /// Takes in that a request was answered, or will not be.
+    pub fn came_back(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
     }
 
     /// The bucket, to wait at.
@@ -79,10 +109,31 @@ impl Pacer {
         if let Some(until) = self.breaker.blocks(now) {
             return Gate::Broken(until);
         }
-        match self.not_before {
-            Some(until) if until > now => Gate::Until(until),
+        if let Some(until) = self.not_before.filter(|until| *until > now) {
+            return Gate::Until(until);
+        }
+        match &mut self.window {
+            Some(window) if window.ends_at > now && window.left > WINDOW_RESERVE => {
+                window.left -= 1;
+                Gate::Granted
+            }
+            Some(window) if window.ends_at > now => Gate::Until(window.ends_at),
+            // Until an answer tells what is left of the next window, the bucket lets a few through.
             _ => Gate::Open,
         }
+    }
+
+    /// Learns what is left of a window, where an answer tells. Those under way may be counted there already, or not.
+    fn learn_window(&mut self, left: u32, reset_s: u32, now: Instant) {
+        let Some(ends_at) = now.checked_add(Duration::from_secs(reset_s.into())) else { return };
+        let left = left.saturating_sub(self.under_way.saturating_sub(1));
+        let known = self.window.filter(|known| {
+            known.ends_at > now && ends_at.saturating_duration_since(known.ends_at) < WINDOW_ENDS_APART
+        });
+        self.window = Some(match known {
+            Some(known) => Window { ends_at: known.ends_at.min(ends_at), left: known.left.min(left) },
+            None => Window { ends_at, left },
+        });
     }
 
     /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit. Requests that were
@@ -103,13 +154,16 @@ impl Pacer {
                 self.bucket = full_bucket(pace);
                 self.pace = pace;
             }
-            // How much may come at once is the server's secret. One that fills up evenly and has nothing left has
-            // something again when one request's share of a minute is over; one that counts by windows says 429
-            // and when to come back. A share of many seconds is for the bucket to wait out.
-            if left == Some(0) {
-                let even = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
-                let wait = reset_s.map_or(even, |reset_s| Duration::from_secs(reset_s.min(60).into()));
-                self.not_before = now.checked_add(wait).max(self.not_before);
+            match (left, reset_s) {
+                (Some(left), Some(reset_s)) => self.learn_window(left, reset_s.min(60), now),
+                // How much may come at once is the server's secret. One that fills up evenly and has nothing left has
+                // something again when one request's share of a minute is over. A share of many seconds is for the
+                // bucket to wait out.
+                (Some(0), None) => {
+                    let even = (Duration::from_secs(60) / limit).min(EMPTY_WAIT_MAX);
+                    self.not_before = now.checked_add(even).max(self.not_before);
+                }
+                (_, _) => {}
             }
         }
         if status == 429 {
@@ -290,6 +344,39 @@ mod tests {
         // What it asks for itself counts where that is later.
         pacer.learn(429, Some(1_000), allowance(300, Some(0)), now, now);
         assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one() {
+        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+        let second = |second: u64| now + Duration::from_secs(second);
+        let tells = |left: u32, reset_s: u32| {
+            let per_minute = NonZeroU32::new(300).unwrap();
+            Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
+        };
+        let granted = |pacer: &mut Pacer, at: Instant| {
+            (0..1_000).take_while(|_| pacer.gate(at) == Gate::Granted).count()
+        };
+        assert_eq!(pacer.gate(now), Gate::Open, "nothing is known of it yet");
+        pacer.left();
+        pacer.learn(200, None, tells(299, 40), now, now);
+        pacer.came_back();
+        assert_eq!(granted(&mut pacer, now), 297);
+        assert_eq!(pacer.gate(now), Gate::Until(second(40)));
+        // An answer that was on its way longer knows of fewer; nor do whole seconds move the end.
+        pacer.learn(200, None, tells(250, 40), now, second(1));
+        assert_eq!(pacer.gate(second(1)), Gate::Until(second(40)));
+        // The next window is not known before something is asked in it.
+        assert_eq!(pacer.gate(second(40)), Gate::Open);
+        (0..8).for_each(|_| pacer.left());
+        pacer.learn(200, None, tells(299, 60), second(40), second(40));
+        assert_eq!(granted(&mut pacer, second(41)), 290, "seven others are under way");
+        // What another process uses of it is seen in the next answer.
+        let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
+        pacer.learn(200, None, tells(299, 60), now, now);
+        assert_eq!(pacer.gate(now), Gate::Granted);
+        pacer.learn(200, None, tells(2, 55), now, second(5));
+        assert_eq!(pacer.gate(second(5)), Gate::Until(second(60)));
     }
 
     fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
