@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::stopping::is_refusal;
-use super::{After, Effect, End, Made, Note, Phase, Run, Step, Tally, Waiting};
+use super::{After, Effect, End, Made, Note, Phase, Run, Step, Tally, Waiting, Wrote};
 use crate::apply::{Verdict, verdict};
 use crate::model::record::{Ending, Intent, IntentId};
 use crate::model::timing::{elapsed_ms, later};
@@ -169,8 +169,7 @@ impl Run {
         if let (Act::Store, Some(draft)) = (write.act, object.draft()) {
             // Made from nothing, it is of version 0 from here on.
             self.drafted.insert(object.clone(), write.if_match.unwrap_or(0));
-            let is_new = write.id.is_none();
-            return self.draft_stored(intent, (object, draft), is_new, stored, now);
+            return self.draft_stored(intent, (object, draft), stored, now);
         }
         let version = self.version_made(intent, &object, stored.version);
         self.own_versions.insert((object.clone(), version));
@@ -190,7 +189,7 @@ impl Run {
             by: Receiver::Put,
         };
         self.receipts.push(receipt.clone());
-        let after = self.after_write(&object, now);
+        let after = self.after_write(&object, Wrote::Served, now);
         Answer { records: vec![self.ended(intent, vec![receipt])], notes, after }
     }
 
@@ -221,7 +220,6 @@ impl Run {
         &mut self,
         intent: IntentId,
         (object, draft): (ObjectRef, ObjectRef),
-        is_new: bool,
         stored: &Accepted,
         now: Timestamp,
     ) -> Answer {
@@ -234,8 +232,7 @@ impl Run {
         for record in &records {
             self.absorb(record);
         }
-        // The platform takes its time with what was made; a draft that was replaced is there at once.
-        let after = if is_new { self.after_write(&object, now) } else { After::Read };
+        let after = self.after_write(&object, Wrote::Draft, now);
         Answer { records, notes: vec![Note::Stored { object }], after }
     }
 
@@ -355,7 +352,8 @@ impl Run {
             self.tally.write_faults = 0;
             return (After::GoOn, Some(note));
         }
-        let waited = Waiting { since: now, looked_at: None, look_at: later(now, wait_ms), polls: 0 };
+        let (look_at, made) = (later(now, wait_ms), Wrote::Served);
+        let waited = Waiting { since: now, looked_at: None, look_at, polls: 2, made };
         self.waiting.insert(target.object_ref(), waited);
         (After::GoOn, Some(Note::Retrying { fault, wait_ms }))
     }

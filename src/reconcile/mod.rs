@@ -63,7 +63,7 @@ pub use crate::model::Timing;
 pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
-pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Waiting};
+pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Waiting, Wrote};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -129,7 +129,7 @@ pub struct Run {
     /// What the platform is not done with: it stands back, and other objects go on.
     waiting: BTreeMap<ObjectRef, Waiting>,
     /// How long the platform took for an object of a kind, at most: the next one is looked at after that.
-    active_ms: BTreeMap<ObjectKind, u64>,
+    active_ms: BTreeMap<(ObjectKind, Wrote), u64>,
     /// Configurations whose draft this run stored, with the version that was published then.
     drafted: BTreeMap<ObjectRef, u64>,
     /// Audit entries that tell who moved what, by object.

@@ -159,6 +159,15 @@ pub struct Made {
     pub unseen: Option<Arc<Map<String, Value>>>,
 }
 
+/// What the platform takes its time with: of each kind of object, as long for each of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wrote {
+    /// A draft, which visitors are not served.
+    Draft,
+    /// What visitors are served.
+    Served,
+}
+
 /// What the platform is not done with, or does not show yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Waiting {
@@ -170,6 +179,8 @@ pub struct Waiting {
     pub look_at: Timestamp,
     /// How many waits there were between looks: each is longer than the one before.
     pub polls: u32,
+    /// What was written last.
+    pub made: Wrote,
 }
 
 /// How often things went other than planned.

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::{After, Effect, End, Note, Phase, Run, Step, Waiting};
+use super::{After, Effect, End, Note, Phase, Run, Step, Waiting, Wrote};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::timing::{elapsed_ms, later};
 use crate::model::{Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Readiness, Stored, Target};
@@ -60,8 +60,9 @@ impl Run {
             if target.next != Some(Next::Wait) && !self.holds_up(plan, at) {
                 self.learn_from(&object, target.version, now);
             } else if !self.waiting.contains_key(&object) && !self.is_stopped(plan, at) {
-                let look_at = self.first_look_at(&object, now);
-                let waited = Waiting { since: now, looked_at: Some(now), look_at, polls: 1 };
+                let made = self.wrote_last(&object, target.version);
+                let look_at = self.first_look_at(&object, made, now);
+                let waited = Waiting { since: now, looked_at: Some(now), look_at, polls: 1, made };
                 self.waiting.insert(object.clone(), waited);
                 // Once: it is like that after every write.
                 notes.push(Note::NotReady { object });
@@ -72,12 +73,12 @@ impl Run {
 
     /// When to look at what is not active yet. As long as it is not known how long the platform takes, the first of a kind
     /// is looked at for the others.
-    fn first_look_at(&self, object: &ObjectRef, now: Timestamp) -> Timestamp {
+    fn first_look_at(&self, object: &ObjectRef, made: Wrote, now: Timestamp) -> Timestamp {
         // What somebody else wrote is waited for as well, and is none of ours for that.
         let made_at = self.made.get(object).map(|made| made.at);
-        let learned = self.active_ms.get(&object.object.kind);
+        let learned = self.active_ms.get(&(object.object.kind, made));
         let is_looked_at = |(other, waited): (&ObjectRef, &Waiting)| {
-            other.object.kind == object.object.kind && waited.looked_at.is_some()
+            other.object.kind == object.object.kind && waited.made == made && waited.looked_at.is_some()
         };
         let is_first = !self.waiting.iter().any(is_looked_at);
         match made_at.zip(learned) {
@@ -106,17 +107,24 @@ impl Run {
         self.waiting.get(object).is_some_and(|waited| waited.looked_at.is_none())
     }
 
+    /// What this run wrote of an object last.
+    fn wrote_last(&self, object: &ObjectRef, version: Option<u64>) -> Wrote {
+        let is_draft = self.drafted.get(object) == Some(&version.unwrap_or(0));
+        if is_draft { Wrote::Draft } else { Wrote::Served }
+    }
+
     /// What follows the end of an intent: a look at once, or where it is known how long the platform takes until an
     /// object of the kind is active, a look after that.
-    pub(super) fn after_write(&mut self, object: &ObjectRef, now: Timestamp) -> After {
+    pub(super) fn after_write(&mut self, object: &ObjectRef, made: Wrote, now: Timestamp) -> After {
         // Whether anything is still to be written there is told by a look.
         let is_in_doubt = self.overwrote.contains(object) || self.mixed.contains_key(object);
         let kind = object.object.kind;
         let is_another = |own: &ObjectRef| own.object.kind == kind && own != object;
-        let made_new = self.drafted.iter().filter(|(_, onto)| **onto == 0).map(|(own, _)| own);
-        let written = self.own_versions.iter().map(|(own, _)| own).chain(made_new);
-        let is_first = || !written.clone().any(is_another);
-        let wait_ms = match self.active_ms.get(&kind) {
+        let is_first = || match made {
+            Wrote::Draft => !self.drafted.keys().any(is_another),
+            Wrote::Served => !self.own_versions.iter().any(|(own, _)| is_another(own)),
+        };
+        let wait_ms = match self.active_ms.get(&(kind, made)) {
             // Nor is anything but a look a sign of what has no ids, or that nothing but its content tells apart.
             _ if is_in_doubt || !self.able().gives_ids || kind.counting() == Counting::Contents => {
                 return After::Read;
@@ -126,31 +134,31 @@ impl Run {
             // It is looked at once the first one tells how long it takes.
             None => self.spec.timing.poll_max_ms.into(),
         };
-        let waited = Waiting { since: now, looked_at: None, look_at: later(now, wait_ms), polls: 1 };
+        let waited = Waiting { since: now, looked_at: None, look_at: later(now, wait_ms), polls: 1, made };
         self.waiting.insert(object.clone(), waited);
         After::GoOn
     }
 
     fn learn_from(&mut self, object: &ObjectRef, version: Option<u64>, now: Timestamp) {
+        let wrote = self.wrote_last(object, version);
+        let step = (object.object.kind, wrote);
         let looked_at = match self.waiting.get(object) {
             Some(waited) => waited.looked_at,
-            None => Some(now).filter(|_| !self.active_ms.contains_key(&object.object.kind)),
+            None => Some(now).filter(|_| !self.active_ms.contains_key(&step)),
         };
         let Some(looked_at) = looked_at else { return };
         self.waiting.remove(object);
         // How long another user's write took is not known.
-        // A draft over one that was there before is there at once, and says nothing of others.
-        let is_new_of_ours = version.unwrap_or(0) == 0 && self.drafted.contains_key(object);
-        let is_ours = is_new_of_ours
+        let is_ours = wrote == Wrote::Draft
             || version.is_some_and(|version| self.own_versions.contains(&(object.clone(), version)));
         let Some(made) = self.made.get(object).filter(|_| is_ours) else { return };
         let took_ms = elapsed_ms(made.at, looked_at);
-        let kind = object.object.kind;
-        let known_ms = self.active_ms.entry(kind).or_insert(took_ms);
+        let known_ms = self.active_ms.entry(step).or_insert(took_ms);
         *known_ms = (*known_ms).min(took_ms);
         let active_ms = *known_ms;
         // The others of its kind waited for that.
-        for (other, waited) in self.waiting.iter_mut().filter(|(other, _)| other.object.kind == kind) {
+        let of_step = |other: &ObjectRef, waited: &Waiting| (other.object.kind, waited.made) == step;
+        for (other, waited) in self.waiting.iter_mut().filter(|(other, waited)| of_step(other, waited)) {
             if let Some(made) = self.made.get(other).filter(|_| waited.polls <= 1) {
                 waited.look_at = waited.look_at.min(later(made.at, active_ms));
             }
@@ -160,7 +168,7 @@ impl Run {
     /// Takes in that an object was looked at, if it is waited for. Returns when it is to be looked at again.
     pub(super) fn note_look(&mut self, target: &Target, now: Timestamp) -> Timestamp {
         let timing = self.spec.timing;
-        let first = Waiting { since: now, looked_at: None, look_at: now, polls: 0 };
+        let first = Waiting { since: now, looked_at: None, look_at: now, polls: 0, made: Wrote::Served };
         let waited = self.waiting.entry(target.object_ref()).or_insert(first);
         waited.looked_at = Some(now);
         waited.look_at = later(now, timing.poll(waited.polls));
