@@ -20,6 +20,8 @@ mod controller;
 mod corpus;
 #[path = "fleet/emulator.rs"]
 mod emulator;
+#[path = "fleet/many.rs"]
+mod many;
 #[path = "fleet/measure.rs"]
 mod measure;
 #[path = "../tests/it/postgres.rs"]
@@ -107,6 +109,7 @@ fn main() -> ExitCode {
         [] if arguments.iter().any(|argument| argument == "controller") => only_controller(),
         [] if arguments.iter().any(|argument| argument == "cloud") => only_cloud(),
         [] if arguments.iter().any(|argument| argument == "authors") => only_authors(),
+        [] if arguments.iter().any(|argument| argument == "many") => only_many(),
         _ => measure_all(),
     };
     match done {
@@ -144,6 +147,12 @@ fn only_authors() -> Outcome<()> {
     rewrite(authors::HEADING, &authors::section(&authors::measure_all(scratch.path())?))
 }
 
+/// `cargo bench --bench fleet -- many`: only what many objects take; its section of the page is written anew.
+fn only_many() -> Outcome<()> {
+    let scratch = tempfile::tempdir()?;
+    rewrite(many::HEADING, &many::measure_all(scratch.path())?)
+}
+
 /// Writes one section of the page anew.
 fn rewrite(heading: &str, section: &str) -> Outcome<()> {
     let page = Path::new(ROOT).join("docs/benchmarks.md");
@@ -163,6 +172,8 @@ fn measure_all() -> Outcome<()> {
     let text = report::into_page(&text, cloud::HEADING, &section);
     let section = authors::section(&authors::measure_all(scratch.path())?);
     let text = report::into_page(&text, authors::HEADING, &section);
+    let section = many::measure_all(scratch.path())?;
+    let text = report::into_page(&text, many::HEADING, &section);
     std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
     println!("{text}");
     Ok(())

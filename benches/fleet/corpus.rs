@@ -393,7 +393,8 @@ pub fn read_url(emulator: &str, number: usize) -> String {
     format!("{emulator}/api/v2/webchat/organizations/{}/configurations", organization(number))
 }
 
-fn commit(root: &Path, message: &str) -> io::Result<()> {
+/// Commits everything.
+pub fn commit(root: &Path, message: &str) -> io::Result<()> {
     git(root, &["add", "--all"])?;
     // Fixed names and dates: the same tree gets the same commit.
     let identity =
@@ -401,7 +402,8 @@ fn commit(root: &Path, message: &str) -> io::Result<()> {
     git(root, &[&identity[..], &["commit", "--quiet", "--no-verify", "--message", message]].concat())
 }
 
-fn git(root: &Path, arguments: &[&str]) -> io::Result<()> {
+/// Runs git in a folder, without the settings of whoever measures.
+pub fn git(root: &Path, arguments: &[&str]) -> io::Result<()> {
     let date = "2026-01-01T00:00:00Z";
     let mut command = Command::new("git");
     // Nothing may go on behind a measurement.

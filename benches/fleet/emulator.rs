@@ -91,7 +91,12 @@ impl Emulator {
 
     /// Changes how it behaves.
     pub fn set(&self, settings: &Value) -> Outcome<()> {
-        let sent = self.http.post(format!("{}/_emulator/settings", self.url)).json(settings).send();
+        self.post("settings", settings)
+    }
+
+    /// Tells its control surface something.
+    pub fn post(&self, path: &str, body: &Value) -> Outcome<()> {
+        let sent = self.http.post(format!("{}/_emulator/{path}", self.url)).json(body).send();
         self.runtime.block_on(async { sent.await?.error_for_status() })?;
         Ok(())
     }
