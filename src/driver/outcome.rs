@@ -193,18 +193,15 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
 /// Why a tenant has to be held for a person, so that the next run does not go on with it.
 pub fn hold(run: &Run) -> Option<Pause> {
     let Some(End::Held(hold)) = run.end() else { return None };
-    let wrote_in_vain = !run.receipts().is_empty() && run.differs();
     match hold.cause {
         HoldCause::Flapping => {}
+        // What it went over is gone: before a person has heard of it, nothing that hangs together with it is written.
+        HoldCause::WentOver if !run.receipts().is_empty() && run.differs() => {}
         // A draft that does not keep what is stored would be stored with every run.
         HoldCause::NotKept if run.wrote() && run.differs() => {}
-        // It was written and is not in sync: another run would only write it again.
-        HoldCause::Undecided
-        | HoldCause::Contended
-        | HoldCause::NotKept
-        | HoldCause::WentOver
-        | HoldCause::NotReviewed
-            if wrote_in_vain => {}
+        // An object was written and is not in sync: another run would only write it again.
+        HoldCause::Undecided | HoldCause::Contended | HoldCause::NotKept | HoldCause::NotReviewed
+            if run.wrote_in_vain() => {}
         HoldCause::Undecided
         | HoldCause::Contended
         | HoldCause::NotKept

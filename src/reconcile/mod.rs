@@ -64,6 +64,7 @@ pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
 pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Waiting, Wrote};
+pub use seen::Advance;
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

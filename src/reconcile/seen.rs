@@ -6,8 +6,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{End, Phase, Run, Spec, Tally};
+use crate::model::plan::TargetPlan;
 use crate::model::{Confirmation, ObjectRef, Observed, Plan, Receipt, Refusal, Revision, Target};
 use crate::plan::guards::window::Opening;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance {
+    /// Objects that are what git says by now.
+    pub done: usize,
+    /// Objects that were not when the run began.
+    pub all: usize,
+}
 
 impl Run {
     /// What it is about.
@@ -71,6 +81,14 @@ impl Run {
         self.writes() > 0
     }
 
+    /// Whether an object that this run wrote, or found to have been written, is still not what git says.
+    pub fn wrote_in_vain(&self) -> bool {
+        let written = |target: &Target| self.receipts.iter().any(|receipt| receipt.target == *target);
+        let open = |target: &TargetPlan| target.next.is_some() || !target.changes.is_empty();
+        self.plan()
+            .is_some_and(|plan| plan.targets.iter().any(|target| open(target) && written(&target.target)))
+    }
+
     /// Milliseconds from asking to serving, by object.
     pub fn served_ms(&self) -> &BTreeMap<ObjectRef, u64> {
         &self.served_ms
@@ -123,6 +141,14 @@ impl Run {
     /// can still be asked, so a driver asks it there without fail; elsewhere it only saves work.
     pub fn may_be_superseded(&self) -> bool {
         matches!(self.phase, Phase::Waiting | Phase::Planned | Phase::Intending(_))
+    }
+
+    /// How many objects are what git says, of those that were not when the run began; none where it writes nothing.
+    pub fn advance(&self) -> Option<Advance> {
+        let open = |plan: &Plan| plan.targets.iter().filter(|target| target.next.is_some()).count();
+        let all = self.first_plan().map(open).filter(|all| *all > 0 && self.may_write())?;
+        let done = all.saturating_sub(self.plan().map_or(all, open));
+        Some(Advance { done, all })
     }
 
     /// How it ended, once it has.

@@ -21,11 +21,12 @@ impl Run {
             // Where nothing is to be hoped for any more, others go first.
             Some(if self.is_spent(waited) { Timestamp::MAX } else { waited.look_at })
         };
+        let stopped = self.stopped_places(plan);
         let course = replicate::Course {
             needs: &self.needs,
             job_tried: self.job_tried,
             fresh: &self.fresh,
-            is_stopped: &|at| self.is_stopped(plan, at),
+            is_stopped: &|at| stopped.contains(&at),
             width: self.width,
             is_unlisted: &|at| self.is_unlisted(at, now),
             begun: &begun,
@@ -54,12 +55,12 @@ impl Run {
 
     /// Takes in what is not active yet, and learns from what is by now.
     pub(super) fn stand_back(&mut self, plan: &Plan, now: Timestamp) -> Vec<Note> {
-        let mut notes = Vec::new();
+        let (mut notes, stopped) = (Vec::new(), self.stopped_places(plan));
         for (at, target) in plan.targets.iter().enumerate() {
             let object = target.target.object_ref();
             if target.next != Some(Next::Wait) && !self.holds_up(plan, at) {
                 self.learn_from(&object, target.version, now);
-            } else if !self.waiting.contains_key(&object) && !self.is_stopped(plan, at) {
+            } else if !self.waiting.contains_key(&object) && !stopped.contains(&at) {
                 let made = self.wrote_last(&object, target.version);
                 let look_at = self.first_look_at(&object, made, now);
                 let waited = Waiting { since: now, looked_at: Some(now), look_at, polls: 1, made };

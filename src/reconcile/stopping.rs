@@ -58,14 +58,17 @@ impl Run {
         self.stopped.insert(object, end);
     }
 
-    /// Whether nothing more is written to the n-th target of a plan before somebody has seen to it.
-    pub(super) fn is_stopped(&self, plan: &Plan, at: usize) -> bool {
-        let Some(target) = plan.targets.get(at) else { return false };
-        let object = || target.target.object_ref();
-        target.undecided().is_some()
-            || !self.stopped.is_empty()
-                && (self.stopped.contains_key(&object())
-                    || self.held_back().contains(&target.target.organization))
+    /// The places of what nothing more is written to before somebody has seen to it.
+    pub(super) fn stopped_places(&self, plan: &Plan) -> BTreeSet<usize> {
+        let held_back = self.held_back();
+        let is_stopped = |target: &TargetPlan| {
+            target.undecided().is_some()
+                || !self.stopped.is_empty()
+                    && (self.stopped.contains_key(&target.target.object_ref())
+                        || held_back.contains(&target.target.organization))
+        };
+        let places = plan.targets.iter().enumerate().filter(|(_, target)| is_stopped(target));
+        places.map(|(at, _)| at).collect()
     }
 
     /// The organizations in which so many objects were refused for one reason that no other is tried.

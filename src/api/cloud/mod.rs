@@ -106,14 +106,16 @@ pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
 
 /// An answer that says no, as a fault.
 fn refusal(response: &Response) -> Fault {
+    let error = wire::error(response);
     let kind = match response.status {
+        // Whatever the status: it is said of the object's fields, and not of the client.
+        _ if error.lacks_feature() => FaultKind::Rejected,
         429 => FaultKind::Throttled,
         401 | 403 => FaultKind::Denied,
         404 | 410 => FaultKind::NotFound,
         408 | 500..=599 => FaultKind::Transient,
         _ => FaultKind::Rejected,
     };
-    let error = wire::error(response);
     let mut message = response.told();
     if error.lacks_feature() {
         let fields: Vec<String> =

@@ -107,14 +107,15 @@ fn each_step_has_its_request() {
 fn an_answer_means_one_thing() {
     let draft = json!({"id": "c-1", "name": "Acme web", "version": "DRAFT", "status": "Pending", "dateModified": "2026-11-20T10:00:00Z"});
     let feature = json!({"message": "no", "details": [{"errorCode": "feature is not yet implemented", "fieldName": "video"}]});
-    let table: [(u16, Value, &str); 16] = [
+    let table: [(u16, Value, &str); 17] = [
         (200, draft.clone(), "Accepted"),
         (201, draft, "Accepted"),
         // Accepted, but unreadable: as good as lost.
         (200, json!([]), "Unknown"),
         (200, json!({"name": "without an id"}), "Unknown"),
         (400, json!({"message": "bad"}), "Rejected"),
-        (400, feature, "Denied"),
+        (400, feature.clone(), "Denied"),
+        (403, feature, "Denied"),
         (401, json!({}), "Denied"),
         (403, json!({}), "Denied"),
         (404, json!({}), "NotFound"),
@@ -129,10 +130,13 @@ fn an_answer_means_one_thing() {
     for (status, body, expected) in table {
         let outcome = answer(&write_of(ObjectKind::MessengerConfiguration), &response(status, &body));
         assert!(format!("{outcome:?}").starts_with(expected), "{status} {body}: {outcome:?}");
-        if let (Outcome::Denied(fault), 400) = (&outcome, status) {
-            assert!(
-                fault.message.contains("`video`") && fault.message.contains("does not have this feature")
-            );
+        if let Outcome::Denied(fault) = &outcome {
+            // It is the object's, and not the client's, whatever the status.
+            let of_feature = body["details"][0]["fieldName"] == "video";
+            assert_eq!(of_feature, fault.kind == FaultKind::Rejected, "{status} {body}");
+            let told =
+                fault.message.contains("`video`") && fault.message.contains("does not have this feature");
+            assert_eq!(of_feature, told, "{status} {body}");
         }
     }
 }

@@ -54,3 +54,44 @@ fn each_is_written_once_and_a_published_version_is_never_asked_for_again() {
     }
     cloud.is_at_rest();
 }
+
+/// What each of three objects needs is told, and the others are in force.
+#[test]
+fn what_one_object_needs_stops_no_other() {
+    let cloud = Cloud::new(1);
+    cloud.stage.commit(&pairs("#222222"));
+    cloud.apply(&[]).expect(0);
+    cloud.edit(1, json!({"draft": {"configuration": "Website 2", "patch": {"description": "Sale!"}}}));
+    let shop = |name: &str| {
+        let state = cloud.state(1);
+        let all = state["deployments"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    let path = format!("/api/v2/webdeployments/deployments/{}", shop("Shop 3")["id"].as_str().unwrap());
+    cloud.fault(json!({"match": {"method": "PUT", "path": path}, "times": 0, "do": {"status": 400, "code": "bad.request", "message": "not this one"}}));
+    cloud.stage.commit(&pairs("#333333"));
+    let ran = cloud.apply(&["--format", "json"]);
+    assert_ne!(ran.code, 0);
+    let tenant = &ran.json()["tenants"][0];
+    let reason = tenant["reason"].as_str().unwrap();
+    assert_eq!(tenant["status"], "Held", "{reason}");
+    for told in [
+        "left a draft of MessengerConfiguration `Website 2`",
+        "MessengerDeployment `Shop 3`",
+        "not this one",
+        "`Shop 2`",
+    ] {
+        assert!(reason.contains(told), "{told}: {reason}");
+    }
+    let pinned = |name: &str| shop(name)["configuration"]["version"].clone();
+    let versions = ["Shop", "Shop 2", "Shop 3", "Shop 4"].map(pinned);
+    assert_eq!(versions, ["2", "1", "1", "2"]);
+    // What is in force is kept and proved: the next run writes the rest, and that alone.
+    cloud.no_faults();
+    let mark = cloud.mark();
+    cloud.apply(&["--draft", "discard"]).expect(0);
+    let mut writes = cloud.writes(1, mark);
+    writes.sort();
+    assert_eq!(writes, ["draft", "pin", "pin", "publish"]);
+    cloud.is_at_rest();
+}
