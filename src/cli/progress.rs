@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Output;
 use crate::clock;
-use crate::driver::drive::Watcher;
+use crate::driver::drive::{Advance, Watcher};
+use crate::driver::notes::Advances;
 use crate::driver::pass;
 use crate::model::TenantName;
 use crate::reconcile::Note;
@@ -25,6 +26,7 @@ pub struct Progress {
     visible: AtomicBool,
     silent: bool,
     stop: CancellationToken,
+    advances: Advances,
 }
 
 impl Progress {
@@ -42,6 +44,7 @@ impl Progress {
             visible: AtomicBool::new(false),
             silent: false,
             stop: CancellationToken::new(),
+            advances: Advances::default(),
         }
     }
 
@@ -119,6 +122,16 @@ impl Watcher for Progress {
             _ => self.output.talk(&line),
         });
         self.appear();
+    }
+
+    fn advanced(&self, tenant: &TenantName, advance: Advance) {
+        let Advance { done, all } = advance;
+        self.bar.set_message(escape(&format!("{tenant}: {done} of {all} objects")));
+        self.appear();
+        // Where nobody sees the bar, a line does.
+        if let Some(told) = self.advances.told(tenant, advance).filter(|_| self.bar.is_hidden()) {
+            self.output.talk(&escape(&format!("{tenant}: {told}")));
+        }
     }
 
     fn stop(&self) -> &CancellationToken {

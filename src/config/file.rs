@@ -147,12 +147,14 @@ pub struct Pacing {
     pub requests_per_minute: u32,
     /// Requests that may go out at once.
     pub burst: u32,
+    /// Objects of one organization that are read, or written, side by side.
+    pub in_flight: u32,
 }
 
 impl Default for Pacing {
     /// 300 a minute is the platform's documented limit for one token.
     fn default() -> Self {
-        Self { requests_per_minute: 300, burst: 30 }
+        Self { requests_per_minute: 300, burst: 30, in_flight: 8 }
     }
 }
 
@@ -181,11 +183,12 @@ mod tests {
             write-ms = 5000
             [pacing]
             requests-per-minute = 120
+            in-flight = 3
         "#;
         let file: SettingsFile = toml::from_str(text).unwrap();
         assert_eq!(
-            (file.timing.write_ms, file.pacing.requests_per_minute, file.pacing.burst),
-            (Some(5000), 120, 30)
+            (file.timing.write_ms, file.pacing.requests_per_minute, file.pacing.burst, file.pacing.in_flight),
+            (Some(5000), 120, 30, 3)
         );
         assert!(toml::from_str::<SettingsFile>("endpoint = 1").is_err());
     }

@@ -162,7 +162,7 @@ impl Settings {
             endpoints,
             credentials_dir: credentials_dir.or_else(env::credentials_dir).or(filed_dir),
             credentials,
-            timing: resolved::timing(timing),
+            timing: resolved::timing(timing, pacing),
             lease: resolved::lease(timing),
             pacing,
             store: match store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::ConfigError;
-use super::file::{ControllerFile, LogFormat, NotifyFormat, TimingFile, WavesFile};
+use super::file::{ControllerFile, LogFormat, NotifyFormat, Pacing, TimingFile, WavesFile};
 use crate::model::{Intervals, Timing};
 
 /// How long a tenant is leased unless the operator says otherwise: a process that takes over from one that died
@@ -116,8 +116,11 @@ impl ControllerSettings {
     }
 }
 
+/// More at once would leave more drafts behind a run that is stopped than [`BEGUN_MAX`](crate::replicate::BEGUN_MAX).
+const IN_FLIGHT_MAX: u32 = 64;
+
 /// The deadlines of a run.
-pub(super) fn timing(file: TimingFile) -> Timing {
+pub(super) fn timing(file: TimingFile, pacing: Pacing) -> Timing {
     let default = Timing::default();
     Timing {
         write_ms: file.write_ms.unwrap_or(default.write_ms),
@@ -130,6 +133,7 @@ pub(super) fn timing(file: TimingFile) -> Timing {
         poll_max_ms: file.poll_max_ms.unwrap_or(default.poll_max_ms),
         appear_ms: file.appear_ms.unwrap_or(default.appear_ms),
         ready_ms: file.ready_ms.unwrap_or(default.ready_ms),
+        in_flight: pacing.in_flight.clamp(1, IN_FLIGHT_MAX),
         ..default
     }
 }

@@ -10,13 +10,14 @@ use tracing::Instrument as _;
 
 use super::state::Controller;
 use crate::clock;
-use crate::driver::drive::{self, Go, Note, Run, Watcher};
+use crate::driver::drive::{self, Advance, Go, Note, Run, Watcher};
 use crate::driver::leases::Held;
+use crate::driver::notes::{self, Advances};
 use crate::driver::outcome::{self, Setting};
 use crate::driver::planning::Panicked;
 use crate::driver::slots::HeldSlot;
 use crate::driver::spec::{Subject, Terms, spec};
-use crate::driver::{counting, notes, rewind};
+use crate::driver::{counting, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::record::Journal;
 use crate::model::{FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
@@ -93,6 +94,7 @@ async fn attempt(
         controller,
         stop: controller.stop.clone(),
         superseded,
+        advances: Advances::default(),
     };
     let resources = known.resources();
     let own_clients = controller.clients.for_run(tenant, &resources).await.map_err(|error| causes(&error))?;
@@ -140,11 +142,18 @@ struct Seat<'a> {
     slot: HeldSlot<'a>,
     stop: CancellationToken,
     superseded: CancellationToken,
+    advances: Advances,
 }
 
 impl Watcher for Seat<'_> {
     fn note(&self, tenant: &TenantName, note: &Note) {
         notes::log(tenant, note);
+    }
+
+    fn advanced(&self, tenant: &TenantName, advance: Advance) {
+        if let Some(told) = self.advances.told(tenant, advance) {
+            tracing::info!(%tenant, "{told}");
+        }
     }
 
     fn stop(&self) -> &CancellationToken {

@@ -40,7 +40,8 @@ pub fn connect(settings: &Settings, heard: Option<Heard>) -> Result<ReadApi, Fau
     let base_urls =
         Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
     let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
-    ReadApi::new(base_urls, BTreeMap::new(), Options { pace, heard, ..Options::default() })
+    let in_flight = settings.timing.in_flight as usize;
+    ReadApi::new(base_urls, BTreeMap::new(), Options { pace, in_flight, heard, ..Options::default() })
 }
 
 impl Clients {

@@ -18,12 +18,14 @@ use crate::model::{Act, Fault, FaultKind, Outcome, Record, Refusal, TenantName, 
 use crate::reconcile::{Effect, Event, Phase, Step, step};
 use crate::store::StoreError;
 
-pub use crate::reconcile::{Note, Run};
+pub use crate::reconcile::{Advance, Note, Run};
 
 /// Whoever wants to know what a run does, and may want it to end.
 pub trait Watcher: Send + Sync {
     /// Hears a note.
     fn note(&self, tenant: &TenantName, note: &Note);
+    /// Hears how far a run is, each time that it got further.
+    fn advanced(&self, _: &TenantName, _: Advance) {}
     /// Cancelled when the operator wants runs to end.
     fn stop(&self) -> &CancellationToken;
     /// Cancelled when git says something new for the tenant, or it was paused.
@@ -185,8 +187,14 @@ impl<P: Ports, K: Keeps> Hands for Free<'_, P, K> {
 async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher) -> Run {
     let tenant = run.spec().tenant.name.clone();
     let mut next = step(run, first, hands.reads().now());
+    let mut told = None;
     loop {
         let Step { run, effects } = next;
+        let advance = run.advance();
+        if advance != told {
+            advance.into_iter().for_each(|advance| watcher.advanced(&tenant, advance));
+            told = advance;
+        }
         let mut asked = None;
         for effect in effects {
             match effect {
@@ -237,9 +245,12 @@ async fn perform(
     superseded: Option<&CancellationToken>,
 ) -> Event {
     match effect {
-        Effect::Observe(look) => {
-            hands.reads().observe(&look).await.map_or_else(Event::Failed, Event::Observed)
-        }
+        // A look may wait a minute for its turn, and nothing is lost with it.
+        Effect::Observe(look) => tokio::select! {
+            biased;
+            seen = hands.reads().observe(&look) => seen.map_or_else(Event::Failed, Event::Observed),
+            () = watcher.stop().cancelled() => Event::Cancelled,
+        },
         Effect::ReadAudit(query) => {
             hands.reads().entries(&query).await.map_or_else(Event::Failed, Event::Entries)
         }

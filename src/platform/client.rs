@@ -48,6 +48,8 @@ pub struct Options {
     pub read_timeout: Duration,
     /// How fast one organization is asked until its server says otherwise.
     pub pace: Pace,
+    /// Requests of one look that may be under way at once.
+    pub in_flight: usize,
     /// Whoever counts.
     pub heard: Option<Heard>,
 }
@@ -55,7 +57,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let pace = Pace { per_minute: 300, burst: 30 };
-        Self { read_timeout: Duration::from_secs(15), pace, heard: None }
+        Self { read_timeout: Duration::from_secs(15), pace, in_flight: 8, heard: None }
     }
 }
 
@@ -130,6 +132,11 @@ impl Client {
         })
     }
 
+    /// Requests of one look that may be under way at once.
+    pub fn in_flight(&self) -> usize {
+        self.options.in_flight
+    }
+
     /// Sends an operation. `limit` bounds a write from here to its answer; a read has its own deadline,
     /// which begins once the organization may be asked.
     pub async fn send(&self, target: &Target, operation: &Operation, limit: Option<Duration>) -> Sent {
@@ -149,7 +156,7 @@ impl Client {
                     .await
                     .map_err(|_| late(limit))
             }
-            None => match self.admit(target, operation.dialect, self.options.read_timeout).await {
+            None => match self.admit(target, operation.dialect, None).await {
                 Ok(_under_way) => {
                     let limit = self.options.read_timeout;
                     tokio::time::timeout(limit, self.exchange(target, operation, None, &left))
@@ -172,8 +179,7 @@ impl Client {
         (latest, limit): (Option<Latest>, Duration),
         left: &AtomicBool,
     ) -> Sent {
-        // What waits for most of its time would leave too late to be answered in it.
-        match self.admit(target, operation.dialect, limit / 2).await {
+        match self.admit(target, operation.dialect, Some(limit)).await {
             Ok(_under_way) => self.exchange(target, operation, latest, left).await,
             Err(fault) => Sent::Never(fault),
         }
@@ -263,12 +269,12 @@ impl Client {
         Ok(response)
     }
 
-    /// Waits until the organization may be asked, unless that takes longer than `patience`.
+    /// Waits until the organization may be asked, unless that takes too long. `limit` is what a write has.
     async fn admit(
         &self,
         target: &Target,
         dialect: Dialect,
-        patience: Duration,
+        limit: Option<Duration>,
     ) -> Result<UnderWay<'_>, Fault> {
         let key = BucketKey::of(target, dialect);
         loop {
@@ -283,10 +289,10 @@ impl Client {
                     bucket.until_ready().await;
                     return Ok(UnderWay::begin(self, key));
                 }
-                Gate::Until(moment) => {
+                Gate::Until(moment) | Gate::Anew(moment) => {
                     let wait = moment.saturating_duration_since(clock::monotonic());
                     // Longer than a request may take is for the core to wait, which can be stopped.
-                    if wait > patience {
+                    if wait > gate.patience(limit, self.options.read_timeout) {
                         let message = format!(
                             "organization {} asked to be left alone for {} s",
                             target.organization,

@@ -69,10 +69,25 @@ pub enum Gate {
     Open,
     /// It may, at once: the server's window has room for it.
     Granted,
-    /// Not before this moment.
+    /// Not before this moment: the server asked for that.
     Until(Instant),
+    /// Not before this moment, at which the server counts anew: what it allows a minute is used up.
+    Anew(Instant),
     /// Not in this run: the breaker is open until this moment.
     Broken(Instant),
+}
+
+impl Gate {
+    /// How long a request may wait here; after that its run does, which can be stopped. A read waits for the next window
+    /// however long that is: a look of more requests than a window holds would never come to its end else. A write has
+    /// to leave soon enough to be answered within its time.
+    pub fn patience(self, write_limit: Option<Duration>, read_timeout: Duration) -> Duration {
+        match (self, write_limit) {
+            (_, Some(limit)) => limit / 2,
+            (Gate::Anew(_), None) => Duration::MAX,
+            (_, None) => read_timeout,
+        }
+    }
 }
 
 impl Pacer {
@@ -117,7 +132,7 @@ impl Pacer {
                 window.left -= 1;
                 Gate::Granted
             }
-            Some(window) if window.ends_at > now => Gate::Until(window.ends_at),
+            Some(window) if window.ends_at > now => Gate::Anew(window.ends_at),
             // Until an answer tells what is left of the next window, the bucket lets a few through.
             _ => Gate::Open,
         }
@@ -362,10 +377,10 @@ mod tests {
         pacer.learn(200, None, tells(299, 40), now, now);
         pacer.came_back();
         assert_eq!(granted(&mut pacer, now), 297);
-        assert_eq!(pacer.gate(now), Gate::Until(second(40)));
+        assert_eq!(pacer.gate(now), Gate::Anew(second(40)));
         // An answer that was on its way longer knows of fewer; nor do whole seconds move the end.
         pacer.learn(200, None, tells(250, 40), now, second(1));
-        assert_eq!(pacer.gate(second(1)), Gate::Until(second(40)));
+        assert_eq!(pacer.gate(second(1)), Gate::Anew(second(40)));
         // The next window is not known before something is asked in it.
         assert_eq!(pacer.gate(second(40)), Gate::Open);
         (0..8).for_each(|_| pacer.left());
@@ -376,7 +391,21 @@ mod tests {
         pacer.learn(200, None, tells(299, 60), now, now);
         assert_eq!(pacer.gate(now), Gate::Granted);
         pacer.learn(200, None, tells(2, 55), now, second(5));
-        assert_eq!(pacer.gate(second(5)), Gate::Until(second(60)));
+        assert_eq!(pacer.gate(second(5)), Gate::Anew(second(60)));
+    }
+
+    #[test]
+    fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
+        let (now, second) = (crate::clock::monotonic(), Duration::from_secs(1));
+        let table = [
+            (Gate::Anew(now), None, Duration::MAX),
+            (Gate::Until(now), None, 15 * second),
+            (Gate::Anew(now), Some(10 * second), 5 * second),
+            (Gate::Until(now), Some(10 * second), 5 * second),
+        ];
+        for (gate, limit, expected) in table {
+            assert_eq!(gate.patience(limit, 15 * second), expected, "{gate:?} {limit:?}");
+        }
     }
 
     fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {

@@ -31,6 +31,11 @@ pub trait Caller: Sync {
 
     /// Waits between two questions about the same thing.
     fn wait(&self, time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// How many requests of one look may be under way at once.
+    fn in_flight(&self) -> usize {
+        1
+    }
 }
 
 impl Caller for ReadApi {
@@ -44,5 +49,9 @@ impl Caller for ReadApi {
 
     async fn wait(&self, time: Duration) {
         tokio::time::sleep(time).await;
+    }
+
+    fn in_flight(&self) -> usize {
+        self.client.in_flight()
     }
 }

@@ -29,8 +29,8 @@ use listing::distinct;
 /// Whole configurations on a page: the platform takes 512 KB for one, and a page has to be read.
 pub(super) const CONFIGURATIONS_PAGE_SIZE: u32 = 25;
 
-/// Requests of one look that are under way at once, at most.
-const IN_FLIGHT: usize = 8;
+/// Questions that stand in line for their turn.
+const IN_LINE: usize = 64;
 
 pub(super) type Entity = Map<String, Value>;
 
@@ -116,7 +116,7 @@ pub struct Reader<'a, C> {
 impl<'a, C: Caller> Reader<'a, C> {
     /// Reads the organization of a target, by whoever performs the requests.
     pub fn new(caller: &'a C, target: &'a Target) -> Self {
-        Self { caller, target, slots: Semaphore::new(IN_FLIGHT) }
+        Self { caller, target, slots: Semaphore::new(caller.in_flight().max(1)) }
     }
 
     pub(super) fn caller(&self) -> &C {
@@ -373,7 +373,7 @@ impl<'a, C: Caller> Reader<'a, C> {
 fn side_by_side<T, F: Future<Output = Result<T, Fault>>>(
     questions: impl Iterator<Item = F>,
 ) -> Buffered<Iter<std::vec::IntoIter<F>>> {
-    futures::stream::iter(questions.collect::<Vec<F>>()).buffered(IN_FLIGHT)
+    futures::stream::iter(questions.collect::<Vec<F>>()).buffered(IN_LINE)
 }
 
 /// Whether a deployment's reference to its configuration has come with what that holds.

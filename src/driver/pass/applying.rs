@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::beginning::is_owed;
 use super::{Ended, Pass, Progress, Seat};
-use crate::driver::drive::{self, Go, Note, Watcher};
+use crate::driver::drive::{self, Advance, Go, Note, Watcher};
 use crate::driver::outcome;
 use crate::driver::planning::{self, Panicked};
 use crate::driver::ports::{Ports, Reads};
@@ -186,6 +186,10 @@ struct Placed<'a> {
 impl Watcher for Placed<'_> {
     fn note(&self, tenant: &TenantName, note: &Note) {
         self.watcher.note(tenant, note);
+    }
+
+    fn advanced(&self, tenant: &TenantName, advance: Advance) {
+        self.watcher.advanced(tenant, advance);
     }
 
     fn stop(&self) -> &CancellationToken {

@@ -12,7 +12,8 @@ use crate::cli::session::CONCURRENCY;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::Settings;
-use crate::driver::drive::Watcher;
+use crate::driver::drive::{Advance, Watcher};
+use crate::driver::notes::Advances;
 use crate::driver::pass::{self, Passed};
 use crate::driver::{counting, exit, notes};
 use crate::fleet::{self, Fleet, Options, PROJECT_IS_BROKEN};
@@ -39,7 +40,8 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
         heard: Some(Arc::clone(&process.heard)),
     };
     let order = order::order(&place, &fleet, settings, &process.store, wishes)?;
-    let progress: Arc<dyn pass::Progress> = Arc::new(Logged { following: Arc::clone(following) });
+    let progress: Arc<dyn pass::Progress> =
+        Arc::new(Logged { following: Arc::clone(following), advances: Advances::default() });
     let overdue = tokio::spawn({
         let (stop, within) = (process.stop.clone(), settings.controller.once);
         async move {
@@ -109,11 +111,18 @@ async fn report(
 /// A pass in the log.
 struct Logged {
     following: Arc<Following>,
+    advances: Advances,
 }
 
 impl Watcher for Logged {
     fn note(&self, tenant: &TenantName, note: &Note) {
         notes::log(tenant, note);
+    }
+
+    fn advanced(&self, tenant: &TenantName, advance: Advance) {
+        if let Some(told) = self.advances.told(tenant, advance) {
+            tracing::info!(%tenant, "{told}");
+        }
     }
 
     fn stop(&self) -> &CancellationToken {
