@@ -151,9 +151,7 @@ impl Watcher for Seat<'_> {
     }
 
     fn advanced(&self, tenant: &TenantName, advance: Advance) {
-        if let Some(told) = self.advances.told(tenant, advance) {
-            tracing::info!(%tenant, "{told}");
-        }
+        self.advances.log(tenant, advance);
     }
 
     fn stop(&self) -> &CancellationToken {

@@ -44,6 +44,13 @@ struct Begun {
 }
 
 impl Advances {
+    /// Logs how far a run is, about every ten seconds.
+    pub fn log(&self, tenant: &TenantName, advance: Advance) {
+        if let Some(told) = self.told(tenant, advance) {
+            tracing::info!(%tenant, "{told}");
+        }
+    }
+
     /// How far a run is, and how long the rest takes at its pace until now: about every ten seconds, else none.
     pub fn told(&self, tenant: &TenantName, advance: Advance) -> Option<String> {
         self.told_at(tenant, advance, clock::monotonic())

@@ -338,12 +338,14 @@ impl Run {
         if !is_refusal(&fault) && !batch.progress {
             self.tally.write_faults = batch.before.write_faults + 1;
         }
-        let count = self.failed.entry(target.object_ref()).or_default();
-        let attempt = *count;
-        *count += 1;
-        let (wait_ms, is_spent) = match is_refusal(&fault) {
-            true => (timing.poll(attempt), false),
-            false => (self.wait_ms(attempt, retry_after_ms), attempt + 1 >= timing.faults_max),
+        let tries = self.failed.entry(target.object_ref()).or_default();
+        let tried = *tries;
+        let (wait_ms, is_spent) = if is_refusal(&fault) {
+            tries.refusals += 1;
+            (timing.poll(tried.refusals), false)
+        } else {
+            tries.faults += 1;
+            (self.wait_ms(tried.faults, retry_after_ms), tried.faults + 1 >= timing.faults_max)
         };
         if is_spent || fault.given_up || wait_ms > u64::from(timing.backoff_max_ms) * 2 {
             let note = Note::GaveUp { fault: fault.clone() };

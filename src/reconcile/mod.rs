@@ -63,7 +63,7 @@ pub use crate::model::Timing;
 pub use end::{End, Hold, HoldCause, Wait};
 pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
-pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Waiting, Wrote};
+pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Tries, Waiting, Wrote};
 pub use seen::Advance;
 
 /// What a run is about: fixed when it starts.
@@ -149,8 +149,8 @@ pub struct Run {
     opens: Option<Opening>,
     /// Objects to which nothing more is written in this run, and why.
     stopped: BTreeMap<ObjectRef, End>,
-    /// How often writes of an object failed while others were accepted.
-    failed: BTreeMap<ObjectRef, u32>,
+    /// How often writes of an object came to nothing since the last one that was accepted.
+    failed: BTreeMap<ObjectRef, Tries>,
     /// Objects that are not what was reviewed, and why: nothing is written to them.
     set_aside: BTreeMap<ObjectRef, String>,
     /// Proof of what this run wrote, or found to have been written. What earlier runs still owe the audit log is

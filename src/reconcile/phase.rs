@@ -183,6 +183,15 @@ pub struct Waiting {
     pub made: Wrote,
 }
 
+/// How often writes of one object came to nothing while others went on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Tries {
+    /// Not answered well, or not sent.
+    pub faults: u32,
+    /// Refused for what the platform may not be done with: how long that may be is bound elsewhere.
+    pub refusals: u32,
+}
+
 /// How often things went other than planned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Tally {

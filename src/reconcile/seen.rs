@@ -143,10 +143,12 @@ impl Run {
         matches!(self.phase, Phase::Waiting | Phase::Planned | Phase::Intending(_))
     }
 
-    /// How many objects are what git says, of those that were not when the run began; none where it writes nothing.
+    /// How many objects are what git says, of those that were not when the run began; none where it writes nothing, or has not
+    /// begun to.
     pub fn advance(&self) -> Option<Advance> {
         let open = |plan: &Plan| plan.targets.iter().filter(|target| target.next.is_some()).count();
-        let all = self.first_plan().map(open).filter(|all| *all > 0 && self.may_write())?;
+        let is_applied = self.may_write() && !matches!(self.phase, Phase::Planned);
+        let all = self.first_plan().map(open).filter(|all| *all > 0 && is_applied)?;
         let done = all.saturating_sub(self.plan().map_or(all, open));
         Some(Advance { done, all })
     }

@@ -120,9 +120,7 @@ impl Watcher for Logged {
     }
 
     fn advanced(&self, tenant: &TenantName, advance: Advance) {
-        if let Some(told) = self.advances.told(tenant, advance) {
-            tracing::info!(%tenant, "{told}");
-        }
+        self.advances.log(tenant, advance);
     }
 
     fn stop(&self) -> &CancellationToken {

@@ -172,6 +172,44 @@ fn what_fails_while_others_are_accepted_is_tried_again_a_few_times_and_stops_no_
 }
 
 #[test]
+fn what_the_platform_is_not_done_with_may_be_refused_often_and_fail_once() {
+    let mut many = Many::new(3);
+    let fault = Outcome::Unsent(Fault::new(FaultKind::Transient, "503"));
+    let refusals = vec![refusal(&deployment(1), "404: not yet"); 6];
+    // The last one first.
+    many.before_accepted = BTreeMap::from([(deployment(1), [vec![fault], refusals].concat())]);
+    let (ended, _) = many.run();
+    assert!(ended.starts_with("Synced"), "{ended}");
+    assert_eq!(many.count("refuse"), 7);
+    assert_served(&mut many, 1, "refused");
+}
+
+#[test]
+fn what_a_run_has_done_is_told_once_it_writes() {
+    let run = Run::new(Arc::new(Many::new(2).spec()), Journal::default());
+    let mut next = step(run, Event::Begin, super::platform::at(0));
+    let mut many = Many::new(2);
+    let mut told = Vec::new();
+    loop {
+        told.extend(next.run.advance().filter(|advance| told.last() != Some(advance)));
+        let asked =
+            next.effects.into_iter().find(|effect| !matches!(effect, crate::reconcile::Effect::Report(_)));
+        let event = match asked {
+            _ if next.run.end().is_some() => break,
+            Some(effect) => many.perform(effect, &next.run),
+            None => {
+                assert_eq!(next.run.advance(), None, "a plan is no advance");
+                Event::Proceed
+            }
+        };
+        next = step(next.run, event, many.now);
+    }
+    let counts: Vec<(usize, usize)> = told.iter().map(|advance| (advance.done, advance.all)).collect();
+    assert_eq!((counts.first(), counts.last()), (Some(&(0, 4)), Some(&(4, 4))));
+    assert!(counts.is_sorted(), "{counts:?}");
+}
+
+#[test]
 fn an_answer_that_is_lost_among_many_is_read_back() {
     for lost in 1..=9 {
         let mut many = Many::new(3);

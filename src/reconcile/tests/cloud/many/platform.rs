@@ -45,6 +45,8 @@ pub(super) struct Many {
     pub(super) dies_before: Option<usize>,
     /// What a write of these objects is answered with that is no acceptance.
     pub(super) refused: BTreeMap<Object, Outcome<Stored>>,
+    /// What writes of these objects are answered with before they are accepted, the last one first.
+    pub(super) before_accepted: BTreeMap<Object, Vec<Outcome<Stored>>>,
     /// The configuration whose draft somebody left.
     pub(super) drafted: Option<Object>,
     /// At most so many objects were written and not active, of those that git is not served with yet.
@@ -91,6 +93,7 @@ impl Many {
             lost: None,
             dies_before: None,
             refused: BTreeMap::new(),
+            before_accepted: BTreeMap::new(),
             drafted: None,
             begun_max: 0,
         }
@@ -175,7 +178,9 @@ impl Many {
     }
 
     pub(super) fn answer(&mut self, write: &Write) -> Outcome<Stored> {
-        if let Some(refused) = self.refused.get(&write.target.object).cloned() {
+        let object = &write.target.object;
+        let next = self.before_accepted.get_mut(object).and_then(Vec::pop);
+        if let Some(refused) = next.or_else(|| self.refused.get(object).cloned()) {
             self.request(format!("refuse {}", write.target.object));
             return refused;
         }
