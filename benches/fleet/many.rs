@@ -28,7 +28,11 @@ const ORGANIZATION: &str = "00000000-0000-4000-8000-00000000c10d";
 const SECRET: &str = "not-a-real-secret";
 
 /// The actions, in the order of a run.
-const ACTIONS: [&str; 4] = ["creation", "one colour in all", "one colour in one", "plan without changes"];
+const ACTIONS: [&str; 5] =
+    ["creation", "one colour in all", "one colour in one", "plan, first look", "plan, nothing moved"];
+/// The folders of what genesync knows: the one that it goes on with, and one of which nothing is known.
+const KNOWN: &str = "state";
+const UNKNOWN: &str = "no-state";
 
 /// What the emulator does to requests.
 #[derive(Clone, Copy)]
@@ -126,14 +130,14 @@ impl Bench {
         Ok(corpus::commit(&self.repository(), "a colour")?)
     }
 
-    fn run(&self, arguments: &[&str], into: Option<&mut Action>) -> Outcome<()> {
+    fn run(&self, arguments: &[&str], state: &str, into: Option<&mut Action>) -> Outcome<()> {
         let mut command = Command::new(GENESYNC);
         command.args(arguments).current_dir(self.repository()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("GENESYNC_ENDPOINT_EU_WEST_1", &self.emulator.url);
         command.env("GENESYNC_CREDENTIALS_BENCH_CLIENT_ID", "bench");
         command.env("GENESYNC_CREDENTIALS_BENCH_CLIENT_SECRET", SECRET);
-        command.env("GENESYNC_STATE_DIR", self.scratch.join("state"));
+        command.env("GENESYNC_STATE_DIR", self.scratch.join(state));
         command.env("GENESYNC_SETTINGS", self.scratch.join("settings.toml"));
         let (mark, before_ms) = (self.emulator.mark()?, measure::children_cpu_ms());
         let run = measure::run(&mut command, &self.scratch)?;
@@ -168,21 +172,23 @@ fn kind_of(method: &str, path: &str) -> String {
 }
 
 /// Every action once, from an empty organization on.
-fn round(scratch: &Path, size: usize, weather: Weather, into: Option<&mut [Action; 4]>) -> Outcome<()> {
+fn round(scratch: &Path, size: usize, weather: Weather, into: Option<&mut [Action; 5]>) -> Outcome<()> {
     let bench = Bench::start(scratch, size, weather)?;
     let mut into: Vec<Option<&mut Action>> = match into {
         Some(actions) => actions.iter_mut().map(Some).collect(),
-        None => (0..4).map(|_| None).collect(),
+        None => ACTIONS.iter().map(|_| None).collect(),
     };
     let mut took = |at: usize| into.get_mut(at).and_then(Option::take);
     let apply = ["apply", "--allow", "tenant-changes", "--reason", "a benchmark"];
     bench.commit(|_| "#111111")?;
-    bench.run(&apply, took(0))?;
+    bench.run(&apply, KNOWN, took(0))?;
     bench.commit(|_| "#222222")?;
-    bench.run(&apply, took(1))?;
+    bench.run(&apply, KNOWN, took(1))?;
     bench.commit(|number| if number == 7 { "#333333" } else { "#222222" })?;
-    bench.run(&apply, took(2))?;
-    bench.run(&["plan", "--detailed-exitcode"], took(3))
+    bench.run(&apply, KNOWN, took(2))?;
+    let plan = ["plan", "--detailed-exitcode"];
+    bench.run(&plan, UNKNOWN, took(3))?;
+    bench.run(&plan, KNOWN, took(4))
 }
 
 /// Measures all of it.
@@ -202,7 +208,7 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
             weathers.push((format!("20 ms, {LIMIT_PER_MINUTE} a minute"), limited, 1));
         }
         for (told, weather, runs) in weathers {
-            let mut actions: [Action; 4] = Default::default();
+            let mut actions: [Action; 5] = Default::default();
             if runs > 1 {
                 round(scratch, size, weather, None)?;
             }
@@ -224,7 +230,9 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
 fn section(rows: &[Row]) -> String {
     let mut out = format!(
         "{HEADING}\n\nAn organization gets N configurations and N deployments, each of which refers to one of them, with `genesync apply`; then one colour\n\
-         changes in all of them, then in one, and `genesync plan` finds nothing to do. The emulator takes its usual 300 ms until what was\n\
+         changes in all of them, then in one, and `genesync plan` finds nothing to do: without a state, and with what the runs before it know.
+\
+         The emulator takes its usual 300 ms until what was\n\
          written is active, and shares the machine. {RUNS} runs after one that does not count; under the limit of a token, one.\n\n\
          | N + N | answers after | | wall, s | processor, s | memory, MB | requests | of them 429 |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );

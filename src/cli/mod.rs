@@ -50,7 +50,7 @@ Exit codes:
    3  git has something to apply (--detailed-exitcode), or a change waits (apply)
    4  a person decides: contended, held, undecided, or refused by the API
    5  refused by a guard
-   6  partial failure: something was written, and something failed
+   6  partial failure: something was written, or may have been, and something failed
    7  outside: network, API, database, git
    8  only live moved: drift (--detailed-exitcode)
   70  a bug")]

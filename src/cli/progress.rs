@@ -81,6 +81,8 @@ impl Progress {
 
     /// The operator wants the runs to end.
     pub fn cancel(&self) {
+        let line = "stopping: what is under way is ended first; stop it again to leave that to the journal";
+        self.bar.suspend(|| self.output.talk(line));
         self.stop.cancel();
     }
 }

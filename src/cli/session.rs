@@ -113,6 +113,7 @@ impl Session {
                 before: desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default(),
                 own_clients,
                 reviewed: None,
+                is_exact: true,
                 is_paused: false,
                 salt: clock::now().as_nanosecond() as u64,
             };

@@ -110,6 +110,7 @@ async fn attempt(
         before: &[],
         own_clients,
         reviewed: None,
+        is_exact: false,
         is_paused: claimed.pause.is_some(),
         salt: claimed.lease.token.unsigned_abs(),
     };

@@ -21,7 +21,7 @@ pub fn count(metrics: &Metrics, run: &Run, now: Timestamp) {
         }
         Some(End::Held(_)) => RunResult::Held,
         Some(End::Degraded(_)) | None => RunResult::Degraded,
-        Some(End::Cancelled) => RunResult::Cancelled,
+        Some(End::Cancelled(_)) => RunResult::Cancelled,
         Some(End::LeaseLost) => RunResult::LeaseLost,
         Some(End::Superseded) => RunResult::Superseded,
     };

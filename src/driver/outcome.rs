@@ -361,7 +361,7 @@ mod tests {
             (End::Waiting(Wait::Window(soon)), 0, 30..=30, ClaimCause::Resync),
             (End::Unconfirmed(None), 0, 60..=300, ClaimCause::Retry),
             (End::Superseded, 0, 0..=0, ClaimCause::Retry),
-            (End::Cancelled, 3, 0..=0, ClaimCause::Retry),
+            (End::Cancelled(None), 3, 0..=0, ClaimCause::Retry),
             (fault(FaultKind::Transient), 1, 5..=6, ClaimCause::Retry),
             (fault(FaultKind::Transient), 4, 40..=50, ClaimCause::Retry),
             (fault(FaultKind::Transient), 40, 300..=375, ClaimCause::Retry),

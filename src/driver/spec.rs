@@ -36,6 +36,8 @@ pub struct Subject<'a> {
     pub own_clients: BTreeSet<String>,
     /// What a person reviewed, where only that may be written.
     pub reviewed: Option<Arc<Reviewed>>,
+    /// Whether somebody reviews what is planned; where somebody did, it is so anyway.
+    pub is_exact: bool,
     /// Whether a person paused it, or something holds it: then it is only looked at.
     pub is_paused: bool,
     /// What tells this run's jitter from that of the one before.
@@ -44,7 +46,7 @@ pub struct Subject<'a> {
 
 /// Puts a run's subject together.
 pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
-    let Subject { tenant, resources, before, own_clients, reviewed, is_paused, salt } = subject;
+    let Subject { tenant, resources, before, own_clients, reviewed, is_exact, is_paused, salt } = subject;
     // For every run: a rule ends on its day whenever the fleet was loaded.
     let ignored = tenant.ignored_on(terms.today);
     let resource = |resource: Resource| Resource {
@@ -64,6 +66,7 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         timing: terms.timing,
         versions: tenant.dialect.capabilities().versions,
         own_clients,
+        is_exact: is_exact || reviewed.is_some(),
         reviewed,
         seed: seed_of(&tenant.name) ^ salt,
         tenant: Tenant { mode, ..tenant.clone() },
@@ -124,6 +127,7 @@ mod tests {
             before: &before,
             own_clients: BTreeSet::new(),
             reviewed: None,
+            is_exact: false,
             is_paused,
             salt: 0,
         };

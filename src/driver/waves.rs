@@ -29,7 +29,7 @@ pub fn standing(end: &End, in_force: bool, place: Before) -> Option<Standing> {
         return Some(Standing::HasIt);
     }
     match end {
-        End::Cancelled | End::LeaseLost | End::Superseded => None,
+        End::Cancelled(_) | End::LeaseLost | End::Superseded => None,
         _ if is_paused => None,
         _ if mode == Mode::Watch => Some(Standing::Aside),
         End::Synced | End::Unconfirmed(_) => Some(Standing::HasIt),
@@ -89,7 +89,7 @@ mod tests {
             (degraded(FaultKind::Denied), false, false, false, Some(Standing::Unavailable)),
             (degraded(FaultKind::Transient), false, false, false, Some(Standing::Unavailable)),
             (degraded(FaultKind::Local), false, false, false, Some(Standing::Unavailable)),
-            (End::Cancelled, false, false, false, None),
+            (End::Cancelled(None), false, false, false, None),
             (End::LeaseLost, false, false, false, None),
             (End::Superseded, false, false, false, None),
         ];

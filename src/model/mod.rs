@@ -52,8 +52,8 @@ pub use referent::ReferenceKind;
 pub use secret::Secret;
 pub use standing::{Position, gate};
 pub use state::{
-    Base, Desired, Draft, Instance, Look, Observed, Pinned, Published, Readiness, Resource, Seen, Sought,
-    Stored,
+    Base, Desired, Draft, Instance, Look, Observed, Pinned, Published, Readiness, Resource, Seen, Sighting,
+    Sought, Stored,
 };
 pub use status::{Retry, Status, StatusRow};
 pub use tenant::{IgnoreRule, Mode, Target, Tenant, Wanted, WantedSettings, Window};

@@ -82,6 +82,11 @@ pub struct Instance {
     pub readiness: Readiness,
     /// What a configuration's draft holds, where that is not what its newest version holds.
     pub draft: Option<Draft>,
+    /// When a configuration's draft was changed last, where it holds what its newest version holds.
+    pub drafted_at: Option<Timestamp>,
+    /// Whether its newest version was not read, because its draft did not move since it was seen: what that holds is
+    /// known, and its number may be larger.
+    pub is_inferred: bool,
     /// What a deployment serves.
     pub pinned: Option<Pinned>,
     /// Who published the newest version; a client leaves no name.
@@ -166,7 +171,7 @@ pub struct Published {
 impl Look {
     /// A look at one object that is found by itself.
     pub fn of_one(target: Target) -> Self {
-        let sought = vec![Sought { object: target.object.clone(), id: None }];
+        let sought = vec![Sought { object: target.object.clone(), id: None, sighting: None }];
         Self { target, sought, references: Arc::default(), published: Vec::new() }
     }
 }
@@ -178,6 +183,20 @@ pub struct Sought {
     pub object: Object,
     /// Its id, where it is known: then it is read by it, and not found by its name.
     pub id: Option<Arc<str>>,
+    /// What is known of a configuration from before: where its draft did not move since, its versions are not asked for.
+    pub sighting: Option<Sighting>,
+}
+
+/// A configuration as it was seen when its draft held what its newest version held. As long as the draft did not move,
+/// every version published since holds the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sighting {
+    /// Its id.
+    pub id: Arc<str>,
+    /// The newest version.
+    pub version: u64,
+    /// When its draft was changed last, by the server's clock, in milliseconds since 1970.
+    pub drafted_at: u64,
 }
 
 /// The answer to a [`Look`].
@@ -240,4 +259,8 @@ pub struct Base {
     /// its content tells from an earlier state: when we last wrote it, in milliseconds since 1970.
     #[serde(default)]
     pub onto: u64,
+    /// Of a configuration: when its draft, which held the same, was changed last, by the server's clock, in milliseconds
+    /// since 1970; 0 where that is not known.
+    #[serde(default)]
+    pub drafted_at: u64,
 }

@@ -134,12 +134,16 @@ pub struct Fault {
     /// Whether so much else failed that asking again within this run would only add to it.
     #[serde(skip)]
     pub given_up: bool,
+    /// Whether there is an answer, of more bytes than are taken: asking for less of it may do.
+    #[serde(skip)]
+    pub too_large: bool,
 }
 
 impl Fault {
     /// A fault with nothing but its kind and message.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), request_id: None, retry_after_ms: None, given_up: false }
+        let message = message.into();
+        Self { kind, message, request_id: None, retry_after_ms: None, given_up: false, too_large: false }
     }
 }
 

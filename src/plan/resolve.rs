@@ -299,8 +299,15 @@ mod tests {
     }
 
     fn seen(id: &str, version: u64, body: Value, pinned: Option<Pinned>) -> Observed {
-        let instance =
-            Instance { id: id.into(), readiness: Readiness::Ready, draft: None, pinned, publisher: None };
+        let instance = Instance {
+            id: id.into(),
+            readiness: Readiness::Ready,
+            draft: None,
+            drafted_at: None,
+            pinned,
+            publisher: None,
+            is_inferred: false,
+        };
         let stored = Stored::new(version, Arc::new(map(body)));
         Observed::Present(Stored { instance: Some(Arc::new(instance)), ..stored })
     }

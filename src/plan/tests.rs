@@ -74,7 +74,7 @@ fn holding(body: &Arc<Map<String, Value>>) -> Observed {
 }
 
 fn base(version: u64, body: Value) -> Base {
-    Base { version, body: object(body), revision: Revision::new("r0"), id: None, onto: 0 }
+    Base { version, body: object(body), revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 }
 }
 
 fn tenant(replicas: usize) -> Tenant {
@@ -339,7 +339,8 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
     let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
     let kept = diff::base_body(KIND, &git.ignoring(field), &observed);
     assert_eq!(*kept, *object(json!({"greetings": {"delayMs": 1, "enabled": true}, "other": 1})));
-    let base = Base { version: 5, body: kept, revision: Revision::new("r0"), id: None, onto: 0 };
+    let base =
+        Base { version: 5, body: kept, revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 };
     let kinds: Vec<_> = diff(&git, &observed, Some(&base)).into_iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [ChangeKind::Drift]);
 }

@@ -27,7 +27,7 @@ use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
-use answer::{allowance, cause, describe, header, read_body};
+use answer::{Unread, allowance, cause, describe, header, read_body};
 use under_way::UnderWay;
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
@@ -265,7 +265,7 @@ impl Client {
         let answer = self.http.get(url).timeout(self.options.read_timeout).send().await;
         let answer = answer.map_err(|error| failed(cause(&error)))?;
         let mut response = describe(&answer, subject);
-        response.body = read_body(answer, DOWNLOAD_BYTES_MAX).await.map_err(failed)?;
+        response.body = read_body(answer, DOWNLOAD_BYTES_MAX).await.map_err(|why| failed(why.to_string()))?;
         Ok(response)
     }
 
@@ -411,10 +411,11 @@ impl Client {
                 response.body = body;
                 Sent::Answered(response)
             }
-            Err(why) => Sent::Lost(response.fault(
-                FaultKind::Transient,
-                format!("the answer about {} broke off: {why}", operation.subject),
-            )),
+            Err(why) => {
+                let message = format!("the answer about {} was not read: {why}", operation.subject);
+                let fault = response.fault(FaultKind::Transient, message);
+                Sent::Lost(Fault { too_large: matches!(why, Unread::TooLarge(_)), ..fault })
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Planning, and asking the audit log who moved what.
+//! Planning, what is known without being read anew, and asking the audit log who moved what.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,9 @@ use super::event::AuditQuery;
 use super::{Effect, End, NO_NAMES, Note, Phase, Run, Step};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, later};
-use crate::model::{ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Plan, Stored, Target};
+use crate::model::{
+    ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Plan, Sighting, Stored, Target,
+};
 use crate::plan;
 
 /// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
@@ -20,6 +22,12 @@ impl Run {
     /// Plans; first asks the audit log where somebody else moved what git manages.
     pub(super) fn assess(mut self, now: Timestamp) -> Step {
         let mut plan = self.make_plan();
+        if self.spec.is_exact && !plan.is_empty() {
+            let inferred = self.inferred();
+            if !inferred.is_empty() {
+                return self.read_alone(inferred);
+            }
+        }
         if !self.attributed && !plan.is_empty() {
             let touched = self.touched_by_others(&plan);
             if !touched.is_empty() {
@@ -65,6 +73,27 @@ impl Run {
         self.phase = Phase::Planned;
         let step = if first { Step::stop(self) } else { self.proceed(now) };
         step.noting_all(notes)
+    }
+
+    /// How a configuration was seen when it was in force: where it did not move since, that is how it is. What may have
+    /// been written since is told by nothing but its versions.
+    pub(super) fn sighting(&self, target: &Target) -> Option<Sighting> {
+        let base = self.journal.0.bases.get(&target.object_ref())?;
+        let is_settled = self.journal.0.unresolved.is_empty() && base.drafted_at > 0 && base.version > 0;
+        let id = base.id.clone().filter(|_| is_settled)?;
+        Some(Sighting { id, version: base.version, drafted_at: base.drafted_at })
+    }
+
+    /// The places, in one organization, of what is known without its newest version having been read.
+    fn inferred(&self) -> Vec<usize> {
+        let is_inferred = |at: &usize| match self.observed.get(*at) {
+            Some(Observed::Present(stored)) => {
+                stored.instance.as_ref().is_some_and(|known| known.is_inferred)
+            }
+            Some(Observed::Absent) | None => false,
+        };
+        let first = (0..self.observed.len()).find(is_inferred);
+        first.into_iter().flat_map(|at| self.side(at)).filter(is_inferred).collect()
     }
 
     /// When each object was last changed, its draft included, if entries of the audit log name no versions.

@@ -7,12 +7,19 @@ use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
 use crate::model::timing::{earlier, later};
 use crate::model::{
-    Base, Confirmation, Counting, Entry, Fault, Guard, ObjectRef, Observed, Receipt, Record, Standing, Target,
+    Base, Confirmation, Counting, Entry, Fault, Guard, ObjectRef, Observed, Readiness, Receipt, Record,
+    Standing, Stored, Target,
 };
 use crate::plan;
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
 const NOTED_POLLS: [u32; 2] = [0, 6];
+
+/// When the draft was changed last that held the same, once the platform is done with it; 0 where that is not known.
+fn drafted_at(stored: &Stored) -> u64 {
+    let at = stored.instance.as_ref().filter(|instance| instance.readiness == Readiness::Ready);
+    at.and_then(|instance| instance.drafted_at).map_or(0, |at| at.as_millisecond().unsigned_abs())
+}
 
 impl Run {
     /// Nothing differs. Writes down what is in force, where that is news.
@@ -45,8 +52,10 @@ impl Run {
             let body = plan::diff::base_body(target.object.kind, &self.desired(at), observed);
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
+            let drafted_at = drafted_at(stored);
             let news = known.is_none_or(|base| {
                 is_later
+                    || base.drafted_at != drafted_at
                     || base.version != stored.version
                     || base.body != body
                     || base.id.as_ref() != stored.id()
@@ -56,7 +65,8 @@ impl Run {
                 continue;
             }
             let id = stored.id().cloned();
-            let base = Base { version: stored.version, body, revision: self.spec.revision.clone(), id, onto };
+            let (version, revision) = (stored.version, self.spec.revision.clone());
+            let base = Base { version, body, revision, id, onto, drafted_at };
             records.push(Record::Applied { object, base });
         }
         if records.is_empty() {

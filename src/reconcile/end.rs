@@ -1,7 +1,10 @@
 //! How a run ended, with its cause, and what people see of that.
 
+use super::Advance;
 use crate::model::{Fault, Refusal, Status};
 use crate::plan::guards::window::{Opening, waits_for};
+
+const STOPPED: &str = "stopped by the operator before the end of its run";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,8 +26,8 @@ pub enum End {
     Held(Hold),
     /// Something outside failed.
     Degraded(Fault),
-    /// An operator stopped the process.
-    Cancelled,
+    /// An operator stopped the process; how far the run was, where it had begun to write.
+    Cancelled(Option<Advance>),
     /// Another replica works on the tenant now; it settles what this run left open.
     LeaseLost,
     /// Git moved on, or the tenant was paused, before this run wrote what it had planned.
@@ -83,7 +86,7 @@ impl End {
             End::Refused(_) => Status::Refused,
             End::Held(_) => Status::Held,
             End::Degraded(fault) => Status::Degraded(fault.kind),
-            End::Cancelled | End::LeaseLost | End::Superseded => return None,
+            End::Cancelled(_) | End::LeaseLost | End::Superseded => return None,
         })
     }
 
@@ -105,7 +108,10 @@ impl End {
                 .join("; "),
             End::Held(hold) => hold.reason.clone(),
             End::Degraded(fault) => fault.to_string(),
-            End::Cancelled => "stopped by the operator before the end of its run".into(),
+            End::Cancelled(None) => STOPPED.into(),
+            End::Cancelled(Some(Advance { done, all })) => {
+                format!("{STOPPED}: {done} of {all} objects are as git says; the next run does the others")
+            }
             End::LeaseLost => "another replica works on it now".into(),
             End::Superseded => {
                 "git moved on, or the tenant was paused, before anything more was written; the next run starts from there"

@@ -85,6 +85,8 @@ pub struct Spec {
     pub own_clients: BTreeSet<String>,
     /// What a person reviewed, where only that may be written.
     pub reviewed: Option<Arc<Reviewed>>,
+    /// Whether somebody reviews what is planned, or did: then every version is read before it is told.
+    pub is_exact: bool,
     /// Where the jitter of this run's waits comes from.
     pub seed: u64,
 }
@@ -364,7 +366,10 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
     let phase = std::mem::replace(&mut run.phase, Phase::Fresh);
     match (phase, event) {
         (Phase::Settled(end), _) => run.settle(end),
-        (_, Event::Cancelled) => run.settle(End::Cancelled),
+        (_, Event::Cancelled) => {
+            let advance = run.advance();
+            run.settle(End::Cancelled(advance))
+        }
         // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
         (_, Event::LeaseLost) => run.settle(End::LeaseLost),
         (Phase::Intending(pending), Event::Superseded) => run.withdraw(&pending),

@@ -119,6 +119,7 @@ impl Run {
             object: target.object.clone(),
             // Among many it is found by its name, so that a second one of that name is seen.
             id: alone.then(|| self.id_of(target)).flatten(),
+            sighting: self.sighting(target).filter(|_| !alone),
         };
         let targets = self.places(span).into_iter().filter_map(|at| self.targets.get(at));
         let sought = targets.map(sought).collect();

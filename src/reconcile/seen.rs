@@ -11,7 +11,7 @@ use crate::model::{Confirmation, ObjectRef, Observed, Plan, Receipt, Refusal, Re
 use crate::plan::guards::window::Opening;
 
 /// How far a run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Advance {
     /// Objects that are what git says by now.
     pub done: usize,

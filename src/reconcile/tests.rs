@@ -39,7 +39,7 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
 /// What git says was in force in an organization as of a version.
 pub(super) fn applied(number: usize, version: u64) -> Record {
     let body = stored(version, 5, "us").body;
-    let base = Base { version, body, revision: Revision::new("r0"), id: None, onto: 0 };
+    let base = Base { version, body, revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 };
     Record::Applied { object: target(number).object_ref(), base }
 }
 
@@ -73,6 +73,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
         versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
         reviewed: None,
+        is_exact: false,
         seed: 1,
     };
     Run::new(Arc::new(spec), journal)

@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "objects", include_str!("../../migrations/0002_objects.sql")),
     (3, "standing", include_str!("../../migrations/0003_standing.sql")),
     (4, "patience", include_str!("../../migrations/0004_patience.sql")),
+    (5, "sightings", include_str!("../../migrations/0005_sightings.sql")),
 ];
 
 /// How long a connection is waited for.

@@ -212,16 +212,16 @@ async fn the_texts_of_intents_and_receipts_stay_what_stores_already_hold() {
 async fn the_rows_of_bases_stay_what_stores_already_hold() {
     let folder = tempfile::tempdir().unwrap();
     let (webchat, cloud) = (webchat().object_ref(), configuration().object_ref());
-    let base = |version, id: Option<&str>, onto| {
+    let base = |version, id: Option<&str>, onto, drafted_at| {
         let (revision, id) = (Revision::new("8e7d0a3"), id.map(Into::into));
-        Base { version, body: body(BODY), revision, id, onto }
+        Base { version, body: body(BODY), revision, id, onto, drafted_at }
     };
     let records = [
-        Record::Applied { object: webchat.clone(), base: base(4, None, 0) },
-        Record::Applied { object: cloud.clone(), base: base(2, Some("5d110971"), 0) },
+        Record::Applied { object: webchat.clone(), base: base(4, None, 0, 0) },
+        Record::Applied { object: cloud.clone(), base: base(2, Some("5d110971"), 0, 1_795_946_400_000) },
         Record::Applied {
             object: cloud.draft().unwrap(),
-            base: base(1_795_946_400_000, Some("5d110971"), 2),
+            base: base(1_795_946_400_000, Some("5d110971"), 2, 0),
         },
         Record::Confirmed { object: webchat, version: 4, entry: "entry-1".into() },
         Record::Confirmed { object: cloud, version: 2, entry: "entry-2".into() },
@@ -229,13 +229,13 @@ async fn the_rows_of_bases_stay_what_stores_already_hold() {
     let store = store_with(&folder, &records).await;
 
     assert_eq!(column(&store, "SELECT body AS golden FROM bases").await, [BODY; 3]);
-    let rows = "SELECT object || ' ' || version || ' ' || revision || ' [' || id || '] ' || onto AS golden
+    let rows = "SELECT object || ' ' || version || ' ' || revision || ' [' || id || '] ' || onto || ' ' || drafted_at AS golden
                 FROM bases ORDER BY object";
     let object = "00000000-0000-4000-8000-000000000001";
     let expected = [
-        format!("{object} 4 8e7d0a3 [] 0"),
-        format!("{object}/MessengerConfiguration/Acme web 2 8e7d0a3 [5d110971] 0"),
-        format!("{object}/draft of MessengerConfiguration/Acme web 1795946400000 8e7d0a3 [5d110971] 2"),
+        format!("{object} 4 8e7d0a3 [] 0 0"),
+        format!("{object}/MessengerConfiguration/Acme web 2 8e7d0a3 [5d110971] 0 1795946400000"),
+        format!("{object}/draft of MessengerConfiguration/Acme web 1795946400000 8e7d0a3 [5d110971] 2 0"),
     ];
     assert_eq!(column(&store, rows).await, expected);
     let rows = "SELECT object || ' ' || version || ' ' || entry AS golden FROM confirmations ORDER BY object";

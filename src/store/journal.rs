@@ -220,11 +220,11 @@ impl Store {
         base: &Base,
     ) -> Result<(), StoreError> {
         let query = self.engine.query(
-            "INSERT INTO bases (tenant, object, version, revision, body, id, onto)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO bases (tenant, object, version, revision, body, id, onto, drafted_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (tenant, object) DO UPDATE SET
                version = excluded.version, revision = excluded.revision, body = excluded.body,
-               id = excluded.id, onto = excluded.onto",
+               id = excluded.id, onto = excluded.onto, drafted_at = excluded.drafted_at",
         );
         let written = query
             .bind(tenant.to_owned())
@@ -234,6 +234,7 @@ impl Store {
             .bind(json(&base.body)?)
             .bind(base.id.as_deref().unwrap_or_default().to_owned())
             .bind(signed(base.onto))
+            .bind(signed(base.drafted_at))
             .execute(&mut **transaction);
         written.await.map(drop).map_err(failed("writing the journal"))
     }

@@ -114,7 +114,7 @@ impl Store {
         let bases = self
             .engine
             .query(
-                "SELECT tenant, object, version, revision, body, id, onto FROM bases
+                "SELECT tenant, object, version, revision, body, id, onto, drafted_at FROM bases
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
             )
             .bind(rows.to_owned())
@@ -129,6 +129,7 @@ impl Store {
                 revision: Revision::new(text(&row, "revision")?),
                 id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
                 onto: number(&row, "onto")?.unsigned_abs(),
+                drafted_at: number(&row, "drafted_at")?.unsigned_abs(),
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);

@@ -284,15 +284,25 @@ impl Cloud {
 
     /// How many intents the journal has open, and how many receipts that no audit entry proves.
     pub fn open(&self) -> (i64, i64) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let url = format!("sqlite://{}?mode=rw", self.stage.path("state/genesync.db").display());
         let query = "SELECT (SELECT COUNT(*) FROM intents WHERE resolved_at IS NULL), (SELECT COUNT(*) FROM receipts p \
              WHERE NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.tenant = p.tenant AND c.object = p.object AND c.version = p.version))";
+        self.in_store(async |store| sqlx::query_as(query).fetch_one(store).await.unwrap())
+    }
+
+    /// Moves the moments at which the store says that configurations were seen, in milliseconds.
+    pub fn move_sightings(&self, by: i64) {
+        let moved = "UPDATE bases SET drafted_at = drafted_at + $1";
+        self.in_store(async |store| sqlx::query(moved).bind(by).execute(store).await.map(drop).unwrap());
+    }
+
+    fn in_store<T>(&self, ask: impl AsyncFnOnce(&mut sqlx::SqliteConnection) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let url = format!("sqlite://{}?mode=rw", self.stage.path("state/genesync.db").display());
         runtime.block_on(async {
             let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
-            let row = sqlx::query_as(query).fetch_one(&mut connection).await.unwrap();
+            let told = ask(&mut connection).await;
             connection.close().await.unwrap();
-            row
+            told
         })
     }
 

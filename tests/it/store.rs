@@ -189,7 +189,14 @@ async fn journal_is_read_back(pair: &Pair) {
     assert_eq!(open.unresolved.iter().map(|intent| intent.id).collect::<Vec<_>>(), [1, 2]);
     assert_eq!((open.last_intent, open.reverts.len(), open.owed.len()), (2, 0, 0));
 
-    let base = Base { version: 4, body: Arc::default(), revision: Revision::new("r"), id: None, onto: 0 };
+    let base = Base {
+        version: 4,
+        body: Arc::default(),
+        revision: Revision::new("r"),
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+    };
     let receipts = vec![receipt(4)];
     let object = target().object_ref();
     a.append(
@@ -762,6 +769,7 @@ fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
         let url = format!("sqlite://{}", genesync::store::database_file(folder.path()).display());
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
         for back in [
+            "ALTER TABLE bases DROP COLUMN drafted_at",
             "ALTER TABLE tenants RENAME COLUMN unavailable_since TO standing_at",
             "UPDATE tenants SET standing = CASE WHEN wanted = '' THEN 'failed' ELSE standing END, standing_at = 9",
             "DELETE FROM _sqlx_migrations WHERE version > 3",

@@ -366,8 +366,7 @@ impl Running {
 
     /// Sends a signal to it alone.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(self.child.id(), name);
     }
 
     /// Whether it has ended by itself.
@@ -384,6 +383,12 @@ impl Running {
         self.reader.take().unwrap().join().unwrap();
         (code, self.log())
     }
+}
+
+/// Sends a signal to a process alone.
+pub fn signal(id: u32, name: &str) {
+    let sent = Command::new("kill").args([name, &id.to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 impl Drop for Running {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use genesync::model::{
     Act, Actor, Desired, Draft, Entry, Instance, Look, Names, Object, ObjectKind, ObjectRef, Observed,
-    Pinned, Readiness, Resource, Seen, Stored, Target, Write,
+    Pinned, Readiness, Resource, Seen, Sighting, Sought, Stored, Target, Write,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
@@ -115,8 +115,8 @@ impl Cloud {
     }
 
     pub fn look(&self, look: &Look) -> Seen {
-        let observe = |object: &Object| self.pairs[pair_of(object)].observe(object);
-        let objects = look.sought.iter().map(|sought| observe(&sought.object)).collect();
+        let observe = |sought: &Sought| self.pairs[pair_of(&sought.object)].observe(sought);
+        let objects = look.sought.iter().map(observe).collect();
         let names: Names = look.references.iter().map(|known| (known.clone(), Vec::new())).collect();
         Seen { objects, names }
     }
@@ -156,12 +156,40 @@ impl Pair {
         self.version(self.pinned(self.deployment.as_ref()?)?)
     }
 
-    fn observe(&self, object: &Object) -> Observed {
-        let stored = match object.kind {
-            ObjectKind::MessengerConfiguration => self.configuration(),
+    fn observe(&self, sought: &Sought) -> Observed {
+        let stored = match sought.object.kind {
+            ObjectKind::MessengerConfiguration => {
+                let seen = sought.sighting.as_ref().and_then(|sighting| self.unmoved(sighting));
+                seen.or_else(|| self.configuration())
+            }
             _ => self.placement(),
         };
         stored.map_or(Observed::Absent, Observed::Present)
+    }
+
+    /// What a listing alone tells, where the draft is where it was seen: its versions are not looked at.
+    fn unmoved(&self, sighting: &Sighting) -> Option<Stored> {
+        let (draft, by, drafted) = self.draft.as_ref()?;
+        let served = self.deployment.as_ref().and_then(|body| self.pinned(body)).unwrap_or(0);
+        if moment(*drafted) != sighting.drafted_at || served > sighting.version {
+            return None;
+        }
+        let instance = Instance {
+            id: format!("c-{}", self.number).into(),
+            readiness: Readiness::Ready,
+            draft: None,
+            drafted_at: Some(at(*drafted)),
+            pinned: None,
+            publisher: None,
+            is_inferred: true,
+        };
+        Some(Stored {
+            version: sighting.version,
+            body: Arc::new(draft.clone()),
+            modified_at: Some(at(*drafted)),
+            modified_by: by.named(),
+            instance: Some(Arc::new(instance)),
+        })
     }
 
     fn configuration(&self) -> Option<Stored> {
@@ -175,8 +203,10 @@ impl Pair {
             id: format!("c-{}", self.number).into(),
             readiness: Readiness::Ready,
             draft: unpublished.then_some(held),
+            drafted_at: (!unpublished).then(|| at(*drafted)),
             pinned: None,
             publisher: publisher.as_ref().map(|actor| actor.id.clone()),
+            is_inferred: false,
         };
         Some(Stored {
             version: self.versions.len() as u64,
@@ -199,8 +229,10 @@ impl Pair {
             id: format!("d-{}", self.number).into(),
             readiness: Readiness::Ready,
             draft: None,
+            drafted_at: None,
             pinned: Some(pinned),
             publisher: None,
+            is_inferred: false,
         };
         Some(Stored {
             version: moment(*tick),

@@ -309,6 +309,7 @@ impl Toy {
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),
             reviewed: None,
+            is_exact: false,
             seed: 0,
         }
     }

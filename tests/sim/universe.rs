@@ -272,6 +272,7 @@ impl Universe {
             },
             own_clients: self.tenant.targets().map(|target| client(&target.organization)).collect(),
             reviewed: None,
+            is_exact: self.seed.is_multiple_of(2),
             seed: self.seed,
         }
     }

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
+
 use super::super::ReadApi;
 use super::caller::Caller;
 use super::kinds::{self, Storage};
-use super::survey::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader};
+use super::survey::{Entity, Reader, side_by_side};
 use super::wire;
 use crate::model::{Fault, FaultKind, Object, ObjectKind, ReferenceKind, Stored, Target};
 
@@ -41,9 +43,11 @@ impl ReadApi {
     pub async fn directory(&self, target: &Target) -> Result<Directory, Fault> {
         self.identify(target).await?;
         let reader = Reader::new(self, target);
+        let reader = &reader;
+        let listed = kinds::NAMED.iter().map(|named| async move { Ok(reader.whole(&named.listing).await) });
         let mut directory = Directory::default();
-        for named in kinds::NAMED {
-            let found = reader.whole(&named.listing).await;
+        let listed: Vec<_> = side_by_side(listed).try_collect().await?;
+        for (named, found) in kinds::NAMED.iter().zip(listed) {
             directory.take(named.kinds, found)?;
         }
         Ok(directory)
@@ -116,9 +120,10 @@ impl<C: Caller> Reader<'_, C> {
     ) -> Result<(), Fault> {
         let mut published = BTreeSet::new();
         let folder = kinds::folder(kind);
-        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
+        let path = format!("{folder}?showOnlyPublished=true");
         let mut pages = self.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
+            let mut asked = Vec::new();
             for entity in page {
                 let Some(id) = wire::text(&entity, "id").map(str::to_owned) else { continue };
                 if !published.insert(id.clone()) {
@@ -127,24 +132,12 @@ impl<C: Caller> Reader<'_, C> {
                 let name = wire::text(&entity, "name").unwrap_or_default().to_owned();
                 let key = kind.referent().map(|to| (to, id.clone()));
                 directory.names.extend(key.map(|key| (key, name.as_str().into())));
-                let stored = match wire::number(&entity) {
-                    Some(_) => wire::drafted(kind, Some(&entity), &entity),
-                    None => Some(self.listed(kind, &id, &name).await?),
-                };
-                let Some(stored) = stored.filter(|stored| stored.version > 0) else { continue };
-                let mut served_otherwise = BTreeSet::new();
-                for version in pinned.get(&id).into_iter().flatten().filter(|pin| **pin != stored.version) {
-                    if let Some(body) = self.version(kind, &id, Some(*version)).await? {
-                        served_otherwise.extend(differing(&body, &stored.body));
-                    }
-                }
-                let object = Object { kind, name: name.as_str().into() };
-                let served_otherwise = served_otherwise.into_iter().collect();
-                tell(Live { object, stored, served_otherwise }, directory)?;
+                asked.push(self.live(kind, id, name, entity, pinned));
             }
+            let live: Vec<Option<Live>> = side_by_side(asked.into_iter()).try_collect().await?;
+            live.into_iter().flatten().try_for_each(|live| tell(live, directory))?;
         }
-        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
-        let mut pages = self.pages(&path, "the messenger configurations");
+        let mut pages = self.pages(folder, "the messenger configurations");
         while let Some(page) = pages.next().await? {
             let never = |entity: &&Entity| wire::text(entity, "id").is_some_and(|id| !published.contains(id));
             unpublished.extend(
@@ -152,6 +145,30 @@ impl<C: Caller> Reader<'_, C> {
             );
         }
         Ok(())
+    }
+
+    /// What a configuration of a listing holds that was published, and where something serves another version of it.
+    async fn live(
+        &self,
+        kind: ObjectKind,
+        id: String,
+        name: String,
+        entity: Entity,
+        pinned: &Pins,
+    ) -> Result<Option<Live>, Fault> {
+        let stored = match wire::number(&entity) {
+            Some(_) => wire::drafted(kind, Some(&entity), &entity),
+            None => Some(self.listed(kind, &id, &name).await?),
+        };
+        let Some(stored) = stored.filter(|stored| stored.version > 0) else { return Ok(None) };
+        let mut served_otherwise = BTreeSet::new();
+        for version in pinned.get(&id).into_iter().flatten().filter(|pin| **pin != stored.version) {
+            if let Some(body) = self.version(kind, &id, Some(*version)).await? {
+                served_otherwise.extend(differing(&body, &stored.body));
+            }
+        }
+        let object = Object { kind, name: name.into() };
+        Ok(Some(Live { object, stored, served_otherwise: served_otherwise.into_iter().collect() }))
     }
 }
 

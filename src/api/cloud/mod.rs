@@ -134,7 +134,7 @@ fn refusal(response: &Response) -> Fault {
         let (field, code) = (shown(&detail.field_name, 100), shown(&detail.error_code, 200));
         message.push_str(&format!("; `{field}`: {code}"));
     }
-    response.fault(kind, message)
+    Fault { too_large: response.status == 413, ..response.fault(kind, message) }
 }
 
 /// Who the token belongs to.

@@ -11,7 +11,7 @@ mod one;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::try_join;
+use futures::future::{try_join, try_join3};
 use futures::stream::{Buffered, Iter};
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value};
@@ -19,15 +19,14 @@ use tokio::sync::Semaphore;
 
 use super::super::ReadApi;
 use super::caller::Caller;
-use super::kinds::{self, Call, Listing, Shape, Storage};
+use super::kinds::{self, Call, Shape, Storage};
 use super::{get, organization, wire};
 use crate::model::reference::Names;
-use crate::model::{Fault, FaultKind, Look, ObjectKind, Observed, Seen, Sought, Stored, Target};
+use crate::model::{
+    Fault, FaultKind, Instance, Look, ObjectKind, Observed, Readiness, Seen, Sighting, Sought, Stored, Target,
+};
 use crate::platform::operation::{Operation, Response};
 use listing::distinct;
-
-/// Whole configurations on a page: the platform takes 512 KB for one, and a page has to be read.
-pub(super) const CONFIGURATIONS_PAGE_SIZE: u32 = 25;
 
 /// Questions that stand in line for their turn.
 const IN_LINE: usize = 64;
@@ -48,6 +47,24 @@ struct Listed {
     version: Option<u64>,
     /// What that holds, of a configuration that is sought.
     body: Option<Arc<Entity>>,
+}
+
+/// What the listings of a kind with drafts tell.
+struct Drafted {
+    kind: ObjectKind,
+    /// Each draft, with its place in the look where it is sought.
+    drafts: Vec<(Option<usize>, Entity)>,
+    /// The newest version of each, by id, as far as they are told.
+    newest: BTreeMap<String, Entity>,
+}
+
+/// What the listing of a kind without drafts tells.
+struct Undrafted {
+    kind: ObjectKind,
+    /// What pins nothing.
+    whole: Found,
+    /// What pins a version of something else, as it came.
+    pinning: Vec<(usize, Entity)>,
 }
 
 /// Where the objects of one kind go that are sought by name.
@@ -166,9 +183,9 @@ impl<'a, C: Caller> Reader<'a, C> {
         if known.is_empty() {
             return self.list(look).await;
         }
-        let by_id = known
-            .iter()
-            .filter_map(|Sought { object, id }| Some(self.read_one(object, id.as_deref()?, &look.published)));
+        let by_id = known.iter().filter_map(|Sought { object, id, .. }| {
+            Some(self.read_one(object, id.as_deref()?, &look.published))
+        });
         let by_id = side_by_side(by_id).try_collect::<Vec<Observed>>();
         let by_name = async {
             if listed.is_empty() {
@@ -185,22 +202,43 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(Seen { objects: look.sought.iter().filter_map(next).collect(), names })
     }
 
-    /// Reads what goes by the names that are sought.
+    /// Reads what goes by the names that are sought. No listing waits for another; what they leave open is asked for then.
     async fn list(&self, look: &Look) -> Result<Seen, Fault> {
-        let mut configurations = Configurations::new();
-        let mut found = Vec::new();
-        // What pins a version is read behind what has versions.
-        for (kind, _) in kinds::all().filter(|(kind, _)| kind.has_drafts()) {
-            let (listed, stored) = self.drafted(kind, look).await?;
+        let drafted = kinds::all().filter(|(kind, _)| kind.has_drafts());
+        let drafted = side_by_side(drafted.map(|(kind, _)| self.drafted(kind, look)));
+        let others = kinds::all().filter(|(kind, _)| !kind.has_drafts());
+        let others = side_by_side(others.map(|(kind, shape)| self.of_kind(kind, shape, look)));
+        let (drafted, others, mut names) = try_join3(
+            drafted.try_collect::<Vec<Drafted>>(),
+            others.try_collect::<Vec<Undrafted>>(),
+            self.names(&look.references),
+        )
+        .await?;
+        let served = served(&others);
+        let (mut configurations, mut found) = (Configurations::new(), Found::new());
+        for drafted in drafted {
+            let (listed, stored) = self.versioned(drafted, look, &served).await?;
             configurations.extend(listed);
             found.extend(stored);
         }
-        let others = kinds::all().filter(|(kind, _)| !kind.has_drafts());
-        let others = others.map(|(kind, shape)| self.of_kind(kind, shape, look, &configurations));
-        let others = side_by_side(others).try_concat();
-        let (others, names) = try_join(others, self.names(&look.references, &configurations)).await?;
+        self.name_configurations(&configurations, &mut names).await?;
+        let body_of = |id: &str, version: u64| {
+            let newest = configurations.get(id).filter(|newest| newest.version == Some(version))?;
+            newest.body.clone()
+        };
+        let mut pinning = Vec::new();
+        for others in others {
+            found.extend(others.whole);
+            pinning.extend(others.pinning.into_iter().map(|(at, entity)| (others.kind, at, entity)));
+        }
+        let body_of = &body_of;
+        let read = pinning.into_iter().map(|(kind, at, entity)| async move {
+            let stored = self.pinned(kind, body_of, &entity).await?;
+            Ok(stored.map(|stored| (at, stored)))
+        });
+        let pinned: Vec<Option<(usize, Stored)>> = side_by_side(read).try_collect().await?;
         let mut objects = vec![Observed::Absent; look.sought.len()];
-        for (at, stored) in found.into_iter().chain(others) {
+        for (at, stored) in found.into_iter().chain(pinned.into_iter().flatten()) {
             if let Some(object) = objects.get_mut(at) {
                 *object = Observed::Present(stored);
             }
@@ -208,37 +246,47 @@ impl<'a, C: Caller> Reader<'a, C> {
         Ok(Seen { objects, names })
     }
 
-    /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
-    async fn drafted(&self, kind: ObjectKind, look: &Look) -> Result<(Configurations, Found), Fault> {
+    /// The drafts of a kind, and what its listing tells of the newest versions.
+    async fn drafted(&self, kind: ObjectKind, look: &Look) -> Result<Drafted, Fault> {
         let mut places = Places::new(look, kind);
         let refers = look.references.iter().any(|known| ObjectKind::referred_to(known.kind) == Some(kind));
         if places.is_empty() && !refers {
-            return Ok((Configurations::new(), Vec::new()));
+            return Ok(Drafted { kind, drafts: Vec::new(), newest: BTreeMap::new() });
         }
         let names: BTreeSet<&str> = places.at.keys().copied().collect();
-        let (drafts, mut newest) = try_join(self.drafts(kind, &names), self.newest(kind, &names)).await?;
-        let drafts = distinct(drafts);
-        let at: Vec<Option<usize>> = drafts.iter().map(|draft| places.of(draft)).collect();
+        let (drafts, newest) = try_join(self.drafts(kind, &names), self.newest(kind, &names)).await?;
+        let drafts = distinct(drafts).into_iter().map(|draft| (places.of(&draft), draft)).collect();
         places.check()?;
+        Ok(Drafted { kind, drafts, newest })
+    }
+
+    /// Of a configuration that is sought, what its draft and its newest version hold; of the others, which there are.
+    async fn versioned(
+        &self,
+        drafted: Drafted,
+        look: &Look,
+        served: &BTreeMap<String, u64>,
+    ) -> Result<(Configurations, Found), Fault> {
+        let Drafted { kind, drafts, mut newest } = drafted;
         let (mut all, mut found, mut unknown) = (Configurations::new(), Vec::new(), Vec::new());
         // One by one: of large organizations there is never more than one copy.
-        for (draft, at) in drafts.into_iter().zip(at) {
+        for (at, draft) in drafts {
             let Some(id) = wire::text(&draft, "id").map(str::to_owned) else { continue };
             let newest = newest.remove(&id);
             let name = wire::text(&draft, "name").unwrap_or_default().to_owned();
             let version = newest.as_ref().and_then(wire::number);
-            let is_whole =
-                |newest: &Entity| wire::text(newest, "name").is_some_and(|name| names.contains(name));
-            match (at, newest.filter(is_whole)) {
-                (Some(at), Some(newest)) => {
-                    found.extend(
-                        wire::drafted(kind, Some(&newest), &draft).map(|stored| (at, id.clone(), stored)),
-                    );
+            if let Some((at, sought)) = at.and_then(|at| Some((at, look.sought.get(at)?))) {
+                let newest = newest.filter(|newest| wire::text(newest, "name") == Some(&*sought.object.name));
+                let told = match newest {
+                    Some(newest) => wire::drafted(kind, Some(&newest), &draft),
+                    None => unmoved(kind, sought, &draft, served.get(&id).copied()),
+                };
+                match told {
+                    Some(stored) => found.push((at, id.clone(), stored)),
+                    // Where the list of published ones does not know it, or by another name, and it may have moved, its
+                    // own list of versions decides: that nothing was published is believed from nowhere else.
+                    None => unknown.push((at, id.clone(), name.clone())),
                 }
-                // Where the list of published ones does not know it, or by another name, its own list of versions
-                // decides: that nothing was published is believed from nowhere else.
-                (Some(at), None) => unknown.push((at, id.clone(), name.clone())),
-                (None, _) => {}
             }
             all.insert(id, Listed { kind, name, version, body: None });
         }
@@ -258,10 +306,8 @@ impl<'a, C: Caller> Reader<'a, C> {
 
     /// The drafts of the organization; whole ones where their names are sought.
     async fn drafts(&self, kind: ObjectKind, names: &BTreeSet<&str>) -> Result<Vec<Entity>, Fault> {
-        let folder = kinds::folder(kind);
-        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}");
         let mut drafts = Vec::new();
-        let mut pages = self.pages(&path, "the messenger configurations");
+        let mut pages = self.pages(kinds::folder(kind), "the messenger configurations");
         while let Some(page) = pages.next().await? {
             for draft in page {
                 let is_sought = wire::text(&draft, "name").is_some_and(|name| names.contains(name));
@@ -277,8 +323,7 @@ impl<'a, C: Caller> Reader<'a, C> {
         kind: ObjectKind,
         names: &BTreeSet<&str>,
     ) -> Result<BTreeMap<String, Entity>, Fault> {
-        let folder = kinds::folder(kind);
-        let path = format!("{folder}?pageSize={CONFIGURATIONS_PAGE_SIZE}&showOnlyPublished=true");
+        let path = format!("{}?showOnlyPublished=true", kinds::folder(kind));
         let mut newest: BTreeMap<String, Entity> = BTreeMap::new();
         let mut pages = self.pages(&path, "the published messenger configurations");
         while let Some(page) = pages.next().await? {
@@ -295,60 +340,34 @@ impl<'a, C: Caller> Reader<'a, C> {
     }
 
     /// The objects of a kind without drafts that are sought.
-    async fn of_kind(
-        &self,
-        kind: ObjectKind,
-        shape: &Shape,
-        look: &Look,
-        known: &Configurations,
-    ) -> Result<Found, Fault> {
+    async fn of_kind(&self, kind: ObjectKind, shape: &Shape, look: &Look) -> Result<Undrafted, Fault> {
         let mut places = Places::new(look, kind);
+        let mut held = Undrafted { kind, whole: Vec::new(), pinning: Vec::new() };
         if places.is_empty() {
-            return Ok(Vec::new());
+            return Ok(held);
         }
-        let found = match &shape.place {
+        match &shape.place {
             Storage::Listed(listing, _) if kind.pins().is_some() => {
-                self.pinning(kind, listing, &mut places, known).await?
+                let path = format!("{}?expand=Configuration", listing.path);
+                let mut pages = self.pages(&path, listing.what);
+                while let Some(page) = pages.next().await? {
+                    held.pinning
+                        .extend(page.into_iter().filter_map(|entity| Some((places.of(&entity)?, entity))));
+                }
             }
             Storage::Listed(listing, _) => {
                 let stored =
                     |entity: &Entity| Some((places.of(entity)?, wire::unversioned(kind, entity, None)?));
-                self.whole(listing).await?.iter().filter_map(stored).collect()
+                held.whole = self.whole(listing).await?.iter().filter_map(stored).collect();
             }
             Storage::Called(calls) => {
                 let at = look.sought.iter().position(|sought| sought.object.kind == kind);
                 let stored = self.fields(calls).await?;
-                at.map(|at| (at, stored)).into_iter().collect()
+                held.whole.extend(at.map(|at| (at, stored)));
             }
-        };
-        places.check()?;
-        Ok(found)
-    }
-
-    async fn pinning(
-        &self,
-        kind: ObjectKind,
-        listing: &Listing,
-        places: &mut Places<'_>,
-        known: &Configurations,
-    ) -> Result<Found, Fault> {
-        let body_of = |id: &str, version: u64| {
-            let newest = known.get(id).filter(|newest| newest.version == Some(version))?;
-            newest.body.clone()
-        };
-        let path = format!("{}?pageSize={CONFIGURATIONS_PAGE_SIZE}&expand=Configuration", listing.path);
-        let mut pages = self.pages(&path, listing.what);
-        let mut sought = Vec::new();
-        while let Some(page) = pages.next().await? {
-            sought.extend(page.into_iter().filter_map(|entity| Some((places.of(&entity)?, entity))));
         }
-        let body_of = &body_of;
-        let read = sought.into_iter().map(|(at, entity)| async move {
-            let stored = self.pinned(kind, body_of, &entity).await?;
-            Ok(stored.map(|stored| (at, stored)))
-        });
-        let found: Vec<Option<(usize, Stored)>> = side_by_side(read).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        places.check()?;
+        Ok(held)
     }
 
     /// The only object of a kind, field by field. A field that points to nothing is not found.
@@ -370,10 +389,42 @@ impl<'a, C: Caller> Reader<'a, C> {
 }
 
 /// Some questions, side by side; the answers in their order.
-fn side_by_side<T, F: Future<Output = Result<T, Fault>>>(
+pub(super) fn side_by_side<T, F: Future<Output = Result<T, Fault>>>(
     questions: impl Iterator<Item = F>,
 ) -> Buffered<Iter<std::vec::IntoIter<F>>> {
     futures::stream::iter(questions.collect::<Vec<F>>()).buffered(IN_LINE)
+}
+
+/// The newest version of each configuration that something serves, by the configuration's id.
+fn served(others: &[Undrafted]) -> BTreeMap<String, u64> {
+    let mut served = BTreeMap::new();
+    for (kind, entity) in
+        others.iter().flat_map(|one| one.pinning.iter().map(|(_, entity)| (one.kind, entity)))
+    {
+        let pin = kind.pins().and_then(|path| entity.get(path)?.as_object());
+        if let Some((id, version)) = pin.and_then(|pin| Some((wire::text(pin, "id")?, wire::number(pin)?))) {
+            let newest: &mut u64 = served.entry(id.to_owned()).or_default();
+            *newest = version.max(*newest);
+        }
+    }
+    served
+}
+
+/// What a configuration holds whose draft did not move since it was seen: then it held what the newest version held,
+/// and so does each version published since. Where a version is served that was not there then, nothing is concluded.
+fn unmoved(kind: ObjectKind, sought: &Sought, draft: &Entity, served: Option<u64>) -> Option<Stored> {
+    let Sighting { id, version, drafted_at } = sought.sighting.as_ref()?;
+    if served.is_some_and(|served| served > *version) || wire::text(draft, "id") != Some(&**id) {
+        return None;
+    }
+    let mut newest = draft.clone();
+    newest.insert("version".into(), version.to_string().into());
+    let stored = wire::drafted(kind, Some(&newest), draft)?;
+    let instance = stored.instance.as_ref()?;
+    let moved_at = instance.drafted_at?.as_millisecond().unsigned_abs();
+    let is_unmoved = instance.readiness == Readiness::Ready && moved_at == *drafted_at;
+    let inferred = Instance { is_inferred: true, ..Instance::clone(instance) };
+    is_unmoved.then(|| Stored { instance: Some(Arc::new(inferred)), ..stored })
 }
 
 /// Whether a deployment's reference to its configuration has come with what that holds.

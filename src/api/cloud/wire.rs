@@ -210,6 +210,7 @@ pub fn drafted(
     };
     let published = newest.map(|entity| body(kind, entity)).unwrap_or_default();
     let unpublished = newest.is_none() || *published != *held.body;
+    let drafted_at = held.modified_at.filter(|_| !unpublished);
     let instance = Instance {
         id: id.into(),
         // A version that was published a moment ago can't be pinned yet.
@@ -218,8 +219,10 @@ pub fn drafted(
             _ => readiness(draft),
         },
         draft: unpublished.then_some(held),
+        drafted_at,
         pinned: None,
         publisher: newest.and_then(|entity| person(entity, "publishedUser")).map(|actor| actor.id),
+        is_inferred: false,
     };
     let who = |entity| person(entity, "publishedUser").or_else(|| person(entity, "lastModifiedUser"));
     Some(Stored {
@@ -239,8 +242,10 @@ pub fn unversioned(kind: ObjectKind, entity: &Map<String, Value>, pinned: Option
         id: text(entity, "id")?.into(),
         readiness: readiness(entity),
         draft: None,
+        drafted_at: None,
         pinned,
         publisher: None,
+        is_inferred: false,
     };
     Some(Stored {
         version: modified_at.map_or(1, |at| at.as_millisecond().unsigned_abs()),
@@ -263,8 +268,10 @@ pub fn contents(organization: &OrganizationId, body: Map<String, Value>) -> Stor
         id: organization.as_str().into(),
         readiness: Readiness::Ready,
         draft: None,
+        drafted_at: None,
         pinned: None,
         publisher: None,
+        is_inferred: false,
     };
     Stored { instance: Some(Arc::new(instance)), ..Stored::new(version, Arc::new(body)) }
 }

@@ -139,23 +139,30 @@ fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output)
     Ok(Exit::Findings)
 }
 
-/// Applies a commit, with a bar for what takes its time; a signal ends it after the writes that are under way.
+/// What is said where nothing is waited for any more.
+const LEFT_TO_THE_JOURNAL: &str = "stopped at once: what was under way is left to the journal; the next run waits it out, reads, and says what became of it";
+
+/// Applies a commit, with a bar for what takes its time. A signal ends it after the writes that are under way, a second
+/// one at once.
 ///
 /// # Errors
-/// It could not begin.
+/// It could not begin, or was stopped at once.
 pub async fn apply(order: &Order<ReadApi, Api>, output: &Output) -> Result<Passed, Failure> {
     let progress = Arc::new(Progress::new(output, "planning", order.members.len()));
-    let stopping = tokio::spawn(stop_on_signal(Arc::clone(&progress)));
     let watched: Arc<dyn pass::Progress> = Arc::clone(&progress) as Arc<dyn pass::Progress>;
-    let passed = pass::pass(order, &watched).await;
-    stopping.abort();
+    let passed = tokio::select! {
+        passed = pass::pass(order, &watched) => Ok(passed),
+        () = stopped_twice(&progress) => Err(Failure::new(Exit::Partial, LEFT_TO_THE_JOURNAL)),
+    };
     progress.finish();
-    Ok(passed?)
+    Ok(passed??)
 }
 
-async fn stop_on_signal(progress: Arc<Progress>) {
+/// Has the runs end with the first signal; comes to an end with the second.
+async fn stopped_twice(progress: &Progress) {
     stopped().await;
     progress.cancel();
+    stopped().await;
 }
 
 /// The exit code. A change that waits is worth one: whoever applies by hand wants it applied now.

@@ -110,6 +110,7 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         versions: Versions::Enforced,
         own_clients: BTreeSet::new(),
         reviewed: None,
+        is_exact: false,
         seed: 1,
     };
     (Run::new(Arc::new(spec), journal), deadline)
@@ -137,6 +138,6 @@ async fn the_operator_ends_even_that_wait() {
     let now = clock.now();
     told.stop.cancel();
     let run = plan(run, &clock, &told).await;
-    assert_eq!(run.end(), Some(&crate::reconcile::End::Cancelled));
+    assert_eq!(run.end(), Some(&crate::reconcile::End::Cancelled(None)));
     assert_eq!((*clock.first_look.lock().unwrap(), clock.now()), (None, now));
 }

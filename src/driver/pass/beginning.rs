@@ -283,6 +283,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             before: &[],
             own_clients,
             reviewed: order.reviewed.as_ref().map(|all| all.get(name).cloned().unwrap_or_default()),
+            is_exact: false,
             is_paused: claimed.pause.is_some(),
             salt: claimed.lease.token.unsigned_abs(),
         };

@@ -52,7 +52,14 @@ pub(super) fn recreate() -> Vec<Refusal> {
     let plan = plan(targets);
     let base = |object: &Object| {
         let id = (*object == integration).then(|| "0b5e7c4e".into());
-        let base = Base { version: 3, body: Arc::default(), revision: Revision::new(APPLIED), id, onto: 0 };
+        let base = Base {
+            version: 3,
+            body: Arc::default(),
+            revision: Revision::new(APPLIED),
+            id,
+            onto: 0,
+            drafted_at: 0,
+        };
         (target(object.clone()).object_ref(), base)
     };
     let bases: BTreeMap<ObjectRef, Base> = objects.iter().chain([&integration]).map(base).collect();

@@ -109,7 +109,9 @@ impl Known {
             pinned: kind
                 .pins()
                 .map(|_| Pinned { version: Some(news.pins), body: Some(body_of_value(news.value)) }),
+            drafted_at: None,
             publisher: None,
+            is_inferred: false,
         };
         self.observed[news.place] = match news.id {
             None => Observed::Absent,

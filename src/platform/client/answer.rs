@@ -50,15 +50,26 @@ pub(super) fn describe(answer: &reqwest::Response, subject: &str) -> Response {
     }
 }
 
+/// Why the body of an answer was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    /// The connection failed.
+    #[error("{0}")]
+    BrokeOff(String),
+    /// It has more bytes than are allowed.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
 /// The body of an answer, decompressed.
 ///
 /// # Errors
 /// It broke off, or has more bytes than are allowed.
-pub(super) async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
+pub(super) async fn read_body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| cause(&error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(|error| Unread::BrokeOff(cause(&error)))? {
         if body.len() + chunk.len() > bytes_max {
-            return Err(format!("it is larger than {bytes_max} bytes"));
+            return Err(Unread::TooLarge(bytes_max));
         }
         body.extend_from_slice(&chunk);
     }

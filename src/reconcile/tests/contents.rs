@@ -31,8 +31,14 @@ fn holds(content: &str) -> Event {
 fn journal(kept_ms: Option<i64>, owed_ms: Option<u64>) -> Journal {
     let at = |ms: i64| (now().as_millisecond() - ms).unsigned_abs();
     let object = defaults().object_ref();
-    let base =
-        |ms| Base { version: 4, body: body("ours"), revision: Revision::new("r0"), id: None, onto: at(ms) };
+    let base = |ms| Base {
+        version: 4,
+        body: body("ours"),
+        revision: Revision::new("r0"),
+        id: None,
+        onto: at(ms),
+        drafted_at: 0,
+    };
     let owed = |ms: u64| Receipt {
         target: defaults(),
         from_version: Some(1),

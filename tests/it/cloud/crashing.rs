@@ -1,6 +1,11 @@
 //! Processes that die in the middle, and those that come after them.
 
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
 use super::{Cloud, QUICK, each, served};
+use crate::support::{Running, ran, signal, wait_until};
 
 /// How often each point is reached: once for each of the three writes.
 const HITS: [u32; 3] = [1, 2, 3];
@@ -50,4 +55,47 @@ fn a_process_that_dies_before_it_writes_down_the_answer_is_followed_by_one_that_
 #[test]
 fn a_process_that_dies_before_its_journal_is_committed_is_followed_by_one_that_writes_nothing_twice() {
     dies_at("C09b", LANDED);
+}
+
+/// A command whose first write is answered late.
+fn slow_apply(cloud: &Cloud) -> Command {
+    let at = json!({"method": "POST", "path": "/api/v2/webdeployments/configurations"});
+    cloud.fault(json!({"match": at, "do": {"delayMs": 2_000}}));
+    cloud.command(&["apply"])
+}
+
+fn wait_for_the_write(cloud: &Cloud) {
+    wait_until("the write is under way", || !cloud.writes(1, 0).is_empty());
+}
+
+#[test]
+fn a_signal_ends_an_apply_after_the_write_that_is_under_way_and_it_says_what_is_left() {
+    let cloud = Cloud::new(1);
+    let mut command = slow_apply(&cloud);
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for_the_write(&cloud);
+    signal(process.id(), "-INT");
+    // It wrote something, and not all of it.
+    let ended = ran(process.wait_with_output().unwrap()).expect(6);
+    assert!(ended.stderr.contains("stop it again"), "{}", ended.stderr);
+    let told = "stopped by the operator before the end of its run: 0 of 2 objects are as git says";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    assert_eq!((cloud.writes(1, 0), cloud.open()), (vec!["create".to_owned()], (0, 0)));
+    cloud.apply(&[]).expect(0);
+    assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"]);
+    cloud.is_at_rest();
+}
+
+#[test]
+fn a_second_signal_leaves_what_is_under_way_to_the_journal() {
+    let cloud = Cloud::new(1);
+    let mut process = Running::start(slow_apply(&cloud));
+    wait_for_the_write(&cloud);
+    process.signal("-INT");
+    process.wait_for_log("stop it again");
+    process.signal("-INT");
+    wait_until("it has stopped", || process.ended().is_some());
+    assert_eq!(process.ended().unwrap().code(), Some(6));
+    process.wait_for_log("left to the journal");
+    assert_eq!((cloud.writes(1, 0), cloud.open()), (vec!["create".to_owned()], (1, 0)));
 }

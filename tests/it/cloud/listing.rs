@@ -94,6 +94,74 @@ fn versions_that_can_not_be_listed_are_no_default() {
     });
 }
 
+/// How many lists of versions were asked for.
+fn versions_asked(cloud: &Cloud, since: u64) -> usize {
+    let lists = |request: &&Value| request["path"].as_str().unwrap().ends_with("/versions");
+    cloud.requests(1, since).iter().filter(lists).count()
+}
+
+#[test]
+fn versions_are_asked_for_where_the_draft_may_have_moved_and_nowhere_else() {
+    let draft = |colour: &str| {
+        let patch = json!({"messenger": {"styles": {"primaryColor": colour}}});
+        json!({"draft": {"configuration": "Website", "patch": patch}})
+    };
+    let publish = || json!({"publish": {"configuration": "Website"}});
+    let pin = || json!({"deployment": {"deployment": "Shop", "version": "newest"}});
+    let other = || json!({"create": {"configuration": {"name": "Other"}}});
+    let cases = [
+        (vec![], 0),
+        (vec![other()], 0),
+        // It holds the same as the version before.
+        (vec![publish()], 0),
+        (vec![publish(), pin()], 1),
+        (vec![draft("#333333")], 1),
+        (vec![draft("#333333"), publish()], 1),
+        (vec![draft("#333333"), publish(), pin()], 1),
+        // The draft holds what it held, and what is in force does not.
+        (vec![draft("#333333"), publish(), draft("#111111")], 1),
+        (vec![draft("#333333"), publish(), pin(), draft("#111111")], 1),
+    ];
+    each(&cases, |(edits, asked)| {
+        let cloud = Cloud::applied(1);
+        for edit in edits {
+            cloud.edit(1, edit.clone());
+        }
+        for colour in ["#111111", "#222222"] {
+            cloud.commit(colour);
+            let mark = cloud.mark();
+            let plan = cloud.plan();
+            let asked = if colour == "#111111" { *asked } else { 1 };
+            assert_eq!(versions_asked(&cloud, mark), asked, "{edits:?}");
+            cloud.move_sightings(1);
+            let mark = cloud.mark();
+            let anew = cloud.plan();
+            assert_eq!(versions_asked(&cloud, mark), 1, "{edits:?}");
+            assert_eq!((plan.code, plan.stdout), (anew.code, anew.stdout), "{edits:?}");
+            cloud.move_sightings(-1);
+        }
+        // The commit is applied over what was published meanwhile, where that is nobody's but git's.
+        if *asked == 0 || edits.len() == 2 && edits[0] == publish() {
+            cloud.apply(&[]).expect(0);
+            assert_eq!(cloud.served(1).1, json!("#222222"), "{edits:?}");
+        }
+    });
+}
+
+#[test]
+fn pages_that_are_too_large_are_halved() {
+    let cloud = crowded();
+    cloud.settings(json!({"pageSizeMax": 0}));
+    for path in [CONFIGURATIONS, "/api/v2/webdeployments/deployments"] {
+        for status in [413, 400] {
+            let at = json!({"method": "GET", "path": path});
+            cloud.fault(json!({"match": at, "times": 2, "do": {"status": status, "message": "less"}}));
+        }
+    }
+    cloud.apply(&[]).expect(0);
+    assert_eq!(cloud.writes(1, 0), ["create", "publish", "deploy"]);
+}
+
 #[test]
 fn a_listing_that_is_empty_where_there_was_something_makes_nothing() {
     for path in [CONFIGURATIONS, "/api/v2/webdeployments/deployments"] {

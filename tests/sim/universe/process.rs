@@ -257,7 +257,7 @@ impl Universe {
             Some(End::Refused(_)) => "refused",
             Some(End::LeaseLost) => "lease lost",
             Some(End::Superseded) => "superseded",
-            Some(End::Cancelled) => "stopped",
+            Some(End::Cancelled(_)) => "stopped",
             _ => "another end",
         });
     }

@@ -11,15 +11,23 @@ use super::super::{get, wire};
 use super::{Entity, Reader};
 use crate::model::{Fault, FaultKind, Target};
 
-/// Entities on a page.
+/// Entities on a page, where the platform says that it gives no more.
 pub(in crate::api::cloud) const PAGE_SIZE: u32 = 100;
+/// Entities on a page of configurations, or of deployments with theirs: what the platform gives where no size is named.
+pub(in crate::api::cloud) const LARGE_PAGE_SIZE: u32 = 300;
+/// A page size that no API refuses.
+const SMALL_PAGE_SIZE: u32 = 25;
 /// Most pages of one listing.
 const PAGES_MAX: u32 = 500;
 
 impl<C: Caller> Reader<'_, C> {
-    /// A listing whose pages are told apart by a cursor, page by page.
+    /// A listing whose pages are told apart by a cursor, page by page, of as many entities as an answer can hold.
     pub(in crate::api::cloud) fn pages<'a>(&'a self, path: &'a str, what: &'a str) -> Pages<'a, C> {
-        Pages { reader: self, path, what, after: None, read: 0, done: false }
+        self.pages_of(LARGE_PAGE_SIZE, path, what)
+    }
+
+    fn pages_of<'a>(&'a self, size: u32, path: &'a str, what: &'a str) -> Pages<'a, C> {
+        Pages { reader: self, path, what, size, after: None, read: 0, done: false }
     }
 
     /// A whole listing.
@@ -32,9 +40,8 @@ impl<C: Caller> Reader<'_, C> {
 
     /// A whole listing whose pages are told apart by a cursor.
     async fn by_cursor(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
-        let path = format!("{path}?pageSize={PAGE_SIZE}");
         let mut all = Vec::new();
-        let mut pages = self.pages(&path, what);
+        let mut pages = self.pages_of(PAGE_SIZE, path, what);
         while let Some(page) = pages.next().await? {
             all.extend(page);
         }
@@ -43,10 +50,9 @@ impl<C: Caller> Reader<'_, C> {
 
     /// A whole listing whose pages are numbered.
     pub(in crate::api::cloud) async fn by_page(&self, path: &str, what: &str) -> Result<Vec<Entity>, Fault> {
-        let joint = if path.contains('?') { '&' } else { '?' };
         let mut all = Vec::new();
         for number in 1..=PAGES_MAX {
-            let path = format!("{path}{joint}pageSize={PAGE_SIZE}&pageNumber={number}");
+            let path = format!("{path}{}pageSize={PAGE_SIZE}&pageNumber={number}", joint(path));
             let page = self.page(path, what).await?;
             let count = page.entities.len();
             all.extend(page.entities);
@@ -79,6 +85,8 @@ pub(in crate::api::cloud) struct Pages<'a, C> {
     reader: &'a Reader<'a, C>,
     path: &'a str,
     what: &'a str,
+    /// Entities on a page. Answers that are too large halve it.
+    size: u32,
     after: Option<String>,
     read: u32,
     done: bool,
@@ -95,7 +103,13 @@ impl<C: Caller> Pages<'_, C> {
             format!("&after={encoded}")
         };
         let cursor = self.after.as_deref().map(encoded).unwrap_or_default();
-        let page = self.reader.page(format!("{}{cursor}", self.path), self.what).await?;
+        let page = loop {
+            let path = format!("{}{}pageSize={}{cursor}", self.path, joint(self.path), self.size);
+            match self.reader.page(path, self.what).await {
+                Err(fault) if self.asks_for_less(&fault) => self.size /= 2,
+                page => break page?,
+            }
+        };
         let uri = page.next_uri.as_deref().filter(|uri| !uri.is_empty());
         let next = uri.and_then(cursor_of);
         let target = self.reader.target;
@@ -116,6 +130,17 @@ impl<C: Caller> Pages<'_, C> {
         self.after = next;
         Ok(Some(page.entities))
     }
+
+    /// Whether a page of fewer entities may do. How many may be asked for is told by nothing but a refusal.
+    fn asks_for_less(&self, fault: &Fault) -> bool {
+        let may_be_refused = self.read == 0 && self.size > SMALL_PAGE_SIZE;
+        self.size > 1 && fault.too_large || may_be_refused && fault.kind == FaultKind::Rejected
+    }
+}
+
+/// What comes between a path and one more parameter.
+fn joint(path: &str) -> char {
+    if path.contains('?') { '&' } else { '?' }
 }
 
 /// What is inserted or deleted while a list is read may come twice.

@@ -17,19 +17,12 @@ const FLOWS_BY_NAME_MAX: usize = 3;
 
 impl<C: Caller> Reader<'_, C> {
     /// What goes by the names that were asked for.
-    pub(super) async fn names(
-        &self,
-        references: &BTreeSet<Reference>,
-        configurations: &Configurations,
-    ) -> Result<Names, Fault> {
+    pub(super) async fn names(&self, references: &BTreeSet<Reference>) -> Result<Names, Fault> {
         let mut names: Names = references.iter().map(|reference| (reference.clone(), Vec::new())).collect();
         let mut kinds: Vec<ReferenceKind> = references.iter().map(|reference| reference.kind).collect();
         kinds.dedup();
         let is_listed =
             |kind: &ReferenceKind| ObjectKind::referred_to(*kind).is_some_and(ObjectKind::has_drafts);
-        if kinds.iter().any(is_listed) {
-            self.name_configurations(configurations, &mut names).await?;
-        }
         kinds.retain(|kind| !is_listed(kind));
         let listed = side_by_side(kinds.iter().map(|kind| self.candidates(*kind, references)));
         let listed: Vec<Vec<Entity>> = listed.try_collect().await?;
@@ -48,7 +41,8 @@ impl<C: Caller> Reader<'_, C> {
         Ok(names)
     }
 
-    async fn name_configurations(
+    /// Adds what is known of configurations.
+    pub(super) async fn name_configurations(
         &self,
         configurations: &Configurations,
         names: &mut Names,

@@ -9,7 +9,7 @@ use super::super::caller::Caller;
 use super::super::kinds::{self, Storage};
 use super::super::{get, segment, wire};
 use super::listing::distinct;
-use super::{CONFIGURATIONS_PAGE_SIZE, Entity, Reader, expanded};
+use super::{Entity, Reader, expanded};
 use crate::model::{Fault, FaultKind, Object, ObjectKind, Observed, Pinned, Published, Stored};
 
 impl<C: Caller> Reader<'_, C> {
@@ -31,7 +31,7 @@ impl<C: Caller> Reader<'_, C> {
 
     pub(super) async fn configuration(&self, kind: ObjectKind, id: &str) -> Result<Option<Stored>, Fault> {
         let folder = kinds::folder(kind);
-        let path = format!("{folder}/{}/versions?pageSize={CONFIGURATIONS_PAGE_SIZE}", segment(id));
+        let path = format!("{folder}/{}/versions", segment(id));
         let mut pages = self.pages(&path, "the versions of a configuration");
         let mut versions = Vec::new();
         loop {

@@ -189,7 +189,9 @@ impl Platform {
             readiness: Readiness::Ready,
             draft: None,
             pinned: Some(Pinned { version, body: pinned }),
+            drafted_at: None,
             publisher: None,
+            is_inferred: false,
         };
         Observed::Present(Stored {
             version: at(*modified).as_millisecond().unsigned_abs(),
@@ -285,7 +287,9 @@ pub(super) fn stored_configuration(known: &Configuration, readiness: Readiness) 
         readiness,
         draft: unpublished.then_some(draft),
         pinned: None,
+        drafted_at: None,
         publisher: None,
+        is_inferred: false,
     };
     Stored {
         version: known.versions.len() as u64,

@@ -238,7 +238,9 @@ impl Many {
                 }
             },
             pinned,
+            drafted_at: None,
             publisher: None,
+            is_inferred: false,
         };
         Observed::Present(Stored {
             version: match object.kind {
