@@ -27,6 +27,9 @@ const SEEDS: u64 = 2_000;
 /// One in so many is played in the cloud dialect: each takes that much longer, a look there being many requests.
 const CLOUD_SHARE: u64 = 5;
 
+/// One in so many is played with fifty objects besides: most of a run's time is spent in looking at them.
+const CROWD_SHARE: u64 = 200;
+
 fn seeds() -> u64 {
     std::env::var("GENESYNC_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
 }
@@ -76,6 +79,21 @@ fn a_version_that_shows_late_is_published_once() {
         |seed| Simulation::of(Universe::new(seed, Dialect::Cloud, Mutant::None).showing_after(1_500)).play();
     let (_, failures) = on_all_cores(200, late);
     assert!(failures.is_empty(), "{} of 200 seeds failed; the first:\n{}", failures.len(), failures[0]);
+}
+
+/// Fifty objects of an organization, eight of them under way at a time.
+#[test]
+fn many_objects_converge_and_fall_silent_once_faults_stop() {
+    let seeds = seeds().div_ceil(CROWD_SHARE);
+    let crowd = |seed| Simulation::of(Universe::new(seed, Dialect::Cloud, Mutant::None).among(24)).play();
+    let (counts, failures) = on_all_cores(seeds, crowd);
+    assert!(failures.is_empty(), "{} of {seeds} seeds failed; the first:\n{}", failures.len(), failures[0]);
+    println!("{seeds} seeds of fifty objects: {counts}");
+    // What a batch has to survive, and one object alone has not.
+    let silent = counts.never(Dialect::Cloud);
+    for fault in ["crash after", "crash before", "drop after", "edit", "landed late", "takeover"] {
+        assert!(!silent.contains(&fault), "{fault} never happened in {seeds} seeds");
+    }
 }
 
 fn converges(dialect: Dialect, seeds: u64) {

@@ -62,6 +62,8 @@ pub struct Script {
     pub unenforced: bool,
     /// The tenant manages profiles and defaults besides, where there are such.
     pub profiles: bool,
+    /// Pairs of a configuration and a deployment besides the first, where there are such.
+    pub neighbours: usize,
     /// Git is asked again before an intent is kept, and now and then while a run waits.
     pub asks_git: bool,
 }
@@ -94,6 +96,7 @@ impl Script {
             unenforced: false,
             asks_git: false,
             profiles: false,
+            neighbours: 0,
         };
         // Drawn last: what came before stays as it was.
         script.lease = if dice.percent(50) { 1 + dice.below(10) } else { 0 };

@@ -17,8 +17,8 @@ use genesync::model::Timing;
 use genesync::model::plan::Limits;
 use genesync::model::record::{Intent, IntentAction, Journal};
 use genesync::model::{
-    CredentialsName, Dialect, Mode, Object, OrganizationId, Record, Region, Resource, Revision, Target,
-    Tenant, TenantName, Versions,
+    CredentialsName, Dialect, Guard, Mode, Object, OrganizationId, Record, Region, Resource, Revision,
+    Target, Tenant, TenantName, Versions,
 };
 use genesync::reconcile::{Note, Spec};
 use genesync::store::StoreError;
@@ -103,12 +103,14 @@ pub struct Universe {
 }
 
 /// What git says of an organization at one of its values.
-fn resources(dialect: Dialect, profiles: bool, value: u64) -> Vec<Resource> {
+fn resources(dialect: Dialect, script: &Script, value: u64) -> Vec<Resource> {
     match dialect {
         Dialect::Webchat => vec![Resource::implied(webchat::desired(value))],
         // What is needed stands before what needs it.
-        Dialect::Cloud if profiles => [profiles::resources(value), cloud::resources(value)].concat(),
-        Dialect::Cloud => cloud::resources(value),
+        Dialect::Cloud => {
+            let profiles = if script.profiles { profiles::resources(value) } else { Vec::new() };
+            [profiles, cloud::resources(value, script.neighbours)].concat()
+        }
     }
 }
 
@@ -160,7 +162,7 @@ impl Universe {
             tokens: BTreeMap::new(),
             in_flight: Vec::new(),
             records: Vec::new(),
-            git: (1, resources(dialect, script.profiles, 1)),
+            git: (1, resources(dialect, &script, 1)),
             tenant: Tenant {
                 name: TenantName::new("acme"),
                 dialect,
@@ -194,6 +196,13 @@ impl Universe {
         self
     }
 
+    /// With so many pairs of a configuration and a deployment besides the first.
+    pub fn among(mut self, neighbours: usize) -> Self {
+        self.script.neighbours = neighbours;
+        self.git.1 = resources(self.tenant.dialect, &self.script, 1);
+        self
+    }
+
     pub fn trace(&self) -> Vec<String> {
         self.trace.clone()
     }
@@ -218,7 +227,7 @@ impl Universe {
     fn heal(&mut self) {
         self.say("-- healed --");
         self.advance(60_000);
-        let Script { steps, replicas, unenforced, asks_git, .. } = self.script;
+        let Script { steps, replicas, unenforced, neighbours, asks_git, .. } = self.script;
         self.script = Script {
             drop_before: 0,
             drop_after: 0,
@@ -242,6 +251,7 @@ impl Universe {
             replicas,
             unenforced,
             profiles: self.script.profiles,
+            neighbours,
             asks_git,
         };
         self.world.clear_faults();
@@ -254,7 +264,13 @@ impl Universe {
             revision: Revision::new(format!("r{}", self.git.0)),
             resources: self.git.1.clone(),
             // Short, so that a fight is over once people have stopped.
-            limits: Limits { flap_window_ms: 45_000, drafts: self.cloud.drafts, ..Limits::default() },
+            limits: Limits {
+                flap_window_ms: 45_000,
+                drafts: self.cloud.drafts,
+                // One commit changes all of them.
+                allowed: (self.script.neighbours > 0).then_some(Guard::TenantChanges).into_iter().collect(),
+                ..Limits::default()
+            },
             timing: Timing {
                 write_ms: 2_000,
                 settle_ms: SETTLE_MS,
@@ -322,7 +338,7 @@ impl Universe {
             self.counts.hit("commit");
             let next = self.git.0 + 1;
             let value = 1 + self.people.below(3);
-            self.git = (next, resources(self.tenant.dialect, self.script.profiles, value));
+            self.git = (next, resources(self.tenant.dialect, &self.script, value));
             self.say(format!("commit r{next}"));
         }
     }

@@ -24,6 +24,7 @@ use super::words::outcome_name;
 use super::{SECRET, SETTLE_MS, Universe, client};
 use crate::script::Dice;
 
+/// The names of the first pair; those of its neighbours have a number behind them.
 const WEB: &str = "web";
 const SITE: &str = "site";
 /// A field of a configuration that git leaves alone.
@@ -79,19 +80,31 @@ pub fn pace(dice: &mut Dice) -> SettingsPatch {
     }
 }
 
-fn object(kind: ObjectKind) -> Object {
-    let name = if kind == ObjectKind::MessengerConfiguration { WEB } else { SITE };
-    Object { kind, name: name.into() }
+fn name(of: &str, pair: usize) -> String {
+    if pair == 0 { of.to_owned() } else { format!("{of} {pair}") }
+}
+
+fn pair_of(object: &Object) -> usize {
+    object.name.split_once(' ').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
+}
+
+fn object(kind: ObjectKind, pair: usize) -> Object {
+    let of = if kind == ObjectKind::MessengerConfiguration { WEB } else { SITE };
+    Object { kind, name: name(of, pair).into() }
 }
 
 /// What git says at one of its values.
-pub fn resources(value: u64) -> Vec<Resource> {
+pub fn resources(value: u64, neighbours: usize) -> Vec<Resource> {
+    (0..=neighbours).flat_map(|pair| pair_at(value, pair)).collect()
+}
+
+fn pair_at(value: u64, pair: usize) -> [Resource; 2] {
     let wanted = |kind, body: Value| {
         let body = Arc::new(body.as_object().cloned().unwrap());
         let desired = Desired { body, exclusive: false, ignored: BTreeSet::new() };
-        Resource { object: object(kind), desired, before: None, secret: None }
+        Resource { object: object(kind, pair), desired, before: None, secret: None }
     };
-    vec![
+    [
         wanted(
             ObjectKind::MessengerConfiguration,
             json!({
@@ -101,7 +114,7 @@ pub fn resources(value: u64) -> Vec<Resource> {
         ),
         wanted(
             ObjectKind::MessengerDeployment,
-            json!({"configuration": {"name": WEB}, "flow": {"name": "Inbound"}, "allowAllDomains": true}),
+            json!({"configuration": {"name": name(WEB, pair)}, "flow": {"name": "Inbound"}, "allowAllDomains": true}),
         ),
     ]
 }
@@ -134,13 +147,18 @@ impl Caller for Wire<'_> {
     }
 }
 
-/// What an organization holds, whatever readers see.
-pub struct State(pub Value);
+/// What an organization holds, whatever readers see; and of which pair that is looked at.
+pub struct State(pub Value, usize);
 
 impl State {
+    /// The same, looked at for another pair.
+    fn of(self, pair: usize) -> Self {
+        Self(self.0, pair)
+    }
+
     fn named(&self, list: &str) -> impl Iterator<Item = &Value> {
-        let name = if list == "configurations" { WEB } else { SITE };
-        self.0[list].as_array().into_iter().flatten().filter(move |object| object["name"] == name)
+        let name = name(if list == "configurations" { WEB } else { SITE }, self.1);
+        self.0[list].as_array().into_iter().flatten().filter(move |object| object["name"] == *name)
     }
 
     fn web(&self) -> &Value {
@@ -170,6 +188,10 @@ impl State {
         let mut published = 0;
         let mut made = Vec::new();
         for record in self.0["audit"].as_array().into_iter().flatten() {
+            let named = record["entity"]["name"].as_str().unwrap_or_default();
+            if ![name(WEB, self.1), name(SITE, self.1)].iter().any(|name| name == named) {
+                continue;
+            }
             let (kind, version) = match record["entityType"].as_str().unwrap() {
                 "ConfigurationVersion" => {
                     published += 1;
@@ -218,20 +240,24 @@ impl Simulation {
 
 impl Universe {
     pub(super) fn state(&self, organization: &str) -> State {
-        State(self.world.cloud_state(organization, self.now).unwrap_or_default())
+        State(self.world.cloud_state(organization, self.now).unwrap_or_default(), 0)
     }
 
     /// Mara does something at the platform's own screens.
     pub(super) fn mara_acts(&mut self, organization: &str, value: u64) {
+        let pair = match self.script.neighbours {
+            0 => 0,
+            more => self.people.below(1 + more as u64) as usize,
+        };
         let edit = if self.people.percent(self.script.managed_edit) {
-            self.meddles(value)
+            self.meddles(value, pair)
         } else if self.people.percent(self.script.unmanaged_edit) {
-            self.decorates(value)
+            self.decorates(value, pair)
         } else {
             return;
         };
         let mut edit: CloudEdit = serde_json::from_value(edit).unwrap();
-        let (state, now) = (self.state(organization), self.now);
+        let (state, now) = (self.state(organization).of(pair), self.now);
         // What is not there yet can't be edited.
         if state.site().is_null() {
             edit.deployment = None;
@@ -245,36 +271,38 @@ impl Universe {
     }
 
     /// In fields that git manages.
-    fn meddles(&mut self, value: u64) -> Value {
+    fn meddles(&mut self, value: u64, pair: usize) -> Value {
         if self.script.profiles && self.people.percent(40) {
             return self.meddles_with_profiles(value);
         }
-        let draft = json!({"configuration": WEB, "patch": {"messenger": {"styles": {"primaryColor": colour(5_000 + value)}}}});
-        let publish = json!({"configuration": WEB});
+        let (web, site) = (name(WEB, pair), name(SITE, pair));
+        let draft = json!({"configuration": web, "patch": {"messenger": {"styles": {"primaryColor": colour(5_000 + value)}}}});
+        let publish = json!({"configuration": web});
         match self.people.below(5) {
             0 => json!({"draft": draft}),
             1 => json!({"draft": draft, "publish": publish}),
             2 => {
-                json!({"draft": draft, "publish": publish, "deployment": {"deployment": SITE, "version": "newest"}})
+                json!({"draft": draft, "publish": publish, "deployment": {"deployment": site, "version": "newest"}})
             }
-            3 => json!({"deployment": {"deployment": SITE, "version": "1"}}),
-            _ => json!({"deployment": {"deployment": SITE, "patch": {"allowAllDomains": false}}}),
+            3 => json!({"deployment": {"deployment": site, "version": "1"}}),
+            _ => json!({"deployment": {"deployment": site, "patch": {"allowAllDomains": false}}}),
         }
     }
 
     /// In fields that git leaves alone.
-    fn decorates(&mut self, value: u64) -> Value {
+    fn decorates(&mut self, value: u64, pair: usize) -> Value {
+        let (web, site) = (name(WEB, pair), name(SITE, pair));
         let text = format!("sale {value}");
-        let draft = json!({"configuration": WEB, "patch": {BANNER: text}});
-        let publish = json!({"configuration": WEB});
+        let draft = json!({"configuration": web, "patch": {BANNER: text}});
+        let publish = json!({"configuration": web});
         match self.people.below(5) {
             0 => json!({"draft": draft}),
             1 => json!({"publish": publish}),
             2 => json!({"draft": draft, "publish": publish}),
             3 => {
-                json!({"draft": draft, "publish": publish, "deployment": {"deployment": SITE, "version": "newest"}})
+                json!({"draft": draft, "publish": publish, "deployment": {"deployment": site, "version": "newest"}})
             }
-            _ => json!({"deployment": {"deployment": SITE, "patch": {BANNER: text}}}),
+            _ => json!({"deployment": {"deployment": site, "patch": {BANNER: text}}}),
         }
     }
 
@@ -338,7 +366,11 @@ impl Universe {
         let alone = self.cloud.looked.get(&organization) == Some(&self.deeds(&organization));
         if is_newest && alone && !self.stale_ever {
             self.counts.hit("judged");
-            if let Some(wrong) = misstep(&self.state(&organization), write, self.cloud.drafts) {
+            if let Some(wrong) = misstep(
+                &self.state(&organization).of(pair_of(&write.target.object)),
+                write,
+                self.cloud.drafts,
+            ) {
                 self.demand(Err(format!("{}: {wrong}", write.target)));
             }
         }
@@ -375,10 +407,13 @@ impl Universe {
         if !writes || handled.response.as_ref().is_none_or(|response| response.status >= 300) {
             return handled;
         }
-        let after = self.state(organization);
-        for list in ["configurations", "deployments"] {
-            if after.named(list).count() > 1 {
-                self.crossed = Some(format!("{organization} has two {list} of one name"));
+        let mut after = self.state(organization);
+        for pair in 0..=self.script.neighbours {
+            after = after.of(pair);
+            for list in ["configurations", "deployments"] {
+                if after.named(list).count() > 1 {
+                    self.crossed = Some(format!("{organization} has two {list} of one name"));
+                }
             }
         }
         if let Some(list) = after.doubled_profiles() {
@@ -416,14 +451,15 @@ impl Universe {
             self.git.1.iter().find(|known| known.object.kind == ObjectKind::MessengerConfiguration);
         let wanted = &messenger.unwrap().desired.body["messenger"]["styles"]["primaryColor"];
         for target in self.tenant.targets() {
-            let state = self.state(target.organization.as_str());
-            let served = &state.served()["messenger"]["styles"]["primaryColor"];
-            if served != wanted || state.site()["allowAllDomains"] != true {
-                return self.fail(format!(
-                    "{} serves {served}, not {wanted}: {}",
-                    target.organization,
-                    state.site()
-                ));
+            let mut state = self.state(target.organization.as_str());
+            for pair in 0..=self.script.neighbours {
+                state = state.of(pair);
+                let served = &state.served()["messenger"]["styles"]["primaryColor"];
+                if served != wanted || state.site()["allowAllDomains"] != true {
+                    let site = state.site();
+                    return self
+                        .fail(format!("{} serves {served}, not {wanted}: {site}", target.organization));
+                }
             }
         }
         Ok(())
@@ -445,9 +481,14 @@ impl Universe {
         let mut made = BTreeSet::new();
         for target in self.tenant.targets() {
             let ours = client(&target.organization);
-            let state = self.state(target.organization.as_str());
-            let by_us = state.made().into_iter().filter(|(_, _, by)| *by == ours);
-            made.extend(by_us.map(|(kind, version, _)| (target.of(object(kind)).object_ref(), version)));
+            let mut state = self.state(target.organization.as_str());
+            for pair in 0..=self.script.neighbours {
+                state = state.of(pair);
+                let by_us = state.made().into_iter().filter(|(_, _, by)| *by == ours);
+                made.extend(
+                    by_us.map(|(kind, version, _)| (target.of(object(kind, pair)).object_ref(), version)),
+                );
+            }
             let of_profiles = state.made_of_profiles().into_iter().filter(|(_, _, by)| *by == ours);
             made.extend(
                 of_profiles.map(|(profile, version, _)| (target.of(profile.object).object_ref(), version)),
