@@ -230,10 +230,8 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
 fn section(rows: &[Row]) -> String {
     let mut out = format!(
         "{HEADING}\n\nAn organization gets N configurations and N deployments, each of which refers to one of them, with `genesync apply`; then one colour\n\
-         changes in all of them, then in one, and `genesync plan` finds nothing to do: without a state, and with what the runs before it know.
-\
-         The emulator takes its usual 300 ms until what was\n\
-         written is active, and shares the machine. {RUNS} runs after one that does not count; under the limit of a token, one.\n\n\
+         changes in all of them, then in one, and `genesync plan` finds nothing to do: without a state, and with what the runs before it know.\n\
+         The emulator takes its usual 300 ms until what was written is active, and shares the machine. {RUNS} runs after one that does not count; under the limit of a token, one.\n\n\
          | N + N | answers after | | wall, s | processor, s | memory, MB | requests | of them 429 |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n"
     );
     // Writing to a String can't fail; the results are dropped throughout.
