@@ -184,6 +184,11 @@ impl Api {
         }
     }
 
+    /// Sets aside what writes to these targets need of their rate limits: see [`Client::reserve`].
+    pub fn reserve(&self, targets: &[Target]) -> Option<Duration> {
+        self.read.client.reserve(targets)
+    }
+
     /// Asks for a replication job, once.
     pub async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
         let operation = webchat::replicate(start);

@@ -1,5 +1,6 @@
 //! A progress bar for what takes over a second, and the notes of runs as talk.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::driver::drive::{Advance, Watcher};
 use crate::driver::notes::Advances;
 use crate::driver::pass;
 use crate::model::TenantName;
+use crate::platform::{Heard, Told};
 use crate::reconcile::Note;
 use crate::render::value::{counted, escape};
 
@@ -53,6 +55,23 @@ impl Progress {
         Self { silent: true, ..Self::new(output, what, length) }
     }
 
+    /// There are so many pieces of work, as is known by now.
+    pub fn over(&self, length: usize) {
+        self.bar.set_length(length as u64);
+    }
+
+    /// Tells of long waits for a rate limit.
+    pub fn heard(&self) -> Heard {
+        let (bar, output) = (self.bar.clone(), self.output);
+        Arc::new(move |told| {
+            if let Told::Waits { organization, wait } = told {
+                let wait_s = wait.as_secs() + 1;
+                let line = format!("organization {organization} is rate limited; going on in {wait_s} s");
+                bar.suspend(|| output.talk(&escape(&line)));
+            }
+        })
+    }
+
     /// One piece is done.
     pub fn step(&self) {
         self.bar.inc(1);
@@ -61,7 +80,7 @@ impl Progress {
 
     /// One piece is done, of as many as are known by now.
     pub fn step_of(&self, length: usize) {
-        self.bar.set_length(length as u64);
+        self.over(length);
         self.step();
     }
 

@@ -16,6 +16,7 @@ use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
 use crate::model::{Fault, FaultKind, Guard, Refusal, Resource, TenantName, causes};
 use crate::plan::guards;
+use crate::platform::Heard;
 use crate::reconcile::Run;
 use crate::store::{Pause, Store, TenantRow, Which};
 
@@ -52,6 +53,8 @@ pub struct Wishes<'a> {
     pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
     /// The journal, where there is one yet.
     pub store: Option<&'a Store>,
+    /// What hears of requests and of waits.
+    pub heard: Option<Heard>,
 }
 
 impl Session {
@@ -60,9 +63,9 @@ impl Session {
     /// # Errors
     /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
     pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
-        let Wishes { settings, allowed, drafts, desired_before, store } = wishes;
+        let Wishes { settings, allowed, drafts, desired_before, store, heard } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
-        let api = connect(settings, None)?;
+        let api = connect(settings, heard)?;
         let clients = Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone());
         let limits = Limits { allowed, drafts, ..fleet.limits.clone() };
         let terms = Terms {

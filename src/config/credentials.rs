@@ -44,10 +44,15 @@ impl Settings {
         if let Some(found) = self.credentials_dir.as_deref().and_then(|dir| from_dir(dir, name)) {
             return found;
         }
-        match self.credentials.get(name) {
-            Some(entry) => from_command(name, &entry.command).await,
+        match self.credentials.get(name).and_then(|entry| entry.command.as_deref()) {
+            Some(command) => from_command(name, command).await,
             None => Err(ConfigError::NoCredentials { name: name.into() }),
         }
+    }
+
+    /// How many tokens of a client are used side by side: 1 unless the operator says otherwise.
+    pub fn tokens(&self, name: &CredentialsName) -> u8 {
+        self.credentials.get(name.as_str()).map_or(1, |entry| entry.tokens)
     }
 }
 

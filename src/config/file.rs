@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
 
@@ -17,7 +18,7 @@ pub struct SettingsFile {
     pub endpoints: BTreeMap<String, String>,
     /// A directory of mounted credentials.
     pub credentials_dir: Option<PathBuf>,
-    /// Credentials that a command prints, by name.
+    /// What is said of credentials, by name.
     pub credentials: BTreeMap<String, CredentialsEntry>,
     /// Deadlines.
     pub timing: TimingFile,
@@ -103,12 +104,25 @@ pub enum NotifyFormat {
     Slack,
 }
 
-/// How one name's credentials are found.
+/// How one name's credentials are found, and used.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct CredentialsEntry {
     /// A program and its arguments that prints `{"clientId": …, "clientSecret": …}`.
-    pub command: Vec<String>,
+    pub command: Option<Vec<String>>,
+    /// How many tokens of the client are used side by side, where each has a limit of its own: 1 to 10.
+    #[serde(default = "one", deserialize_with = "one_to_ten")]
+    pub tokens: u8,
+}
+
+fn one() -> u8 {
+    1
+}
+
+fn one_to_ten<'de, D: Deserializer<'de>>(value: D) -> Result<u8, D::Error> {
+    let given = u8::deserialize(value)?;
+    let is_usual = (1..=10).contains(&given);
+    is_usual.then_some(given).ok_or_else(|| D::Error::custom("a client may use 1 to 10 tokens"))
 }
 
 /// Deadlines, in milliseconds; what is left out keeps its default.
@@ -179,6 +193,8 @@ mod tests {
             eu-west-1 = "http://127.0.0.1:8480"
             [credentials.northbank]
             command = ["vault", "kv", "get", "-format=json", "northbank"]
+            [credentials.southbank]
+            tokens = 4
             [timing]
             write-ms = 5000
             [pacing]
@@ -190,6 +206,12 @@ mod tests {
             (file.timing.write_ms, file.pacing.requests_per_minute, file.pacing.burst, file.pacing.in_flight),
             (Some(5000), 120, 30, 3)
         );
+        let of = |name: &str| file.credentials.get(name).map(|entry| (entry.command.is_some(), entry.tokens));
+        assert_eq!((of("northbank"), of("southbank")), (Some((true, 1)), Some((false, 4))));
+        for tokens in ["0", "11", "-1"] {
+            let text = format!("[credentials.northbank]\ntokens = {tokens}");
+            assert!(toml::from_str::<SettingsFile>(&text).is_err(), "{tokens}");
+        }
         assert!(toml::from_str::<SettingsFile>("endpoint = 1").is_err());
     }
 }

@@ -85,7 +85,7 @@ pub struct Settings {
     pub endpoints: BTreeMap<Region, Url>,
     /// A directory of mounted credentials.
     pub credentials_dir: Option<PathBuf>,
-    /// Credentials that a command prints.
+    /// What is said of credentials.
     pub credentials: BTreeMap<String, CredentialsEntry>,
     /// Deadlines of a run.
     pub timing: Timing,

@@ -63,7 +63,8 @@ impl Clients {
         let settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let found = settings.credentials(name).await?;
         telemetry::mask(&found.client_secret);
-        self.api.read().learn(name, ClientCredentials { id: found.client_id, secret: found.client_secret });
+        let (id, secret, tokens) = (found.client_id, found.client_secret, settings.tokens(name));
+        self.api.read().learn(name, ClientCredentials { id, secret, tokens });
         Ok(())
     }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
-use crate::model::{Act, Fault, FaultKind, Outcome, Record, Refusal, TenantName, Write, causes};
+use crate::model::{Act, Fault, FaultKind, Outcome, Record, Refusal, Target, TenantName, Write, causes};
 use crate::reconcile::{Effect, Event, Phase, Step, step};
 use crate::store::StoreError;
 
@@ -107,6 +107,10 @@ trait Hands: Sync {
     fn start_job(&self, _: &StartJob) -> impl Future<Output = Outcome<Job>> + Send {
         std::future::ready(Outcome::Unsent(planner_cannot_write()))
     }
+
+    fn reserve(&self, _: &[Target]) -> Option<Duration> {
+        None
+    }
 }
 
 /// Reads only. There is no way from here to a write: the client has none.
@@ -182,6 +186,10 @@ impl<P: Ports, K: Keeps> Hands for Free<'_, P, K> {
         crash::point("C14");
         outcome
     }
+
+    fn reserve(&self, targets: &[Target]) -> Option<Duration> {
+        self.0.reserve(targets)
+    }
 }
 
 async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher) -> Run {
@@ -217,7 +225,16 @@ async fn drive(run: Run, first: Event, hands: &impl Hands, watcher: &dyn Watcher
             Event::Superseded
         } else {
             let span = tracing::info_span!("effect", kind = effect.name());
-            perform(effect, hands, watcher, superseded).instrument(span).await
+            let targets = run.about_to_send();
+            async {
+                // A write's time runs from its intent on: where it had to queue, the intent is made anew.
+                match queue(&targets, hands, watcher, superseded).await {
+                    true => Event::Woke,
+                    false => perform(effect, hands, watcher, superseded).await,
+                }
+            }
+            .instrument(span)
+            .await
         };
         // A wait ends early where the run is to end.
         let event = match event {
@@ -236,6 +253,28 @@ fn interruptible(run: &Run) -> bool {
         run.phase(),
         Phase::Sending(..) | Phase::Closing(_) | Phase::Resolving | Phase::Keeping | Phase::Witnessing { .. }
     )
+}
+
+/// Waits until writes to these targets may leave at once, and says whether that took any time. Ends early where the run
+/// is to end.
+async fn queue(
+    targets: &[Target],
+    hands: &impl Hands,
+    watcher: &dyn Watcher,
+    superseded: Option<&CancellationToken>,
+) -> bool {
+    let mut has_waited = false;
+    while let Some(left) = hands.reserve(targets) {
+        has_waited = true;
+        let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::MAX);
+        let until = hands.reads().now().saturating_add(left).unwrap_or(Timestamp::MAX);
+        wait(until, hands.reads(), watcher, superseded).await;
+        let is_superseded = superseded.is_some_and(CancellationToken::is_cancelled);
+        if watcher.stop().is_cancelled() || is_superseded || !hands.may_go_on() {
+            break;
+        }
+    }
+    has_waited
 }
 
 async fn perform(

@@ -34,6 +34,11 @@ pub trait Ports: Reads {
     fn write(&self, write: &Write) -> impl Future<Output = Outcome<Accepted>> + Send;
     /// Starts a replication job, once.
     fn start_job(&self, start: &StartJob) -> impl Future<Output = Outcome<Job>> + Send;
+    /// Sets aside what writes to these targets need of their rate limits, or says how long to wait before that is asked
+    /// again. A world without limits has nothing to set aside.
+    fn reserve(&self, _: &[Target]) -> Option<Duration> {
+        None
+    }
 }
 
 /// Keeps one tenant's journal under a lease.
@@ -98,6 +103,10 @@ impl Ports for Api {
 
     async fn start_job(&self, start: &StartJob) -> Outcome<Job> {
         Api::start_job(self, start).await
+    }
+
+    fn reserve(&self, targets: &[Target]) -> Option<Duration> {
+        Api::reserve(self, targets)
     }
 }
 

@@ -3,10 +3,10 @@
 //! In: an operation about a target, and how long it may take. Out: [`Sent`]. Never: sends a request twice, but for
 //! one that was refused with 401 and not executed. Start reading at [`Client::send`].
 
+mod admission;
 mod answer;
 mod budget;
 mod credentials;
-mod under_way;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,14 +21,14 @@ use url::Url;
 use super::account::{Account, BucketKey};
 use super::hosts::{may_follow, sibling};
 use super::operation::{Operation, Response, Verb, retry_after_ms};
-use super::pace::{Allowance, Gate, Pace, Pacer, RetryBudget};
+use super::pace::{Allowance, Pace, Pacer, RetryBudget};
 use super::token::{TokenAnswer, TokenCell};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
+use admission::Admitted;
 use answer::{Unread, allowance, cause, describe, header, read_body};
-use under_way::UnderWay;
 
 /// Largest answer, decompressed. A configuration is a few kilobytes, a page of the audit log some hundred.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -37,9 +37,27 @@ const DOWNLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Told of every request: the answer's status, none where none came, and the share of the rate limit that
-/// is left to its organization, where the server says so.
-pub type Heard = Arc<dyn Fn(Option<u16>, Option<f64>) + Send + Sync>;
+/// What an operator may want to know of requests.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// One was answered, or not.
+    Answered {
+        /// The answer's status; none where none came.
+        status: Option<u16>,
+        /// The share of the rate limit that is left, where the server says so.
+        budget_left: Option<f64>,
+    },
+    /// Requests about an organization wait for its rate limit.
+    Waits {
+        /// The organization.
+        organization: &'a OrganizationId,
+        /// For so long.
+        wait: Duration,
+    },
+}
+
+/// Told of every request, and of long waits.
+pub type Heard = Arc<dyn Fn(Told<'_>) + Send + Sync>;
 
 /// What the operator decides about sending.
 #[derive(Clone)]
@@ -77,7 +95,7 @@ pub struct Client {
     http: reqwest::Client,
     base_urls: BTreeMap<Region, Url>,
     credentials: Mutex<BTreeMap<CredentialsName, ClientCredentials>>,
-    tokens: Mutex<HashMap<Account, Arc<TokenCell>>>,
+    tokens: Mutex<HashMap<(Account, u8), Arc<TokenCell>>>,
     pacers: Mutex<HashMap<BucketKey, Pacer>>,
     budgets: Mutex<HashMap<Region, RetryBudget>>,
     /// Whose tokens were found to be of the organization that git names.
@@ -157,9 +175,9 @@ impl Client {
                     .map_err(|_| late(limit))
             }
             None => match self.admit(target, operation.dialect, None).await {
-                Ok(_under_way) => {
+                Ok(admitted) => {
                     let limit = self.options.read_timeout;
-                    tokio::time::timeout(limit, self.exchange(target, operation, None, &left))
+                    tokio::time::timeout(limit, self.exchange(target, operation, &admitted, None, &left))
                         .await
                         .map_err(|_| late(limit))
                 }
@@ -180,7 +198,7 @@ impl Client {
         left: &AtomicBool,
     ) -> Sent {
         match self.admit(target, operation.dialect, Some(limit)).await {
-            Ok(_under_way) => self.exchange(target, operation, latest, left).await,
+            Ok(admitted) => self.exchange(target, operation, &admitted, latest, left).await,
             Err(fault) => Sent::Never(fault),
         }
     }
@@ -191,6 +209,7 @@ impl Client {
         &self,
         target: &Target,
         operation: &Operation,
+        admitted: &Admitted<'_>,
         latest: Option<Latest>,
         left: &AtomicBool,
     ) -> Sent {
@@ -198,7 +217,7 @@ impl Client {
             Some(base) => base,
             None => return Sent::Never(local(format!("no endpoint is known for region {}", target.region))),
         };
-        let cell = match self.cell(target, operation.dialect) {
+        let cell = match self.cell(target, operation.dialect, admitted.bucket().token()) {
             Ok(cell) => cell,
             Err(fault) => return Sent::Never(fault),
         };
@@ -216,7 +235,7 @@ impl Client {
                 return Sent::Never(Fault::new(FaultKind::Transient, message));
             }
             left.store(true, Ordering::SeqCst);
-            match self.request(target, base, operation, token.bearer.expose()).await {
+            match self.request(admitted, base, operation, token.bearer.expose()).await {
                 Sent::Answered(response) if response.status == 401 && !fresh => {
                     left.store(false, Ordering::SeqCst);
                     cell.refused(token.generation).await;
@@ -269,55 +288,6 @@ impl Client {
         Ok(response)
     }
 
-    /// Waits until the organization may be asked, unless that takes too long. `limit` is what a write has.
-    async fn admit(
-        &self,
-        target: &Target,
-        dialect: Dialect,
-        limit: Option<Duration>,
-    ) -> Result<UnderWay<'_>, Fault> {
-        let key = BucketKey::of(target, dialect);
-        loop {
-            let (gate, bucket) = {
-                let mut pacers = self.pacers.lock().unwrap_or_else(PoisonError::into_inner);
-                let pacer = pacers.entry(key.clone()).or_insert_with(|| Pacer::new(self.options.pace));
-                (pacer.gate(clock::monotonic()), pacer.bucket())
-            };
-            match gate {
-                Gate::Granted => return Ok(UnderWay::begin(self, key)),
-                Gate::Open => {
-                    bucket.until_ready().await;
-                    return Ok(UnderWay::begin(self, key));
-                }
-                Gate::Until(moment) | Gate::Anew(moment) => {
-                    let wait = moment.saturating_duration_since(clock::monotonic());
-                    // Longer than a request may take is for the core to wait, which can be stopped.
-                    if wait > gate.patience(limit, self.options.read_timeout) {
-                        let message = format!(
-                            "organization {} asked to be left alone for {} s",
-                            target.organization,
-                            wait.as_secs() + 1
-                        );
-                        let retry_after_ms = u64::try_from(wait.as_millis()).ok();
-                        return Err(Fault { retry_after_ms, ..Fault::new(FaultKind::Throttled, message) });
-                    }
-                    tokio::time::sleep_until(moment.into()).await;
-                }
-                Gate::Broken(moment) => {
-                    let wait = moment.saturating_duration_since(clock::monotonic());
-                    let message = format!(
-                        "organization {} refused ten requests in a row; it is left alone for another {} s",
-                        target.organization,
-                        wait.as_secs() + 1
-                    );
-                    let retry_after_ms = u64::try_from(wait.as_millis()).ok();
-                    let fault = Fault::new(FaultKind::Throttled, message);
-                    return Err(Fault { retry_after_ms, given_up: true, ..fault });
-                }
-            }
-        }
-    }
-
     async fn fetch_token(
         &self,
         base: &Url,
@@ -352,7 +322,7 @@ impl Client {
         Ok(TokenAnswer { status, body, retry_after_ms })
     }
 
-    async fn request(&self, target: &Target, base: &Url, operation: &Operation, token: &str) -> Sent {
+    async fn request(&self, admitted: &Admitted<'_>, base: &Url, operation: &Operation, token: &str) -> Sent {
         let Ok(url) = base.join(&operation.path) else {
             return Sent::Never(local("the endpoint is no base URL"));
         };
@@ -384,7 +354,7 @@ impl Client {
                     FaultKind::Transient,
                     format!("{} could not be asked for: {}", operation.subject, cause(&error)),
                 );
-                self.heard(None, None);
+                self.heard(Told::Answered { status: None, budget_left: None });
                 return if error.is_connect() || error.is_builder() {
                     Sent::Never(fault)
                 } else {
@@ -400,8 +370,9 @@ impl Client {
         let mut response = describe(&answer, &operation.subject);
         let allowance = allowance(&answer);
         let share = |of: Allowance| Some(f64::from(of.left?) / f64::from(of.per_minute.get()));
-        self.heard(Some(response.status), allowance.and_then(share));
-        self.pace(&BucketKey::of(target, operation.dialect), &response, allowance, sent_at);
+        let budget_left = allowance.and_then(share);
+        self.heard(Told::Answered { status: Some(response.status), budget_left });
+        self.pace(admitted.bucket(), &response, allowance, sent_at);
         tracing::debug!(
             method = operation.verb.method(), path = %operation.path, status = response.status,
             request_id = response.request_id.as_deref().unwrap_or_default(), "answered"
@@ -428,9 +399,9 @@ impl Client {
         }
     }
 
-    fn heard(&self, status: Option<u16>, budget_left: Option<f64>) {
+    fn heard(&self, told: Told<'_>) {
         if let Some(heard) = &self.options.heard {
-            heard(status, budget_left);
+            heard(told);
         }
     }
 }

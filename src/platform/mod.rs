@@ -15,7 +15,7 @@ mod token;
 
 use crate::model::{Fault, FaultKind, Secret};
 
-pub use client::{Client, Heard, Options, Sent};
+pub use client::{Client, Heard, Options, Sent, Told};
 pub use pace::Pace;
 
 /// An OAuth client.
@@ -25,6 +25,8 @@ pub struct ClientCredentials {
     pub id: String,
     /// Its secret.
     pub secret: Secret,
+    /// How many of its tokens are used side by side where the limit is by token: 1 to 10.
+    pub tokens: u8,
 }
 
 /// A fault of ours rather than of the server.

@@ -1,11 +1,14 @@
-//! How fast one organization is asked: a token bucket, a stop sign after 429, a circuit breaker, and one
-//! budget of retries for all.
+//! How fast one bucket of the platform is drawn on: a bucket of our own, a stop sign after 429, a circuit breaker, and
+//! one budget of retries for all.
+//!
+//! In: answers, what they say of the server's limit, and the time. Out: whether a request may go, and when to ask again.
+//! Never: waits, or sends. Start reading at [`Pacer::gate`].
 
 use std::num::NonZeroU32;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use governor::clock::DefaultClock;
+use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 /// Refusals in a row that open the breaker.
@@ -20,6 +23,9 @@ const LIMIT_SHARE_PERCENT: u32 = 90;
 const WINDOW_RESERVE: u32 = 2;
 /// Two ends of a window that lie no further apart are one: servers tell whole seconds.
 const WINDOW_ENDS_APART: Duration = Duration::from_secs(2);
+
+/// What was set aside for a write and is not used by then is gone: the bucket is full again.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(60);
 
 /// How fast one organization may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,16 +47,19 @@ pub struct Allowance {
     pub reset_s: Option<u32>,
 }
 
-/// The pacer of one organization.
+/// The pacer of what has one rate limit.
 pub struct Pacer {
     configured: Pace,
     pace: Pace,
-    bucket: std::sync::Arc<DefaultDirectRateLimiter>,
+    bucket: DefaultDirectRateLimiter,
     not_before: Option<Instant>,
     breaker: Breaker,
     window: Option<Window>,
     /// Requests that were let through and are not answered.
     under_way: u32,
+    /// Requests that were let through before it is known what they are: writes whose intents are not saved yet.
+    set_aside: u32,
+    set_aside_at: Option<Instant>,
 }
 
 /// What is left of the window in which a server counts requests.
@@ -65,10 +74,10 @@ struct Window {
 /// Whether a request may go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
-    /// It may, as soon as the bucket has a token.
+    /// It may, and is counted.
     Open,
-    /// It may, at once: the server's window has room for it.
-    Granted,
+    /// Not before this moment, at which the bucket has a token again.
+    Filling(Instant),
     /// Not before this moment: the server asked for that.
     Until(Instant),
     /// Not before this moment, at which the server counts anew: what it allows a minute is used up.
@@ -78,13 +87,21 @@ pub enum Gate {
 }
 
 impl Gate {
-    /// How long a request may wait here; after that its run does, which can be stopped. A read waits for the next window
-    /// however long that is: a look of more requests than a window holds would never come to its end else. A write has
-    /// to leave soon enough to be answered within its time.
+    /// When it is worth asking again; none where a request may go.
+    pub fn opens_at(self) -> Option<Instant> {
+        match self {
+            Gate::Open => None,
+            Gate::Filling(at) | Gate::Until(at) | Gate::Anew(at) | Gate::Broken(at) => Some(at),
+        }
+    }
+
+    /// How long a request may wait here; after that its run does, which can be stopped. A read waits for the bucket and
+    /// for the next window however long that is: a look of more requests than they hold would never come to its end else.
+    /// A write has to leave soon enough to be answered within its time.
     pub fn patience(self, write_limit: Option<Duration>, read_timeout: Duration) -> Duration {
         match (self, write_limit) {
             (_, Some(limit)) => limit / 2,
-            (Gate::Anew(_), None) => Duration::MAX,
+            (Gate::Anew(_) | Gate::Filling(_), None) => Duration::MAX,
             (_, None) => read_timeout,
         }
     }
@@ -101,6 +118,8 @@ impl Pacer {
             breaker: Breaker::default(),
             window: None,
             under_way: 0,
+            set_aside: 0,
+            set_aside_at: None,
         }
     }
 
@@ -114,12 +133,8 @@ impl Pacer {
         self.under_way = self.under_way.saturating_sub(1);
     }
 
-    /// The bucket, to wait at.
-    pub fn bucket(&self) -> std::sync::Arc<DefaultDirectRateLimiter> {
-        std::sync::Arc::clone(&self.bucket)
-    }
-
-    /// Whether a request may go now. Going through a breaker that has cooled down makes it the one probe.
+    /// Whether a request may go now, which is counted then. Going through a breaker that has cooled down makes it the one
+    /// probe.
     pub fn gate(&mut self, now: Instant) -> Gate {
         if let Some(until) = self.breaker.blocks(now) {
             return Gate::Broken(until);
@@ -128,27 +143,63 @@ impl Pacer {
             return Gate::Until(until);
         }
         match &mut self.window {
-            Some(window) if window.ends_at > now && window.left > WINDOW_RESERVE => {
-                window.left -= 1;
-                Gate::Granted
-            }
-            Some(window) if window.ends_at > now => Gate::Anew(window.ends_at),
+            Some(window) if window.ends_at > now && window.left > WINDOW_RESERVE => window.left -= 1,
+            Some(window) if window.ends_at > now => return Gate::Anew(window.ends_at),
             // Until an answer tells what is left of the next window, the bucket lets a few through.
-            _ => Gate::Open,
+            _ => {
+                if let Err(refused) = self.bucket.check() {
+                    let wait = refused.wait_time_from(CLOCK.now());
+                    return Gate::Filling(now.checked_add(wait).unwrap_or(now));
+                }
+            }
         }
+        self.breaker.passes(now);
+        Gate::Open
     }
 
-    /// Learns what is left of a window, where an answer tells. Those under way may be counted there already, or not.
+    /// How many writes have something set aside.
+    pub fn set_aside(&self, now: Instant) -> u32 {
+        let is_recent = |at: Instant| now.saturating_duration_since(at) < SET_ASIDE_FOR;
+        if self.set_aside_at.is_some_and(is_recent) { self.set_aside } else { 0 }
+    }
+
+    /// Sets one request aside for a write, as [`Pacer::gate`] lets it through.
+    pub fn set_one_aside(&mut self, now: Instant) -> Gate {
+        let known = self.set_aside(now);
+        let gate = self.gate(now);
+        if gate == Gate::Open {
+            (self.set_aside, self.set_aside_at) = (known + 1, Some(now));
+        }
+        gate
+    }
+
+    /// Uses up one request that was set aside, if there is one.
+    pub fn use_one_set_aside(&mut self, now: Instant) -> bool {
+        let known = self.set_aside(now);
+        self.set_aside = known.saturating_sub(1);
+        known > 0
+    }
+
+    /// Learns what is left of a window, where an answer tells. Those under way may be counted there already, or not; what
+    /// is set aside is not.
     fn learn_window(&mut self, left: u32, reset_s: u32, now: Instant) {
         let Some(ends_at) = now.checked_add(Duration::from_secs(reset_s.into())) else { return };
         let left = left.saturating_sub(self.under_way.saturating_sub(1));
         let known = self.window.filter(|known| {
             known.ends_at > now && ends_at.saturating_duration_since(known.ends_at) < WINDOW_ENDS_APART
         });
-        self.window = Some(match known {
-            Some(known) => Window { ends_at: known.ends_at.min(ends_at), left: known.left.min(left) },
-            None => Window { ends_at, left },
-        });
+        let (ends_at, left) = match known {
+            Some(known) => {
+                let left = left.saturating_sub(self.set_aside(now));
+                (known.ends_at.min(ends_at), known.left.min(left))
+            }
+            // What was set aside was of the window before.
+            None => {
+                self.set_aside = 0;
+                (ends_at, left)
+            }
+        };
+        self.window = Some(Window { ends_at, left });
     }
 
     /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit. Requests that were
@@ -191,10 +242,11 @@ impl Pacer {
     }
 }
 
-fn full_bucket(pace: Pace) -> std::sync::Arc<DefaultDirectRateLimiter> {
-    // A new clock asks the processor what it can do, which a virtual machine answers slowly; one serves all.
-    static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
-    std::sync::Arc::new(RateLimiter::direct_with_clock(quota(pace), CLOCK.clone()))
+/// A new clock asks the processor what it can do, which a virtual machine answers slowly; one serves all.
+static CLOCK: LazyLock<DefaultClock> = LazyLock::new(DefaultClock::default);
+
+fn full_bucket(pace: Pace) -> DefaultDirectRateLimiter {
+    RateLimiter::direct_with_clock(quota(pace), CLOCK.clone())
 }
 
 fn quota(pace: Pace) -> Quota {
@@ -211,15 +263,17 @@ struct Breaker {
 }
 
 impl Breaker {
-    /// Until when nothing may pass; none lets the caller through.
-    fn blocks(&mut self, now: Instant) -> Option<Instant> {
+    /// Until when nothing may pass.
+    fn blocks(&self, now: Instant) -> Option<Instant> {
         let until = self.opened_at?.checked_add(BREAKER_COOL_DOWN)?;
-        if now < until {
-            return Some(until);
+        (now < until).then_some(until)
+    }
+
+    /// Something passes. Where the breaker was open it is the probe: whoever comes while it is under way waits another turn.
+    fn passes(&mut self, now: Instant) {
+        if self.opened_at.is_some() {
+            self.opened_at = Some(now);
         }
-        // The probe: whoever comes while it is under way waits another turn.
-        self.opened_at = Some(now);
-        None
     }
 
     fn refused(&mut self, sent_at: Instant, now: Instant) {
@@ -277,149 +331,4 @@ impl RetryBudget {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pacer() -> Pacer {
-        Pacer::new(Pace { per_minute: 300, burst: 30 })
-    }
-
-    #[test]
-    fn retry_after_closes_the_gate_for_just_that_long() {
-        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(429, Some(3_000), None, now, now);
-        assert_eq!(pacer.gate(now + Duration::from_millis(2_999)), Gate::Until(now + Duration::from_secs(3)));
-        assert_eq!(pacer.gate(now + Duration::from_secs(3)), Gate::Open);
-        // A later, shorter answer does not open it earlier.
-        pacer.learn(429, Some(0), None, now, now);
-        assert!(matches!(pacer.gate(now + Duration::from_secs(1)), Gate::Until(_)));
-    }
-
-    #[test]
-    fn ten_refusals_open_the_breaker_and_one_probe_decides() {
-        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        for _ in 0..9 {
-            pacer.learn(429, None, None, now, now);
-        }
-        assert_eq!(pacer.gate(now), Gate::Open);
-        pacer.learn(429, None, None, now, now);
-        let cooled = now + BREAKER_COOL_DOWN;
-        assert_eq!(pacer.gate(now), Gate::Broken(cooled));
-        assert_eq!(pacer.gate(cooled), Gate::Open, "the probe");
-        assert!(matches!(pacer.gate(cooled), Gate::Broken(_)), "only one");
-        pacer.learn(200, None, None, cooled, cooled);
-        assert_eq!(pacer.gate(cooled), Gate::Open);
-    }
-
-    #[test]
-    fn refusals_of_requests_that_were_under_way_together_count_once() {
-        let (mut pacer, sent_at) = (pacer(), crate::clock::monotonic());
-        let second = |n: u64| sent_at + Duration::from_secs(n);
-        for burst in 0..9 {
-            for answer in 0..8 {
-                let answered_at = second(burst) + Duration::from_millis(100 + answer);
-                pacer.learn(429, None, None, second(burst), answered_at);
-            }
-        }
-        assert_eq!(pacer.gate(second(9)), Gate::Open);
-        pacer.learn(429, None, None, second(9), second(9));
-        assert!(matches!(pacer.gate(second(9)), Gate::Broken(_)));
-    }
-
-    #[test]
-    fn refusals_that_overlap_without_end_open_the_breaker() {
-        let (mut pacer, first) = (pacer(), crate::clock::monotonic());
-        let moment = |ms: u64| first + Duration::from_millis(ms);
-        // Two askers by turns, each of whom asks again once it was refused.
-        for n in 0..40 {
-            pacer.learn(429, None, None, moment(n * 50), moment(n * 50 + 100));
-        }
-        assert!(matches!(pacer.gate(moment(2_100)), Gate::Broken(_)));
-    }
-
-    #[test]
-    fn the_servers_own_limit_sets_the_pace() {
-        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(200, None, allowance(60, None), now, now);
-        assert_eq!(pacer.pace, Pace { per_minute: 54, burst: 5 });
-        assert_eq!(pacer.gate(now), Gate::Open);
-    }
-
-    #[test]
-    fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
-        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        pacer.learn(200, None, allowance(300, Some(1)), now, now);
-        assert_eq!(pacer.gate(now), Gate::Open);
-        pacer.learn(200, None, allowance(300, Some(0)), now, now);
-        assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
-        // Where it allows very little, the bucket waits.
-        let mut slow = Pacer::new(Pace { per_minute: 300, burst: 30 });
-        slow.learn(200, None, allowance(1, Some(0)), now, now);
-        assert_eq!(slow.gate(now), Gate::Until(now + EMPTY_WAIT_MAX));
-        // What it asks for itself counts where that is later.
-        pacer.learn(429, Some(1_000), allowance(300, Some(0)), now, now);
-        assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
-    }
-
-    #[test]
-    fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one() {
-        let (mut pacer, now) = (pacer(), crate::clock::monotonic());
-        let second = |second: u64| now + Duration::from_secs(second);
-        let tells = |left: u32, reset_s: u32| {
-            let per_minute = NonZeroU32::new(300).unwrap();
-            Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
-        };
-        let granted = |pacer: &mut Pacer, at: Instant| {
-            (0..1_000).take_while(|_| pacer.gate(at) == Gate::Granted).count()
-        };
-        assert_eq!(pacer.gate(now), Gate::Open, "nothing is known of it yet");
-        pacer.left();
-        pacer.learn(200, None, tells(299, 40), now, now);
-        pacer.came_back();
-        assert_eq!(granted(&mut pacer, now), 297);
-        assert_eq!(pacer.gate(now), Gate::Anew(second(40)));
-        // An answer that was on its way longer knows of fewer; nor do whole seconds move the end.
-        pacer.learn(200, None, tells(250, 40), now, second(1));
-        assert_eq!(pacer.gate(second(1)), Gate::Anew(second(40)));
-        // The next window is not known before something is asked in it.
-        assert_eq!(pacer.gate(second(40)), Gate::Open);
-        (0..8).for_each(|_| pacer.left());
-        pacer.learn(200, None, tells(299, 60), second(40), second(40));
-        assert_eq!(granted(&mut pacer, second(41)), 290, "seven others are under way");
-        // What another process uses of it is seen in the next answer.
-        let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
-        pacer.learn(200, None, tells(299, 60), now, now);
-        assert_eq!(pacer.gate(now), Gate::Granted);
-        pacer.learn(200, None, tells(2, 55), now, second(5));
-        assert_eq!(pacer.gate(second(5)), Gate::Anew(second(60)));
-    }
-
-    #[test]
-    fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
-        let (now, second) = (crate::clock::monotonic(), Duration::from_secs(1));
-        let table = [
-            (Gate::Anew(now), None, Duration::MAX),
-            (Gate::Until(now), None, 15 * second),
-            (Gate::Anew(now), Some(10 * second), 5 * second),
-            (Gate::Until(now), Some(10 * second), 5 * second),
-        ];
-        for (gate, limit, expected) in table {
-            assert_eq!(gate.patience(limit, 15 * second), expected, "{gate:?} {limit:?}");
-        }
-    }
-
-    fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
-        NonZeroU32::new(per_minute).map(|per_minute| Allowance { per_minute, left, reset_s: None })
-    }
-
-    #[test]
-    fn the_retry_budget_runs_dry_and_comes_back_with_successes() {
-        let mut budget = RetryBudget::full();
-        let paid = (0..100).filter(|_| budget.pay(false)).count();
-        assert_eq!(paid, 35);
-        for _ in 0..10 {
-            budget.refund();
-        }
-        assert!(budget.pay(true) && budget.pay(true) && budget.pay(true) && !budget.pay(false));
-    }
-}
+mod tests;

@@ -169,7 +169,11 @@ mod tests {
     }
 
     fn cell() -> TokenCell {
-        TokenCell::new(ClientCredentials { id: "client".into(), secret: Secret::new("canary-secret".into()) })
+        TokenCell::new(ClientCredentials {
+            id: "client".into(),
+            secret: Secret::new("canary-secret".into()),
+            tokens: 1,
+        })
     }
 
     #[test]

@@ -372,7 +372,11 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
         }
         // Whatever was open stays so in the journal: whoever holds the lease waits it out and reads it back.
         (_, Event::LeaseLost) => run.settle(End::LeaseLost),
-        (Phase::Intending(pending), Event::Superseded) => run.withdraw(&pending),
+        (Phase::Intending(pending), Event::Superseded) => {
+            run.withdraw(&pending);
+            run.settle(End::Superseded)
+        }
+        (Phase::Intending(pending), Event::Woke) => run.intend_again(&pending, now),
         (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(End::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
         (Phase::Settling | Phase::Waiting, Event::Woke) => run.read_again(),

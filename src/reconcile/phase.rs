@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::End;
 use crate::model::record::IntentId;
 use crate::model::write::{Job, StartJob};
-use crate::model::{Fault, Write};
+use crate::model::{Fault, Target, Write};
 
 /// A write or a job on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,6 +25,14 @@ impl Pending {
         match self {
             Pending::Puts(writes) => writes.len(),
             Pending::Job(..) => 1,
+        }
+    }
+
+    /// Whom its requests are about. It is the primary's organization that runs jobs.
+    pub fn targets(&self) -> Vec<Target> {
+        match self {
+            Pending::Puts(writes) => writes.iter().map(|(_, write)| write.target.clone()).collect(),
+            Pending::Job(_, start, _) => vec![start.source.clone()],
         }
     }
 }

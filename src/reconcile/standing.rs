@@ -42,9 +42,14 @@ impl Run {
     }
 
     fn is_unlisted(&self, at: usize, now: Timestamp) -> bool {
-        let apart_ms = |asked_at: Timestamp| elapsed_ms(asked_at, now).max(elapsed_ms(now, asked_at));
-        let lately = |asked_at: Timestamp| apart_ms(asked_at) <= u64::from(self.spec.timing.plan_ms);
-        self.unlisted.as_ref().is_some_and(|(asked_at, places)| places.contains(&at) && lately(*asked_at))
+        let unlisted = self.unlisted.as_ref();
+        unlisted.is_some_and(|(asked_at, places)| places.contains(&at) && self.is_lately(*asked_at, now))
+    }
+
+    /// Whether what was asked at a moment is still good enough to write by. The clock may have been set back since.
+    pub(super) fn is_lately(&self, asked_at: Timestamp, now: Timestamp) -> bool {
+        let apart_ms = elapsed_ms(asked_at, now).max(elapsed_ms(now, asked_at));
+        apart_ms <= u64::from(self.spec.timing.plan_ms)
     }
 
     /// Whether it was waited for as long as that may take.

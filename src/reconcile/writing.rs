@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Effect, End, Pending, Phase, Run, Step};
+use super::{After, Effect, Pending, Phase, Run, Step};
 use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Intent, IntentAction, Over, Revert};
 use crate::model::timing::later;
@@ -172,12 +172,31 @@ impl Run {
     }
 
     /// The intents were not saved, and will not be: the journal is again what is durable.
-    pub(super) fn withdraw(mut self, pending: &Pending) -> Step {
+    pub(super) fn withdraw(&mut self, pending: &Pending) {
         let journal = &mut self.journal.0;
         journal.last_intent = journal.last_intent.saturating_sub(pending.intents() as u64);
         let last = journal.last_intent;
         journal.unresolved.retain(|open| open.id <= last);
-        self.settle(End::Superseded)
+    }
+
+    /// The writes had to queue before their intents were saved: what they rest on is judged anew. What was looked at a
+    /// moment ago is not looked at again.
+    pub(super) fn intend_again(mut self, pending: &Pending, now: Timestamp) -> Step {
+        self.withdraw(pending);
+        let places: Vec<usize> =
+            pending.targets().iter().filter_map(|target| self.place_of(target)).collect();
+        if self.asked_at.is_some_and(|asked_at| self.is_lately(asked_at, now)) {
+            self.fresh.extend(places);
+        }
+        self.closed(After::GoOn, now)
+    }
+
+    /// Whom the writes are about that leave once their intents are saved; none where no intent is about to be.
+    pub fn about_to_send(&self) -> Vec<Target> {
+        match &self.phase {
+            Phase::Intending(pending) => pending.targets(),
+            _ => Vec::new(),
+        }
     }
 
     /// The intents are durable: now, and only now, the writes may leave.

@@ -128,7 +128,7 @@ fn settings_are_those_of_the_program_and_stopping_gets_the_time_it_asks_for() {
         .map(|line| format!("{line}\n"))
         .collect();
     let settings: SettingsFile = toml::from_str(&example).unwrap();
-    assert_eq!(settings.credentials["northbank"].command[0], "cat");
+    assert_eq!(settings.credentials["northbank"].command.as_ref().unwrap()[0], "cat");
 }
 
 #[test]

@@ -717,8 +717,11 @@ fn a_write_whose_time_is_over_does_not_leave() {
 
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
     let name = CredentialsName::new("main");
-    let client =
-        ClientCredentials { id: CLIENT_ID.into(), secret: Secret::new(crate::support::SECRET.into()) };
+    let client = ClientCredentials {
+        id: CLIENT_ID.into(),
+        secret: Secret::new(crate::support::SECRET.into()),
+        tokens: 1,
+    };
     let base = format!("{}/", stage.url).parse().unwrap();
     let target = Target {
         organization: OrganizationId::new(organization(1)),

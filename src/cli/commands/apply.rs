@@ -83,6 +83,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     if fleet.project_is_broken() {
         return broken_project(&fleet, args.format, PROJECT_IS_BROKEN, output);
     }
+    let progress = Arc::new(Progress::new(output, "planning", 0));
     let wishes = Wishes {
         limits: Limits { allowed, drafts: place::drafts(&args.guards), ..fleet.limits.clone() },
         // A plan may hold less than the whole, and leave out what moved.
@@ -92,10 +93,10 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         lease_patience: settings.lease * 3 / 2,
         concurrency: args.concurrency,
         asked: Some(asked(&args.guards)),
-        heard: None,
+        heard: Some(progress.heard()),
     };
     let order = order::order(&place, &fleet, &settings, &store, wishes)?;
-    let passed = apply(&order, output).await?;
+    let passed = apply(&order, &progress).await?;
     let exit = exit(&fleet, &passed, args.require_confirmed);
     match args.format {
         Format::Json => {
@@ -147,12 +148,12 @@ const LEFT_TO_THE_JOURNAL: &str = "stopped at once: what was under way is left t
 ///
 /// # Errors
 /// It could not begin, or was stopped at once.
-pub async fn apply(order: &Order<ReadApi, Api>, output: &Output) -> Result<Passed, Failure> {
-    let progress = Arc::new(Progress::new(output, "planning", order.members.len()));
-    let watched: Arc<dyn pass::Progress> = Arc::clone(&progress) as Arc<dyn pass::Progress>;
+pub async fn apply(order: &Order<ReadApi, Api>, progress: &Arc<Progress>) -> Result<Passed, Failure> {
+    progress.over(order.members.len());
+    let watched: Arc<dyn pass::Progress> = Arc::clone(progress) as Arc<dyn pass::Progress>;
     let passed = tokio::select! {
         passed = pass::pass(order, &watched) => Ok(passed),
-        () = stopped_twice(&progress) => Err(Failure::new(Exit::Partial, LEFT_TO_THE_JOURNAL)),
+        () = stopped_twice(progress) => Err(Failure::new(Exit::Partial, LEFT_TO_THE_JOURNAL)),
     };
     progress.finish();
     Ok(passed??)

@@ -104,7 +104,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         heard: None,
     };
     let order = order::order(&place, &fleet, &settings, &store, wishes)?;
-    let passed = apply::apply(&order, &telling).await?;
+    let passed = apply::apply(&order, &Arc::new(Progress::new(&telling, "planning", 0))).await?;
     output.data("\n");
     output.data(&apply::table(&passed.shown()));
 
@@ -390,6 +390,7 @@ async fn plan(
         drafts: Default::default(),
         desired_before: Default::default(),
         store: Some(store),
+        heard: None,
     };
     let mut session = Session::start(fleet, wishes).await?.with_somebody()?;
     let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));

@@ -127,7 +127,8 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
         let id = credentials.client_id.clone();
         look.note("credentials", Finding::Good, &format!("found: client {id}"), "");
         let api = connect(settings, None)?;
-        let client = ClientCredentials { id: credentials.client_id, secret: credentials.client_secret };
+        let client =
+            ClientCredentials { id: credentials.client_id, secret: credentials.client_secret, tokens: 1 };
         api.learn(&target.credentials, client);
         match tenant.dialect {
             Dialect::Webchat => look.webchat(&api).await,

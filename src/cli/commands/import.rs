@@ -115,7 +115,7 @@ pub async fn run(args: &ImportArgs, flags: Flags, output: &Output) -> Result<Exi
         return Err(Failure::new(Exit::Usage, format!("`{}` holds something already", folder.display()))
             .hint("an import begins a tenant; to take in what changed since, see `genesync plan`"));
     }
-    let api = connect(&settings, None)?;
+    let api = connect(&settings, Some(Progress::silent(output, "reading", 0).heard()))?;
     Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone()).learn(&target.credentials).await?;
     let shared = match (&args.layer, args.from) {
         (Some(layer), From::Cloud) => Some(in_common(layer, &api, &target).await?),
@@ -374,15 +374,17 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
             args.tenant
         )));
     }
+    let progress = Arc::new(Progress::silent(output, "planning", 1));
     let wishes = Wishes {
         settings,
         allowed: BTreeSet::new(),
         drafts: Default::default(),
         desired_before: BTreeMap::new(),
         store: None,
+        heard: Some(progress.heard()),
     };
     let mut session = Session::start(&fleet, wishes).await?.with_somebody()?;
-    session.plan(CONCURRENCY, &Arc::new(Progress::silent(output, "planning", 1))).await;
+    session.plan(CONCURRENCY, &progress).await;
     for run in &session.runs {
         let Some(plan) = run.plan().filter(|_| run.left_out().is_none()) else {
             let why = run.reason().unwrap_or_default();

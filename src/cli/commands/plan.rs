@@ -107,6 +107,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     }
     let watched = if enforced { enforce(&mut fleet) } else { Vec::new() };
     let store = Store::look(&settings.store).await?;
+    let progress = Arc::new(Progress::silent(output, "planning", 0));
     let mut session = Session::start(
         &fleet,
         Wishes {
@@ -115,6 +116,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             drafts: place::drafts(&args.guards),
             desired_before,
             store: store.as_ref(),
+            heard: Some(progress.heard()),
         },
     )
     .await?;
@@ -122,7 +124,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if args.out.is_empty() {
         session = session.with_somebody()?;
     }
-    let progress = Arc::new(Progress::silent(output, "planning", session.runs.len()));
+    progress.over(session.runs.len());
     session.plan(args.concurrency, &progress).await;
     progress.finish();
 

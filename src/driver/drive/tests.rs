@@ -70,6 +70,68 @@ fn target() -> Target {
     }
 }
 
+/// An organization whose rate limit has writes queue, and that refuses them for good; and a journal that notes when
+/// intents came.
+struct Queueing<'a> {
+    clock: Clock,
+    /// How long writes queue, each time that they ask.
+    waits: Mutex<Vec<Duration>>,
+    intended_at: Mutex<Vec<Timestamp>>,
+    deadlines: Mutex<Vec<Timestamp>>,
+    /// Where the operator stops it while it queues.
+    stop: Option<&'a CancellationToken>,
+}
+
+impl Reads for Queueing<'_> {
+    async fn observe(&self, look: &Look) -> Result<Seen, Fault> {
+        self.clock.observe(look).await
+    }
+
+    async fn job(&self, source: &Target, id: &str) -> Result<Job, Fault> {
+        self.clock.job(source, id).await
+    }
+
+    async fn entries(&self, query: &AuditQuery) -> Result<Entries, Fault> {
+        self.clock.entries(query).await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn sleep(&self, wait: Duration) {
+        self.stop.into_iter().for_each(CancellationToken::cancel);
+        self.clock.sleep(wait).await;
+    }
+}
+
+impl Ports for Queueing<'_> {
+    async fn write(&self, write: &Write) -> Outcome<Accepted> {
+        self.deadlines.lock().unwrap().push(write.deadline);
+        Outcome::Rejected(Fault::new(FaultKind::Rejected, "no"))
+    }
+
+    async fn start_job(&self, _: &StartJob) -> Outcome<Job> {
+        Outcome::Unsent(planner_cannot_write())
+    }
+
+    fn reserve(&self, targets: &[Target]) -> Option<Duration> {
+        if targets.is_empty() { None } else { self.waits.lock().unwrap().pop() }
+    }
+}
+
+impl Keeps for Queueing<'_> {
+    fn is_ours(&self) -> bool {
+        true
+    }
+
+    async fn append(&self, records: &[Record]) -> Result<(), StoreError> {
+        let intents = records.iter().filter(|record| matches!(record, Record::Intent(_))).count();
+        self.intended_at.lock().unwrap().extend(std::iter::repeat_n(self.now(), intents));
+        Ok(())
+    }
+}
+
 /// A run that finds a write whose answer was lost, and that may take force for another ten seconds.
 fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
     let deadline = now + SignedDuration::from_secs(10);
@@ -140,4 +202,46 @@ async fn the_operator_ends_even_that_wait() {
     let run = plan(run, &clock, &told).await;
     assert_eq!(run.end(), Some(&crate::reconcile::End::Cancelled(None)));
     assert_eq!((*clock.first_look.lock().unwrap(), clock.now()), (None, now));
+}
+
+/// A run that has something to write.
+fn run_with_news(run: &Run) -> Run {
+    let mut spec = Spec::clone(run.spec());
+    let body = Arc::new([("greeting".to_owned(), "Hello".into())].into_iter().collect());
+    let wanted = Desired { body, exclusive: false, ignored: BTreeSet::new() };
+    spec.resources = vec![Resource::implied(wanted)];
+    Run::new(Arc::new(spec), Journal::default())
+}
+
+fn queueing<'a>(clock: Clock, waits_s: &[u64], stop: Option<&'a CancellationToken>) -> Queueing<'a> {
+    let waits = waits_s.iter().map(|wait_s| Duration::from_secs(*wait_s)).collect();
+    Queueing {
+        clock,
+        waits: Mutex::new(waits),
+        intended_at: Mutex::default(),
+        deadlines: Mutex::default(),
+        stop,
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_write_that_queues_begins_when_it_may_leave() {
+    let (run, _, clock, told) = stage();
+    let (started_at, run) = (clock.now(), run_with_news(&run));
+    let world = queueing(clock, &[40, 2], None);
+    let run = whole(run, Go::Now, &world, &world, &told).await;
+    let turn = started_at + SignedDuration::from_secs(42);
+    assert_eq!(*world.intended_at.lock().unwrap(), [turn], "{:?}", run.end());
+    let write = SignedDuration::from_millis(Timing::default().write_ms.into());
+    assert_eq!(*world.deadlines.lock().unwrap(), [turn + write]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_while_its_writes_queue_intends_nothing() {
+    let (run, _, clock, told) = stage();
+    let run = run_with_news(&run);
+    let world = queueing(clock, &[40], Some(&told.stop));
+    let run = whole(run, Go::Now, &world, &world, &told).await;
+    assert!(matches!(run.end(), Some(crate::reconcile::End::Cancelled(_))), "{:?}", run.end());
+    assert!(world.intended_at.lock().unwrap().is_empty() && world.deadlines.lock().unwrap().is_empty());
 }

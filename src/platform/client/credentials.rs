@@ -9,10 +9,15 @@ use crate::platform::token::TokenCell;
 use crate::platform::{ClientCredentials, local};
 
 impl Client {
-    /// The token of credentials in a region.
-    pub(super) fn cell(&self, target: &Target, dialect: Dialect) -> Result<Arc<TokenCell>, Fault> {
+    /// One of the tokens of credentials in a region.
+    pub(super) fn cell(
+        &self,
+        target: &Target,
+        dialect: Dialect,
+        number: u8,
+    ) -> Result<Arc<TokenCell>, Fault> {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = Account::of(target, dialect);
+        let key = (Account::of(target, dialect), number);
         if let Some(cell) = tokens.get(&key) {
             return Ok(Arc::clone(cell));
         }
@@ -31,14 +36,15 @@ impl Client {
         let same = |known: &ClientCredentials| {
             known.id == fresh.id && known.secret.expose() == fresh.secret.expose()
         };
-        if credentials.get(name).is_some_and(same) {
+        if let Some(known) = credentials.get_mut(name).filter(|known| same(known)) {
+            known.tokens = fresh.tokens;
             return;
         }
         credentials.insert(name.clone(), fresh);
         drop(credentials);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(_, known, _)| known != name);
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|account, _| account.credentials != *name);
+        tokens.retain(|(account, _), _| account.credentials != *name);
     }
 
     /// The secret that is kept under a name, where it is known.

@@ -1,6 +1,6 @@
 //! Several objects of one organization in one run.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Cloud, files};
 
@@ -53,6 +53,30 @@ fn each_is_written_once_and_a_published_version_is_never_asked_for_again() {
         assert_eq!(deployments.as_array().map(Vec::len), Some(PAIRS));
     }
     cloud.is_at_rest();
+}
+
+/// A limit is by token: where the operator lets a client use several, the next one is fetched once those before it have
+/// nothing left.
+#[test]
+fn tokens_are_used_side_by_side_and_only_where_they_are_needed() {
+    let cloud = Cloud::new(1);
+    cloud.configure(&["credentials.main.tokens = 6"]);
+    cloud.stage.commit(&pairs("#222222"));
+    let fetched = |mark: u64| {
+        let log = cloud.stage.control("GET", &format!("requests?since={mark}"), &Value::Null);
+        let requests = log["requests"].as_array().unwrap().iter();
+        requests.filter(|request| request["path"] == "/oauth/token").count()
+    };
+    let mark = cloud.mark();
+    cloud.genesync(&["plan"]).expect(0);
+    assert_eq!(fetched(mark), 1);
+    cloud.settings(json!({"tokenRateLimitPerMinute": 14}));
+    let mark = cloud.mark();
+    let ran = cloud.apply(&[]).expect(0);
+    let requests = cloud.requests(1, mark);
+    let refused = requests.iter().filter(|request| request["status"] == 429).count();
+    assert!(refused == 0 && !ran.stderr.contains("rate limit"), "{refused}: {}", ran.stderr);
+    assert!(requests.len() > 14 && (2..=6).contains(&fetched(mark)), "{} requests", requests.len());
 }
 
 /// What each of three objects needs is told, and the others are in force.

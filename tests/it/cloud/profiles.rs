@@ -76,7 +76,8 @@ fn profiles_are_made_before_what_refers_to_them_and_drift_has_a_name() {
     let made = writes(&cloud, 0);
     // What knows nothing of each other is written side by side; the defaults one call each.
     let (mut needed, mut others) = (made[..2].to_vec(), made[2..].to_vec());
-    (needed.sort(), others.sort());
+    needed.sort();
+    others.sort();
     assert_eq!(needed, ["POST settings", "POST supportedcontent"]);
     assert_eq!(others, ["POST integrations/open", "PUT settings/default", "PUT supportedcontent/default"]);
     let state = cloud.state(1);

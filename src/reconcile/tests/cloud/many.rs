@@ -28,6 +28,25 @@ fn others_go_on_while_one_becomes_active_and_a_listing_is_read_for_many_that_are
 }
 
 #[test]
+fn an_intent_is_made_when_its_write_may_leave_and_what_it_rests_on_is_not_older_than_a_plan_may_be() {
+    let looks = |queue_ms| {
+        let mut many = Many::new(12);
+        assert!(many.run().0.starts_with("Synced"));
+        (many.colour, many.queue_ms) = ("#222222", queue_ms);
+        let (ended, _) = many.run();
+        assert!(ended.starts_with("Synced"), "{queue_ms}: {ended}");
+        assert_served(&mut many, 2, &format!("queues for {queue_ms} ms"));
+        assert_eq!((many.count("store"), many.count("publish")), (24, 12), "{queue_ms}");
+        assert_eq!(many.journal.last_intent, 72, "an intent that was withdrawn leaves no trace");
+        many.count("look")
+    };
+    let plan_ms = u64::from(Timing::default().plan_ms);
+    let at_once = looks(0);
+    assert!(looks(plan_ms / 2) <= at_once, "what was looked at a moment ago is not looked at again");
+    assert!(looks(plan_ms * 2) > at_once);
+}
+
+#[test]
 fn no_more_than_so_many_are_begun_at_once() {
     let mut many = Many::new(100);
     // The platform takes its time with everything.

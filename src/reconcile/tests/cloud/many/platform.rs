@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::super::platform::wanted;
 use super::super::scene::all_proven;
 use super::super::*;
+use crate::model::record::IntentAction;
 use crate::model::reference::{Named, Names};
 use crate::model::timing::elapsed_ms;
 use crate::model::{
@@ -49,6 +50,10 @@ pub(super) struct Many {
     pub(super) before_accepted: BTreeMap<Object, Vec<Outcome<Stored>>>,
     /// The configuration whose draft somebody left.
     pub(super) drafted: Option<Object>,
+    /// How long writes queue for the rate limit before their intents are saved; they do not where it is zero.
+    pub(super) queue_ms: u64,
+    has_queued: bool,
+    looked_at: BTreeMap<Object, Timestamp>,
     /// At most so many objects were written and not active, of those that git is not served with yet.
     pub(super) begun_max: usize,
 }
@@ -95,6 +100,9 @@ impl Many {
             refused: BTreeMap::new(),
             before_accepted: BTreeMap::new(),
             drafted: None,
+            queue_ms: 0,
+            has_queued: false,
+            looked_at: BTreeMap::new(),
             begun_max: 0,
         }
     }
@@ -154,7 +162,9 @@ impl Many {
     pub(super) fn perform(&mut self, effect: Effect, run: &Run) -> Event {
         match effect {
             Effect::Observe(look) => Event::Observed(self.look(&look)),
+            Effect::Save(_) if self.queues(run) => Event::Woke,
             Effect::Save(records) => {
+                records.iter().for_each(|record| self.check_intent(record));
                 records.into_iter().for_each(|record| self.journal.absorb(record));
                 Event::Saved
             }
@@ -175,6 +185,28 @@ impl Many {
             Effect::ReadAudit(_) => all_proven(run),
             other => panic!("not of this dialect: {other:?}"),
         }
+    }
+
+    /// An intent is made when its write may leave, and rests on a look that is not old.
+    fn check_intent(&self, record: &Record) {
+        let Record::Intent(intent) = record else { return };
+        assert_eq!(intent.sent_at, self.now, "an intent that is older than its turn");
+        let IntentAction::Put { target, .. } = &intent.action else { return };
+        let age_ms = elapsed_ms(self.looked_at[&target.object], self.now);
+        let plan_ms = u64::from(Timing::default().plan_ms);
+        assert!(age_ms <= plan_ms, "{} was looked at {age_ms} ms ago", target.object);
+    }
+
+    /// Whether what is about to be written has to queue: once for each batch.
+    fn queues(&mut self, run: &Run) -> bool {
+        if run.about_to_send().is_empty() {
+            return false;
+        }
+        self.has_queued = self.queue_ms > 0 && !self.has_queued;
+        if self.has_queued {
+            self.now = later(self.now, self.queue_ms);
+        }
+        self.has_queued
     }
 
     pub(super) fn answer(&mut self, write: &Write) -> Outcome<Stored> {
@@ -198,6 +230,7 @@ impl Many {
 
     pub(super) fn look(&mut self, look: &Look) -> Seen {
         let asked_at = self.now;
+        self.looked_at.extend(look.sought.iter().map(|sought| (sought.object.clone(), asked_at)));
         let (known, listed): (Vec<&Sought>, Vec<&Sought>) =
             look.sought.iter().partition(|sought| sought.id.is_some());
         for sought in known {

@@ -1,0 +1,173 @@
+//! What a pacer lets through, and what it learns from answers.
+
+use super::*;
+
+fn pacer() -> Pacer {
+    Pacer::new(Pace { per_minute: 300, burst: 30 })
+}
+
+#[test]
+fn retry_after_closes_the_gate_for_just_that_long() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    pacer.learn(429, Some(3_000), None, now, now);
+    assert_eq!(pacer.gate(now + Duration::from_millis(2_999)), Gate::Until(now + Duration::from_secs(3)));
+    assert_eq!(pacer.gate(now + Duration::from_secs(3)), Gate::Open);
+    // A later, shorter answer does not open it earlier.
+    pacer.learn(429, Some(0), None, now, now);
+    assert!(matches!(pacer.gate(now + Duration::from_secs(1)), Gate::Until(_)));
+}
+
+#[test]
+fn ten_refusals_open_the_breaker_and_one_probe_decides() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    for _ in 0..9 {
+        pacer.learn(429, None, None, now, now);
+    }
+    assert_eq!(pacer.gate(now), Gate::Open);
+    pacer.learn(429, None, None, now, now);
+    let cooled = now + BREAKER_COOL_DOWN;
+    assert_eq!(pacer.gate(now), Gate::Broken(cooled));
+    assert_eq!(pacer.gate(cooled), Gate::Open, "the probe");
+    assert!(matches!(pacer.gate(cooled), Gate::Broken(_)), "only one");
+    pacer.learn(200, None, None, cooled, cooled);
+    assert_eq!(pacer.gate(cooled), Gate::Open);
+}
+
+#[test]
+fn refusals_of_requests_that_were_under_way_together_count_once() {
+    let (mut pacer, sent_at) = (pacer(), crate::clock::monotonic());
+    let second = |n: u64| sent_at + Duration::from_secs(n);
+    for burst in 0..9 {
+        for answer in 0..8 {
+            let answered_at = second(burst) + Duration::from_millis(100 + answer);
+            pacer.learn(429, None, None, second(burst), answered_at);
+        }
+    }
+    assert_eq!(pacer.gate(second(9)), Gate::Open);
+    pacer.learn(429, None, None, second(9), second(9));
+    assert!(matches!(pacer.gate(second(9)), Gate::Broken(_)));
+}
+
+#[test]
+fn refusals_that_overlap_without_end_open_the_breaker() {
+    let (mut pacer, first) = (pacer(), crate::clock::monotonic());
+    let moment = |ms: u64| first + Duration::from_millis(ms);
+    // Two askers by turns, each of whom asks again once it was refused.
+    for n in 0..40 {
+        pacer.learn(429, None, None, moment(n * 50), moment(n * 50 + 100));
+    }
+    assert!(matches!(pacer.gate(moment(2_100)), Gate::Broken(_)));
+}
+
+#[test]
+fn the_servers_own_limit_sets_the_pace() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    pacer.learn(200, None, allowance(60, None), now, now);
+    assert_eq!(pacer.pace, Pace { per_minute: 54, burst: 5 });
+    assert_eq!(pacer.gate(now), Gate::Open);
+}
+
+#[test]
+fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    pacer.learn(200, None, allowance(300, Some(1)), now, now);
+    assert_eq!(pacer.gate(now), Gate::Open);
+    pacer.learn(200, None, allowance(300, Some(0)), now, now);
+    assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_millis(200)));
+    // Where it allows very little, the bucket waits.
+    let mut slow = Pacer::new(Pace { per_minute: 300, burst: 30 });
+    slow.learn(200, None, allowance(1, Some(0)), now, now);
+    assert_eq!(slow.gate(now), Gate::Until(now + EMPTY_WAIT_MAX));
+    // What it asks for itself counts where that is later.
+    pacer.learn(429, Some(1_000), allowance(300, Some(0)), now, now);
+    assert_eq!(pacer.gate(now), Gate::Until(now + Duration::from_secs(1)));
+}
+
+#[test]
+fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    let second = |second: u64| now + Duration::from_secs(second);
+    let tells = |left: u32, reset_s: u32| {
+        let per_minute = NonZeroU32::new(300).unwrap();
+        Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
+    };
+    let granted =
+        |pacer: &mut Pacer, at: Instant| (0..1_000).take_while(|_| pacer.gate(at) == Gate::Open).count();
+    assert_eq!(pacer.gate(now), Gate::Open, "nothing is known of it yet");
+    pacer.left();
+    pacer.learn(200, None, tells(299, 40), now, now);
+    pacer.came_back();
+    assert_eq!(granted(&mut pacer, now), 297);
+    assert_eq!(pacer.gate(now), Gate::Anew(second(40)));
+    // An answer that was on its way longer knows of fewer; nor do whole seconds move the end.
+    pacer.learn(200, None, tells(250, 40), now, second(1));
+    assert_eq!(pacer.gate(second(1)), Gate::Anew(second(40)));
+    // The next window is not known before something is asked in it.
+    assert_eq!(pacer.gate(second(40)), Gate::Open);
+    (0..8).for_each(|_| pacer.left());
+    pacer.learn(200, None, tells(299, 60), second(40), second(40));
+    assert_eq!(granted(&mut pacer, second(41)), 290, "seven others are under way");
+    // What another process uses of it is seen in the next answer.
+    let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
+    pacer.learn(200, None, tells(299, 60), now, now);
+    assert_eq!(pacer.gate(now), Gate::Open);
+    pacer.learn(200, None, tells(2, 55), now, second(5));
+    assert_eq!(pacer.gate(second(5)), Gate::Anew(second(60)));
+}
+
+#[test]
+fn what_is_set_aside_for_writes_is_theirs_until_the_window_is_over() {
+    let (mut pacer, now) = (pacer(), crate::clock::monotonic());
+    let second = |second: u64| now + Duration::from_secs(second);
+    let tells = |left: u32, reset_s: u32| {
+        let per_minute = NonZeroU32::new(300).unwrap();
+        Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
+    };
+    pacer.learn(200, None, tells(8, 40), now, now);
+    for _ in 0..3 {
+        assert_eq!(pacer.set_one_aside(now), Gate::Open);
+    }
+    // Reads get the rest, also where an answer knows nothing of what is set aside.
+    pacer.learn(200, None, tells(7, 40), now, now);
+    let reads = (0..9).take_while(|_| pacer.gate(now) == Gate::Open).count();
+    assert_eq!(reads, 2, "7, less 3 set aside and 2 that are never used");
+    assert_eq!(pacer.set_one_aside(now), Gate::Anew(second(40)));
+    assert!(pacer.use_one_set_aside(second(1)) && pacer.use_one_set_aside(second(1)));
+    assert_eq!(pacer.set_aside(second(1)), 1);
+    pacer.learn(200, None, tells(299, 60), second(40), second(40));
+    assert!(!pacer.use_one_set_aside(second(40)), "it was of the window before");
+
+    let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
+    assert_eq!(pacer.set_one_aside(now), Gate::Open);
+    assert!(!pacer.use_one_set_aside(second(60)), "nobody came for it");
+}
+
+#[test]
+fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
+    let (now, second) = (crate::clock::monotonic(), Duration::from_secs(1));
+    let table = [
+        (Gate::Anew(now), None, Duration::MAX),
+        (Gate::Filling(now), None, Duration::MAX),
+        (Gate::Until(now), None, 15 * second),
+        (Gate::Anew(now), Some(10 * second), 5 * second),
+        (Gate::Until(now), Some(10 * second), 5 * second),
+    ];
+    for (gate, limit, expected) in table {
+        assert_eq!(gate.patience(limit, 15 * second), expected, "{gate:?} {limit:?}");
+    }
+}
+
+fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
+    NonZeroU32::new(per_minute).map(|per_minute| Allowance { per_minute, left, reset_s: None })
+}
+
+#[test]
+fn the_retry_budget_runs_dry_and_comes_back_with_successes() {
+    let mut budget = RetryBudget::full();
+    let paid = (0..100).filter(|_| budget.pay(false)).count();
+    assert_eq!(paid, 35);
+    for _ in 0..10 {
+        budget.refund();
+    }
+    assert!(budget.pay(true) && budget.pay(true) && budget.pay(true) && !budget.pay(false));
+}
