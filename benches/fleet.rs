@@ -12,6 +12,8 @@
 )]
 #[path = "fleet/authors.rs"]
 mod authors;
+#[path = "fleet/based.rs"]
+mod based;
 #[path = "fleet/cloud.rs"]
 mod cloud;
 #[path = "fleet/controller.rs"]
@@ -147,9 +149,11 @@ fn only_authors() -> Outcome<()> {
     rewrite(authors::HEADING, &authors::section(&authors::measure_all(scratch.path())?))
 }
 
-/// `cargo bench --bench fleet -- many`: only what many objects take; its section of the page is written anew.
+/// `cargo bench --bench fleet -- many`: only what many objects and many tenants take; their sections of the page are
+/// written anew.
 fn only_many() -> Outcome<()> {
     let scratch = tempfile::tempdir()?;
+    rewrite(based::HEADING, &based::measure_all(scratch.path())?)?;
     rewrite(many::HEADING, &many::measure_all(scratch.path())?)
 }
 
@@ -174,6 +178,7 @@ fn measure_all() -> Outcome<()> {
     let text = report::into_page(&text, authors::HEADING, &section);
     let section = many::measure_all(scratch.path())?;
     let text = report::into_page(&text, many::HEADING, &section);
+    let text = report::into_page(&text, based::HEADING, &based::measure_all(scratch.path())?);
     std::fs::write(Path::new(ROOT).join("docs/benchmarks.md"), &text)?;
     println!("{text}");
     Ok(())

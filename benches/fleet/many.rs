@@ -40,6 +40,8 @@ struct Weather {
     latency_ms: u64,
     is_late: bool,
     is_limited: bool,
+    /// Tokens of the client that are used side by side.
+    tokens: u8,
 }
 
 /// What one action took.
@@ -88,7 +90,8 @@ impl Bench {
         // Without a limit of the server's, its usual one would be kept.
         let burst =
             if weather.is_limited { "" } else { "[pacing]\nrequests-per-minute = 1000000\nburst = 100000\n" };
-        std::fs::write(scratch.join("settings.toml"), burst)?;
+        let settings = format!("{burst}[credentials.bench]\ntokens = {}\n", weather.tokens);
+        std::fs::write(scratch.join("settings.toml"), settings)?;
         let file = file.to_str().ok_or("the scratch folder has no name")?.to_owned();
         let emulator = Emulator::start_with(GENESYNC, &["--world", &file])?;
         if weather.is_late {
@@ -194,7 +197,7 @@ fn round(scratch: &Path, size: usize, weather: Weather, into: Option<&mut [Actio
 /// Measures all of it.
 pub fn measure_all(scratch: &Path) -> Outcome<String> {
     let mut rows = Vec::new();
-    let fair = Weather { latency_ms: 0, is_late: false, is_limited: false };
+    let fair = Weather { latency_ms: 0, is_late: false, is_limited: false, tokens: 1 };
     for size in SIZES {
         let mut weathers: Vec<(String, Weather, usize)> = LATENCIES_MS
             .iter()
@@ -206,6 +209,12 @@ pub fn measure_all(scratch: &Path) -> Outcome<String> {
         let limited = Weather { latency_ms: 20, is_limited: true, ..fair };
         if size == SIZES[0] {
             weathers.push((format!("20 ms, {LIMIT_PER_MINUTE} a minute"), limited, 1));
+            let with_tokens = Weather { tokens: 4, ..limited };
+            weathers.push((
+                format!("20 ms, {LIMIT_PER_MINUTE} a minute for each of 4 tokens"),
+                with_tokens,
+                1,
+            ));
         }
         for (told, weather, runs) in weathers {
             let mut actions: [Action; 5] = Default::default();

@@ -49,6 +49,11 @@ impl ReadApi {
         Ok(Self { client: Arc::new(Client::new(base_urls, credentials, options)?) })
     }
 
+    /// Requests about one organization that may be under way at once.
+    pub fn in_flight(&self) -> usize {
+        self.client.in_flight()
+    }
+
     /// Takes credentials under a name, also while requests are under way: secrets rotate.
     pub fn learn(&self, name: &CredentialsName, credentials: ClientCredentials) {
         self.client.learn(name, credentials);

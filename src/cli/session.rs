@@ -20,8 +20,8 @@ use crate::platform::Heard;
 use crate::reconcile::Run;
 use crate::store::{Pause, Store, TenantRow, Which};
 
-/// Runs that are driven at once unless the operator says otherwise.
-pub const CONCURRENCY: usize = 16;
+/// Runs that are driven at once unless the operator says otherwise: as many as the controller has under way.
+pub const CONCURRENCY: usize = 64;
 
 /// Runs for all tenants of a fleet, to be planned.
 pub struct Session {

@@ -41,11 +41,14 @@ pub fn confirm(
     started: Started<'_>,
 ) -> Confirmation {
     let distinct: BTreeMap<&str, &Entry> = entries.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+    let mut ours: BTreeMap<&ObjectRef, Vec<&Entry>> = BTreeMap::new();
+    for entry in distinct.values().filter(|entry| own_clients.contains(&entry.actor.id)) {
+        ours.entry(&entry.object).or_default().push(entry);
+    }
     let mut used: BTreeSet<&str> = BTreeSet::new();
     let mut proof = |receipt: &Receipt| {
         let object = receipt.target.object_ref();
-        let ours = |entry: &&&Entry| entry.object == object && own_clients.contains(&entry.actor.id);
-        let mut found = distinct.values().filter(ours);
+        let mut found = ours.get(&object).into_iter().flatten();
         if object.object.kind.capabilities().audit_names_versions {
             return found
                 .find(|entry| entry.version == Some(receipt.version) && entry.action == receipt.action());

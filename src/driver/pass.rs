@@ -300,7 +300,7 @@ where
 
     /// Writes down how a run ended; where that fails, it is this tenant's trouble and nobody else's.
     async fn write_down(&self, finished: &Finished) -> Result<(), StoreError> {
-        let written = self.order.store.finish(std::slice::from_ref(finished)).await;
+        let written = self.order.store.finish_in_group(finished).await;
         written.inspect_err(|error| {
             let tenant = &finished.lease.tenant;
             tracing::warn!(%tenant, error = causes(error), "how its run ended can't be written down");

@@ -228,7 +228,10 @@ impl Client {
                 .await;
             let token = match fetched {
                 Ok(token) => token,
-                Err(fault) => return Sent::Never(fault),
+                Err(fault) => {
+                    self.do_without(admitted, &fault);
+                    return Sent::Never(fault);
+                }
             };
             if latest.is_some_and(|latest| latest.is_past()) {
                 let message = format!("the time of {} was over before it left", operation.subject);

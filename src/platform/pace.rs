@@ -24,8 +24,9 @@ const WINDOW_RESERVE: u32 = 2;
 /// Two ends of a window that lie no further apart are one: servers tell whole seconds.
 const WINDOW_ENDS_APART: Duration = Duration::from_secs(2);
 
-/// What was set aside for a write and is not used by then is gone: the bucket is full again.
-const SET_ASIDE_FOR: Duration = Duration::from_secs(60);
+/// What was set aside for writes and is not used by then is gone. The slowest pace, one request a minute, fills a batch
+/// in less.
+const SET_ASIDE_FOR: Duration = Duration::from_secs(600);
 
 /// How fast one organization may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,7 @@ pub struct Pacer {
     /// Requests that were let through before it is known what they are: writes whose intents are not saved yet.
     set_aside: u32,
     set_aside_at: Option<Instant>,
+    told_until: Option<Instant>,
 }
 
 /// What is left of the window in which a server counts requests.
@@ -120,6 +122,7 @@ impl Pacer {
             under_way: 0,
             set_aside: 0,
             set_aside_at: None,
+            told_until: None,
         }
     }
 
@@ -157,6 +160,20 @@ impl Pacer {
         Gate::Open
     }
 
+    /// Has nothing go before this moment.
+    pub fn close_until(&mut self, until: Instant) {
+        self.not_before = Some(until).max(self.not_before);
+    }
+
+    /// Whether nobody was told of a wait until then, or nearly then.
+    pub fn is_news(&mut self, until: Instant, apart: Duration) -> bool {
+        let is_news = self.told_until.is_none_or(|told| until > told + apart);
+        if is_news {
+            self.told_until = Some(until);
+        }
+        is_news
+    }
+
     /// How many writes have something set aside.
     pub fn set_aside(&self, now: Instant) -> u32 {
         let is_recent = |at: Instant| now.saturating_duration_since(at) < SET_ASIDE_FOR;
@@ -173,8 +190,11 @@ impl Pacer {
         gate
     }
 
-    /// Uses up one request that was set aside, if there is one.
+    /// Uses up one request that was set aside, if there is one and the server has not asked to wait since.
     pub fn use_one_set_aside(&mut self, now: Instant) -> bool {
+        if self.breaker.blocks(now).is_some() || self.not_before.is_some_and(|until| until > now) {
+            return false;
+        }
         let known = self.set_aside(now);
         self.set_aside = known.saturating_sub(1);
         known > 0
@@ -185,21 +205,19 @@ impl Pacer {
     fn learn_window(&mut self, left: u32, reset_s: u32, now: Instant) {
         let Some(ends_at) = now.checked_add(Duration::from_secs(reset_s.into())) else { return };
         let left = left.saturating_sub(self.under_way.saturating_sub(1));
+        // What was set aside before the last window ended was counted there.
+        let ended_at = self.window.map(|window| window.ends_at).filter(|ended_at| *ended_at <= now);
+        if ended_at.is_some_and(|ended_at| self.set_aside_at.is_some_and(|at| at < ended_at)) {
+            self.set_aside = 0;
+        }
+        let left = left.saturating_sub(self.set_aside(now));
         let known = self.window.filter(|known| {
             known.ends_at > now && ends_at.saturating_duration_since(known.ends_at) < WINDOW_ENDS_APART
         });
-        let (ends_at, left) = match known {
-            Some(known) => {
-                let left = left.saturating_sub(self.set_aside(now));
-                (known.ends_at.min(ends_at), known.left.min(left))
-            }
-            // What was set aside was of the window before.
-            None => {
-                self.set_aside = 0;
-                (ends_at, left)
-            }
-        };
-        self.window = Some(Window { ends_at, left });
+        self.window = Some(match known {
+            Some(known) => Window { ends_at: known.ends_at.min(ends_at), left: known.left.min(left) },
+            None => Window { ends_at, left },
+        });
     }
 
     /// Learns from an answer: its status, `Retry-After`, and what the server says of its own limit. Requests that were

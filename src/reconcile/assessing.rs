@@ -71,8 +71,12 @@ impl Run {
         self.stale = Some(BTreeSet::new());
         self.planned_at = Some(now);
         self.phase = Phase::Planned;
-        let step = if first { Step::stop(self) } else { self.proceed(now) };
-        step.noting_all(notes)
+        if first {
+            // Until somebody says go, what was looked at grows old.
+            self.fresh.clear();
+            return Step::stop(self).noting_all(notes);
+        }
+        self.proceed(now).noting_all(notes)
     }
 
     /// How a configuration was seen when it was in force: where it did not move since, that is how it is. What may have

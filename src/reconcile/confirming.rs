@@ -1,5 +1,7 @@
 //! Keeping what is in force as the base, and confirming every receipt in the audit log.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 
 use super::event::{AuditQuery, Entries};
@@ -109,11 +111,8 @@ impl Run {
     /// run asks.
     fn to_prove(&self) -> Vec<Receipt> {
         let mut receipts = self.receipts.clone();
-        for owed in &self.journal.0.owed {
-            if !receipts.iter().any(|known| known.speaks_of(&owed.target.object_ref(), owed.version)) {
-                receipts.push(owed.clone());
-            }
-        }
+        let mut known: BTreeSet<_> = receipts.iter().map(spoken_of).collect();
+        receipts.extend(self.journal.0.owed.iter().filter(|owed| known.insert(spoken_of(owed))).cloned());
         receipts.retain(|receipt| self.is_asked_for(receipt));
         receipts
     }
@@ -124,15 +123,15 @@ impl Run {
         !self.is_left_out(organization) && !self.spec.limits.unaudited.contains(&object.kind)
     }
 
-    /// Whether the journal knows of no entry for a receipt.
-    fn owes(&self, receipt: &Receipt) -> bool {
-        let same = |owed: &Receipt| owed.speaks_of(&receipt.target.object_ref(), receipt.version);
-        self.journal.0.owed.iter().any(same)
+    /// What the receipts speak of that the journal knows no entry for.
+    fn owed(&self) -> BTreeSet<(ObjectRef, u64)> {
+        self.journal.0.owed.iter().map(spoken_of).collect()
     }
 
     /// How many receipts have no entry.
     fn missing(&self) -> usize {
-        self.to_prove().iter().filter(|receipt| self.owes(receipt)).count()
+        let owed = self.owed();
+        self.to_prove().iter().filter(|receipt| owed.contains(&spoken_of(receipt))).count()
     }
 
     pub(super) fn query(self, attempt: u32, deadline: Timestamp, now: Timestamp) -> Step {
@@ -157,11 +156,11 @@ impl Run {
         now: Timestamp,
     ) -> Step {
         let found = self.held_against(&page.entries);
-        let mut records = Vec::new();
+        let (owed, mut records) = (self.owed(), Vec::new());
         for (receipt, standing) in &found.receipts {
             let Standing::Confirmed { entry, .. } = standing else { continue };
-            if self.owes(receipt) {
-                let (object, version) = (receipt.target.object_ref(), receipt.version);
+            let (object, version) = spoken_of(receipt);
+            if owed.contains(&(object.clone(), version)) {
                 let record = Record::Confirmed { object, version, entry: entry.clone() };
                 self.absorb(&record);
                 records.push(record);
@@ -191,9 +190,12 @@ impl Run {
         };
         let mut found = confirm::confirm(&self.to_prove(), entries, &spec.own_clients, started);
         let before = self.confirmation.iter().flat_map(|confirmation| &confirmation.receipts);
-        for (receipt, standing) in before.filter(|(_, standing)| *standing != Standing::Missing) {
-            if let Some((_, now)) = found.receipts.iter_mut().find(|(known, _)| known == receipt) {
-                *now = standing.clone();
+        let proved = before.filter(|(_, standing)| *standing != Standing::Missing);
+        let proved: BTreeMap<_, _> =
+            proved.map(|(receipt, standing)| (spoken_of(receipt), standing)).collect();
+        for (receipt, standing) in &mut found.receipts {
+            if let Some(before) = proved.get(&spoken_of(receipt)) {
+                *standing = Standing::clone(before);
             }
         }
         found
@@ -247,6 +249,11 @@ impl Run {
             step
         }
     }
+}
+
+/// The object and the version that a receipt speaks of.
+fn spoken_of(receipt: &Receipt) -> (ObjectRef, u64) {
+    (receipt.target.object_ref(), receipt.version)
 }
 
 #[cfg(test)]

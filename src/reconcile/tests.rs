@@ -137,6 +137,18 @@ pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::Transient, "lost")
 }
 
+/// A server that keeps versions refuses what rests on an old look; a job has no version to be refused by.
+#[test]
+fn what_has_queued_for_long_is_read_again_before_it_is_intended() {
+    for (queued_ms, expected) in [(1_000, "save"), (6_000, "observe")] {
+        let (run, asked) = after(run(), vec![Event::Begin, seen(3, 1), Event::Proceed]);
+        assert_eq!(asked, "intent");
+        let next = step(run, Event::Woke, crate::model::timing::later(now(), queued_ms));
+        assert_eq!(next.effects.first().map(Effect::name), Some(expected), "{queued_ms}");
+        assert_eq!(next.run.journal.0.unresolved.len(), usize::from(expected == "save"));
+    }
+}
+
 #[test]
 fn a_write_leaves_only_after_its_intent_is_saved_and_names_the_version_seen() {
     let steps = ["observe org-0", "planned", "intent", "write org-0 over Some(3)"];

@@ -180,13 +180,24 @@ impl Run {
     }
 
     /// The writes had to queue before their intents were saved: what they rest on is judged anew. What was looked at a
-    /// moment ago is not looked at again.
+    /// moment ago is not looked at again; of what is to be made, the moment of its listing decides.
     pub(super) fn intend_again(mut self, pending: &Pending, now: Timestamp) -> Step {
         self.withdraw(pending);
-        let places: Vec<usize> =
-            pending.targets().iter().filter_map(|target| self.place_of(target)).collect();
-        if self.asked_at.is_some_and(|asked_at| self.is_lately(asked_at, now)) {
-            self.fresh.extend(places);
+        let is_recent = self.asked_at.is_some_and(|asked_at| self.is_lately(asked_at, now));
+        // Where each write is preceded by a look of its own, that is too old now; elsewhere everything is read again.
+        if !is_recent && self.able().versions == Versions::Enforced {
+            return self.read_again();
+        }
+        let places = pending.targets();
+        let (absent, known): (Vec<usize>, Vec<usize>) = places
+            .iter()
+            .filter_map(|target| self.place_of(target))
+            .partition(|at| self.observed.get(*at) == Some(&Observed::Absent));
+        if let Some((_, unlisted)) = &mut self.unlisted {
+            unlisted.extend(absent);
+        }
+        if is_recent {
+            self.fresh.extend(known);
         }
         self.closed(After::GoOn, now)
     }

@@ -115,12 +115,13 @@ impl Store {
         transaction: &mut Transaction<'_, Any>,
         finished: &[Finished],
     ) -> Result<BTreeSet<String>, StoreError> {
-        // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer.
+        // Only whose lease is still ours, and stays so to the end of this: another holder's view is newer. One that was given
+        // back is of a run that is written down already, whose answer was lost.
         let held = self
             .engine
             .query(
                 "UPDATE leases SET expires_at = expires_at
-                 WHERE holder = $1 AND name IN (SELECT r.value->>'name' FROM {each:2})
+                 WHERE holder = $1 AND expires_at > 0 AND name IN (SELECT r.value->>'name' FROM {each:2})
                    AND (name, token) IN (
                      SELECT r.value->>'name', CAST(r.value->>'token' AS BIGINT) FROM {each:2})
                  RETURNING name",

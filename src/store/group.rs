@@ -1,90 +1,196 @@
-//! Appends that come together are made durable together: a disk takes as long for one as for a hundred.
+//! Writes that come together are made durable together: a disk takes as long for one as for a hundred, and so does a
+//! statement of many rows.
 //!
-//! Whoever appends puts it into a line and waits for the writer; who gets it first takes along all that stand
-//! there by then, each in a savepoint of its own: one that is refused does not concern the others.
+//! Whoever writes puts it into a line and waits for the writer; who gets it first takes along all that stand there by
+//! then. One that is refused does not concern the others. Where one breaks, each is tried again by itself.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::Connection as _;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use sqlx::{Any, Transaction};
 use tokio::sync::oneshot;
 
+use super::ended::Finished;
 use super::lease::Lease;
 use super::{Store, StoreError, failed};
 use crate::model::{Record, causes};
 
-/// Most appends of one commit.
+/// Most writes of one commit.
 const TOGETHER_MAX: usize = 256;
 const DOING: &str = "writing the journal";
+const ENDING: &str = "writing down how runs ended";
 
-/// Appends that wait for the writer.
+/// Those that wait for the writer.
 #[derive(Debug, Default)]
 pub struct Group {
-    line: Mutex<Vec<Waiting>>,
+    appends: Line<Append>,
+    ends: Line<Finished>,
+}
+
+/// Records of one tenant.
+#[derive(Debug)]
+struct Append {
+    lease: Lease,
+    records: Vec<Record>,
+}
+
+type Answer = oneshot::Sender<Result<(), StoreError>>;
+
+#[derive(Debug)]
+struct Line<T> {
+    waiting: Mutex<Vec<(T, Answer)>>,
     turn: tokio::sync::Mutex<()>,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    lease: Lease,
-    records: Vec<Record>,
-    answer: oneshot::Sender<Result<(), StoreError>>,
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Self { waiting: Mutex::default(), turn: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<T> Line<T> {
+    /// Has one written, with whoever else waits by then.
+    async fn join<'a>(
+        &self,
+        one: T,
+        write: impl Fn(Vec<(T, Answer)>) -> BoxFuture<'a, ()>,
+    ) -> Result<(), StoreError> {
+        let (answer, mut answered) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push((one, answer));
+        loop {
+            let turn = self.turn.lock().await;
+            // Somebody before us may have taken it along.
+            match answered.try_recv() {
+                Ok(result) => return result,
+                Err(oneshot::error::TryRecvError::Closed) => return Err(lost(DOING, "its writer was ended")),
+                Err(oneshot::error::TryRecvError::Empty) => {}
+            }
+            let together: Vec<(T, Answer)> = {
+                let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                let count = waiting.len().min(TOGETHER_MAX);
+                waiting.drain(..count).collect()
+            };
+            write(together).await;
+            drop(turn);
+        }
+    }
 }
 
 impl Store {
     /// Appends with whoever else appends now.
     pub(super) async fn append_in_group(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
-        let (answer, mut answered) = oneshot::channel();
-        let waiting = Waiting { lease: lease.clone(), records: records.to_vec(), answer };
-        self.group.line.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
+        let append = Append { lease: lease.clone(), records: records.to_vec() };
         let group = Arc::clone(&self.group);
-        loop {
-            let turn = group.turn.lock().await;
-            // Somebody before us may have taken it along.
-            match answered.try_recv() {
-                Ok(result) => return result,
-                Err(oneshot::error::TryRecvError::Closed) => return Err(lost("its writer was ended")),
-                Err(oneshot::error::TryRecvError::Empty) => {}
-            }
-            let together: Vec<Waiting> = {
-                let mut line = group.line.lock().unwrap_or_else(PoisonError::into_inner);
-                let count = line.len().min(TOGETHER_MAX);
-                line.drain(..count).collect()
-            };
-            self.append_together(together).await;
-            drop(turn);
-        }
+        group.appends.join(append, |together| self.append_together(together).boxed()).await
     }
 
-    async fn append_together(&self, together: Vec<Waiting>) {
-        let mut ended = Vec::with_capacity(together.len());
-        let written = async {
-            let mut transaction = self.writer.begin(DOING).await?;
-            for Waiting { lease, records, answer } in together {
-                let mut own = transaction.begin().await.map_err(failed(DOING))?;
-                let result = self.append_within(&mut own, &lease, &records).await;
-                let closed = match &result {
-                    Ok(()) => own.commit().await,
-                    Err(_) => own.rollback().await,
+    /// Writes down how one run ended, with whatever other runs end now.
+    ///
+    /// # Errors
+    /// As [`Store::finish`], of this run alone.
+    pub async fn finish_in_group(&self, finished: &Finished) -> Result<(), StoreError> {
+        let group = Arc::clone(&self.group);
+        group.ends.join(finished.clone(), |together| self.finish_together(together).boxed()).await
+    }
+
+    async fn append_together(&self, together: Vec<(Append, Answer)>) {
+        let (appends, answers): (Vec<Append>, Vec<Answer>) = together.into_iter().unzip();
+        let mut results = Vec::with_capacity(appends.len());
+        match self.append_all(&appends).await {
+            Ok((transaction, refused_or_not)) => {
+                let committed = transaction.commit().await;
+                // Whether any is durable is not known then, so none is tried again.
+                let told = |result| match &committed {
+                    Ok(()) => result,
+                    Err(error) => Err(lost(DOING, &causes(error))),
                 };
-                ended.push((answer, result));
-                closed.map_err(failed(DOING))?;
+                results.extend(refused_or_not.into_iter().map(told));
             }
-            transaction.commit().await.map_err(failed(DOING))
-        };
-        let written = written.await;
-        for (answer, result) in ended {
-            let result = match &written {
-                Ok(()) => result,
-                Err(error) => Err(lost(&causes(error))),
-            };
-            // Whoever asked may be gone: then nobody goes on from here.
-            let _ = answer.send(result);
+            // Nothing of it was kept, and one of them may be the trouble: each is tried by itself.
+            Err(error) if appends.len() > 1 && is_of_a_row(&error) => {
+                for Append { lease, records } in &appends {
+                    results.push(self.append_alone(lease, records).await);
+                }
+            }
+            Err(error) => results.extend(shared(error, appends.len(), DOING)),
         }
-        // What was not reached is answered too: its sender is dropped with it.
+        tell(answers, results);
+    }
+
+    /// Everything that is not refused, uncommitted. What is refused is so before any of its rows is written.
+    async fn append_all(
+        &self,
+        appends: &[Append],
+    ) -> Result<(Transaction<'static, Any>, Vec<Result<(), StoreError>>), StoreError> {
+        let mut transaction = self.writer.begin(DOING).await?;
+        let mut results = Vec::with_capacity(appends.len());
+        for Append { lease, records } in appends {
+            match self.append_within(&mut transaction, lease, records).await {
+                result @ (Ok(()) | Err(StoreError::Fenced { .. } | StoreError::Superseded { .. })) => {
+                    results.push(result);
+                }
+                Err(error) => {
+                    transaction.rollback().await.map_err(failed(DOING))?;
+                    return Err(error);
+                }
+            }
+        }
+        Ok((transaction, results))
+    }
+
+    async fn finish_together(&self, together: Vec<(Finished, Answer)>) {
+        let (finished, answers): (Vec<Finished>, Vec<Answer>) = together.into_iter().unzip();
+        let mut results = Vec::with_capacity(finished.len());
+        match self.finish(&finished).await {
+            Err(error) if finished.len() > 1 && is_of_a_row(&error) => {
+                for one in &finished {
+                    results.push(self.finish(std::slice::from_ref(one)).await);
+                }
+            }
+            Err(error) => results.extend(shared(error, finished.len(), ENDING)),
+            Ok(()) => results.extend(finished.iter().map(|_| Ok(()))),
+        }
+        tell(answers, results);
+    }
+}
+
+fn tell(answers: Vec<Answer>, results: Vec<Result<(), StoreError>>) {
+    for (answer, result) in answers.into_iter().zip(results) {
+        // Whoever asked may be gone: then nobody goes on from here.
+        let _ = answer.send(result);
     }
 }
 
 /// Several wait for one commit, and each is told why it failed.
-fn lost(why: &str) -> StoreError {
-    StoreError::Database { doing: DOING, source: sqlx::Error::Protocol(why.to_owned()) }
+fn lost(doing: &'static str, why: &str) -> StoreError {
+    StoreError::Database { doing, source: sqlx::Error::Protocol(why.to_owned()) }
+}
+
+/// The same error for each of several; one alone keeps its own.
+fn shared(error: StoreError, count: usize, doing: &'static str) -> Vec<Result<(), StoreError>> {
+    let why = causes(&error);
+    let others = (1..count).map(|_| Err(lost(doing, &why)));
+    std::iter::once(Err(error)).chain(others).collect()
+}
+
+/// Whether what failed may be the fault of what one of several wrote. Where the database can't be reached, or is busy,
+/// each would wait for it as long as all did.
+fn is_of_a_row(error: &StoreError) -> bool {
+    let StoreError::Database { source, .. } = error else { return true };
+    match source {
+        sqlx::Error::Database(answer) => {
+            let code = answer.code().unwrap_or_default();
+            // SQLite: busy and locked, each with their variants. PostgreSQL: connections, resources, operators.
+            let is_busy = code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6) && code < 1_000);
+            !is_busy && !["08", "53", "57"].iter().any(|class| code.len() == 5 && code.starts_with(class))
+        }
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => false,
+        _ => true,
+    }
 }

@@ -73,16 +73,18 @@ impl Store {
         if self.writer.groups_commits() {
             return self.append_in_group(lease, records).await;
         }
-        let doing = "writing the journal";
-        let once = || async move {
-            let mut transaction = self.writer.begin(doing).await?;
-            self.append_within(&mut transaction, lease, records).await?;
-            transaction.commit().await.map_err(failed(doing))
-        };
-        again_if_taken_back(|| once().boxed()).await
+        again_if_taken_back(|| self.append_alone(lease, records).boxed()).await
     }
 
-    /// The same, within a transaction that its caller ends.
+    /// The same, in a transaction of its own.
+    pub(super) async fn append_alone(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
+        let doing = "writing the journal";
+        let mut transaction = self.writer.begin(doing).await?;
+        self.append_within(&mut transaction, lease, records).await?;
+        transaction.commit().await.map_err(failed(doing))
+    }
+
+    /// The same, within a transaction that its caller ends. A refusal comes before any row is written.
     pub(super) async fn append_within(
         &self,
         transaction: &mut Transaction<'_, Any>,

@@ -61,6 +61,8 @@ pub const ABSENT: &[(&str, &str)] = &[
 
 /// Points that a run comes by once for each request that writes.
 const OF_A_WRITE: [&str; 6] = ["C05", "C06", "C07", "C08", "C09", "C09b"];
+/// Those that it comes by once for each request of a batch.
+const OF_ONE_REQUEST: [&str; 4] = ["C06", "C07", "C08", "C09"];
 /// Points before a run, which knows the dialect.
 const BEFORE_A_RUN: [&str; 9] = ["C19", "C19b", "C03", "C02b", "C02", "C01b", "C01", "C28", "C20"];
 
@@ -88,21 +90,25 @@ pub fn impossible(point: &str, hit: u32, workload: Workload) -> Option<&'static 
 }
 
 /// Which times a process dies at a point in a workload, and on which store. In the `cloud` dialect the points of a write
-/// are gone through at each of its three requests, the others once in each workload, the stores taking turns.
+/// are gone through at each of its three requests, or within each of the three batches, the others once in each workload, the stores taking turns.
 pub fn times(point: &str, workload: Workload) -> Vec<(u32, Kind)> {
     let (hits, turn) = match workload {
-        Workload::CloudCreate | Workload::CloudChange if OF_A_WRITE.contains(&point) => (1..=3, true),
+        // Six writes of one kind side by side: within the first ones, the second ones and the third ones.
+        Workload::CloudMany if OF_ONE_REQUEST.contains(&point) => (vec![2, 9, 15], true),
+        Workload::CloudMany if OF_A_WRITE.contains(&point) => (vec![1, 2, 3], true),
+        Workload::CloudMany => (vec![1], true),
+        Workload::CloudCreate | Workload::CloudChange if OF_A_WRITE.contains(&point) => (vec![1, 2, 3], true),
         // Two profiles, then the two defaults, which have a call each.
-        Workload::CloudProfiles if OF_A_WRITE.contains(&point) => (1..=4, true),
-        Workload::CloudCreate | Workload::CloudProfiles => (1..=1, true),
-        Workload::CloudChange => (2..=2, true),
+        Workload::CloudProfiles if OF_A_WRITE.contains(&point) => (vec![1, 2, 3, 4], true),
+        Workload::CloudCreate | Workload::CloudProfiles => (vec![1], true),
+        Workload::CloudChange => (vec![2], true),
         Workload::Rollout
         | Workload::Commit
         | Workload::Replicas
         | Workload::Drift
-        | Workload::LostAnswer => (1..=2, false),
+        | Workload::LostAnswer => (vec![1, 2], false),
     };
-    let possible = hits.filter(|hit| impossible(point, *hit, workload).is_none());
+    let possible = hits.into_iter().filter(|hit| impossible(point, *hit, workload).is_none());
     let stores = |nth: usize| match turn {
         true => vec![Kind::ALL[(workload as usize + nth) % Kind::ALL.len()]],
         false => Kind::ALL.to_vec(),

@@ -302,7 +302,7 @@ fn crash_points(text: &mut String, done: &[(Cell, Outcome)]) {
         text,
         "## Crash points\n\n\
          A process of `genesync run` is ended at a point, the first or the second time that it gets there, in the middle of a\n\
-         workload; in the `cloud` dialect, where a change is three requests, and the first of profiles four, at each of them. The one after it is ended as well: at the same point, or at the next one in the table. The third brings\n\
+         workload; in the `cloud` dialect, where a change is three requests, and the first of profiles four, at each of them; where six pairs are written side by side, within each of their three batches. The one after it is ended as well: at the same point, or at the next one in the table. The third brings\n\
          everything to an end, and is then watched while it looks at every tenant twice more. A cell shows how often the\n\
          process really ended there, of how often it was to: SQLite, PostgreSQL; in the `cloud` dialect they take turns.\n\n\
          **{wrong} violations in {} runs; {fired} of them fired, {again} fired again during the recovery.** From the start of the\n\

@@ -16,13 +16,17 @@ pub enum Workload {
     CloudCreate,
     CloudChange,
     CloudProfiles,
+    CloudMany,
 }
+
+/// Pairs that are made, and changed, all at once: their writes leave side by side.
+pub const PAIRS: u32 = 6;
 
 /// Steps of each.
 pub const STEPS: u32 = 2;
 
 impl Workload {
-    pub const ALL: [Workload; 8] = [
+    pub const ALL: [Workload; 9] = [
         Workload::Rollout,
         Workload::Commit,
         Workload::Replicas,
@@ -31,6 +35,7 @@ impl Workload {
         Workload::CloudCreate,
         Workload::CloudChange,
         Workload::CloudProfiles,
+        Workload::CloudMany,
     ];
 
     pub fn name(self) -> &'static str {
@@ -43,12 +48,15 @@ impl Workload {
             Workload::CloudCreate => "cloud: first rollout",
             Workload::CloudChange => "cloud: a change",
             Workload::CloudProfiles => "cloud: profiles",
+            Workload::CloudMany => "cloud: many at once",
         }
     }
 
     pub fn dialect(self) -> Dialect {
         match self {
-            Workload::CloudCreate | Workload::CloudChange | Workload::CloudProfiles => Dialect::Cloud,
+            Workload::CloudCreate | Workload::CloudChange | Workload::CloudProfiles | Workload::CloudMany => {
+                Dialect::Cloud
+            }
             Workload::Rollout
             | Workload::Commit
             | Workload::Replicas
@@ -60,7 +68,9 @@ impl Workload {
     /// Which requests its writes are, for a fault.
     pub fn writes(self) -> Value {
         match self {
-            Workload::CloudCreate => json!({"method": "POST", "path": "/api/v2/webdeployments/**"}),
+            Workload::CloudCreate | Workload::CloudMany => {
+                json!({"method": "POST", "path": "/api/v2/webdeployments/**"})
+            }
             Workload::CloudProfiles => {
                 json!({"path": "/api/v2/conversations/messaging/**", "method": "POST"})
             }
@@ -71,7 +81,7 @@ impl Workload {
     /// What is there before any process may die; false where that is nothing.
     pub fn prepare(self, rig: &Rig) -> bool {
         match self {
-            Workload::Rollout | Workload::CloudCreate | Workload::CloudProfiles => {
+            Workload::Rollout | Workload::CloudCreate | Workload::CloudProfiles | Workload::CloudMany => {
                 rig.commit_files(&[("README.md".into(), "A fleet.".into())]);
                 return false;
             }
@@ -122,6 +132,10 @@ impl Workload {
             }
             Workload::CloudProfiles => {
                 rig.commit_profiles(ms);
+            }
+            Workload::CloudMany => {
+                let pairs: Vec<(u32, u32)> = (1..=PAIRS).map(|pair| (pair, ms)).collect();
+                rig.commit_pairs(&pairs);
             }
             Workload::CloudChange => {
                 let pair = 1 + n % 2;

@@ -557,30 +557,52 @@ async fn the_fleet_is_counted_where_it_stands(pair: &Pair) {
     assert_eq!((figures.oldest.len(), figures.drifted, figures.drifted_at), (2, 0, None));
 }
 
-/// A hundred appends at once: those that are refused leave nothing, and concern no other.
+/// A hundred appends at once: those that are refused, or that the database can't take, leave nothing and concern no
+/// other.
 async fn appends_that_come_together_stand_alone(pair: &Pair) {
     let names: Vec<TenantName> = (0..100).map(|number| tenant(&format!("t-{number:03}"))).collect();
     let mut leases = pair.a.take(&names, LONG).await.unwrap();
     leases.sort_by(|a, b| a.tenant.cmp(&b.tenant));
     pair.a.release(&leases.iter().step_by(10).cloned().collect::<Vec<_>>()).await.unwrap();
-    let appends = leases.iter().map(|lease| {
+    let appends = leases.iter().enumerate().map(|(number, lease)| {
         let (store, lease) = (pair.a.clone(), lease.clone());
-        tokio::spawn(
-            async move { store.append(&lease, &[intent(1, Vec::new()), intent(2, Vec::new())]).await },
-        )
+        // No two intents of a tenant have one id.
+        let second = if number % 10 == 5 { 1 } else { 2 };
+        tokio::spawn(async move {
+            store.append(&lease, &[intent(1, Vec::new()), intent(second, Vec::new())]).await
+        })
     });
-    let mut refused = 0;
+    let (mut refused, mut broken) = (0, 0);
     for (number, append) in appends.collect::<Vec<_>>().into_iter().enumerate() {
         match append.await.unwrap() {
-            Ok(()) => assert_ne!(number % 10, 0),
+            Ok(()) => assert_ne!(number % 5, 0),
             Err(StoreError::Fenced { .. }) => refused += 1,
+            Err(StoreError::Database { .. }) => broken += 1,
             Err(error) => panic!("{error:?}"),
         }
     }
-    assert_eq!(refused, 10);
+    assert_eq!((refused, broken), (10, 10));
     let journals = pair.b.journals(&names).await.unwrap();
-    assert_eq!(journals.len(), 90);
+    assert_eq!(journals.len(), 80);
     assert!(journals.values().all(|journal| journal.unresolved.len() == 2));
+}
+
+/// Sixty runs end at once: each is written down, and its lease is free.
+async fn ends_that_come_together_are_all_written_down(pair: &Pair) {
+    let rows: Vec<Wanted> = (0..60).map(|number| wanted(&format!("t-{number:02}"), "1")).collect();
+    advance(&pair.a, None, "c1", &rows).await;
+    let claimed = claim(&pair.a, 60).await;
+    assert_eq!(claimed.len(), 60);
+    let ends = claimed.iter().map(|one| {
+        let (store, finished) = (pair.a.clone(), done(one, true));
+        tokio::spawn(async move { store.finish_in_group(&finished).await })
+    });
+    for end in ends.collect::<Vec<_>>() {
+        end.await.unwrap().unwrap();
+    }
+    let tenants = pair.b.tenants(Which::All).await.unwrap();
+    assert!(tenants.len() == 60 && tenants.iter().all(|row| row.status == Status::Synced));
+    assert!(pair.b.holder_of(&claimed[7].lease.tenant).await.unwrap().is_none());
 }
 
 /// Two processes claim at once, over and over: no tenant is ever in two hands.
@@ -635,6 +657,7 @@ macro_rules! suite {
             what_runs_left_behind_is_shown,
             the_fleet_is_counted_where_it_stands,
             appends_that_come_together_stand_alone,
+            ends_that_come_together_are_all_written_down,
             claims_never_overlap
         )
     };

@@ -59,6 +59,8 @@ pub struct Budget {
     pub leases: u8,
     /// A run starts from what git said before.
     pub behind: u8,
+    /// Writes have to queue for the rate limit before their intents are kept.
+    pub queues: u8,
     /// The audit log shows nothing until long after.
     pub lags: u8,
     /// A run that has a plan is told to wait for a lower wave, or is refused by a guard of the whole pass.

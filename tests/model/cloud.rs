@@ -10,7 +10,8 @@ use genesync::model::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::world::{Maker, now, target};
+use crate::webchat::{Maker, target};
+use crate::world::now;
 
 type Body = Map<String, Value>;
 

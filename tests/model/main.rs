@@ -27,6 +27,7 @@ mod bounds;
 mod cloud;
 mod moves;
 mod shared;
+mod webchat;
 mod world;
 
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ const NOTHING: Budget = Budget {
     commits: 0,
     leases: 0,
     behind: 0,
+    queues: 0,
     lags: 0,
     words: 0,
 };
@@ -114,6 +116,8 @@ fn with_a_job(versions: Versions) {
     // A job goes over what is there, whatever the server does with versions.
     let happened = ["an edit is gone over", "a late write arrives", "a run ends unconfirmed"];
     holds("a replica and a job", Toy::new(2, 1, versions, budget), &happened);
+    let budget = Budget { queues: 1, edits: 1, crashes: 1, ..NOTHING };
+    holds("a replica, a job and a queue", Toy::new(2, 1, versions, budget), &["writes queue"]);
 }
 
 #[test]
@@ -157,6 +161,8 @@ fn the_three_writes_of_the_cloud_dialect_hold() {
     let budget = Budget { late: 1, crashes: 1, commits: 1, ..NOTHING };
     let happened = ["a late write arrives", "a run is superseded"];
     holds("cloud, a commit", Toy::cloud(1, budget), &happened);
+    let budget = Budget { queues: 1, leases: 1, commits: 1, ..NOTHING };
+    holds("cloud, two processes, a queue", Toy::cloud(2, budget), &["writes queue", "a takeover"]);
     let budget = Budget { late: 1, leases: 1, commits: 1, behind: 1, ..NOTHING };
     holds("cloud, two processes, a commit", Toy::cloud(2, budget), &TAKEOVER);
     let budget = Budget { edits: 1, late: 1, leases: 1, ..NOTHING };
@@ -177,6 +183,8 @@ fn batches_of_two_and_of_three_writes_hold() {
     holds("cloud, two pairs, two processes", Toy::of_pairs(2, 2, budget), &TAKEOVER);
     let budget = Budget { late: 1, crashes: 1, ..NOTHING };
     holds("cloud, three pairs", Toy::of_pairs(3, 1, budget), &["a batch", "a late write arrives"]);
+    let budget = Budget { queues: 1, edits: 1, ..NOTHING };
+    holds("cloud, two pairs, a queue", Toy::of_pairs(2, 1, budget), &["a batch", "writes queue"]);
 }
 
 /// What earlier runs left open is still resolved, and nothing new is begun, whoever comes in between.
@@ -207,6 +215,7 @@ fn two_processes_hold_through_everything_at_once() {
             commits: 1,
             leases: 1,
             behind: 1,
+            queues: 0,
             lags: 0,
             words: 0,
         };

@@ -44,6 +44,8 @@ pub enum Move {
     Arrive,
     /// The request is refused by the rate limit.
     Throttle(usize, usize),
+    /// What is about to be written has to queue first: its intents are made anew.
+    Queue(usize),
     /// The audit log shows nothing until the deadline.
     Lag(usize),
     /// The process dies before the effect, or before hearing of it: when so many writes of a batch were executed.

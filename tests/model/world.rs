@@ -7,9 +7,8 @@ use genesync::model::plan::{Drafts, Limits};
 use genesync::model::record::Journal;
 use genesync::model::write::{Job, JobTarget, JobTargetStatus};
 use genesync::model::{
-    Actor, ActorKind, CredentialsName, Desired, Dialect, Entry, Fault, FaultKind, Mode, Object, ObjectRef,
-    Observed, OrganizationId, Outcome, Receipt, Record, Region, Resource, Revision, Stored, Target, Tenant,
-    TenantName, Versions, Write,
+    Dialect, Fault, FaultKind, Mode, ObjectRef, Observed, Outcome, Receipt, Record, Resource, Revision,
+    Stored, Tenant, TenantName, Versions, Write,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, End, Entries, Event, Pending, Phase, Run, Spec, Timing};
@@ -21,6 +20,7 @@ use crate::bounds::{Budget, Guards, Witnesses};
 use crate::cloud::{self, Cloud};
 use crate::moves::{Move, Odd, requests};
 use crate::shared::{Lines, Shared, Word, digest, hear};
+use crate::webchat::{self, Maker, Organization, content, desired, index, target};
 
 pub const BLIND: &str = "no write goes over an edit that it has not seen";
 pub const UNTOLD: &str = "an edit that was gone over is told";
@@ -79,21 +79,6 @@ impl Toy {
     fn is_cloud(&self) -> bool {
         self.dialect == Dialect::Cloud
     }
-}
-
-/// Who made a version, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Maker {
-    Person,
-    Put,
-    Job,
-}
-
-/// One organization's configuration and who made each version.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Organization {
-    body: Map<String, Value>,
-    versions: Vec<Maker>,
 }
 
 /// How a run stands to the lease that it began with.
@@ -171,41 +156,6 @@ fn much_later() -> Timestamp {
     now() + SignedDuration::from_hours(1)
 }
 
-pub fn target(number: usize) -> Target {
-    Target {
-        organization: OrganizationId::new(format!("org-{number}")),
-        region: [Region::EuWest1, Region::UsEast1][number],
-        credentials: CredentialsName::new("c"),
-        object: Object::implied(),
-    }
-}
-
-fn index(target: &Target) -> usize {
-    usize::from(target.organization.as_str().ends_with('1'))
-}
-
-fn desired(commit: u64) -> Desired {
-    let body = json!({"greetings": {"delayMs": commit}});
-    Desired {
-        body: Arc::new(body.as_object().cloned().unwrap_or_default()),
-        exclusive: false,
-        ignored: BTreeSet::new(),
-    }
-}
-
-/// The commit whose value a configuration holds.
-fn content(body: &Map<String, Value>) -> u64 {
-    body.get("greetings").and_then(|greetings| greetings["delayMs"].as_u64()).unwrap_or(0)
-}
-
-fn us() -> Actor {
-    Actor { id: "us".into(), name: String::new(), kind: ActorKind::Client }
-}
-
-fn person() -> Actor {
-    Actor { id: "mara".into(), name: "Mara".into(), kind: ActorKind::User }
-}
-
 fn lost() -> Fault {
     Fault::new(FaultKind::Transient, "lost")
 }
@@ -214,42 +164,6 @@ fn journal(records: &[Record]) -> Journal {
     let mut journal = Journal::default();
     records.iter().cloned().for_each(|record| journal.absorb(record));
     journal
-}
-
-impl Maker {
-    pub fn actor(self) -> Actor {
-        match self {
-            Maker::Person => person(),
-            Maker::Put | Maker::Job => us(),
-        }
-    }
-
-    fn action(self, version: usize) -> &'static str {
-        match (self, version) {
-            (Maker::Job, _) => "webchat:configuration:replicate",
-            (_, 1) => "webchat:configuration:create",
-            (_, _) => "webchat:configuration:update",
-        }
-    }
-}
-
-impl Organization {
-    fn version(&self) -> u64 {
-        self.versions.len() as u64
-    }
-
-    fn observed(&self) -> Observed {
-        match self.versions.last() {
-            None => Observed::Absent,
-            Some(maker) => Observed::Present(Stored {
-                version: self.version(),
-                body: Arc::new(self.body.clone()),
-                modified_at: None,
-                modified_by: Some(maker.actor()),
-                instance: None,
-            }),
-        }
-    }
 }
 
 impl Everything {
@@ -454,7 +368,11 @@ impl Toy {
                 self.execute(state, &working.asked, seen(&working.run))
             }
             Effect::ReadAudit(_) => {
-                let entries = if self.is_cloud() { state.cloud.entries() } else { entries(state) };
+                let entries = if self.is_cloud() {
+                    state.cloud.entries()
+                } else {
+                    webchat::entries(&state.organizations)
+                };
                 Some(Event::Entries(Entries { entries, truncated: false }))
             }
             Effect::WakeAt(_) => {
@@ -609,30 +527,10 @@ fn seen(run: &Run) -> Option<u64> {
     }
 }
 
-/// The audit log of a world without time: complete at once.
-fn entries(state: &Everything) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for (number, organization) in state.organizations.iter().enumerate() {
-        for (index, maker) in organization.versions.iter().enumerate() {
-            entries.push(Entry {
-                id: format!("{number}-{index}"),
-                at: now(),
-                action: maker.action(index + 1).into(),
-                object: target(number).object_ref(),
-                actor: maker.actor(),
-                remote_ip: None,
-                version: Some(index as u64 + 1),
-                changes: Vec::new(),
-            });
-        }
-    }
-    entries
-}
-
 impl Toy {
     fn accounted(&self, state: &Everything) -> bool {
         if !self.is_cloud() {
-            return accounted(state);
+            return webchat::accounted(&state.organizations, &receipts(state));
         }
         let receipts = receipts(state);
         let kept =
@@ -647,23 +545,6 @@ fn receipts(state: &Everything) -> Vec<&Receipt> {
         _ => None,
     });
     found.flatten().collect()
-}
-
-/// Every version of ours is a receipt in the journal, except where an edit on top of it hides whose it was: that
-/// the core reports as unclear.
-fn accounted(state: &Everything) -> bool {
-    let receipts: BTreeSet<(String, u64)> = receipts(state)
-        .into_iter()
-        .map(|receipt| (receipt.target.organization.to_string(), receipt.version))
-        .collect();
-    state.organizations.iter().enumerate().all(|(number, organization)| {
-        let is_theirs = |maker: &Maker| *maker == Maker::Person;
-        let hidden = |index: usize| organization.versions.iter().skip(index + 1).any(is_theirs);
-        organization.versions.iter().enumerate().all(|(index, maker)| {
-            let receipt = (format!("org-{number}"), index as u64 + 1);
-            is_theirs(maker) || hidden(index) || receipts.contains(&receipt)
-        })
-    })
 }
 
 impl Model for Toy {
@@ -729,6 +610,9 @@ impl Model for Toy {
                 if left.throttles > 0 && leaves && matches!(*working.asked, Effect::Write(_)) {
                     moves.push(Move::Throttle(at, nth));
                 }
+            }
+            if left.queues > 0 && matches!(working.run.phase(), Phase::Intending(_)) {
+                moves.push(Move::Queue(at));
             }
             if left.lags > 0 && matches!(working.run.phase(), Phase::Confirming { .. }) && reads {
                 moves.push(Move::Lag(at));
@@ -821,6 +705,11 @@ impl Model for Toy {
                 let asked = state.working[at].asked.clone();
                 let event = self.unanswered(&mut state, &asked, nth, Odd::Throttled);
                 self.hear(&mut state, at, event);
+            }
+            Move::Queue(at) => {
+                state.left.queues -= 1;
+                self.hear(&mut state, at, Event::Woke);
+                self.witnesses.saw("writes queue");
             }
             Move::Lag(at) => {
                 state.left.lags -= 1;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
+use futures::{StreamExt as _, stream};
 use serde_json::json;
 
 use crate::api::ReadApi;
 use crate::api::cloud::permissions::{needs, page};
 use crate::cli::place::{self, Reads};
+use crate::cli::progress::Progress;
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
@@ -17,12 +19,16 @@ use crate::driver::clients::connect;
 use crate::fleet::Loaded;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
 use crate::platform::ClientCredentials;
+use crate::platform::operation::Response;
 use crate::render::value::{counted, document, escape};
 
 /// A clock that is off by more makes an audit entry hard to tell from another.
 const SKEW_MAX_S: i64 = 60;
 /// Fewer than this a minute make a plan of many objects slow.
 const LIMIT_MIN: u32 = 60;
+
+/// Each may start a command that prints its credentials.
+const TENANTS_AT_ONCE: usize = 16;
 
 /// The way out where a name has no credentials.
 const KEPT: &str = "see docs/settings.md for where credentials come from";
@@ -79,10 +85,13 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
     let settings = session::settings(flags)?;
     let place = place::place(&args.source, Reads::Files, &settings)?;
     let fleet = place::load(&place, &args.source, output)?;
-    let mut checks = Vec::new();
-    for loaded in &fleet.tenants {
-        tenant(loaded, &settings, &mut checks).await?;
-    }
+    let api = connect(&settings, Some(Progress::silent(output, "checking", 0).heard()))?;
+    let checked: Vec<Vec<Check>> =
+        stream::iter(fleet.tenants.iter().map(|loaded| tenant(loaded, &settings, &api)))
+            .buffered(TENANTS_AT_ONCE)
+            .collect()
+            .await;
+    let checks: Vec<Check> = checked.into_iter().flatten().collect();
     let bad = checks.iter().any(|check| check.finding == Finding::Bad);
     let exit = if bad { Exit::Outside } else { Exit::Done };
     match args.format {
@@ -101,8 +110,8 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
     Ok(exit)
 }
 
-async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -> Result<(), Failure> {
-    let name = loaded.name.to_string();
+async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Check> {
+    let (name, mut checks) = (loaded.name.to_string(), Vec::new());
     let Some(tenant) = &loaded.tenant else {
         checks.push(Check {
             tenant: name,
@@ -112,10 +121,10 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
             detail: "tenant.yaml can't be read".into(),
             way_out: "run `genesync validate`".into(),
         });
-        return Ok(());
+        return checks;
     };
     for target in tenant.targets() {
-        let mut look = Examination { name: &name, target, checks };
+        let mut look = Examination { name: &name, target, checks: &mut checks };
         let credentials = match settings.credentials(&target.credentials).await {
             Ok(credentials) => credentials,
             Err(error) => {
@@ -126,16 +135,15 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
         };
         let id = credentials.client_id.clone();
         look.note("credentials", Finding::Good, &format!("found: client {id}"), "");
-        let api = connect(settings, None)?;
-        let client =
-            ClientCredentials { id: credentials.client_id, secret: credentials.client_secret, tokens: 1 };
-        api.learn(&target.credentials, client);
+        let (id, secret, tokens) =
+            (credentials.client_id, credentials.client_secret, settings.tokens(&target.credentials));
+        api.learn(&target.credentials, ClientCredentials { id, secret, tokens });
         match tenant.dialect {
-            Dialect::Webchat => look.webchat(&api).await,
-            Dialect::Cloud => look.cloud(&api, tenant.mode, &loaded.resources).await,
+            Dialect::Webchat => look.webchat(api).await,
+            Dialect::Cloud => look.cloud(api, tenant.mode, &loaded.resources).await,
         }
     }
-    let mut secrets = Examination { name: &name, target: &tenant.primary, checks };
+    let mut secrets = Examination { name: &name, target: &tenant.primary, checks: &mut checks };
     for secret in loaded.resources.iter().filter_map(|resource| resource.secret.as_ref()) {
         let what = format!("secret `{secret}`");
         match settings.credentials(&CredentialsName::new(secret.as_str())).await {
@@ -143,7 +151,7 @@ async fn tenant(loaded: &Loaded, settings: &Settings, checks: &mut Vec<Check>) -
             Err(error) => secrets.note(&what, Finding::Bad, &Failure::from(error).message, KEPT),
         }
     }
-    Ok(())
+    checks
 }
 
 /// The checks of one organization.
@@ -202,15 +210,25 @@ impl Examination<'_> {
             return;
         }
         self.note("token", Finding::Good, "the client is of this organization", "");
-        let mut first = None;
+        let (mut first, target) = (None, self.target);
         let mut untried: Vec<&str> = Vec::new();
-        for need in needs() {
+        // Side by side: none needs the answer to another.
+        let probes = needs().into_iter().map(|need| async move {
+            let answer = match need.probe {
+                Some(path) => Some(api.probe(target, path).await),
+                None => None,
+            };
+            (need, answer)
+        });
+        let probes: Vec<_> = probes.collect();
+        let answers: Vec<_> = stream::iter(probes).buffered(api.in_flight()).collect().await;
+        for (need, answer) in answers {
             let is_needed = need.of.is_in(resources);
-            let Some(path) = need.probe else {
+            let Some(answer) = answer else {
                 untried.extend(need.permissions.iter().copied().filter(|_| is_needed));
                 continue;
             };
-            match api.probe(self.target, path).await {
+            match answer {
                 Ok(response) => {
                     first.get_or_insert(response);
                     self.note(need.what, Finding::Good, &need.permissions.join(", "), "");
@@ -244,7 +262,13 @@ impl Examination<'_> {
             let detail = "can't be tried without writing";
             self.note("write", Finding::Doubtful, detail, &format!("make sure of {}", untried.join(", ")));
         }
-        let Some(response) = first else { return };
+        if let Some(response) = first {
+            self.surroundings(&response);
+        }
+    }
+
+    /// What an answer tells besides: how our clocks differ, and what the server allows.
+    fn surroundings(&mut self, response: &Response) {
         if let Some(date) = response.date {
             let skew_s = clock::now().duration_since(date).as_secs();
             let (finding, way_out) = match skew_s.abs() <= SKEW_MAX_S {

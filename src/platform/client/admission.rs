@@ -14,6 +14,8 @@ use crate::model::{Dialect, Fault, FaultKind, OrganizationId, Target};
 use crate::platform::account::BucketKey;
 use crate::platform::pace::{Gate, Pacer};
 
+/// How long a further token that could not be fetched is done without.
+const WITHOUT_TOKEN: Duration = Duration::from_secs(60);
 /// Waits that are shorter are not worth a line.
 const TOLD_FROM: Duration = Duration::from_secs(2);
 
@@ -91,7 +93,6 @@ impl Client {
         limit: Option<Duration>,
     ) -> Result<Admitted<'_>, Fault> {
         let buckets = self.buckets(target, dialect);
-        let mut told = None;
         loop {
             let now = clock::monotonic();
             let entered = {
@@ -114,46 +115,49 @@ impl Client {
             if matches!(gate, Gate::Broken(_)) || wait > gate.patience(limit, self.options.read_timeout) {
                 return Err(refused(&target.organization, gate, wait));
             }
-            if told.is_none_or(|told: Instant| until > told + TOLD_FROM) {
-                self.tell_of_wait(target, wait);
-                told = Some(until);
-            }
+            self.tell_of_wait(target, &buckets, until, now);
             tokio::time::sleep_until(until.into()).await;
         }
     }
 
     /// Sets aside what writes to these targets need, one request each, before their intents are made: the time of a write
-    /// runs from its intent on. Says how long to wait before it is asked for again where not all of it is there yet; what
-    /// is there stays set aside. Where the platform has refused so often that nothing is sent for a while, nothing is
-    /// set aside either: the writes are refused, and say why.
+    /// runs from its intent on. All are about one organization, as what is written side by side is. Says how long to wait
+    /// before it is asked for again where not all of it is there yet; what is there stays set aside. Where the platform has
+    /// refused so often that nothing is sent for a while, nothing is set aside either: the writes are refused, and say why.
     pub fn reserve(&self, targets: &[Target]) -> Option<Duration> {
-        let mut needs: Vec<(Vec<BucketKey>, &Target, u32)> = Vec::new();
-        for target in targets {
-            let buckets = self.buckets(target, target.object.kind.dialect());
-            match needs.iter_mut().find(|(known, ..)| *known == buckets) {
-                Some((.., count)) => *count += 1,
-                None => needs.push((buckets, target, 1)),
-            }
-        }
-        let now = clock::monotonic();
-        let waits = needs.into_iter().filter_map(|(buckets, target, count)| {
-            let mut pacers = self.pacers();
-            let known = |bucket| pacers.get(bucket).map_or(0, |pacer| pacer.set_aside(now));
-            let set_aside: u32 = buckets.iter().map(known).sum();
-            let mut missing = (set_aside..count).map(|_| {
-                let entered = self.enter(&buckets, &mut pacers, |pacer| pacer.set_one_aside(now));
-                entered.err().filter(|gate| !matches!(gate, Gate::Broken(_)))?.opens_at()
-            });
-            let wait = missing.find_map(|opens_at| opens_at)?.saturating_duration_since(now);
-            drop(pacers);
-            self.tell_of_wait(target, wait);
-            Some(wait)
-        });
-        waits.max()
+        let target = targets.first()?;
+        let buckets = self.buckets(target, target.object.kind.dialect());
+        let (now, mut pacers) = (clock::monotonic(), self.pacers());
+        let known = |bucket| pacers.get(bucket).map_or(0, |pacer| pacer.set_aside(now) as usize);
+        let set_aside: usize = buckets.iter().map(known).sum();
+        let until = (set_aside..targets.len()).find_map(|_| {
+            let gate = self.enter(&buckets, &mut pacers, |pacer| pacer.set_one_aside(now)).err()?;
+            if matches!(gate, Gate::Broken(_)) { None } else { gate.opens_at() }
+        })?;
+        drop(pacers);
+        self.tell_of_wait(target, &buckets, until, now);
+        Some(until.saturating_duration_since(now))
     }
 
-    fn tell_of_wait(&self, target: &Target, wait: Duration) {
-        if wait >= TOLD_FROM {
+    /// A further token of a client could not be had: for a while, those that are there have to do.
+    pub(super) fn do_without(&self, admitted: &Admitted<'_>, fault: &Fault) {
+        let is_further = admitted.bucket.token() > 0;
+        if let Some(pacer) = self.pacers().get_mut(&admitted.bucket).filter(|_| is_further) {
+            let wait = fault.retry_after_ms.map_or(WITHOUT_TOKEN, Duration::from_millis);
+            let until = clock::monotonic().checked_add(wait);
+            until.into_iter().for_each(|until| pacer.close_until(until));
+        }
+    }
+
+    /// Tells of a wait that is worth a line: once, however many requests wait.
+    fn tell_of_wait(&self, target: &Target, buckets: &[BucketKey], until: Instant, now: Instant) {
+        let wait = until.saturating_duration_since(now);
+        let is_news = || {
+            let mut pacers = self.pacers();
+            let pacer = buckets.first().and_then(|bucket| pacers.get_mut(bucket));
+            pacer.is_some_and(|pacer| pacer.is_news(until, TOLD_FROM))
+        };
+        if wait >= TOLD_FROM && is_news() {
             self.heard(Told::Waits { organization: &target.organization, wait });
         }
     }

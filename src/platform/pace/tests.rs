@@ -137,9 +137,21 @@ fn what_is_set_aside_for_writes_is_theirs_until_the_window_is_over() {
     pacer.learn(200, None, tells(299, 60), second(40), second(40));
     assert!(!pacer.use_one_set_aside(second(40)), "it was of the window before");
 
+    // The window is over, and what is set aside after it is of the next one, whose first answer comes later.
+    for _ in 0..2 {
+        assert_eq!(pacer.set_one_aside(second(101)), Gate::Open);
+    }
+    pacer.learn(200, None, tells(8, 60), second(101), second(101));
+    assert_eq!(pacer.set_aside(second(101)), 2);
+    let reads = (0..9).take_while(|_| pacer.gate(second(101)) == Gate::Open).count();
+    assert_eq!(reads, 4, "8, less 2 set aside and 2 that are never used");
+    // Who was asked to wait does so with what is set aside, too.
+    pacer.learn(429, Some(3_000), None, second(102), second(102));
+    assert!(!pacer.use_one_set_aside(second(103)) && pacer.use_one_set_aside(second(105)));
+
     let mut pacer = Pacer::new(Pace { per_minute: 300, burst: 30 });
     assert_eq!(pacer.set_one_aside(now), Gate::Open);
-    assert!(!pacer.use_one_set_aside(second(60)), "nobody came for it");
+    assert!(!pacer.use_one_set_aside(second(600)), "nobody came for it");
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub(super) struct Many {
     pub(super) before_accepted: BTreeMap<Object, Vec<Outcome<Stored>>>,
     /// The configuration whose draft somebody left.
     pub(super) drafted: Option<Object>,
+    /// Whether the plan was reviewed, and is to be exact.
+    pub(super) is_exact: bool,
     /// How long writes queue for the rate limit before their intents are saved; they do not where it is zero.
     pub(super) queue_ms: u64,
     has_queued: bool,
@@ -100,6 +102,7 @@ impl Many {
             refused: BTreeMap::new(),
             before_accepted: BTreeMap::new(),
             drafted: None,
+            is_exact: false,
             queue_ms: 0,
             has_queued: false,
             looked_at: BTreeMap::new(),
@@ -112,6 +115,7 @@ impl Many {
         let mut spec = Spec::clone(&spec);
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
+        spec.is_exact = self.is_exact;
         let styles = json!({"messenger": {"styles": {"primaryColor": self.colour}}});
         let refers =
             |n| json!({"configuration": {"name": *configuration(n).name}, "flow": {"name": "Inbound"}});
@@ -152,7 +156,10 @@ impl Many {
                     let reason = run.reason().unwrap_or_default();
                     return (format!("{end:?}: {reason}"), elapsed_ms(started_at, self.now));
                 }
-                (None, None) => Event::Proceed,
+                (None, None) => {
+                    assert!(run.fresh.is_empty(), "what is planned is looked at again before it is written");
+                    Event::Proceed
+                }
                 (Some(effect), None) => self.perform(effect, &run),
             };
         }
@@ -185,6 +192,17 @@ impl Many {
             Effect::ReadAudit(_) => all_proven(run),
             other => panic!("not of this dialect: {other:?}"),
         }
+    }
+
+    /// What is there; where it did not move since it was in force, that is inferred.
+    fn seen(&self, sought: &Sought) -> Observed {
+        let mut seen = self.observe(&sought.object);
+        if let (Observed::Present(stored), Some(sighting)) = (&mut seen, &sought.sighting) {
+            let moved_at = self.held[&sought.object].modified_at.as_millisecond().unsigned_abs();
+            let instance = stored.instance.as_mut().map(Arc::make_mut);
+            instance.into_iter().for_each(|known| known.is_inferred = moved_at == sighting.drafted_at);
+        }
+        seen
     }
 
     /// An intent is made when its write may leave, and rests on a look that is not old.
@@ -241,7 +259,7 @@ impl Many {
             self.now = asked_at;
             self.request(format!("list {}", listed.len()));
         }
-        let objects = look.sought.iter().map(|sought| self.observe(&sought.object)).collect();
+        let objects = look.sought.iter().map(|sought| self.seen(sought)).collect();
         let flow = || vec![Named { id: "f-1".into(), version: None }];
         let names: Names = look.references.iter().map(|reference| (reference.clone(), flow())).collect();
         Seen { objects, names }
@@ -271,7 +289,7 @@ impl Many {
                 }
             },
             pinned,
-            drafted_at: None,
+            drafted_at: Some(held.modified_at),
             publisher: None,
             is_inferred: false,
         };
