@@ -194,3 +194,21 @@ fn is_of_a_row(error: &StoreError) -> bool {
         _ => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_row_is_not_to_blame_for_is_waited_for_once_and_told_to_all() {
+        let of = |source| StoreError::Database { doing: DOING, source };
+        let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        for source in [sqlx::Error::PoolTimedOut, sqlx::Error::PoolClosed, sqlx::Error::Io(refused())] {
+            assert!(!is_of_a_row(&of(source)));
+        }
+        assert!(is_of_a_row(&of(sqlx::Error::ColumnNotFound("body".into()))));
+        let told = shared(of(sqlx::Error::PoolTimedOut), 3, ENDING);
+        assert_eq!(told.len(), 3);
+        assert!(told.iter().all(|one| matches!(one, Err(StoreError::Database { .. }))), "{told:?}");
+    }
+}

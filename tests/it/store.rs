@@ -593,8 +593,9 @@ async fn ends_that_come_together_are_all_written_down(pair: &Pair) {
     advance(&pair.a, None, "c1", &rows).await;
     let claimed = claim(&pair.a, 60).await;
     assert_eq!(claimed.len(), 60);
+    let line = |one: &Claimed| Finished { history: vec![("drift", "a line".into())], ..done(one, true) };
     let ends = claimed.iter().map(|one| {
-        let (store, finished) = (pair.a.clone(), done(one, true));
+        let (store, finished) = (pair.a.clone(), line(one));
         tokio::spawn(async move { store.finish_in_group(&finished).await })
     });
     for end in ends.collect::<Vec<_>>() {
@@ -603,6 +604,9 @@ async fn ends_that_come_together_are_all_written_down(pair: &Pair) {
     let tenants = pair.b.tenants(Which::All).await.unwrap();
     assert!(tenants.len() == 60 && tenants.iter().all(|row| row.status == Status::Synced));
     assert!(pair.b.holder_of(&claimed[7].lease.tenant).await.unwrap().is_none());
+    // One whose answer was lost is written down again, and stands there once.
+    pair.a.finish_in_group(&line(&claimed[7])).await.unwrap();
+    assert_eq!(pair.b.history(&claimed[7].lease.tenant, 10).await.unwrap().len(), 1);
 }
 
 /// Two processes claim at once, over and over: no tenant is ever in two hands.

@@ -1,6 +1,7 @@
 //! What the client makes of answers and of their absence.
 
 use super::*;
+use crate::model::{Object, ObjectKind, Secret};
 
 fn operation() -> Operation {
     Operation {
@@ -49,4 +50,56 @@ fn who_is_denied_or_not_asked_at_all_costs_a_region_no_patience() {
     let all: Vec<Fault> = (0..40).map(|_| account(hiccup.clone())).collect();
     let last = all.last().unwrap();
     assert_eq!((last.given_up, last.retry_after_ms), (true, Some(7)));
+}
+
+/// A client whose credentials use so many tokens, what it was told to wait for, and a target.
+fn with_tokens(tokens: u8) -> (Client, Arc<Mutex<Vec<Duration>>>, Target) {
+    let waits: Arc<Mutex<Vec<Duration>>> = Arc::default();
+    let told = Arc::clone(&waits);
+    let heard: Heard = Arc::new(move |what| {
+        if let Told::Waits { wait, .. } = what {
+            told.lock().unwrap().push(wait);
+        }
+    });
+    let options = Options { heard: Some(heard), ..Options::default() };
+    let client = Client::new(BTreeMap::new(), BTreeMap::new(), options).unwrap();
+    let target = Target {
+        organization: OrganizationId::new("org"),
+        region: Region::EuWest1,
+        credentials: CredentialsName::new("main"),
+        object: Object { kind: ObjectKind::MessengerConfiguration, name: "Website".into() },
+    };
+    let secret = Secret::new("canary-secret".into());
+    client.learn(&target.credentials, ClientCredentials { id: "id".into(), secret, tokens });
+    (client, waits, target)
+}
+
+/// An answer to the request says that nothing is left for the next 40 seconds.
+fn use_up(client: &Client, admitted: &Admitted<'_>) {
+    let now = clock::monotonic();
+    let per_minute = std::num::NonZeroU32::new(300).unwrap();
+    let nothing = Some(Allowance { per_minute, left: Some(0), reset_s: Some(40) });
+    client.pacers.lock().unwrap().get_mut(admitted.bucket()).unwrap().learn(200, None, nothing, now, now);
+}
+
+#[tokio::test]
+async fn a_further_token_is_used_once_the_first_has_nothing_left_and_done_without_where_it_cannot_be_had() {
+    let (client, waits, target) = with_tokens(2);
+    let first = client.admit(&target, Dialect::Cloud, None).await.unwrap();
+    assert_eq!(first.bucket().token(), 0);
+    use_up(&client, &first);
+    let second = client.admit(&target, Dialect::Cloud, None).await.unwrap();
+    assert_eq!(second.bucket().token(), 1);
+    // It is not to be had: nothing goes until the first has something again, and that is told once.
+    client.do_without(&second, &Fault::new(FaultKind::Throttled, "too many token requests"));
+    for _ in 0..3 {
+        let wait = client.reserve(std::slice::from_ref(&target)).unwrap();
+        assert!((38..=40).contains(&wait.as_secs()), "{wait:?}");
+    }
+    assert_eq!(waits.lock().unwrap().len(), 1);
+    // The one token of a client is never done without.
+    let (client, _, target) = with_tokens(1);
+    let only = client.admit(&target, Dialect::Cloud, None).await.unwrap();
+    client.do_without(&only, &Fault::new(FaultKind::Transient, "the login host is down"));
+    assert_eq!(client.reserve(&[target]), None);
 }

@@ -87,10 +87,6 @@ fn a_server_that_has_nothing_left_is_asked_when_it_has_something_again() {
 fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     let second = |second: u64| now + Duration::from_secs(second);
-    let tells = |left: u32, reset_s: u32| {
-        let per_minute = NonZeroU32::new(300).unwrap();
-        Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
-    };
     let granted =
         |pacer: &mut Pacer, at: Instant| (0..1_000).take_while(|_| pacer.gate(at) == Gate::Open).count();
     assert_eq!(pacer.gate(now), Gate::Open, "nothing is known of it yet");
@@ -119,10 +115,6 @@ fn what_is_left_of_a_window_may_go_at_once_and_the_rest_waits_for_the_next_one()
 fn what_is_set_aside_for_writes_is_theirs_until_the_window_is_over() {
     let (mut pacer, now) = (pacer(), crate::clock::monotonic());
     let second = |second: u64| now + Duration::from_secs(second);
-    let tells = |left: u32, reset_s: u32| {
-        let per_minute = NonZeroU32::new(300).unwrap();
-        Some(Allowance { per_minute, left: Some(left), reset_s: Some(reset_s) })
-    };
     pacer.learn(200, None, tells(8, 40), now, now);
     for _ in 0..3 {
         assert_eq!(pacer.set_one_aside(now), Gate::Open);
@@ -167,6 +159,11 @@ fn a_read_waits_for_the_next_window_and_a_write_for_half_its_time() {
     for (gate, limit, expected) in table {
         assert_eq!(gate.patience(limit, 15 * second), expected, "{gate:?} {limit:?}");
     }
+}
+
+/// What a server says that counts by windows.
+fn tells(left: u32, reset_s: u32) -> Option<Allowance> {
+    allowance(300, Some(left)).map(|allowance| Allowance { reset_s: Some(reset_s), ..allowance })
 }
 
 fn allowance(per_minute: u32, left: Option<u32>) -> Option<Allowance> {
