@@ -8,7 +8,7 @@
 pub mod cloud;
 pub mod webchat;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ use crate::platform::{Client, ClientCredentials, Options, Sent, local};
 
 /// Most pages of the audit log that one question reads.
 const AUDIT_PAGES_MAX: u32 = 20;
+
+/// Most people whose names are looked up for one plan.
+const PEOPLE_MAX: usize = 20;
 
 /// Reads and queries, but can't write: what a planner is given.
 #[derive(Clone)]
@@ -139,6 +142,32 @@ impl ReadApi {
             }
         }
         Ok((all, true))
+    }
+
+    /// Names of people by their ids, in the organizations of some objects: as far as they may be read. Whom the entries
+    /// name need not be asked for.
+    pub async fn people(&self, targets: &[Target], ids: &BTreeSet<String>) -> BTreeMap<String, String> {
+        let mut names = BTreeMap::new();
+        let mut asked: Vec<&Target> = Vec::new();
+        for target in targets.iter().filter(|target| target.object.kind.dialect() == Dialect::Cloud) {
+            if asked.iter().any(|known| known.organization == target.organization) {
+                continue;
+            }
+            asked.push(target);
+            for id in ids.iter().take(PEOPLE_MAX) {
+                if names.contains_key(id) {
+                    continue;
+                }
+                // A name is no reason to fail: without it, the id is shown. Who may not read one may read none.
+                match self.call(target, &cloud::user(id)).await {
+                    Ok(response) if !matches!(response.status, 401 | 403) => {
+                        names.extend(cloud::name_of(&response).map(|name| (id.clone(), name)));
+                    }
+                    Ok(_) | Err(_) => break,
+                }
+            }
+        }
+        names
     }
 
     async fn call(&self, target: &Target, operation: &Operation) -> Result<Response, Fault> {

@@ -153,6 +153,8 @@ impl From<StoreError> for Failure {
             ),
             StoreError::Fenced { .. }
             | StoreError::Superseded { .. }
+            | StoreError::Off { .. }
+            | StoreError::Exchanged { .. }
             | StoreError::Folder { .. }
             | StoreError::Database { .. } => Failure::new(Exit::Outside, message),
         }

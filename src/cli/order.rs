@@ -18,6 +18,7 @@ use crate::driver::spec::Terms;
 use crate::fleet::{Fleet, known};
 use crate::model::TenantName;
 use crate::model::plan::{Limits, Reviewed};
+use crate::model::precedent::Parent;
 use crate::platform::Heard;
 use crate::store::{Asked, Store};
 
@@ -33,6 +34,8 @@ pub struct Wishes {
     pub lease_patience: Duration,
     /// Runs under way at once.
     pub concurrency: usize,
+    /// What the commit before says of guards.
+    pub parent: Parent,
     /// Who runs it by hand, and why.
     pub asked: Option<Asked>,
     /// What counts requests.
@@ -50,15 +53,15 @@ pub fn order(
     store: &Store,
     wishes: Wishes,
 ) -> Result<Order<ReadApi, Api>, Failure> {
-    let Wishes { limits, is_whole, reviewed, lease_patience, concurrency, asked, heard } = wishes;
+    let Wishes { limits, is_whole, reviewed, lease_patience, concurrency, asked, heard, parent } = wishes;
     let reads = connect(settings, heard)?;
     let clients = Clients::new(Arc::new(Mutex::new(settings.clone())), reads.clone());
     let lookup: Arc<Lookup> = Arc::new(move |tenant, resources| {
         let clients = clients.clone();
         async move { clients.for_run(&tenant, &resources).await }.boxed()
     });
-    let (source, revision) = (place.source.clone(), fleet.revision.clone());
-    let holds: Arc<Holds> = Arc::new(move |last| source.holds(&revision, last));
+    let source = place.source.clone();
+    let holds: Arc<Holds> = Arc::new(move |newer, older| source.holds(newer, older));
     let today: Date = clock::today();
     Ok(Order {
         ports: Api::new(reads.clone()),
@@ -66,9 +69,11 @@ pub fn order(
         store: store.clone(),
         lookup,
         holds,
+        parent,
         repository: place.identity.clone(),
         is_whole,
         members: members(fleet),
+        managed: fleet.managed,
         terms: Terms { revision: fleet.revision.clone(), limits, timing: settings.timing, today },
         reviewed,
         lease: settings.lease,

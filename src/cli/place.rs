@@ -10,10 +10,12 @@ use crate::config::Settings;
 use crate::fleet::{self, Fleet, Options};
 use crate::manifest::schema::nearest;
 use crate::model::plan::Drafts;
+use crate::model::precedent::Parent;
 use crate::model::text::counted;
-use crate::model::{Guard, TenantName};
+use crate::model::{Guard, OrganizationId, Tenant, TenantName, causes};
 use crate::service::Origin;
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
+use crate::store::Store;
 
 /// Whether a local path without `--rev` means its files or its last commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,48 @@ pub struct Place {
     pub revision: String,
     /// A name of the repository that is the same in every run.
     pub identity: String,
+}
+
+/// What stands in for the commit that was applied last, where no state knows of it: the revision that the operator names,
+/// or the first parent of what is read. Of files that are not committed it is the last commit.
+///
+/// Where it can't be read, whether a guard is lifted and used at once is not known, and that is said.
+pub async fn parent(
+    place: &Place,
+    since: Option<&str>,
+    fleet: &Fleet,
+    store: Option<&Store>,
+    output: &Output,
+) -> Result<Parent, Failure> {
+    let tenants = || fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref());
+    let organizations: BTreeSet<OrganizationId> =
+        tenants().flat_map(Tenant::targets).map(|target| target.organization.clone()).collect();
+    let known = match store {
+        Some(store) => store.precedents(&organizations).await?.len(),
+        None => 0,
+    };
+    if known == organizations.len() {
+        return Ok(Parent::default());
+    }
+    let said = match (&place.source, since) {
+        (source @ Source::Repository { .. }, Some(since)) => fleet::said_at(source, since, clock::today()),
+        (source @ Source::Repository { .. }, None) => {
+            fleet::parent(source, fleet.revision.as_str(), clock::today())
+        }
+        // Files of no repository have nothing before them.
+        (Source::Folder(path), _) => match Source::repository(path) {
+            Ok(source) if source.uncommitted() > 0 => fleet::said_at(&source, "HEAD", clock::today()),
+            Ok(source) => fleet::parent(&source, "HEAD", clock::today()),
+            Err(_) => return Ok(Parent::default()),
+        },
+    };
+    Ok(said.unwrap_or_else(|error| {
+        output.warning(&format!(
+            "whether a guard is lifted by the commit that needs it is not known, because the commit before can't be read: {}",
+            causes(&error)
+        ));
+        Parent::default()
+    }))
 }
 
 /// Finds the source that the arguments name.
@@ -170,7 +214,12 @@ pub fn drafts(args: &GuardArgs) -> Drafts {
 
 /// The guards that the operator opened.
 pub fn allowed(args: &GuardArgs) -> Result<BTreeSet<Guard>, Failure> {
-    args.allow
+    guards(&args.allow)
+}
+
+/// Guards by the names that were typed.
+pub fn guards(typed: &[String]) -> Result<BTreeSet<Guard>, Failure> {
+    typed
         .iter()
         .map(|name| {
             Guard::from_name(name).ok_or_else(|| {

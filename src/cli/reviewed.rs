@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Exit, Failure, files};
-use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, tenant_digest};
+use crate::model::plan::{Reviewed, ReviewedObject, fleet_digest, opened_digest, tenant_digest};
 use crate::model::{Object, ObjectKind, ObjectRef, OrganizationId, TenantName, json};
 use crate::render::document::{PlanDocument, PlanFile};
 
@@ -44,6 +44,14 @@ struct Stored {
     revision: String,
     digest: String,
     tenants: Vec<StoredTenant>,
+    #[serde(default)]
+    allowed: Option<StoredAllowed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StoredAllowed {
+    guards: Vec<String>,
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +93,8 @@ pub struct ReviewedPlan {
     pub revision: String,
     /// Its digest.
     pub digest: String,
+    /// Guards that it was made with open, by name, and why: they were approved with it.
+    pub opened: Option<(Vec<String>, String)>,
     /// What it holds of each tenant that it could plan.
     pub tenants: BTreeMap<TenantName, Arc<Reviewed>>,
 }
@@ -143,7 +153,9 @@ pub fn read(path: &Path, now: Timestamp) -> Result<ReviewedPlan, Failure> {
         });
         (TenantName::new(tenant.tenant), Arc::new(objects.collect::<Reviewed>()))
     });
-    Ok(ReviewedPlan { revision: stored.revision, digest: stored.digest, tenants: tenants.collect() })
+    let opened = stored.allowed.map(|allowed| (allowed.guards, allowed.reason));
+    let (revision, digest) = (stored.revision, stored.digest);
+    Ok(ReviewedPlan { revision, digest, opened, tenants: tenants.collect() })
 }
 
 /// The digest that a file's own objects add up to; one that nothing has where they don't, or where the file says
@@ -165,5 +177,9 @@ fn digest(stored: &Stored) -> String {
         }
         digests.push(digest.as_str());
     }
-    fleet_digest(digests)
+    let plan = fleet_digest(digests);
+    match &stored.allowed {
+        None => plan,
+        Some(allowed) => opened_digest(&plan, allowed.guards.iter().map(String::as_str), &allowed.reason),
+    }
 }

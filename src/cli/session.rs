@@ -14,10 +14,15 @@ use crate::driver::planning::{self, Panicked};
 use crate::driver::spec::{Subject, Terms, spec};
 use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
-use crate::model::{Fault, FaultKind, Guard, Refusal, Resource, TenantName, causes};
+use crate::model::precedent::{Parent, RunLimits};
+use crate::model::{
+    Fault, FaultKind, Guard, Mode, OrganizationId, Plan, Precedents, Refusal, Resource, Tenant, TenantName,
+    causes,
+};
 use crate::plan::guards;
 use crate::platform::Heard;
 use crate::reconcile::Run;
+use crate::render::opening;
 use crate::store::{Pause, Store, TenantRow, Which};
 
 /// Runs that are driven at once unless the operator says otherwise: as many as the controller has under way.
@@ -35,8 +40,12 @@ pub struct Session {
     pub failed: Vec<(TenantName, Fault)>,
     /// Why no tenant at all can be looked at, where that is so.
     pub nobody: Option<Failure>,
+    /// How many tenants in git have a configuration.
+    managed: usize,
     /// Limits of this run.
     pub limits: Limits,
+    /// How many tenants it may change: the stricter of what its commit says and what the one that was applied last said.
+    pub run_limits: RunLimits,
     /// Tenants that are paused or held, as far as there is a state that knows.
     pub pauses: BTreeMap<TenantName, Pause>,
 }
@@ -51,6 +60,10 @@ pub struct Wishes<'a> {
     pub drafts: Drafts,
     /// What git said before, for tenants without a base.
     pub desired_before: BTreeMap<TenantName, Vec<Resource>>,
+    /// What the commit before says of guards, where no state knows what was applied last.
+    pub parent: Parent,
+    /// The repository's name in the store.
+    pub repository: &'a str,
     /// The journal, where there is one yet.
     pub store: Option<&'a Store>,
     /// What hears of requests and of waits.
@@ -63,7 +76,7 @@ impl Session {
     /// # Errors
     /// The HTTP client can't be set up. What is wrong with one tenant is in [`Session::failed`].
     pub async fn start(fleet: &Fleet, wishes: Wishes<'_>) -> Result<Self, Failure> {
-        let Wishes { settings, allowed, drafts, desired_before, store, heard } = wishes;
+        let Wishes { settings, allowed, drafts, desired_before, parent, repository, store, heard } = wishes;
         let sound = || fleet.tenants.iter().filter(|loaded| !loaded.blocked);
         let api = connect(settings, heard)?;
         let clients = Clients::new(Arc::new(Mutex::new(settings.clone())), api.clone());
@@ -80,6 +93,7 @@ impl Session {
             Some(store) => store.journals_each(sound().map(|loaded| &loaded.name)).await,
             None => BTreeMap::new(),
         };
+        let kept = precedents(store, fleet).await?;
         let rows = match store {
             Some(store) => store.tenants(Which::All).await.unwrap_or_else(|error| {
                 tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
@@ -113,6 +127,7 @@ impl Session {
             let subject = Subject {
                 tenant,
                 resources: loaded.resources.clone(),
+                precedents: parent.with(kept.clone(), &organizations_of(tenant)),
                 before: desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default(),
                 own_clients,
                 reviewed: None,
@@ -124,7 +139,12 @@ impl Session {
         }
         // Where no tenant is left, the command as a whole has failed, for the first one's reason.
         let nobody = first_failure.filter(|_| runs.is_empty());
-        Ok(Self { api, unmanaged, failed, nobody, runs, limits, pauses })
+        let before = match store {
+            Some(store) => store.run_limits(repository).await?,
+            None => None,
+        };
+        let run_limits = RunLimits::of(&limits).and(before.or(parent.limits));
+        Ok(Self { run_limits, managed: fleet.managed, api, unmanaged, failed, nobody, runs, limits, pauses })
     }
 
     /// Itself, where there is a tenant that can be looked at.
@@ -150,13 +170,42 @@ impl Session {
         }
     }
 
-    /// Why the run as a whole may not be applied.
-    pub fn run_refusal(&self) -> Option<Refusal> {
-        let takes =
-            |run: &&Run| run.has_work() && run.plan().is_some_and(guards::run_tenants::takes_something);
-        let changing = self.runs.iter().filter(takes).count();
-        guards::run_tenants::check(changing, self.runs.len() + self.failed.len(), &self.limits)
+    /// The command that opens all that refuses the run and its tenants; none where nothing does.
+    pub fn opens(&self) -> Option<String> {
+        let enforced = self.runs.iter().filter(|run| run.spec().tenant.mode == Mode::Enforce);
+        let differing = enforced.filter(|run| run.differs() || !run.refusals().is_empty());
+        let tenants: Vec<(&Plan, &[Refusal])> =
+            differing.filter_map(|run| Some((run.plan()?, run.refusals()))).collect();
+        let needed = guards::needed(&tenants, self.managed, self.run_limits, &self.limits.allowed);
+        let refused = self.runs.iter().filter(|run| !run.refusals().is_empty());
+        let off = self.runs.iter().filter(|run| {
+            needed.contains(&Guard::RunOff) && run.plan().is_some_and(guards::run_off::goes_off)
+        });
+        opening::command(refused.chain(off).map(|run| run.spec().tenant.name.as_str()), &needed)
     }
+
+    /// Why the run as a whole, or what it switches off, may not be applied.
+    pub fn run_refusals(&self) -> Vec<Refusal> {
+        let allowed = &self.limits.allowed;
+        let working: Vec<&Plan> =
+            self.runs.iter().filter(|run| run.has_work()).filter_map(Run::plan).collect();
+        let changing = guards::run_tenants::Changing::of(working.iter().copied());
+        let many = guards::run_tenants::check(changing, self.managed, self.run_limits, allowed);
+        let off = working.iter().filter(|plan| guards::run_off::goes_off(plan));
+        let off: Vec<TenantName> = off.map(|plan| plan.tenant.clone()).collect();
+        many.into_iter().chain(guards::run_off::check(&off, allowed)).collect()
+    }
+}
+
+/// What the state knows to have been said of the fleet's organizations.
+async fn precedents(store: Option<&Store>, fleet: &Fleet) -> Result<Precedents, Failure> {
+    let Some(store) = store else { return Ok(Precedents::new()) };
+    let tenants = fleet.tenants.iter().filter_map(|loaded| loaded.tenant.as_ref());
+    Ok(store.precedents(&tenants.flat_map(organizations_of).collect()).await?)
+}
+
+fn organizations_of(tenant: &Tenant) -> BTreeSet<OrganizationId> {
+    tenant.targets().map(|target| target.organization.clone()).collect()
 }
 
 fn paused(row: TenantRow) -> Option<(TenantName, Pause)> {

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::model::author::Log;
 use crate::model::{Confirmation, Entry, ObjectRef, Receipt, Standing};
 
 /// How far an entry that names no version may lie from the moment that the server gave for the write, or that it was
@@ -24,6 +25,8 @@ pub struct Started<'a> {
     pub from: &'a BTreeMap<ObjectRef, u64>,
     /// When it was last changed, by the server's clock, where entries name no versions.
     pub at: &'a BTreeMap<ObjectRef, Timestamp>,
+    /// Whether the log was asked for them.
+    pub log: Log,
     /// Entries that were found to prove a receipt, and what that speaks of.
     pub proofs: &'a BTreeMap<String, (ObjectRef, u64)>,
 }
@@ -74,7 +77,7 @@ pub fn confirm(
         .map(|receipt| {
             let standing = match proof(receipt) {
                 Some(entry) => Standing::Confirmed { entry: entry.id.clone(), at: entry.at },
-                None => Standing::Missing,
+                None => Standing::Untold { why: started.log.untold(receipt.made_at) },
             };
             (receipt.clone(), standing)
         })
@@ -99,7 +102,7 @@ pub fn confirm(
 impl Confirmation {
     /// Receipts without an entry.
     pub fn missing(&self) -> usize {
-        self.receipts.iter().filter(|(_, standing)| *standing == Standing::Missing).count()
+        self.receipts.iter().filter(|(_, standing)| matches!(standing, Standing::Untold { .. })).count()
     }
 }
 
@@ -152,7 +155,7 @@ mod tests {
             &[receipt],
             entries,
             &own,
-            Started { from: &from, at: &BTreeMap::new(), proofs: &BTreeMap::new() },
+            Started { from: &from, at: &BTreeMap::new(), log: Log::NotAsked, proofs: &BTreeMap::new() },
         );
         (confirmation.missing(), confirmation.foreign.into_iter().map(|entry| entry.id).collect())
     }

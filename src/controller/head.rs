@@ -3,6 +3,7 @@
 //! A head is taken only where it holds the last one in its history. A remote that is down, rewound, emptied
 //! or behind changes nothing: the last good head stays what git says.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,11 @@ use crate::clock;
 use crate::crash;
 use crate::driver::spread::jittered;
 use crate::driver::{outcome, rewind};
-use crate::fleet::known::{Known, LoadError, Moved};
+use crate::fleet::{
+    self,
+    known::{Known, LoadError, Moved},
+};
+use crate::model::precedent::{Parent, RunLimits};
 use crate::model::{Guard, Revision, Secret, causes};
 use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Store, StoreError};
@@ -294,7 +299,12 @@ impl Head {
         agreed: Option<Revision>,
     ) -> Result<bool, HeadError> {
         let rewound = match &agreed {
-            Some(agreed) => !source.holds(revision, agreed)?,
+            Some(agreed) => {
+                let written = self.store.written_head(&self.identity()).await?;
+                let (allowed, mut holds) =
+                    (BTreeSet::new(), |newer: &Revision, older: &Revision| source.holds(newer, older));
+                rewind::head_refused(revision, agreed, written.as_ref(), &allowed, &mut holds)?.is_some()
+            }
             None => false,
         };
         let target =
@@ -313,9 +323,14 @@ impl Head {
         let moved = if in_step { moved } else { Moved { rows: known.all_wanted(), gone: None } };
         let valid = known.tenants.iter().filter(|tenant| tenant.digest.is_some());
         let (identity, tenants) = (self.identity(), valid.count());
+        let said = RunLimits::of(&known.limits);
+        // No head lifts its own limit.
+        let limits = said.and(self.store.run_limits(&identity).await?.or(known.parent.limits));
+        let is_held = AtomicBool::new(false);
         let judge = |changing: usize| {
-            let hold = outcome::hold_of_a_head(changing, tenants, &known.limits, clock::now());
+            let hold = outcome::hold_of_a_head(changing, tenants, limits, clock::now());
             if let Some(hold) = &hold {
+                is_held.store(true, Ordering::Relaxed);
                 tracing::warn!(revision = %target, "the tenants that it changes are held: {}", hold.reason);
                 self.metrics.guard_refusals.inc(Guard::RunTenants);
             }
@@ -332,6 +347,9 @@ impl Head {
         let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
         crash::point("C02");
+        if !is_held.load(Ordering::Relaxed) {
+            self.store.keep_run_limits(&identity, said).await?;
+        }
         tracing::info!(revision = %target, tenants = known.tenants.count(), due, "took a head");
         self.known.send_replace(Some(Arc::new(known)));
         if rewound { Err(self.refuse(revision, &target)) } else { Ok(true) }
@@ -354,11 +372,37 @@ impl Head {
     ) -> Result<(Known, Moved), HeadError> {
         let (source, revision) = (source.clone(), revision.clone());
         let today = clock::today();
+        let parent = current.as_ref().map(|current| Arc::clone(&current.parent));
+        let (repository, commit) = (source.clone(), revision.clone());
         let read = tokio::task::spawn_blocking(move || match current {
-            Some(current) => current.follow(&source, revision.as_str(), today),
-            None => Known::load(&source, revision.as_str(), today).map(Known::all_moved),
+            Some(current) => current.follow(&repository, commit.as_str(), today),
+            None => Known::load(&repository, commit.as_str(), today).map(Known::all_moved),
         });
-        let read = read.await;
-        Ok(read.map_err(|error| HeadError::Other(format!("reading {} ended: {error}", self.identity())))??)
+        let ended = |error| HeadError::Other(format!("reading {} ended: {error}", self.identity()));
+        let (mut known, moved) = read.await.map_err(ended)??;
+        known.parent = match parent {
+            Some(parent) => parent,
+            None => Arc::new(self.parent(&source, &revision, &known).await?),
+        };
+        Ok((known, moved))
+    }
+
+    /// What the commit before says of guards, if the store does not know what was applied last of every organization.
+    async fn parent(&self, source: &Source, revision: &Revision, known: &Known) -> Result<Parent, HeadError> {
+        let organizations = known.organizations();
+        if self.store.precedents(&organizations).await?.len() == organizations.len() {
+            return Ok(Parent::default());
+        }
+        let (source, revision, today) = (source.clone(), revision.clone(), clock::today());
+        let read = tokio::task::spawn_blocking(move || fleet::parent(&source, revision.as_str(), today));
+        let parent =
+            read.await.map_err(|error| HeadError::Other(format!("reading its parent ended: {error}")))?;
+        Ok(parent.unwrap_or_else(|error| {
+            tracing::warn!(
+                error = causes(&error),
+                "whether a guard is lifted by the commit that needs it is not known"
+            );
+            Parent::default()
+        }))
     }
 }

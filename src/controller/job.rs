@@ -1,5 +1,6 @@
 //! One run of one tenant under its lease, from its claim to what is written down of it.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -19,8 +20,9 @@ use crate::driver::slots::HeldSlot;
 use crate::driver::spec::{Subject, Terms, spec};
 use crate::driver::{counting, rewind};
 use crate::fleet::known::{Known, KnownTenant};
+use crate::model::plan::Limits;
 use crate::model::record::Journal;
-use crate::model::{FaultKind, Mode, Refusal, Revision, Status, TenantName, causes};
+use crate::model::{FaultKind, Guard, Mode, Refusal, Revision, Status, TenantName, causes};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -33,6 +35,8 @@ pub struct ClaimedRun {
     pub head: Arc<Known>,
     pub known: Arc<KnownTenant>,
     pub claimed: Claimed,
+    /// Guards that a person opened for this run.
+    pub opened: BTreeSet<Guard>,
     pub held: Held,
     pub journal: Journal,
     pub superseded: CancellationToken,
@@ -43,14 +47,15 @@ impl ClaimedRun {
     pub async fn run(self) -> Finished {
         let started_at = clock::now();
         let begun = clock::monotonic();
-        let Self { controller, head, known, mut claimed, held, journal, superseded } = self;
+        let Self { controller, head, known, mut claimed, opened, held, journal, superseded } = self;
         if claimed.pause.is_none() {
             claimed.pause = controller.stale();
         }
         let span = tracing::info_span!(
             "run", tenant = %claimed.lease.tenant, revision = %head.revision, cause = claimed.cause.name()
         );
-        let work = attempt(&controller, &head, &known, &claimed, &held, journal, superseded);
+        let given = Given { journal, opened, superseded };
+        let work = attempt(&controller, &head, &known, &claimed, &held, given);
         // One tenant's defect is no other tenant's trouble.
         let ended = AssertUnwindSafe(work.instrument(span)).catch_unwind().await;
         controller.metrics.run_duration.observe(begun.elapsed().as_secs_f64());
@@ -77,6 +82,13 @@ impl ClaimedRun {
     }
 }
 
+/// What is a run's own.
+struct Given {
+    journal: Journal,
+    opened: BTreeSet<Guard>,
+    superseded: CancellationToken,
+}
+
 /// Drives a run to its end; the error says why there could be none.
 async fn attempt(
     controller: &Controller,
@@ -84,8 +96,7 @@ async fn attempt(
     known: &KnownTenant,
     claimed: &Claimed,
     held: &Held,
-    journal: Journal,
-    superseded: CancellationToken,
+    Given { journal, opened, superseded }: Given,
 ) -> Result<Run, String> {
     let Some(tenant) = known.tenant.as_ref() else { return Err("it has no settings".into()) };
     let primary = tenant.primary.credentials.clone();
@@ -97,10 +108,13 @@ async fn attempt(
         advances: Advances::default(),
     };
     let resources = known.resources();
+    let organizations = tenant.targets().map(|target| target.organization.clone()).collect();
+    let kept = controller.store.precedents(&organizations).await.map_err(|error| causes(&error))?;
+    let precedents = head.parent.with(kept, &organizations);
     let own_clients = controller.clients.for_run(tenant, &resources).await.map_err(|error| causes(&error))?;
     let terms = Terms {
         revision: head.revision.clone(),
-        limits: head.limits.clone(),
+        limits: Limits { allowed: opened, ..head.limits.clone() },
         timing: controller.tunables().timing,
         today: clock::today(),
     };
@@ -108,6 +122,7 @@ async fn attempt(
         tenant,
         resources,
         before: &[],
+        precedents,
         own_clients,
         reviewed: None,
         is_exact: false,

@@ -3,7 +3,7 @@
 //! Nothing is decided by an event: what is due stands in the store, and an event only makes the loop look
 //! sooner. Start reading at [`Controller::run`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::driver::leases::Leases;
 use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
-use crate::model::{Mode, TenantName, causes};
+use crate::model::{Guard, Mode, TenantName, causes};
 use crate::store::{Claim, ClaimCause, Claimed, Finished, StoreError};
 use crate::telemetry::metrics::LeaseEvent;
 
@@ -38,6 +38,13 @@ struct UnderWay {
     token: i64,
     wanted: Arc<str>,
     superseded: CancellationToken,
+}
+
+impl UnderWay {
+    fn of(claimed: &Claimed) -> Self {
+        let (token, wanted) = (claimed.lease.token, Arc::clone(&claimed.wanted));
+        Self { token, wanted, superseded: CancellationToken::new() }
+    }
 }
 
 impl Controller {
@@ -214,14 +221,15 @@ impl Controller {
             return Ok(all);
         }
         crash::point("C01");
-        let mut journals = self.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
+        let claimed = self.with_openings(claimed).await?;
+        let mut journals = self.store.journals_each(claimed.iter().map(|(one, _)| &one.lease.tenant)).await;
         let lose = |one: &Claimed, reason: &str, mode: Mode| {
             let now = clock::now();
             let setting = Setting { started_at: now, now, intervals: &tunables.intervals, asked: None };
             // The loop outlives its runs, unless it has given them up.
             let _ = sender.send(outcome::lost(one, reason, mode, &setting));
         };
-        for one in claimed {
+        for (one, opened) in claimed {
             self.count_claimed(&one);
             let tenant = one.lease.tenant.clone();
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
@@ -231,15 +239,9 @@ impl Controller {
                 lose(&one, "another version of genesync reads this tenant differently", mode);
                 continue;
             };
-            let superseded = CancellationToken::new();
-            under_way.insert(
-                tenant.clone(),
-                UnderWay {
-                    token: one.lease.token,
-                    wanted: Arc::clone(&one.wanted),
-                    superseded: superseded.clone(),
-                },
-            );
+            let begun = UnderWay::of(&one);
+            let superseded = begun.superseded.clone();
+            under_way.insert(tenant.clone(), begun);
             let held = leases.hold(one.lease.clone(), asked_at);
             let journal = match journals.remove(&tenant) {
                 Some(Ok(journal)) => journal,
@@ -254,6 +256,7 @@ impl Controller {
                 head: Arc::clone(head),
                 known: Arc::clone(known),
                 claimed: one,
+                opened,
                 held,
                 journal,
                 superseded,
@@ -262,6 +265,21 @@ impl Controller {
         }
         self.metrics.leases_held.set(i64::try_from(leases.count()).unwrap_or(i64::MAX));
         Ok(all)
+    }
+
+    /// The claimed tenants, each with the guards that a person opened for its next run.
+    async fn with_openings(
+        &self,
+        claimed: Vec<Claimed>,
+    ) -> Result<Vec<(Claimed, BTreeSet<Guard>)>, StoreError> {
+        let openings = self.store.openings(claimed.iter().map(|one| &one.lease.tenant)).await?;
+        let with_its_own = |mut one: Claimed| {
+            let opened = openings.get(&one.lease.tenant).into_iter().flatten();
+            let opened: BTreeSet<Guard> = opened.map(|opening| opening.guard).collect();
+            one.open(&opened);
+            (one, opened)
+        };
+        Ok(claimed.into_iter().map(with_its_own).collect())
     }
 
     fn count_claimed(&self, claimed: &Claimed) {

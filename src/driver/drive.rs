@@ -15,6 +15,7 @@ use super::ports::{Keeps, Ports, Reads};
 use crate::crash;
 use crate::model::write::{Accepted, Job, StartJob};
 use crate::model::{Act, Fault, FaultKind, Outcome, Record, Refusal, Target, TenantName, Write, causes};
+use crate::plan::guards;
 use crate::reconcile::{Effect, Event, Phase, Step, step};
 use crate::store::StoreError;
 
@@ -359,6 +360,9 @@ async fn save(journal: &impl Keeps, records: &[Record]) -> Event {
         }
         Err(StoreError::Fenced { .. }) => Event::LeaseLost,
         Err(StoreError::Superseded { .. }) => Event::Superseded,
+        Err(StoreError::Off { tenant, other }) => {
+            Event::Refused(vec![guards::run_off::refusal(&tenant, &other)])
+        }
         Err(error) => {
             let message = format!("the journal can't be written: {}", causes(&error));
             Event::Failed(Fault::new(FaultKind::Local, message))

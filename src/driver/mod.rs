@@ -9,6 +9,7 @@ pub mod clients;
 pub mod counting;
 pub mod drive;
 pub mod exit;
+mod guarding;
 pub mod leases;
 pub mod notes;
 pub mod outcome;

@@ -1,19 +1,24 @@
 //! What a run that has ended leaves behind: its tenant's status, when it is due again, lines for the history.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::guarding::{came_of, news_of_guards, opened_by};
 use super::spread::{backoff, seed_of, until_resync};
 use super::waves::{self, Before};
-use crate::model::plan::Limits;
+use crate::model::author::Author;
+use crate::model::precedent::RunLimits;
 use crate::model::standing::Standing;
 use crate::model::text::{counted, escape};
 use crate::model::{
-    Change, ChangeKind, FaultKind, Guard, Intervals, Mode, ObjectRef, Refusal, Retry, Status, TenantName,
+    Change, ChangeKind, FaultKind, Guard, Intervals, Mode, ObjectRef, Precedents, Refusal, Retry, Status,
+    TenantName,
 };
 use crate::plan::guards;
+use crate::plan::guards::run_tenants::Changing;
 use crate::plan::resolve::PINNED;
 use crate::reconcile::{End, Hold, HoldCause, Run, Wait};
 use crate::store::{Asked, ClaimCause, Claimed, Finished, Pause, PauseKind, RunRow};
@@ -106,6 +111,11 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         Some(Status::Paused) => (end.status(), reason_under_a_pause(run)),
         status => (status, told.clone()),
     };
+    let reason = match end {
+        // Whoever applies by hand is told the command that applies.
+        End::Refused(refusals) if setting.asked.is_none() => format!("{reason}{}", opened_by(refusals, run)),
+        _ => reason,
+    };
     let failures = match status {
         None => claimed.failures,
         Some(Status::Held | Status::Refused) if end.status() != status => 0,
@@ -122,6 +132,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     };
     let news = status.is_some_and(|status| status.word() != claimed.status.word());
     let touched = run.wrote() || !run.receipts().is_empty();
+    let said = if in_sync { news_of_guards(run) } else { Precedents::new() };
     let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
     plain(Finished {
         lease: claimed.lease.clone(),
@@ -139,6 +150,8 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         looked: !run.observed().is_empty(),
         failures,
         // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
+        came_of: came_of(run, touched, &said),
+        said,
         again: match setting.asked {
             Some(_) => (Duration::ZERO, ClaimCause::Operator),
             None => again(end, &claimed.lease.tenant, failures, setting),
@@ -185,6 +198,8 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
         looked: false,
         failures,
         again: (backoff(failures, intervals.retry, intervals.retry_max, seed), ClaimCause::Retry),
+        said: Precedents::new(),
+        came_of: None,
         run: None,
         history: vec![("status", format!("Degraded: {reason}"))],
     })
@@ -223,8 +238,10 @@ pub fn guard_hold(refusal: &Refusal, since: Timestamp) -> Pause {
 
 /// The hold of what a new head changes, if the guard of a run refuses so many of `total` tenants. A controller has no
 /// moment at which all of them are planned: it counts those for which git says something else than is in force.
-pub fn hold_of_a_head(changing: usize, total: usize, limits: &Limits, now: Timestamp) -> Option<Pause> {
-    let refusal = guards::run_tenants::check(changing, total, limits)?;
+pub fn hold_of_a_head(tenants: usize, total: usize, limits: RunLimits, now: Timestamp) -> Option<Pause> {
+    // Digests don't tell what visitors lose; the guard `run-off` asks again with each intent.
+    let changing = Changing { tenants, weighty: 0 };
+    let refusal = guards::run_tenants::check(changing, total, limits, &BTreeSet::new())?;
     Some(guard_hold(&refusal, now))
 }
 
@@ -294,20 +311,28 @@ fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static
     lines
 }
 
-/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`.
+/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`. Of each
+/// field only what is proved.
 fn moved_by(run: &Run) -> Option<String> {
     let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
     let all: Vec<(ObjectRef, &Change)> = targets
         .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
         .filter(|(_, change)| change.kind != ChangeKind::ToApply)
         .collect();
-    let (object, change) = all.iter().find(|(_, change)| change.by.is_some())?;
-    let who = change.by.as_ref()?.actor.label();
-    let more = match all.len() - 1 {
+    let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
+    let by = change.by()?;
+    let theirs = |change: &&Change| change.by().is_some_and(|other| other.actor.id == by.actor.id);
+    let theirs = all.iter().filter(|(_, change)| theirs(change)).count();
+    let more = match theirs - 1 {
         0 => String::new(),
         more => format!(" and {}", counted(more, "more field")),
     };
-    Some(format!("{who} changed {} of {object}{more}, and the tenant is in watch mode", change.path))
+    let others = match all.len() - theirs {
+        0 => String::new(),
+        others => format!(", {} moved besides", counted(others, "field")),
+    };
+    let (who, deed) = (by.actor.label(), by.deed.verb());
+    Some(format!("{who} {deed} {} of {object}{more}{others}, and the tenant is in watch mode", change.path))
 }
 
 /// `greetings.delayMs: 1500 in git, 777 live`.
@@ -326,10 +351,15 @@ fn moved(change: &Change) -> String {
 
 /// `, by Mara Ionescu at … from …`.
 fn by(change: &Change) -> String {
-    let Some(by) = &change.by else { return String::new() };
+    let (own, by) = match &change.author {
+        Some(Author::Named(by)) => ("", by),
+        Some(Author::Own(by)) => ("our own ", by),
+        Some(Author::Unknown(untold)) => return format!(", author not known: {untold}"),
+        None => return String::new(),
+    };
     let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
     let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
-    format!(", by {}{at}{from}", by.actor.label())
+    format!(", {} {own}{}{at}{from}", by.preposition(), by.actor.label())
 }
 
 #[cfg(test)]

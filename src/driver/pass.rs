@@ -29,11 +29,13 @@ use super::spec::Terms;
 use super::{exit, outcome};
 use crate::config::ConfigError;
 use crate::model::plan::Reviewed;
+use crate::model::precedent::{Parent, RunLimits};
 use crate::model::standing::Standing;
 use crate::model::{
-    FaultKind, Intervals, Mode, Refusal, Resource, Revision, Status, Tenant, TenantName, Wanted, causes,
+    FaultKind, Guard, Intervals, Mode, Refusal, Resource, Revision, Status, Tenant, TenantName, Wanted,
+    causes,
 };
-use crate::reconcile::Run;
+use crate::reconcile::{End, Run};
 use crate::source::SourceError;
 use crate::store::{Asked, Claimed, Finished, Lease, Pause, Store, StoreError};
 
@@ -41,8 +43,8 @@ use crate::store::{Asked, Claimed, Finished, Lease, Pause, Store, StoreError};
 pub type Lookup =
     dyn Fn(Tenant, Vec<Resource>) -> BoxFuture<'static, Result<BTreeSet<String>, ConfigError>> + Send + Sync;
 
-/// Whether the commit has an earlier one in its history.
-pub type Holds = dyn Fn(&Revision) -> Result<bool, SourceError> + Send + Sync;
+/// Whether a commit has another one in its history.
+pub type Holds = dyn Fn(&Revision, &Revision) -> Result<bool, SourceError> + Send + Sync;
 
 /// One tenant, as the commit has it.
 #[derive(Debug, Clone)]
@@ -65,14 +67,18 @@ pub struct Order<R, P> {
     pub store: Store,
     /// Who asks.
     pub lookup: Arc<Lookup>,
-    /// The history of the commit.
+    /// The history of commits.
     pub holds: Arc<Holds>,
+    /// What the commit's first parent says of guards, where no state knows what was applied last.
+    pub parent: Parent,
     /// The repository's name in the store.
     pub repository: String,
     /// Whether the commit is applied to all its tenants: then it is the repository's head from now on.
     pub is_whole: bool,
     /// The tenants.
     pub members: Vec<Member>,
+    /// How many tenants of the commit have a configuration, whichever of them the pass is about.
+    pub managed: usize,
     /// What all runs share.
     pub terms: Terms,
     /// What a person reviewed, tenant by tenant, where only that may be written.
@@ -169,6 +175,8 @@ pub struct Passed {
     pub ended: Vec<Ended>,
     /// Why nothing at all was applied.
     pub refusal: Option<Refusal>,
+    /// Every guard that would have to be open for all of it to be applied.
+    pub needed: BTreeSet<Guard>,
 }
 
 impl Passed {
@@ -223,8 +231,12 @@ struct Pass<'a, R, P> {
     watcher: Arc<dyn Watcher>,
     /// Keeps the leases until the pass is over.
     leases: Leases,
+    /// Guards that a person opened for a tenant's next run.
+    opened: BTreeMap<TenantName, BTreeSet<Guard>>,
     /// What is leased.
     held: BTreeMap<TenantName, Arc<Held>>,
+    /// How many tenants it may change: the stricter of what its commit says and what the one that was applied last said.
+    run_limits: RunLimits,
     /// The head before this one.
     head: Option<Revision>,
     /// Tenants that are done with.
@@ -258,7 +270,9 @@ where
     let leases = Leases::start(&order.store, order.lease, Box::new(|_| {}));
     let (head, ended, lost) = (None, Vec::new(), Vec::new());
     let held = BTreeMap::new();
-    let mut pass = Pass { order, watcher, leases, held, head, ended, lost, unplanned: 0 };
+    let run_limits = RunLimits::of(&order.terms.limits);
+    let opened = BTreeMap::new();
+    let mut pass = Pass { order, watcher, leases, opened, held, run_limits, head, ended, lost, unplanned: 0 };
     let passed = pass.work(progress.as_ref()).await;
     if passed.is_err() {
         // Others may go on at once.
@@ -279,9 +293,10 @@ where
         self.lease(progress).await?;
         let seats = self.begin().await?;
         let mut seats = self.plan(seats, progress).await;
-        let mut refusal = None;
+        let (mut refusal, mut needed) = (None, BTreeSet::new());
         // Of a pass that ends before all were planned nothing is decided, and nobody else goes by its commit.
         if !self.watcher.stop().is_cancelled() {
+            needed = self.needed(&seats);
             let verdict = self.guard(&mut seats);
             self.take_head(&verdict).await?;
             let order = self.order;
@@ -295,7 +310,13 @@ where
         self.apply(seats, progress).await;
         let mut ended = std::mem::take(&mut self.ended);
         ended.sort_by(|one, other| one.tenant.cmp(&other.tenant));
-        Ok(Passed { ended, refusal })
+        // What the store refused shows once a run has ended.
+        let refused = ended.iter().filter_map(|ended| match ended.run.as_ref()?.end()? {
+            End::Refused(refusals) => Some(refusals),
+            _ => None,
+        });
+        needed.extend(refused.flatten().map(|refusal| refusal.guard));
+        Ok(Passed { ended, refusal, needed })
     }
 
     /// Writes down how a run ended; where that fails, it is this tenant's trouble and nobody else's.

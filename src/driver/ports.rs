@@ -1,6 +1,7 @@
 //! What a run meets the world through. Live, this is the API's client, the store and the clock; in a proof it is a
 //! world in memory under virtual time. The core and everything in this folder are the same in both.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -61,7 +62,11 @@ impl Reads for ReadApi {
     async fn entries(&self, query: &AuditQuery) -> Result<Entries, Fault> {
         let (entries, truncated) =
             ReadApi::entries(self, &query.targets, &query.ids, query.from, query.to).await?;
-        Ok(Entries { entries, truncated })
+        let is_told =
+            |id: &String| entries.iter().any(|entry| entry.actor.id == *id && !entry.actor.name.is_empty());
+        let unnamed: BTreeSet<String> = query.unnamed.iter().filter(|id| !is_told(id)).cloned().collect();
+        let names = ReadApi::people(self, &query.targets, &unnamed).await;
+        Ok(Entries { entries, truncated, names })
     }
 
     fn now(&self) -> Timestamp {

@@ -32,6 +32,32 @@ pub fn refused<'a, E>(
     Ok(None)
 }
 
+/// Why a commit may not become the head after another one. One of which nothing came, because it was not valid or was
+/// refused, may be replaced by a commit beside it, as an amended one is; never by a commit that it holds itself.
+///
+/// # Errors
+/// `holds` failed: whether the first commit has the second one in its history.
+pub fn head_refused<E>(
+    revision: &Revision,
+    head: &Revision,
+    written: Option<&Revision>,
+    allowed: &BTreeSet<Guard>,
+    holds: &mut dyn FnMut(&Revision, &Revision) -> Result<bool, E>,
+) -> Result<Option<Refusal>, E> {
+    if allowed.contains(&Guard::Rewind) || revision == head || holds(revision, head)? {
+        return Ok(None);
+    }
+    let follows_written = match written {
+        Some(written) if written == head => false,
+        Some(written) => written == revision || holds(revision, written)?,
+        None => true,
+    };
+    if follows_written && !holds(head, revision)? {
+        return Ok(None);
+    }
+    Ok(Some(refusal(revision, head)))
+}
+
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
@@ -60,6 +86,45 @@ mod tests {
                 format!("revision r3 does not contain revision {last}, which genesync used last")
             });
             assert_eq!(found.map(|refusal| refusal.message), message, "{applied:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_of_which_nothing_came_is_replaced_by_one_beside_it_and_by_no_ancestor() {
+        // b1 and its amended form c1 stand on a2, which stands on a1; x has nothing in common with them.
+        let parents = [("a2", "a1"), ("b1", "a2"), ("c1", "a2"), ("b2", "b1")];
+        let mut holds = |newer: &Revision, older: &Revision| {
+            let mut at = newer.as_str();
+            while at != older.as_str() {
+                match parents.iter().find(|(child, _)| *child == at) {
+                    Some((_, parent)) => at = parent,
+                    None => return Ok::<_, Infallible>(false),
+                }
+            }
+            Ok(true)
+        };
+        // The new commit, the head, the last head of which something came, whether it is refused.
+        let table = [
+            ("b2", "b1", Some("b1"), false),
+            ("c1", "b1", Some("b1"), true),
+            ("c1", "b1", Some("a2"), false),
+            ("c1", "b2", Some("a1"), false),
+            // Two commits, of which the first did something.
+            ("c1", "b2", Some("b1"), true),
+            ("a2", "b1", Some("a2"), true),
+            ("a1", "b1", None, true),
+            ("c1", "b1", None, false),
+            // The first commit of all was not valid: any other may come in its place.
+            ("x", "a1", None, false),
+            ("x", "b1", Some("a2"), true),
+        ];
+        for (new, head, written, refused) in table {
+            let (new, head) = (Revision::new(new), Revision::new(head));
+            let written = written.map(Revision::new);
+            let Ok(found) = head_refused(&new, &head, written.as_ref(), &BTreeSet::new(), &mut holds);
+            assert_eq!(found.is_some(), refused, "{new} after {head}, written {written:?}");
+            let open = BTreeSet::from([Guard::Rewind]);
+            assert_eq!(head_refused(&new, &head, written.as_ref(), &open, &mut holds), Ok(None));
         }
     }
 

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::spread::seed_of;
 use crate::model::plan::{Limits, Reviewed};
-use crate::model::{Mode, Resource, Revision, Tenant, Timing};
+use crate::model::{Mode, Precedents, Resource, Revision, Tenant, Timing};
 use crate::reconcile::Spec;
 
 /// What the runs of one commit share.
@@ -32,6 +32,8 @@ pub struct Subject<'a> {
     pub resources: Vec<Resource>,
     /// What git said before, for a plan between two commits.
     pub before: &'a [Resource],
+    /// What the commit that was applied last said of its organizations.
+    pub precedents: Precedents,
     /// Ids of our own OAuth clients.
     pub own_clients: BTreeSet<String>,
     /// What a person reviewed, where only that may be written.
@@ -46,7 +48,8 @@ pub struct Subject<'a> {
 
 /// Puts a run's subject together.
 pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
-    let Subject { tenant, resources, before, own_clients, reviewed, is_exact, is_paused, salt } = subject;
+    let Subject { tenant, resources, before, precedents, own_clients, reviewed, is_exact, is_paused, salt } =
+        subject;
     // For every run: a rule ends on its day whenever the fleet was loaded.
     let ignored = tenant.ignored_on(terms.today);
     let resource = |resource: Resource| Resource {
@@ -63,6 +66,7 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         revision: terms.revision.clone(),
         resources,
         limits: terms.limits.clone(),
+        precedents,
         timing: terms.timing,
         versions: tenant.dialect.capabilities().versions,
         own_clients,
@@ -101,7 +105,8 @@ mod tests {
             wave: 0,
             windows: Vec::new(),
             ignore: vec![IgnoreRule { field: "banner".into(), until: "2026-12-24".parse().unwrap() }],
-            protected: false,
+            protected: Default::default(),
+            policy: Default::default(),
             owners: Vec::new(),
         }
     }
@@ -125,6 +130,7 @@ mod tests {
             tenant: &tenant,
             resources: vec![resource("new")],
             before: &before,
+            precedents: Precedents::new(),
             own_clients: BTreeSet::new(),
             reviewed: None,
             is_exact: false,

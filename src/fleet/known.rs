@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::load::{self, Fleet, Loaded, Options};
 use crate::model::plan::Limits;
+use crate::model::precedent::Parent;
 use crate::model::snapshot::{Outline, Snapshot};
 use crate::model::{
     CredentialsName, Desired, Mode, Object, OrganizationId, Resource, Revision, SecretName, Severity, Target,
@@ -45,6 +46,8 @@ pub struct Known {
     pub limits: Limits,
     /// Tenants with a configuration, or that are not valid.
     pub tenants: Tenants,
+    /// What the parent of the first commit that was read said of guards, for what no state knows.
+    pub parent: Arc<Parent>,
     outline: Outline,
     /// Where its history is.
     source: Source,
@@ -84,6 +87,7 @@ impl Known {
             revision: outline.revision.clone(),
             limits: fleet.limits,
             tenants,
+            parent: Arc::default(),
             outline,
             source: source.clone(),
             history: Mutex::default(),
@@ -131,7 +135,8 @@ impl Known {
         let tenants = others.and(fresh);
         let (source, history) = (source.clone(), Mutex::default());
         let (day, rivalry) = (self.day, self.rivalry);
-        let known = Self { revision, limits, tenants, outline, source, history, day, rivalry };
+        let parent = Arc::clone(&self.parent);
+        let known = Self { revision, limits, tenants, parent, outline, source, history, day, rivalry };
         Ok((known, Moved { rows, gone }))
     }
 
@@ -167,6 +172,11 @@ impl Known {
     /// What the store has to know of every tenant.
     pub fn all_wanted(&self) -> Vec<Wanted> {
         self.tenants.iter().map(KnownTenant::wanted).collect()
+    }
+
+    /// Every organization that its tenants name.
+    pub fn organizations(&self) -> BTreeSet<OrganizationId> {
+        self.tenants.targets().map(|target| target.organization.clone()).collect()
     }
 
     /// The names of all credentials that its tenants use.

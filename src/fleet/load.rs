@@ -47,6 +47,8 @@ pub struct Fleet {
     pub findings: Vec<Finding>,
     /// Texts of the files that findings speak of.
     pub files: BTreeMap<Arc<str>, Arc<str>>,
+    /// How many tenants of the revision have a configuration, whichever of them are loaded or looked at.
+    pub managed: usize,
     /// The limits that the project sets.
     pub limits: Limits,
     /// Files that were passed over.
@@ -135,6 +137,7 @@ pub(super) fn input(reader: &Reader, entry: &FileEntry) -> Result<Input, SourceE
 /// One tenant's part of a fleet.
 struct Part {
     loaded: Loaded,
+    is_managed: bool,
     findings: Vec<Finding>,
     claims: Vec<Claim>,
     files: Vec<SourceFile>,
@@ -195,7 +198,8 @@ fn read_one(
     });
     let resources = objects.collect();
     let loaded = Loaded { name, tenant, resources, time_zone, layers, blocked, is_read };
-    Ok(Part { loaded, findings, claims, files, files_read, bytes_read })
+    let is_managed = !loaded.resources.is_empty();
+    Ok(Part { loaded, is_managed, findings, claims, files, files_read, bytes_read })
 }
 
 fn mode_finding(tenant: &TenantName, entry: &FileEntry, severity: Severity) -> Finding {
@@ -234,6 +238,7 @@ fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Da
         .chain(shared.bases.files.iter())
         .map(|file| (Arc::clone(&file.path), Arc::clone(&file.text)))
         .collect();
+    let managed = parts.iter().filter(|part| part.is_managed).count();
     let (mut tenants, mut claims) = (Vec::with_capacity(parts.len()), Vec::new());
     let (mut files_read, mut bytes_read) = (files.len(), files.values().map(|text| text.len()).sum());
     for part in parts {
@@ -267,6 +272,7 @@ fn assemble(snapshot: Snapshot, shared: &Shared, mut parts: Vec<Part>, today: Da
         tenants,
         findings,
         files,
+        managed,
         limits: shared.project.spec.limits(),
         ignored: snapshot.ignored,
         files_read,

@@ -8,7 +8,9 @@ pub mod desk;
 pub mod known;
 mod load;
 mod moved;
+mod parent;
 mod shared;
 
 pub use load::{Fleet, Loaded, Options, PROJECT_IS_BROKEN, load, load_snapshot, manifests};
 pub use moved::{Moved, ProjectMoved, changed_layers, moved};
+pub use parent::{parent, said_at};

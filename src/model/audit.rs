@@ -1,11 +1,17 @@
 //! Entries of the API's audit log and what they prove.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::author::Untold;
 use super::plan::{HIDDEN, is_confidential};
 use super::{ObjectRef, Receipt};
+
+/// Characters of a person's id that are shown where the name can't be read.
+const ID_SHOWN: usize = 8;
 
 /// Whether a person or an OAuth client acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,9 +37,19 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// The name to show: the display name, or the id where there is none.
-    pub fn label(&self) -> &str {
-        if self.name.is_empty() { &self.id } else { &self.name }
+    /// The name to show. A program is told from a person; of a person without a name enough of the id is shown to
+    /// find them by.
+    pub fn label(&self) -> Cow<'_, str> {
+        match (self.kind, self.name.is_empty()) {
+            (ActorKind::User, false) => Cow::Borrowed(&self.name),
+            (ActorKind::User, true) => {
+                let begin: String = self.id.chars().take(ID_SHOWN).collect();
+                let more = if begin.len() < self.id.len() { "…" } else { "" };
+                Cow::Owned(format!("user {begin}{more} (name not readable)"))
+            }
+            (ActorKind::Client, false) => Cow::Owned(format!("OAuth client {}", self.name)),
+            (ActorKind::Client, true) => Cow::Owned(format!("OAuth client {}", self.id)),
+        }
     }
 }
 
@@ -94,8 +110,11 @@ pub enum Standing {
         /// When the log says it happened.
         at: Timestamp,
     },
-    /// No entry up to the deadline: applied, unconfirmed; never a reason to write again.
-    Missing,
+    /// No entry is known up to the deadline: applied, unconfirmed; never a reason to write again.
+    Untold {
+        /// Why.
+        why: Untold,
+    },
 }
 
 /// What the audit log says of one run's receipts.

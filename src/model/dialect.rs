@@ -46,6 +46,8 @@ pub struct Capabilities {
     pub copies: bool,
     /// Whether entries of the audit log name the version that they report. If not, time ties an entry to a write.
     pub audit_names_versions: bool,
+    /// What a client needs to ask the audit log.
+    pub audit_permission: &'static str,
     /// Whether the server adds defaults of its own to what is written.
     pub fills_in: bool,
     /// Whether the platform keeps what a write overwrites.
@@ -63,6 +65,7 @@ const WEBCHAT: Capabilities = Capabilities {
     gives_ids: false,
     copies: true,
     audit_names_versions: true,
+    audit_permission: "audit:read",
     fills_in: false,
     keeps_history: true,
     bucket: Bucket::Organization,
@@ -75,6 +78,7 @@ const CLOUD: Capabilities = Capabilities {
     gives_ids: true,
     copies: false,
     audit_names_versions: false,
+    audit_permission: "audits:audit:view",
     fills_in: true,
     keeps_history: false,
     bucket: Bucket::Token,

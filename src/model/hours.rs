@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 pub const DAYS: [&str; 7] = ["MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", "SUNDAY"];
 
 const DAY_MIN: i32 = 24 * 60;
+const WEEK_MIN: usize = 7 * 24 * 60;
 /// Most edges of hours that are looked through: a century of the longest list.
 const EDGES_MAX: usize = 1_000_000;
 
@@ -55,6 +56,38 @@ fn minutes(text: &str) -> Option<i32> {
     let (hours, minutes) = text.split_once(':')?;
     let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
     ((0..24).contains(&hours) && (0..60).contains(&minutes)).then_some(hours * 60 + minutes)
+}
+
+/// The minutes of a week at which a configuration is offered, by the clock of its own zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Week(Vec<bool>);
+
+impl Week {
+    /// The week that a configuration asks for.
+    pub fn of(body: &Map<String, Value>) -> Self {
+        let hours = Hours::of(body, TimeZone::UTC);
+        let Some(rules) = hours.rules else { return Self(vec![true; WEEK_MIN]) };
+        let mut minutes = vec![false; WEEK_MIN];
+        for rule in rules {
+            for minute in rule.start_min..rule.end_min {
+                let at = (rule.day * DAY_MIN + minute).rem_euclid(7 * DAY_MIN).unsigned_abs() as usize;
+                if let Some(is_open) = minutes.get_mut(at) {
+                    *is_open = true;
+                }
+            }
+        }
+        Self(minutes)
+    }
+
+    /// How many minutes of it are open.
+    pub fn open_min(&self) -> usize {
+        self.0.iter().filter(|is_open| **is_open).count()
+    }
+
+    /// Whether another one lacks a minute that this one is open.
+    pub fn loses_to(&self, after: &Self) -> bool {
+        self.0.iter().zip(&after.0).any(|(before, after)| *before && !after)
+    }
 }
 
 /// When visitors are offered the widget.

@@ -81,6 +81,21 @@ pub fn at_dotted<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Valu
     })
 }
 
+/// The same with another value at a dotted path; without one where there is none.
+pub fn with(map: &Map<String, Value>, path: &str, value: Option<&Value>) -> Map<String, Value> {
+    let nest = |inner: Value, key: &str| {
+        let mut outer = Map::new();
+        outer.insert(key.to_owned(), inner);
+        Value::Object(outer)
+    };
+    let nested = path.rsplit('.').fold(value.cloned().unwrap_or(Value::Null), nest);
+    let mut map = map.clone();
+    if let Value::Object(nested) = nested {
+        overlay(&mut map, &nested);
+    }
+    map
+}
+
 /// Lays `over` on `under`: objects merge, everything else is replaced, `null` removes.
 /// Keys that `over` does not name stay as they are, in their place.
 pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {

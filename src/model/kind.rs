@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::dialect::{Capabilities, Dialect};
 use super::referent::ReferenceKind;
 
-pub use rows::{Counting, Fields};
+pub use rows::{Counting, Fields, Off};
 
 /// One list gives the kinds, their order, and the row of each: none can be forgotten in one of them.
 macro_rules! kinds {

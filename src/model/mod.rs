@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod audit;
+pub mod author;
 pub mod causes;
 pub mod class;
 pub mod colour;
@@ -20,6 +21,7 @@ pub mod needs;
 pub mod object;
 pub mod place;
 pub mod plan;
+pub mod precedent;
 pub mod record;
 pub mod reference;
 pub mod referent;
@@ -46,6 +48,7 @@ pub use needs::Needs;
 pub use object::{Object, ObjectRef};
 pub use place::StorePlace;
 pub use plan::{Change, ChangeKind, Guard, Plan, Refusal};
+pub use precedent::{Precedents, Said};
 pub use record::Record;
 pub use reference::{Named, Names, Reference};
 pub use referent::ReferenceKind;
@@ -56,6 +59,8 @@ pub use state::{
     Sought, Stored,
 };
 pub use status::{Retry, Status, StatusRow};
-pub use tenant::{IgnoreRule, Mode, Target, Tenant, Wanted, WantedSettings, Window};
+pub use tenant::{
+    IgnoreRule, Mode, OnConflict, OnOff, Policy, Protect, Target, Tenant, Wanted, WantedSettings, Window,
+};
 pub use timing::{Intervals, Timing};
 pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Write};

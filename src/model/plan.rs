@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Class, Mode, ObjectKind, ObjectRef, Revision, Target, TenantName, json};
+use super::author::{Attribution, Author};
+use super::{Class, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -40,20 +41,6 @@ impl ChangeKind {
     }
 }
 
-/// Who moved a live value, when and from where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Attribution {
-    /// Who.
-    pub actor: Actor,
-    /// When, by the server's clock.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// From where, as the audit log says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote_ip: Option<String>,
-}
-
 /// One line of a plan: one field of one organization.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -62,8 +49,11 @@ pub struct Change {
     pub path: String,
     /// Why it differs.
     pub kind: ChangeKind,
-    /// What it does to visitors.
+    /// What it does to visitors: of drift, what was done to them; of a conflict, the worse of that and what git does.
     pub class: Class,
+    /// What writing git's value takes from visitors, that a guard may protect.
+    #[serde(skip)]
+    pub loss: Option<Protect>,
     /// The live value; none where the field is absent.
     pub observed: Option<Value>,
     /// The value in git; none where the field is to be removed.
@@ -72,8 +62,8 @@ pub struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Value>,
     /// Who moved the live value, for drift and conflict.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub by: Option<Attribution>,
+    #[serde(skip)]
+    pub author: Option<Author>,
 }
 
 /// Stands where a value is not shown.
@@ -88,6 +78,11 @@ impl Change {
     /// The live value and git's, as they may be shown.
     pub fn shown(&self) -> [Option<Value>; 2] {
         [self.may_be_shown(&self.observed), self.may_be_shown(&self.desired)]
+    }
+
+    /// Whoever moved the live value, if that is known and was not us.
+    pub fn by(&self) -> Option<&Attribution> {
+        self.author.as_ref()?.other()
     }
 
     /// The value from which both sides of a conflict moved, as it may be shown.
@@ -127,6 +122,10 @@ pub struct TargetPlan {
     /// What becomes of a draft that somebody else left, where the operator said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<TheirDraft>,
+    /// Whoever made what is live, where that was somebody else and nothing is known of what was applied before: a change
+    /// by hand can't be told from one to apply then.
+    #[serde(skip)]
+    pub unrecorded: Option<Attribution>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
@@ -276,6 +275,15 @@ pub fn fleet_digest<'a>(tenants: impl IntoIterator<Item = &'a str>) -> String {
     json::digest_bytes(tenants.into_iter().collect::<Vec<_>>().join("\n").as_bytes())
 }
 
+/// The digest of a plan that was made with guards open: they and the reason are part of what is approved.
+pub fn opened_digest<'a>(plan: &'a str, guards: impl IntoIterator<Item = &'a str>, reason: &str) -> String {
+    let mut parts = Parts::default();
+    [plan, "allowed"].into_iter().chain(guards).for_each(|part| parts.add(part.as_bytes()));
+    // A reason is one line of free text: its own digest keeps it from standing for anything else.
+    parts.add(json::digest_bytes(reason.as_bytes()).as_bytes());
+    parts.digest()
+}
+
 impl Plan {
     /// The SHA-256 of everything that it would do and was based on: equal digests mean equal plans.
     pub fn content_digest(&self) -> String {
@@ -337,6 +345,10 @@ pub enum Guard {
     Rewind,
     /// A person paused the tenant.
     Pause,
+    /// Git and somebody else moved a field, and git says that a person decides.
+    Conflict,
+    /// Something is switched off at more than one tenant within an hour.
+    RunOff,
 }
 
 impl Guard {
@@ -349,6 +361,8 @@ impl Guard {
         Guard::Window,
         Guard::Rewind,
         Guard::Pause,
+        Guard::Conflict,
+        Guard::RunOff,
     ];
 
     /// The name that `--allow` takes.
@@ -361,6 +375,8 @@ impl Guard {
             Guard::Window => "window",
             Guard::Rewind => "rewind",
             Guard::Pause => "pause",
+            Guard::Conflict => "conflict",
+            Guard::RunOff => "run-off",
         }
     }
 

@@ -101,6 +101,9 @@ pub struct Intent {
     /// Fields that somebody else moved and that this write sets back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reverts: Vec<Revert>,
+    /// Whether it switches off what visitors use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub off: bool,
 }
 
 /// A field that somebody else moved and that we set back: too many of the same one are a fight.

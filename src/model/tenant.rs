@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{CredentialsName, Dialect, Object, ObjectRef, OrganizationId, Region, TenantName};
 
@@ -66,8 +66,85 @@ impl Mode {
     }
 }
 
+/// What a protected tenant does not lose by a commit alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protect {
+    /// What visitors use is switched off.
+    Off,
+    /// A site may no longer show it.
+    Domains,
+    /// Git no longer names the tenant, or one of its objects.
+    Removal,
+    /// Fewer visitors get it: fewer hours, languages, audiences or media.
+    Reach,
+}
+
+impl Protect {
+    /// Everything that can be protected.
+    pub const ALL: [Protect; 4] = [Protect::Off, Protect::Domains, Protect::Removal, Protect::Reach];
+    /// What the label `protected: "true"` means.
+    pub const USUAL: [Protect; 3] = [Protect::Off, Protect::Domains, Protect::Removal];
+
+    /// The word in the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protect::Off => "off",
+            Protect::Domains => "domains",
+            Protect::Removal => "removal",
+            Protect::Reach => "reach",
+        }
+    }
+
+    /// Reads the label: `true`, `false`, or words with commas between.
+    ///
+    /// # Errors
+    /// The word that is none of them.
+    pub fn read(label: &str) -> Result<BTreeSet<Protect>, &str> {
+        match label {
+            "true" => return Ok(Protect::USUAL.into()),
+            "false" => return Ok(BTreeSet::new()),
+            _ => {}
+        }
+        let word = |word: &str| Protect::ALL.into_iter().find(|known| known.name() == word);
+        label.split(',').map(str::trim).map(|text| word(text).ok_or(text)).collect()
+    }
+}
+
+/// What becomes of a field that git and somebody else moved to different values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// It gets git's value.
+    #[default]
+    Git,
+    /// It stays as it is until a person decides.
+    Hold,
+}
+
+/// What becomes of what somebody else switched off and git has on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnOff {
+    /// It is switched on again.
+    #[default]
+    Repair,
+    /// It stays off until a person decides: whoever is on call may have done it.
+    Hold,
+}
+
+/// Where a difference is not written, but left to a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// `sync.onConflict`.
+    pub on_conflict: OnConflict,
+    /// `sync.onOff`.
+    pub on_off: OnOff,
+}
+
 /// Hours in which writes are allowed, by the clock of one time zone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// Days on which the window opens, Monday = 1 to Sunday = 7.
     pub days: Vec<i8>,
@@ -133,10 +210,29 @@ pub struct Tenant {
     pub windows: Vec<Window>,
     /// Fields that are left to somebody else for a while, expired rules included.
     pub ignore: Vec<IgnoreRule>,
-    /// `metadata.labels.protected: "true"`: switching things off needs `--allow protected`.
-    pub protected: bool,
+    /// `metadata.labels.protected`: what is lost of it needs `--allow protected`.
+    #[serde(serialize_with = "as_before")]
+    pub protected: BTreeSet<Protect>,
+    /// What is left to a person.
+    #[serde(skip_serializing_if = "Policy::is_usual")]
+    pub policy: Policy,
     /// Who to ask.
     pub owners: Vec<String>,
+}
+
+impl Policy {
+    fn is_usual(&self) -> bool {
+        *self == Policy::default()
+    }
+}
+
+/// Digests of earlier versions stay what they were: a tenant that says the same has not moved.
+fn as_before<S: Serializer>(protected: &BTreeSet<Protect>, serializer: S) -> Result<S::Ok, S::Error> {
+    match protected.len() {
+        0 => serializer.serialize_bool(false),
+        _ if *protected == BTreeSet::from(Protect::USUAL) => serializer.serialize_bool(true),
+        _ => protected.serialize(serializer),
+    }
 }
 
 impl Tenant {

@@ -1,16 +1,18 @@
 //! The field-by-field comparison of one organization.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::Evidence;
+use super::author;
 use super::canonical;
-use super::class::class_of;
-use crate::model::plan::Attribution;
-use crate::model::{ActorKind, Change, ChangeKind, Desired, Entry, ObjectKind, Observed, Stored, json};
+use super::class::{Step, class_of, class_of_new, loss_of};
+use crate::model::author::Author;
+use crate::model::{Change, ChangeKind, Class, Desired, ObjectKind, Observed, json};
 
 /// Whether rules to ignore fields hold for an organization: one without a configuration gets every field,
 /// because there is nobody's value to leave alone.
@@ -77,6 +79,8 @@ pub fn changes(
     let mut already_done = Vec::new();
     let ignoring = ignores_any(desired, observed);
     let git = in_force(desired, observed);
+    // Made only where something differs: at rest nothing is copied.
+    let target = LazyCell::new(|| target_body(kind, desired, observed));
     for path in managed_paths(kind, desired, &live) {
         if ignoring && desired.ignores(&path) {
             continue;
@@ -91,14 +95,19 @@ pub fn changes(
             continue;
         }
         let field = Field { kind, path: &path, wanted, found };
-        let Verdict { kind: why, by, applied } = judge(&field, before, observed, evidence);
+        let Verdict { kind: why, author, was } = judge(&field, before, observed, evidence);
+        let written = Step { kind, before: &live, after: &target };
+        let base = evidence.base.map(|base| &*base.body);
         changes.push(Change {
-            class: class_of(kind, &path, found, wanted),
+            class: effect(written, &path, why, was.as_ref(), base, observed),
+            loss: Some(written)
+                .filter(|_| observed.version().is_some())
+                .and_then(|step| loss_of(step, &path)),
             kind: why,
+            applied: was.filter(|_| why == ChangeKind::Conflict),
             observed: found.cloned(),
             desired: wanted.cloned(),
-            applied,
-            by,
+            author,
             path,
         });
     }
@@ -150,21 +159,23 @@ fn base_value<'a>(evidence: &Evidence<'a>, path: &str) -> Option<Option<&'a Valu
 /// Why a field differs.
 struct Verdict {
     kind: ChangeKind,
-    by: Option<Attribution>,
-    applied: Option<Value>,
+    author: Option<Author>,
+    /// The value before somebody else moved it; none where it was absent, or is not known.
+    was: Option<Value>,
 }
 
 /// One field of one object, in git and live.
 #[derive(Clone, Copy)]
-struct Field<'a> {
-    kind: ObjectKind,
-    path: &'a str,
-    wanted: Option<&'a Value>,
-    found: Option<&'a Value>,
+pub(super) struct Field<'a> {
+    pub kind: ObjectKind,
+    pub path: &'a str,
+    pub wanted: Option<&'a Value>,
+    pub found: Option<&'a Value>,
 }
 
 impl Field<'_> {
-    fn equal(self, one: Option<&Value>, other: Option<&Value>) -> bool {
+    /// Whether two values of the field mean the same.
+    pub fn equal(self, one: Option<&Value>, other: Option<&Value>) -> bool {
         canonical::equal(self.kind, self.path, one, other)
     }
 }
@@ -176,16 +187,36 @@ fn judge(
     evidence: &Evidence<'_>,
 ) -> Verdict {
     let Observed::Present(stored) = observed else {
-        return Verdict { kind: ChangeKind::ToApply, by: None, applied: None };
+        return Verdict { kind: ChangeKind::ToApply, author: None, was: None };
     };
-    let by = attribution(*field, stored, evidence);
-    // Without a base the audit log knows it: the value before the last foreign change of this field.
-    let from_log = by.as_ref().and_then(|(_, old)| old.as_deref());
-    let before = before.or(from_log.map(Some));
+    let (author, old) = author::author(*field, stored, evidence);
+    // Without a base the audit log knows it: the value before the last change of this field, which was somebody else's.
+    let before = before.or(old.as_deref().map(Some));
     let kind = before.map_or(ChangeKind::ToApply, |before| three_way(*field, before));
-    let applied = before.flatten().filter(|_| kind == ChangeKind::Conflict).cloned();
-    let by = by.map(|(by, _)| by).filter(|_| kind != ChangeKind::ToApply);
-    Verdict { kind, by, applied }
+    let is_theirs = kind != ChangeKind::ToApply;
+    let was = before.flatten().filter(|_| is_theirs).cloned();
+    Verdict { kind, author: Some(author).filter(|_| is_theirs), was }
+}
+
+/// What a field's change does to visitors: of drift what was done to them, which is not what setting it back does.
+fn effect(
+    written: Step<'_>,
+    path: &str,
+    why: ChangeKind,
+    was: Option<&Value>,
+    base: Option<&Map<String, Value>>,
+    observed: &Observed,
+) -> Class {
+    if observed.version().is_none() {
+        return class_of_new(written.kind, path);
+    }
+    let (live, of_git) = (written.before, || class_of(written, path));
+    if why == ChangeKind::ToApply {
+        return of_git();
+    }
+    let before = base.map_or_else(|| Cow::Owned(json::with(live, path, was)), Cow::Borrowed);
+    let of_theirs = class_of(Step { kind: written.kind, before: &before, after: live }, path);
+    if why == ChangeKind::Conflict { of_theirs.max(of_git()) } else { of_theirs }
 }
 
 fn three_way(field: Field<'_>, before: Option<&Value>) -> ChangeKind {
@@ -196,59 +227,4 @@ fn three_way(field: Field<'_>, before: Option<&Value>) -> ChangeKind {
         (false, true) => ChangeKind::Drift,
         (_, false) => ChangeKind::ToApply,
     }
-}
-
-/// A value as an audit log tells it, which may know texts alone, in the type that the field has.
-fn as_like<'a>(told: &'a Value, like: Option<&Value>) -> Cow<'a, Value> {
-    let item = |item: &Value, like: &[Value]| match (item, like.first()) {
-        (Value::String(text), Some(Value::Object(_))) => {
-            serde_json::from_str(text).unwrap_or_else(|_| item.clone())
-        }
-        _ => item.clone(),
-    };
-    let typed = match (told, like) {
-        (Value::String(text), Some(Value::Bool(_) | Value::Number(_))) => serde_json::from_str(text).ok(),
-        (Value::String(_), Some(Value::Array(items))) => Some(Value::Array(vec![item(told, items)])),
-        (Value::Array(told), Some(Value::Array(items))) => {
-            Some(Value::Array(told.iter().map(|one| item(one, items)).collect()))
-        }
-        _ => None,
-    };
-    typed.map_or(Cow::Borrowed(told), Cow::Owned)
-}
-
-/// Who gave a field its live value, and what the audit log says it was before. None where we did, or
-/// where nobody can be named.
-fn attribution<'a>(
-    field: Field<'_>,
-    stored: &Stored,
-    evidence: &Evidence<'a>,
-) -> Option<(Attribution, Option<Cow<'a, Value>>)> {
-    let Field { path, found, .. } = field;
-    let ours = |id: &str| evidence.own_clients.is_some_and(|own| own.contains(id));
-    let touching = |entry: &&'a Entry| {
-        entry.version.is_none_or(|version| version <= stored.version)
-            && entry.changes.iter().any(|change| {
-                let new = as_like(&change.new_value, found);
-                change.property == path && field.equal(Some(&new), found)
-            })
-    };
-    let last = evidence.entries.iter().filter(touching).max_by_key(|entry| (entry.version, entry.at));
-    if let Some(entry) = last {
-        if ours(&entry.actor.id) {
-            return None;
-        }
-        let change = entry.changes.iter().find(|change| change.property == path);
-        let old = change.map(|change| as_like(&change.old_value, found));
-        let by = Attribution {
-            actor: entry.actor.clone(),
-            at: Some(entry.at),
-            remote_ip: entry.remote_ip.clone(),
-        };
-        return Some((by, old));
-    }
-    // The log is late or silent; the configuration itself names whoever touched it last.
-    let actor = stored.modified_by.as_ref()?;
-    let foreign = actor.kind == ActorKind::User || !ours(&actor.id);
-    foreign.then(|| (Attribution { actor: actor.clone(), at: stored.modified_at, remote_ip: None }, None))
 }

@@ -15,7 +15,7 @@ pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
         let revert = |change: &Change| Revert {
             object: object.clone(),
             path: change.path.clone(),
-            by: change.by.as_ref().map(|by| by.actor.clone()),
+            by: change.by().map(|by| by.actor.clone()),
             at,
         };
         target.changes.iter().filter(|change| moved(change)).map(revert).collect::<Vec<_>>()
@@ -55,7 +55,7 @@ pub fn fought_over<'a>(
         }
     }
     let (target, change, before) = first?;
-    let who = change.by.as_ref().map(|by| &by.actor);
+    let who = change.by().map(|by| &by.actor);
     let times = before.len();
     Some(format!(
         "fought over: {} of {} was set back {times} time{} within {} and {} moved it again{}{}; agree on one owner, then `genesync resume {}`",
@@ -63,7 +63,7 @@ pub fn fought_over<'a>(
         target.target.object_ref(),
         if times == 1 { "" } else { "s" },
         span(limits.flap_window_ms),
-        who.map_or("somebody", Actor::label),
+        who.map_or("somebody".into(), Actor::label),
         others(who, &before),
         if count > 1 { format!("; so it is with {} more", count - 1) } else { String::new() },
         tenant,
@@ -73,7 +73,7 @@ pub fn fought_over<'a>(
 /// Who had moved the field before, besides whoever did it now.
 fn others(who: Option<&Actor>, before: &[&Revert]) -> String {
     let known = before.iter().filter_map(|revert| revert.by.as_ref());
-    let labels: BTreeSet<&str> =
+    let labels: BTreeSet<_> =
         known.filter(|actor| who.is_none_or(|who| who.id != actor.id)).map(Actor::label).collect();
     if labels.is_empty() {
         return String::new();
@@ -94,7 +94,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::plan::Attribution;
+    use crate::model::author::{Attribution, Author, Deed};
     use crate::model::{
         ActorKind, Class, CredentialsName, Object, ObjectRef, OrganizationId, Region, Target,
     };
@@ -117,7 +117,11 @@ mod tests {
             observed: None,
             desired: None,
             applied: None,
-            by: by.map(|name| Attribution { actor: actor(name), at: None, remote_ip: None }),
+            loss: None,
+            author: by.map(|name| {
+                let actor = actor(name);
+                Author::Named(Attribution { actor, deed: Deed::Changed, at: None, remote_ip: None })
+            }),
         }
     }
 
@@ -137,6 +141,7 @@ mod tests {
             next: None,
             draft: None,
             body: Arc::default(),
+            unrecorded: None,
             ours_to_overwrite: true,
         };
         changes.into_iter().enumerate().map(target).collect()

@@ -5,19 +5,26 @@
 //! Never: reads YAML, wire formats, a clock or a store; writes anything.
 //! Start reading at [`plan`], then `diff.rs`; `guards/` and `flapping.rs` say why a plan may not be applied.
 
+mod author;
 pub mod canonical;
 pub mod class;
 pub mod diff;
 pub mod flapping;
 pub mod guards;
+pub mod holding;
 pub mod next;
+mod pins;
 pub mod resolve;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::author::{Attribution, Log};
 use crate::model::plan::{Drafts, TargetPlan};
-use crate::model::{Base, ChangeKind, Desired, Entry, Plan, Revision, Target, Tenant};
+use crate::model::{
+    Base, Change, ChangeKind, Desired, Entry, ObjectKind, Observed, Plan, Revision, Target, Tenant,
+};
+use holding::Withheld;
 use resolve::Organization;
 
 /// What is known of one organization when a plan is made.
@@ -31,6 +38,10 @@ pub struct Evidence<'a> {
     pub desired_before: Option<&'a Desired>,
     /// Audit entries of the organization, in any order, possibly twice.
     pub entries: &'a [Entry],
+    /// Whether the audit log was asked for them.
+    pub log: Log,
+    /// Names of people by their ids, where these had to be looked up.
+    pub people: Option<&'a BTreeMap<String, String>>,
     /// Whether this run wrote it: then it is waited for.
     pub made: bool,
     /// Ids of our own OAuth clients: what they moved is no drift.
@@ -57,6 +68,8 @@ pub struct Basis<'a> {
     pub sides: &'a [Side<'a>],
     /// What becomes of drafts that somebody else left.
     pub drafts: Drafts,
+    /// Which differences are left to a person, where the tenant is written at all.
+    pub holds: Withheld,
     /// What is known of an object beside what git says and what was seen.
     pub evidence: &'a dyn Fn(&Target) -> Evidence<'a>,
 }
@@ -119,6 +132,9 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     let (body, next) = next::next(target, &desired, observed, &changes, &problems, drafts, &evidence);
     let next = next::unseen(target, at, side.known, &changes, drafts, draft_of, next);
     let draft = next::their_draft(kind, &desired, observed, &body, next.as_ref(), drafts, &evidence);
+    pins::judge(at, &desired, side.known, &mut changes);
+    let unrecorded = unrecorded(kind, observed, &changes, &evidence);
+    let next = holding::hold(target, &basis.tenant.name, basis.holds, &changes, unrecorded.as_ref(), next);
     Some(TargetPlan {
         target: target.clone(),
         version: observed.version(),
@@ -128,9 +144,23 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
         ignored: diff::ignored(kind, &desired, observed),
         next,
         draft,
+        unrecorded,
         body,
         ours_to_overwrite: false,
     })
+}
+
+/// Whoever made what is live, where nothing is known of what was applied before: then what differs may be theirs.
+fn unrecorded(
+    kind: ObjectKind,
+    observed: &Observed,
+    changes: &[Change],
+    evidence: &Evidence<'_>,
+) -> Option<Attribution> {
+    let Observed::Present(stored) = observed else { return None };
+    let is_recorded = evidence.base.is_some() || evidence.desired_before.is_some();
+    let may_be_theirs = changes.iter().any(|change| change.kind == ChangeKind::ToApply);
+    if is_recorded || !may_be_theirs { None } else { author::newest(kind, stored, evidence) }
 }
 
 #[cfg(test)]

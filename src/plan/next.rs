@@ -212,7 +212,10 @@ fn with_draft(
 /// Who that is: an object has an id alone, and the audit log knows what its owner is called.
 pub fn name_of<'a>(actor: &Actor, entries: impl IntoIterator<Item = &'a Entry>) -> String {
     let same = |entry: &&Entry| entry.actor.id == actor.id && !entry.actor.name.is_empty();
-    entries.into_iter().find(same).map_or_else(|| actor.label().to_owned(), |entry| entry.actor.name.clone())
+    entries
+        .into_iter()
+        .find(same)
+        .map_or_else(|| actor.label().into_owned(), |entry| entry.actor.name.clone())
 }
 
 /// What a person has to know of a draft that is not ours.

@@ -216,6 +216,18 @@ fn pin(at: usize, to: Pin<'_>, known: Organization<'_>) -> Result<Value, String>
     Ok(serde_json::json!({"id": id, "version": version.to_string()}))
 }
 
+/// What a configuration holds that git manages, once it says what git says, by its id.
+pub fn wanted_by_id(id: &str, known: Organization<'_>) -> Option<(ObjectKind, Map<String, Value>)> {
+    let has_id = |observed: &Observed| match observed {
+        Observed::Present(stored) => stored.id().is_some_and(|known| **known == *id),
+        Observed::Absent => false,
+    };
+    let index = known.observed.iter().position(has_id)?;
+    let kind = known.resources.get(index)?.object.kind;
+    let (wanted, _) = desired(index, known);
+    Some((kind, diff::target_body(kind, &wanted, known.observed.get(index)?)))
+}
+
 /// What would go before visitors along with what git says, where a deployment moves to another version: fields that
 /// git leaves alone, in which the newest version differs from the one that is pinned. Somebody published them, and
 /// nobody has let visitors see them yet. Where none of its versions is pinned, that is what was published along with a

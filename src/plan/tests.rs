@@ -8,10 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::model::audit::PropertyChange;
-use crate::model::plan::Limits;
 use crate::model::{
-    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Guard, Mode, Names, Object, ObjectKind,
-    ObjectRef, Observed, OrganizationId, Region, Resource, Stored, TenantName, Window,
+    Actor, ActorKind, Change, ChangeKind, CredentialsName, Mode, Names, Object, ObjectKind, ObjectRef,
+    Observed, OrganizationId, Region, Resource, Stored, TenantName,
 };
 
 /// What the tests compare, where they name no other.
@@ -34,7 +33,14 @@ fn plan(
         .map(|(targets, observed)| Side { targets, known: Organization { resources, observed, names } })
         .collect();
     let evidence = |target: &Target| evidence.get(&target.object_ref()).cloned().unwrap_or_default();
-    super::plan(Basis { tenant, revision, sides: &sides, drafts: Drafts::Refuse, evidence: &evidence })
+    super::plan(Basis {
+        tenant,
+        revision,
+        sides: &sides,
+        drafts: Drafts::Refuse,
+        holds: Withheld::default(),
+        evidence: &evidence,
+    })
 }
 
 fn object_of(organization: &str) -> ObjectRef {
@@ -93,7 +99,8 @@ fn tenant(replicas: usize) -> Tenant {
         wave: 0,
         windows: Vec::new(),
         ignore: Vec::new(),
-        protected: false,
+        protected: Default::default(),
+        policy: Default::default(),
         owners: Vec::new(),
     }
 }
@@ -126,7 +133,7 @@ fn three_sides_decide_the_kind_of_each_change() {
             "git {git}, live {live_value}, base {base_value:?}"
         );
         if let Some(change) = changes.first() {
-            assert_eq!(change.by.is_some(), change.kind != ToApply, "drift names its author");
+            assert_eq!(change.by().is_some(), change.kind != ToApply, "drift names its author");
             let applied = base_value.filter(|_| change.kind == Conflict).map(Value::from);
             assert_eq!(change.applied, applied, "a conflict names what both sides moved from");
         }
@@ -162,7 +169,10 @@ fn the_audit_log_stands_in_for_a_base() {
                 let applied = Some(json!(3)).filter(|_| change.kind == ChangeKind::Conflict);
                 assert_eq!(change.applied, applied, "{}", change.path);
             })
-            .map(|change| (change.path, change.kind, change.by.and_then(|by| by.remote_ip)))
+            .map(|change| {
+                let ip = change.by().and_then(|by| by.remote_ip.clone());
+                (change.path, change.kind, ip)
+            })
             .collect::<Vec<_>>()
     };
     let ip = Some("203.0.113.7".to_owned());
@@ -255,27 +265,6 @@ fn null_empty_and_exclusive_are_three_wishes() {
 }
 
 #[test]
-fn classes_say_what_visitors_notice() {
-    let table = [
-        ("widget.theme.colors.primary", json!("#000"), json!("#111"), Class::Cosmetic),
-        ("greetings.messages", json!(["a"]), json!(["b"]), Class::Text),
-        ("greetings.messages", json!(["a"]), json!([]), Class::Off),
-        ("greetings.delayMs", json!(1), json!(2), Class::Behaviour),
-        ("greetings.enabled", json!(true), json!(false), Class::Off),
-        ("greetings.enabled", json!(false), json!(true), Class::Behaviour),
-        ("features.flags.enableFileUpload", json!(true), Value::Null, Class::Off),
-        ("features.audiences", json!([]), json!(["a"]), Class::Reach),
-        ("availability.rules", json!([]), json!([1]), Class::Reach),
-        ("something.new", json!(1), json!(2), Class::Behaviour),
-    ];
-    for (path, from, to, expected) in table {
-        assert_eq!(class::class_of(KIND, path, Some(&from), Some(&to)), expected, "{path} {from} -> {to}");
-    }
-    // The platform routes dynamically unless it is told not to.
-    assert_eq!(class::class_of(KIND, "features.dynamicRouting", None, Some(&json!(false))), Class::Off);
-}
-
-#[test]
 fn an_ignored_field_is_left_alone_where_there_is_something_to_leave() {
     let ignoring = |fields: &[&str], git: Value| {
         desired(git).ignoring(fields.iter().map(|field| (*field).to_owned()).collect())
@@ -346,70 +335,6 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
 }
 
 #[test]
-fn guards_refuse_until_they_are_opened() {
-    let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-    let wanted = desired(json!({"greetings": {"enabled": false, "delayMs": 1}}));
-    let observed = [live(3, json!({"greetings": {"enabled": true, "delayMs": 2}}), None), Observed::Absent];
-    let bases = BTreeMap::from([(object_of("org-1"), base(2, json!({})))]);
-    let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Mars/Phobos".into() };
-    let tenant = Tenant { protected: true, windows: vec![window], ..tenant(1) };
-    let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
-    let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
-    let guards = |limits: &Limits| {
-        let resources = [Resource::implied(wanted.clone())];
-        guards::check_tenant(&plan, &tenant, &resources, &bases, |_| None, limits, now)
-            .into_iter()
-            .map(|refusal| refusal.guard)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(guards(&limits), [Guard::TenantChanges, Guard::Protected, Guard::Recreate, Guard::Window]);
-    for guard in guards(&limits) {
-        let allowed = Limits { allowed: BTreeSet::from([guard]), ..limits.clone() };
-        assert!(!guards(&allowed).contains(&guard), "{guard:?}");
-        assert_eq!(guards(&allowed).len(), 3);
-    }
-}
-
-#[test]
-fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing_differs() {
-    let wanted = desired(json!({"greetings": {"delayMs": 1}}));
-    let observed = [live(3, json!({"greetings": {"delayMs": 1}}), None)];
-    let plan = plan(&tenant(0), &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
-    assert!(plan.is_empty());
-    let resources = [Resource::implied(wanted)];
-    let refused = |known: Option<&str>, seen: Option<&'static str>, limits: &Limits| {
-        let known = Base { id: known.map(Into::into), ..base(3, json!({})) };
-        let bases = BTreeMap::from([(object_of("org-0"), known)]);
-        let id_of = |_: &Target| seen.map(Arc::from);
-        let now = Timestamp::UNIX_EPOCH;
-        let refusals = guards::check_tenant(&plan, &tenant(0), &resources, &bases, id_of, limits, now);
-        refusals.into_iter().map(|refusal| refusal.guard).collect::<Vec<_>>()
-    };
-    let limits = Limits::default();
-    for (known, seen) in [(None, None), (None, Some("a")), (Some("a"), Some("a")), (Some("a"), None)] {
-        assert_eq!(refused(known, seen, &limits), [], "{known:?} {seen:?}");
-    }
-    assert_eq!(refused(Some("a"), Some("b"), &limits), [Guard::Recreate]);
-    let allowed = Limits { allowed: BTreeSet::from([Guard::Recreate]), ..limits };
-    assert_eq!(refused(Some("a"), Some("b"), &allowed), []);
-}
-
-#[test]
-fn run_guard_counts_shares_from_ten_tenants_on() {
-    let limits = Limits::default();
-    let table = [(9, 9, false), (5, 10, false), (6, 10, true), (600, 1000, true), (0, 1000, false)];
-    for (changing, total, refused) in table {
-        assert_eq!(
-            guards::run_tenants::check(changing, total, &limits).is_some(),
-            refused,
-            "{changing} of {total}"
-        );
-    }
-    let counted = Limits { run_tenants_max: 3, ..limits };
-    assert!(guards::run_tenants::check(4, 1000, &counted).is_some());
-}
-
-#[test]
 fn replication_overwrites_only_what_is_ours() {
     let wanted = desired(json!({"greetings": {"delayMs": 5}}));
     let observed = [
@@ -446,4 +371,5 @@ fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
 }
 
 mod again;
+mod guards;
 mod laws;

@@ -16,7 +16,6 @@ use crate::model::{
     Write,
 };
 use crate::plan;
-use crate::plan::guards::window;
 use crate::replicate;
 
 /// What the answer to one write leads to.
@@ -71,7 +70,7 @@ impl Run {
         match after {
             After::Read => self.read_again(),
             After::GoOn => {
-                self.opens = window::opens(&self.spec.tenant, &self.spec.limits, now);
+                self.opens = self.window_opens(now);
                 self.proceed(now)
             }
             After::WaitUntil(until) => self.go(Phase::Waiting, Effect::WakeAt(until)),
@@ -248,7 +247,7 @@ impl Run {
         if fields.is_empty() {
             return None;
         }
-        let who = stored.modified_by.as_ref().map_or("somebody", Actor::label);
+        let who = stored.modified_by.as_ref().map_or("somebody".into(), Actor::label);
         let reason = format!(
             "version {} of {object} was published with what {who} had changed in the draft meanwhile: {}",
             stored.version,

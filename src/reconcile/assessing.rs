@@ -5,18 +5,25 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::event::AuditQuery;
-use super::{Effect, End, NO_NAMES, Note, Phase, Run, Step};
+use super::event::{AuditQuery, Entries};
+use super::{Effect, End, NO_NAMES, Note, Phase, Run, Spec, Step};
+use crate::model::author::{Attribution, Log};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, later};
 use crate::model::{
-    ActorKind, ChangeKind, Counting, Entry, ObjectRef, Observed, Plan, Sighting, Stored, Target,
+    ActorKind, ChangeKind, Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Sighting, Stored, Target,
 };
 use crate::plan;
+use crate::plan::guards::window::Opening;
 
 /// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
 /// no question reaches beyond it.
 const ATTRIBUTION_DAYS: u64 = 13;
+
+/// From when on the audit log is asked who moved what.
+fn reached_from(now: Timestamp) -> Timestamp {
+    earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000)
+}
 
 impl Run {
     /// Plans; first asks the audit log where somebody else moved what git manages.
@@ -33,8 +40,9 @@ impl Run {
             if !touched.is_empty() {
                 let query = AuditQuery {
                     ids: self.ids_of(&touched),
+                    unnamed: self.unnamed(),
                     targets: touched,
-                    from: earlier(now, ATTRIBUTION_DAYS * 24 * 3_600_000),
+                    from: reached_from(now),
                     to: later(now, self.spec.timing.skew_ms.into()),
                 };
                 return self.go(Phase::Attributing, Effect::ReadAudit(query));
@@ -50,16 +58,16 @@ impl Run {
         self.hold_to_review(&mut plan);
         debug_assert_eq!(plan, self.whole_plan(), "planned anew is what planning everything makes");
         let plan = Arc::new(plan);
-        self.refusals = plan::guards::check_tenant(
-            &plan,
-            &self.spec.tenant,
-            &self.spec.resources,
-            &self.journal.0.bases,
-            |target| self.id_of(target),
-            &self.spec.limits,
-            now,
-        );
-        self.opens = plan::guards::window::opens(&self.spec.tenant, &self.spec.limits, now);
+        let judged = plan::guards::Judged {
+            plan: &plan,
+            tenant: &self.spec.tenant,
+            resources: &self.spec.resources,
+            precedents: &self.spec.precedents,
+            bases: &self.journal.0.bases,
+            limits: &self.spec.limits,
+        };
+        self.refusals = plan::guards::check_tenant(judged, |target| self.id_of(target), now);
+        self.opens = self.window_opens(now);
         if first {
             self.first_plan = Some(Arc::clone(&plan));
             let versions =
@@ -77,6 +85,12 @@ impl Run {
             return Step::stop(self).noting_all(notes);
         }
         self.proceed(now).noting_all(notes)
+    }
+
+    /// When the window opens that a write has to wait for.
+    pub(super) fn window_opens(&self, now: Timestamp) -> Option<Opening> {
+        let Spec { tenant, precedents, limits, .. } = &*self.spec;
+        plan::guards::window::opens(tenant, precedents, limits, now)
     }
 
     /// How a configuration was seen when it was in force: where it did not move since, that is how it is. What may have
@@ -139,6 +153,8 @@ impl Run {
                 draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
                 desired_before: resource.and_then(|resource| resource.before.as_ref()),
                 entries: self.entries.get(&object).map(Vec::as_slice).unwrap_or_default(),
+                log: self.log,
+                people: Some(&self.people),
                 made: self.made.contains_key(&object),
                 own_clients: Some(&spec.own_clients),
             }
@@ -159,6 +175,7 @@ impl Run {
             revision: &spec.revision,
             sides: &sides,
             drafts: spec.limits.drafts,
+            holds: plan::holding::Withheld::of(&spec.tenant, &spec.limits.allowed),
             evidence: &evidence,
         };
         make(basis)
@@ -169,6 +186,16 @@ impl Run {
         let mut plan = self.with_basis(plan::plan);
         self.clone().hold_to_review(&mut plan);
         plan
+    }
+
+    /// People who changed something last and of whom the object gives the id alone.
+    fn unnamed(&self) -> BTreeSet<String> {
+        let by = self.observed.iter().filter_map(|observed| match observed {
+            Observed::Present(stored) => stored.modified_by.as_ref(),
+            Observed::Absent => None,
+        });
+        let unnamed = by.filter(|actor| actor.kind == ActorKind::User && actor.name.is_empty());
+        unnamed.map(|actor| actor.id.clone()).collect()
     }
 
     /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
@@ -206,26 +233,44 @@ impl Run {
             .collect()
     }
 
-    pub(super) fn attributed(mut self, entries: Vec<Entry>, now: Timestamp) -> Step {
-        for entry in entries {
+    pub(super) fn attributed(mut self, page: Entries, now: Timestamp) -> Step {
+        self.people.extend(page.names);
+        for entry in page.entries {
             self.entries.entry(entry.object.published()).or_default().push(entry);
         }
+        self.log = self.log.asked_again(reached_from(now), now);
         self.stale = None;
         self.attributed = true;
         self.assess(now)
     }
 
-    /// One note for each organization whose managed fields somebody else moved.
+    /// The audit log could not be asked who moved what: it is planned without.
+    pub(super) fn not_attributed(mut self, fault: Fault, now: Timestamp) -> Step {
+        if fault.kind == FaultKind::Denied {
+            self.log = Log::Denied { permission: self.able().audit_permission };
+        }
+        self.stale = None;
+        self.attributed = true;
+        self.assess(now).noting(Note::NoAudit { fault })
+    }
+
+    /// One note for each object and user that moved managed fields of it.
     fn foreign_edits(&self, plan: &Plan) -> Vec<Note> {
         let mut notes = Vec::new();
         for target in &plan.targets {
-            let moved = || target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
-            let Some(by) = moved().find_map(|change| change.by.as_ref()) else { continue };
-            notes.push(Note::ForeignEdit {
-                object: target.target.object_ref(),
+            let mut by_user: BTreeMap<&str, (&Attribution, Vec<String>)> = BTreeMap::new();
+            for change in target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply) {
+                let Some(by) = change.by() else { continue };
+                let (_, fields) = by_user.entry(&by.actor.id).or_insert_with(|| (by, Vec::new()));
+                fields.push(change.path.clone());
+            }
+            let object = target.target.object_ref();
+            notes.extend(by_user.into_values().map(|(by, fields)| Note::ForeignEdit {
+                object: object.clone(),
                 by: by.actor.clone(),
-                fields: moved().map(|change| change.path.clone()).collect(),
-            });
+                deed: by.deed,
+                fields,
+            }));
         }
         notes
     }

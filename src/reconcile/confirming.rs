@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use super::event::{AuditQuery, Entries};
 use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
+use crate::model::author::Log;
 use crate::model::timing::{earlier, later};
 use crate::model::{
-    Base, Confirmation, Counting, Entry, Fault, Guard, ObjectRef, Observed, Readiness, Receipt, Record,
-    Standing, Stored, Target,
+    Base, Confirmation, Counting, Entry, Fault, FaultKind, Guard, ObjectRef, Observed, Readiness, Receipt,
+    Record, Standing, Stored, Target,
 };
 use crate::plan;
 
@@ -142,7 +143,13 @@ impl Run {
         targets.sort();
         targets.dedup();
         let ids = self.ids_of(&targets);
-        let query = AuditQuery { targets, ids, from: earlier(first, skew_ms), to: later(now, skew_ms) };
+        let query = AuditQuery {
+            targets,
+            ids,
+            unnamed: BTreeSet::new(),
+            from: earlier(first, skew_ms),
+            to: later(now, skew_ms),
+        };
         self.go(Phase::Confirming { attempt, deadline }, Effect::ReadAudit(query))
     }
 
@@ -155,6 +162,8 @@ impl Run {
         page: Entries,
         now: Timestamp,
     ) -> Step {
+        let from = self.to_prove().iter().map(|receipt| receipt.sent_at).min().unwrap_or(now);
+        self.proofs_log = self.proofs_log.asked_again(earlier(from, self.spec.timing.skew_ms.into()), now);
         let found = self.held_against(&page.entries);
         let (owed, mut records) = (self.owed(), Vec::new());
         for (receipt, standing) in &found.receipts {
@@ -186,11 +195,12 @@ impl Run {
         let started = confirm::Started {
             from: &self.started_from,
             at: &self.started_at,
+            log: self.proofs_log,
             proofs: &self.journal.0.proofs,
         };
         let mut found = confirm::confirm(&self.to_prove(), entries, &spec.own_clients, started);
         let before = self.confirmation.iter().flat_map(|confirmation| &confirmation.receipts);
-        let proved = before.filter(|(_, standing)| *standing != Standing::Missing);
+        let proved = before.filter(|(_, standing)| matches!(standing, Standing::Confirmed { .. }));
         let proved: BTreeMap<_, _> =
             proved.map(|(receipt, standing)| (spoken_of(receipt), standing)).collect();
         for (receipt, standing) in &mut found.receipts {
@@ -230,6 +240,9 @@ impl Run {
         fault: Option<Fault>,
         now: Timestamp,
     ) -> Step {
+        if fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::Denied) {
+            self.proofs_log = Log::Denied { permission: self.able().audit_permission };
+        }
         let missing = self.missing();
         let asked_ms = fault.as_ref().and_then(|fault| fault.retry_after_ms).unwrap_or_default();
         let until = later(now, self.spec.timing.poll(attempt).max(asked_ms));
@@ -292,7 +305,7 @@ mod tests {
             version: Some(*version),
             changes: Vec::new(),
         };
-        Event::Entries(Entries { entries: versions.iter().map(entry).collect(), truncated: false })
+        Event::Entries(Entries { entries: versions.iter().map(entry).collect(), ..Entries::default() })
     }
 
     fn at_rest() -> Vec<Event> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::writing::{Aims, is_off};
 use super::{After, Copying, Effect, Note, Pending, Phase, Run, Step};
 use crate::apply::{Verdict, verdict};
 use crate::model::plan::TargetPlan;
@@ -28,8 +29,8 @@ impl Run {
         let action =
             IntentAction::Job { targets: start.targets.iter().cloned().zip(seen.iter().copied()).collect() };
         let window_ms = u64::from(self.spec.timing.job_ms);
-        let reverts = flapping::reverts(targets, now);
-        let intent = self.intend(action, reverts, window_ms, now);
+        let aims = Aims { reverts: flapping::reverts(targets, now), off: is_off(targets) };
+        let intent = self.intend(action, aims, window_ms, now);
         let pending = Pending::Job(intent.id, start, seen);
         self.go(Phase::Intending(pending), Effect::Save(vec![Record::Intent(intent)]))
     }

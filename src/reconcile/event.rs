@@ -1,6 +1,6 @@
 //! What happens to a run, and what it asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -37,7 +37,8 @@ pub enum Event {
     Proceed,
     /// The plan may be applied once this lower wave has its change.
     HeldBack(u32),
-    /// A guard of the whole run, or of the history, refuses it: before it began, or once it was planned.
+    /// A guard of the whole run, or of the history, refuses it: before it began, once it was planned, or as its intents
+    /// were to be saved.
     Refused(Vec<Refusal>),
     /// The operator wants it to end.
     Cancelled,
@@ -79,6 +80,8 @@ pub struct Entries {
     pub entries: Vec<Entry>,
     /// Whether the log holds more than the port was willing to read.
     pub truncated: bool,
+    /// Names of those that the question knew by their ids alone, as far as they could be looked up.
+    pub names: BTreeMap<String, String>,
 }
 
 /// A question to the audit log.
@@ -88,6 +91,8 @@ pub struct AuditQuery {
     pub targets: Vec<Target>,
     /// Their ids on the platform, where they have such.
     pub ids: BTreeMap<ObjectRef, Arc<str>>,
+    /// People who are known by their ids alone.
+    pub unnamed: BTreeSet<String>,
     /// From when, by the server's clock.
     pub from: Timestamp,
     /// Until when.

@@ -33,6 +33,7 @@ mod reading;
 mod resolving;
 mod reviewed;
 mod seen;
+mod spec;
 mod standing;
 mod stopping;
 mod writing;
@@ -43,11 +44,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::plan::{Limits, Reviewed};
+use crate::model::author::Log;
 use crate::model::record::{IntentId, Journal};
 use crate::model::{
     Capabilities, Confirmation, Desired, Entry, Fault, Mode, Names, Object, ObjectKind, ObjectRef, Observed,
-    OrganizationId, Plan, Receipt, Record, Reference, Refusal, Resource, Revision, Target, Tenant, Versions,
+    OrganizationId, Plan, Receipt, Record, Reference, Refusal, Target,
 };
 
 use crate::model::Needs;
@@ -65,31 +66,7 @@ pub use event::{AuditQuery, Effect, Entries, Event};
 pub use note::Note;
 pub use phase::{After, Copying, Made, Pending, Phase, ReadSpan, Tally, Tries, Waiting, Wrote};
 pub use seen::Advance;
-
-/// What a run is about: fixed when it starts.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Spec {
-    /// The tenant.
-    pub tenant: Tenant,
-    /// The commit that `desired` was read from.
-    pub revision: Revision,
-    /// What git says of each object, in the order in which objects depend on each other.
-    pub resources: Vec<Resource>,
-    /// How much may change.
-    pub limits: Limits,
-    /// Deadlines and patience.
-    pub timing: Timing,
-    /// Whether the server refuses a write that names a stale version.
-    pub versions: Versions,
-    /// Ids of our own OAuth clients.
-    pub own_clients: BTreeSet<String>,
-    /// What a person reviewed, where only that may be written.
-    pub reviewed: Option<Arc<Reviewed>>,
-    /// Whether somebody reviews what is planned, or did: then every version is read before it is told.
-    pub is_exact: bool,
-    /// Where the jitter of this run's waits comes from.
-    pub seed: u64,
-}
+pub use spec::Spec;
 
 /// One pass over one tenant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -139,6 +116,10 @@ pub struct Run {
     entries: BTreeMap<ObjectRef, Vec<Entry>>,
     /// Whether the audit log was asked about what was read in this round.
     attributed: bool,
+    /// Whether the audit log was asked who moved what.
+    log: Log,
+    /// Names of people by their ids, as far as they had to be looked up.
+    people: BTreeMap<String, String>,
     /// The plan of this round.
     plan: Option<Arc<Plan>>,
     /// The places of objects of which something other is known than that plan was made from; none where that is so of all.
@@ -178,7 +159,9 @@ pub struct Run {
     overwrote: BTreeSet<ObjectRef>,
     /// Versions of ours that were published with more than we had stored, and what that was.
     mixed: BTreeMap<ObjectRef, String>,
-    /// What the audit log said.
+    /// Whether the audit log was asked for the entries of receipts.
+    proofs_log: Log,
+    /// What it said.
     confirmation: Option<Confirmation>,
     /// How often things went other than planned.
     tally: Tally,
@@ -226,17 +209,6 @@ impl Step {
     }
 }
 
-impl Spec {
-    /// Every object of every organization, the primary's first.
-    pub fn targets(&self) -> impl Iterator<Item = Target> {
-        let of = |target: &Target| {
-            let target = target.clone();
-            self.resources.iter().map(move |resource| target.of(resource.object.clone()))
-        };
-        self.tenant.targets().flat_map(of)
-    }
-}
-
 impl Run {
     /// A run that has not begun.
     pub fn new(spec: Arc<Spec>, journal: Journal) -> Self {
@@ -264,6 +236,8 @@ impl Run {
             drafted: BTreeMap::new(),
             entries: BTreeMap::new(),
             attributed: false,
+            log: Log::NotAsked,
+            people: BTreeMap::new(),
             plan: None,
             stale: None,
             first_plan: None,
@@ -279,6 +253,7 @@ impl Run {
             own_versions: BTreeSet::new(),
             overwrote: BTreeSet::new(),
             mixed: BTreeMap::new(),
+            proofs_log: Log::NotAsked,
             confirmation: None,
             tally: Tally::default(),
             journal: JournalState(journal),
@@ -376,6 +351,10 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
             run.withdraw(&pending);
             run.settle(End::Superseded)
         }
+        (Phase::Intending(pending), Event::Refused(refusals)) => {
+            run.withdraw(&pending);
+            run.settle(End::Refused(refusals))
+        }
         (Phase::Intending(pending), Event::Woke) => run.intend_again(&pending, now),
         (Phase::Waiting | Phase::Planned, Event::Superseded) => run.settle(End::Superseded),
         (Phase::Fresh, Event::Begin) => run.begin(now),
@@ -383,10 +362,8 @@ fn taken_in(mut run: Run, event: Event, now: Timestamp) -> Step {
         (Phase::Reading(span), Event::Observed(seen)) => run.take_in(span, seen, now),
         (Phase::Reading(span), Event::Failed(fault)) => run.read_failed(span.from, fault, now),
         (Phase::Resolving, Event::Saved) => run.assess(now),
-        (Phase::Attributing, Event::Entries(page)) => run.attributed(page.entries, now),
-        (Phase::Attributing, Event::Failed(fault)) => {
-            run.attributed(Vec::new(), now).noting(Note::NoAudit { fault })
-        }
+        (Phase::Attributing, Event::Entries(page)) => run.attributed(page, now),
+        (Phase::Attributing, Event::Failed(fault)) => run.not_attributed(fault, now),
         (Phase::Planned, Event::Proceed) => run.proceed_if_fresh(now),
         (Phase::Planned, Event::HeldBack(wave)) => run.hold_back(wave, now),
         (Phase::Fresh | Phase::Planned, Event::Refused(refusals)) => run.settle(End::Refused(refusals)),

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use crate::model::author::Deed;
 use crate::model::{Actor, Counting, Fault, Object, ObjectRef, Region};
 
 /// One thing worth telling.
@@ -74,6 +75,8 @@ pub enum Note {
         object: ObjectRef,
         /// By whom.
         by: Actor,
+        /// What they did.
+        deed: Deed,
         /// The managed fields that differ because of it.
         fields: Vec<String>,
     },
@@ -218,9 +221,9 @@ impl fmt::Display for Note {
             Note::Conflict { object } => {
                 write!(f, "somebody changed {object} after it was read; reading and planning again")
             }
-            Note::ForeignEdit { object, by, fields } => {
-                let (who, fields) = (by.label(), fields.join(", "));
-                write!(f, "{who} changed {object}, in fields that git manages: {fields}")
+            Note::ForeignEdit { object, by, deed, fields } => {
+                let (who, did, fields) = (by.label(), deed.verb(), fields.join(", "));
+                write!(f, "{who} {did} {object}, in fields that git manages: {fields}")
             }
             Note::AnswerLost { object, fault } => {
                 write!(

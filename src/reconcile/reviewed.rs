@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Run;
 use crate::model::plan::{ReviewedObject, TargetPlan};
-use crate::model::{ObjectKind, ObjectRef, Observed, Plan, json};
+use crate::model::{Change, ObjectKind, ObjectRef, Observed, Plan, json};
 use crate::plan::{canonical, diff, resolve};
 
 /// Whether what is held lies between what a plan saw and what it wants: written field by field, it is so for a while.
@@ -151,10 +151,9 @@ impl Run {
         let more = told.len().saturating_sub(6);
         told.truncate(6);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let by =
-            target.changes.iter().find_map(|change| change.by.as_ref()).map(|by| by.actor.label().to_owned());
+        let by = target.changes.iter().find_map(Change::by).map(|by| by.actor.label().into_owned());
         let by = by.or_else(|| match self.observed.get(at)? {
-            Observed::Present(stored) => stored.modified_by.as_ref().map(|actor| actor.label().to_owned()),
+            Observed::Present(stored) => stored.modified_by.as_ref().map(|actor| actor.label().into_owned()),
             Observed::Absent => None,
         });
         let by = by.map(|by| format!(", last changed by {by}")).unwrap_or_default();

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::model::Write;
+use crate::model::plan::Limits;
 use crate::model::record::{Intent, IntentAction};
 use crate::model::write::Job;
 use crate::model::write::{JobTarget, JobTargetStatus};
@@ -11,6 +12,7 @@ use crate::model::{
     Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Outcome, Record, Region, Seen, Stored,
     TenantName,
 };
+use crate::model::{Resource, Revision, Tenant, Versions};
 
 pub(super) fn now() -> Timestamp {
     Timestamp::constant(1_790_000_000, 0)
@@ -59,7 +61,8 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
             wave: 0,
             windows: Vec::new(),
             ignore: Vec::new(),
-            protected: false,
+            protected: Default::default(),
+            policy: Default::default(),
             owners: Vec::new(),
         },
         revision: Revision::new("r1"),
@@ -69,6 +72,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
             ignored: BTreeSet::new(),
         })],
         limits: Limits::default(),
+        precedents: Default::default(),
         timing: Timing::default(),
         versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
@@ -222,6 +226,7 @@ fn an_open_intent_of_an_earlier_run_is_waited_out_before_anything_is_read() {
             sent_at: now(),
             deadline,
             reverts: Vec::new(),
+            off: false,
         }));
         journal
     };

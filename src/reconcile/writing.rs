@@ -11,10 +11,23 @@ use crate::model::plan::{Next, TargetPlan};
 use crate::model::record::{Intent, IntentAction, Over, Revert};
 use crate::model::timing::later;
 use crate::model::{
-    Act, Counting, ObjectKind, ObjectRef, Observed, Record, SecretName, Target, Versions, Write,
+    Act, Counting, ObjectKind, ObjectRef, Observed, Protect, Record, SecretName, Target, Versions, Write,
 };
 use crate::plan::{self, flapping};
 use crate::replicate;
+
+/// What writing some targets does to others.
+pub(super) struct Aims {
+    /// Fields that somebody else moved, and that it sets back.
+    pub reverts: Vec<Revert>,
+    /// Whether it switches off what visitors use.
+    pub off: bool,
+}
+
+/// Whether writing these targets switches off what visitors use.
+pub(super) fn is_off(targets: &[&TargetPlan]) -> bool {
+    targets.iter().flat_map(|target| &target.changes).any(|change| change.loss == Some(Protect::Off))
+}
 
 impl Run {
     /// Writes, unless what is there has to be looked at once more first: where the server takes every write, as
@@ -101,7 +114,8 @@ impl Run {
             let sent = |field: &str| write.body.contains_key(field.split('.').next().unwrap_or_default());
             reverts.retain(|revert| sent(&revert.path));
         }
-        (self.intend(action, reverts, window_ms, now), write)
+        let off = is_off(&[target]);
+        (self.intend(action, Aims { reverts, off }, window_ms, now), write)
     }
 
     /// What a write to the n-th target goes over, and whose it was.
@@ -136,7 +150,7 @@ impl Run {
                 |path: &str| !by_field || sent.contains_key(path.split('.').next().unwrap_or_default());
             let mut changes = planned.changes.iter().filter(|change| of_field(&change.path));
             changes
-                .find_map(|change| Some(change.by.as_ref()?.actor.label().to_owned()))
+                .find_map(|change| Some(change.by()?.actor.label().into_owned()))
                 .filter(|_| stored.draft().is_none())
         };
         // Other programs leave no name.
@@ -155,7 +169,7 @@ impl Run {
     pub(super) fn intend(
         &mut self,
         action: IntentAction,
-        reverts: Vec<Revert>,
+        Aims { reverts, off }: Aims,
         window_ms: u64,
         now: Timestamp,
     ) -> Intent {
@@ -166,6 +180,7 @@ impl Run {
             sent_at: now,
             deadline: later(now, window_ms),
             reverts,
+            off,
         };
         self.journal.0.absorb(Record::Intent(intent.clone()));
         intent

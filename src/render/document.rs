@@ -1,5 +1,7 @@
-//! The JSON documents that commands print: their shapes are committed as `schemas/plan.json` and
-//! `schemas/apply.json`.
+//! The JSON document of a plan: its shape is committed as `schemas/plan.json`.
+//!
+//! In: plans. Out: what serializes as the document. Never: decides, or shows a value that is confidential. Start reading at
+//! [`PlanDocument`]; `applied.rs` is what `apply` prints.
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new kind or status is decided about here")]
 
@@ -9,9 +11,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::sentence::Sentence;
-use crate::model::plan::TheirDraft;
-use crate::model::{Change, Entry, Finding, Plan, Refusal, Standing, Status, Target};
-use crate::reconcile::{End, Run};
+use crate::model::author::{Attribution, Author};
+use crate::model::plan::{TheirDraft, opened_digest};
+use crate::model::{Change, Finding, Plan, Refusal, Target};
 
 /// What `plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -28,6 +30,12 @@ pub struct PlanDocument {
     pub tenants: Vec<TenantPlan>,
     /// What the run as a whole may not do.
     pub refusals: Vec<RefusalDocument>,
+    /// The command that opens all guards that refuse the run or its tenants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opens: Option<String>,
+    /// Guards that the plan was made with open, and why: whoever approves its digest approves that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Allowed>,
     /// Why nothing at all will be written, whoever allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -205,6 +213,11 @@ pub struct TargetDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub draft: Option<TheirDraft>,
+    /// Who made what is live, if that was another user and nothing is known of what was applied before: then a difference
+    /// may be a change by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub unrecorded: Option<Attribution>,
     /// Live fields that this build does not know: every write carries them through as they are.
     pub unknown: Vec<String>,
     /// The versions of a deployment's configuration, where `--edge` asked for them.
@@ -242,7 +255,7 @@ impl ObjectDocument {
     }
 }
 
-fn object(target: &Target) -> Option<ObjectDocument> {
+pub(super) fn object(target: &Target) -> Option<ObjectDocument> {
     let object = Some(&target.object).filter(|object| !object.is_implied())?;
     Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
 }
@@ -266,10 +279,11 @@ pub struct ChangeDocument {
     /// The value from which both sides of a conflict moved.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub applied: Option<Value>,
-    /// Who moved the live value, when and from where.
+    /// Who moved the live value, when and from where: told only with proof. Else `unknown` says why nobody is named; `own`
+    /// is true if it was one of our own clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
-    pub by: Option<crate::model::plan::Attribution>,
+    pub by: Option<Author>,
 }
 
 /// A limit that is crossed.
@@ -288,6 +302,27 @@ impl From<&Refusal> for RefusalDocument {
     }
 }
 
+impl PlanDocument {
+    /// Binds the guards that it was made with open into its digest, so that an approved plan needs no flag where it is
+    /// applied.
+    pub fn bind(&mut self, allowed: Option<Allowed>) {
+        if let Some(allowed) = &allowed {
+            self.digest =
+                opened_digest(&self.digest, allowed.guards.iter().map(String::as_str), &allowed.reason);
+        }
+        self.allowed = allowed;
+    }
+}
+
+/// Guards that were opened for one run.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Allowed {
+    /// Their names.
+    pub guards: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
 /// The organizations of a plan.
 pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
     let document =
@@ -298,6 +333,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
             object: object(&target.target),
             undecided: target.undecided().map(str::to_owned),
             draft: target.draft.clone(),
+            unrecorded: target.unrecorded.clone(),
             unknown: Vec::new(),
             versions: None,
             version: target.version,
@@ -325,119 +361,6 @@ fn change(change: &Change) -> ChangeDocument {
         observed,
         desired,
         applied: change.applied_shown(),
-        by: change.by.clone(),
-    }
-}
-
-/// What `apply --format json` prints.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(title = "genesync apply")]
-pub struct ApplyDocument {
-    /// The commit.
-    pub revision: String,
-    /// Every tenant, by name.
-    pub tenants: Vec<TenantResult>,
-    /// Guards that were opened for the run, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allowed: Option<Allowed>,
-    /// What the run as a whole may not do.
-    pub refusals: Vec<RefusalDocument>,
-    /// What is wrong with manifests.
-    #[schemars(with = "Vec<Value>")]
-    pub findings: Vec<Finding>,
-    /// The exit code of the command.
-    pub exit_code: u8,
-}
-
-/// Guards that were opened for one run.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Allowed {
-    /// Their names.
-    pub guards: Vec<String>,
-    /// Why.
-    pub reason: String,
-}
-
-/// What became of one tenant.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TenantResult {
-    /// Its name.
-    pub tenant: String,
-    /// Its status.
-    pub status: &'static str,
-    /// Why, where it is not synced.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What the run set out to change, the primary first.
-    pub targets: Vec<TargetDocument>,
-    /// Proof of each write.
-    pub receipts: Vec<ReceiptDocument>,
-    /// Entries by others in the window of the run.
-    #[schemars(with = "Vec<Value>")]
-    pub foreign: Vec<crate::model::Entry>,
-}
-
-/// Proof of one write.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ReceiptDocument {
-    /// The organization.
-    pub organization_id: String,
-    /// Which of its objects; left out where it has but one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub object: Option<ObjectDocument>,
-    /// Its region.
-    pub region: &'static str,
-    /// The version before; null where there was none.
-    pub from_version: Option<u64>,
-    /// The version that the write made.
-    pub version: u64,
-    /// `put`, `readback` (the answer was lost) or `job` (replicated).
-    #[schemars(with = "String")]
-    pub by: crate::model::Receiver,
-    /// Milliseconds from asking to serving.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub served_ms: Option<u64>,
-    /// The audit entry; null where none appeared in time.
-    pub audit_entry: Option<String>,
-    /// True if git says that the audit log has no entries of this kind: then none was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub unaudited: Option<bool>,
-}
-
-/// A finished run as a document.
-pub fn result(run: &Run) -> TenantResult {
-    let standing = |receipt: &crate::model::Receipt| {
-        let confirmation = run.confirmation()?;
-        confirmation.receipts.iter().find(|(known, _)| known == receipt).and_then(|(_, standing)| {
-            match standing {
-                Standing::Confirmed { entry, .. } => Some(entry.clone()),
-                Standing::Missing => None,
-            }
-        })
-    };
-    let receipts = run.receipts().iter().map(|receipt| ReceiptDocument {
-        organization_id: receipt.target.organization.to_string(),
-        object: object(&receipt.target),
-        region: receipt.target.region.key(),
-        from_version: receipt.from_version,
-        version: receipt.version,
-        by: receipt.by,
-        served_ms: run.served_ms().get(&receipt.target.object_ref()).copied(),
-        audit_entry: standing(receipt),
-        unaudited: run.spec().limits.unaudited.contains(&receipt.target.object.kind).then_some(true),
-    });
-    TenantResult {
-        tenant: run.spec().tenant.name.to_string(),
-        status: run.end().and_then(End::status).map_or("", Status::word),
-        reason: run.reason(),
-        targets: run.first_plan().map(targets).unwrap_or_default(),
-        receipts: receipts.collect(),
-        foreign: run
-            .confirmation()
-            .map(|confirmation| confirmation.foreign.iter().map(Entry::shown).collect())
-            .unwrap_or_default(),
+        by: change.author.clone(),
     }
 }

@@ -9,7 +9,7 @@ use super::document::{
 use super::review::is_shown;
 use super::sentence::Sentence;
 use super::visitors::sentences;
-use crate::model::plan::Attribution;
+use crate::model::author::{Attribution, Author, Deed};
 use crate::model::{Actor, ActorKind, ChangeKind, Class, Finding, Location, Severity};
 
 /// Texts that try to be something else than text.
@@ -80,6 +80,7 @@ pub fn target(changes: Vec<ChangeDocument>) -> TargetDocument {
         ignored: Vec::new(),
         undecided: None,
         draft: None,
+        unrecorded: None,
         unknown: Vec::new(),
         versions: None,
     }
@@ -114,6 +115,8 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
         },
         tenants,
         refusals: Vec::new(),
+        opens: None,
+        allowed: None,
         stopped: None,
         management: Vec::new(),
         shared: Vec::new(),
@@ -125,7 +128,8 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
 /// A plan that holds a text in every place where one can stand.
 pub fn everywhere(text: &str) -> PlanDocument {
     let actor = Actor { id: text.into(), name: text.into(), kind: ActorKind::User };
-    let by = Attribution { actor, at: None, remote_ip: Some(text.into()) };
+    let deed = Deed::Changed;
+    let by = Author::Named(Attribution { actor, deed, at: None, remote_ip: Some(text.into()) });
     let conflict = ChangeDocument { applied: Some(json!([text])), by: Some(by), ..change(text) };
     let mut one = tenant(text, vec![conflict]);
     one.error = Some(text.into());

@@ -81,8 +81,14 @@ fn settings(before: &Tenant, after: &Tenant, today: Date) -> Vec<Sentence> {
         (Mode::Watch, Mode::Enforce) => told.push(said("enforced from now on: differences are written")),
         (Mode::Watch, Mode::Watch) | (Mode::Enforce, Mode::Enforce) => {}
     }
-    if before.protected && !after.protected {
-        told.push(said("no longer protected: switching things off needs no `--allow protected`"));
+    let lifted: Vec<&str> = before.protected.difference(&after.protected).map(|what| what.name()).collect();
+    if !lifted.is_empty() {
+        told.push(said("no longer protected: ").value(lifted.join(", ")));
+    }
+    if before.policy != after.policy {
+        told.push(said(
+            "what is left to a person in a conflict, or when something was switched off, changes",
+        ));
     }
     let organizations = |tenant: &Tenant| -> Vec<String> {
         tenant.targets().map(|target| format!("{} {}", target.region, target.organization)).collect()

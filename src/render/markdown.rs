@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
-use super::plan::{by, ignored, taken_over, version};
+use super::plan::{by, ignored, taken_over, unrecorded, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::sentence::{Part, Sentence};
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
@@ -83,6 +83,14 @@ fn head(document: &PlanDocument) -> String {
     }
     for refusal in &document.refusals {
         let _ = writeln!(out, "\n> Refused by guard `{}`: {}", refusal.guard, code(&refusal.message));
+    }
+    if let Some(command) = &document.opens {
+        let _ = writeln!(out, "\n> All that refuses is opened by {}", code(command));
+    }
+    if let Some(allowed) = &document.allowed {
+        let guards = allowed.guards.join(", ");
+        let _ =
+            writeln!(out, "\n> Made with guards open: {} ({})", code(&guards), code(&short(&allowed.reason)));
     }
     if !document.management.is_empty() {
         let _ = writeln!(out, "\nWhat git manages:\n");
@@ -240,6 +248,9 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     }
     if let Some(draft) = &target.draft {
         let _ = writeln!(out, "\n> {}", code(&short(&taken_over(draft))));
+    }
+    if let Some(by) = &target.unrecorded {
+        let _ = writeln!(out, "\n> {}", code(&unrecorded(by)));
     }
     if in_short {
         let count = target.changes.len() + target.ignored.len();

@@ -4,12 +4,14 @@
 //! secret or a control character as it stands. Start reading at `finding.rs` and `plan.rs`.
 
 pub mod accessibility;
+pub mod applied;
 pub mod document;
 pub mod finding;
 #[cfg(test)]
 mod fixture;
 pub mod management;
 pub mod markdown;
+pub mod opening;
 pub mod page;
 pub mod picture;
 pub mod plan;

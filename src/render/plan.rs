@@ -9,7 +9,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::document::role;
 use super::value::{escape, pair, value};
-use crate::model::plan::{Attribution, TargetPlan, TheirDraft};
+use crate::model::author::{Attribution, Author};
+use crate::model::plan::{TargetPlan, TheirDraft};
 use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
@@ -54,6 +55,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         if let Some(draft) = &target.draft {
             let _ = writeln!(out, "    {}", escape(&taken_over(draft)));
         }
+        if let Some(by) = &target.unrecorded {
+            let _ = writeln!(out, "    {}", unrecorded(by));
+        }
         if let Some(reason) = target.undecided() {
             let style = AnsiColor::Red.on_default();
             let _ = writeln!(out, "    {style}held{style:#}: {}", escape(reason));
@@ -72,6 +76,12 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         );
     }
     out
+}
+
+/// Where nothing is known of what was applied before: whose change what differs may be.
+pub fn unrecorded(by: &Attribution) -> String {
+    let who = attributed("", by);
+    format!("no record of what was applied last; what is live was made {who}, and may be a change by hand")
 }
 
 /// What becomes of somebody's draft.
@@ -105,7 +115,8 @@ fn alike(one: &[Change], other: &[Change]) -> bool {
     };
     let same = |(one, other): (&Change, &Change)| {
         let values = (&one.observed, &one.desired) == (&other.observed, &other.desired);
-        one.path == other.path && one.kind == other.kind && (values || refers(&one.path))
+        let same_author = Author::is_same(one.author.as_ref(), other.author.as_ref());
+        one.path == other.path && one.kind == other.kind && same_author && (values || refers(&one.path))
     };
     one.len() == other.len() && one.iter().zip(other).all(same)
 }
@@ -134,7 +145,7 @@ fn changes(target: &TargetPlan) -> String {
 /// Who moved a field, and from what both sides moved it.
 fn told(change: &Change) -> String {
     let applied = change.applied_shown().map(|applied| format!("applied last: {}", value(Some(&applied))));
-    change.by.as_ref().map(by).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
+    change.author.as_ref().map(by).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
 }
 
 fn sign(change: &Change) -> char {
@@ -162,9 +173,18 @@ pub fn ignored(count: usize) -> String {
     }
 }
 
-/// Who moved a live value: name, time, address.
-pub fn by(attribution: &Attribution) -> String {
-    let mut text = format!("by {}", escape(attribution.actor.label()));
+/// Who moved a live value: name, time, address; or why nobody is named.
+pub fn by(author: &Author) -> String {
+    let (own, attribution) = match author {
+        Author::Named(by) => ("", by),
+        Author::Own(by) => ("our own ", by),
+        Author::Unknown(untold) => return format!("author not known: {untold}"),
+    };
+    attributed(own, attribution)
+}
+
+fn attributed(own: &str, attribution: &Attribution) -> String {
+    let mut text = format!("{} {own}{}", attribution.preposition(), escape(&attribution.actor.label()));
     if let Some(at) = attribution.at {
         let _ = write!(text, ", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"));
     }

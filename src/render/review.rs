@@ -3,6 +3,7 @@
 use super::document::{ChangeDocument, PlanDocument, TargetDocument, TenantPlan};
 use super::value::counted;
 use crate::model::Class;
+use crate::model::author::Author;
 
 /// Whether there is anything to say of an organization.
 pub fn is_told(target: &TargetDocument) -> bool {
@@ -86,7 +87,8 @@ pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> boo
     };
     let same = |(one, other): (&ChangeDocument, &ChangeDocument)| {
         let values = (&one.observed, &one.desired) == (&other.observed, &other.desired);
-        one.path == other.path && one.kind == other.kind && (values || refers(&one.path))
+        let same_author = Author::is_same(one.by.as_ref(), other.by.as_ref());
+        one.path == other.path && one.kind == other.kind && same_author && (values || refers(&one.path))
     };
     let alike = |primary: &TargetDocument| {
         primary.changes.len() == target.changes.len()

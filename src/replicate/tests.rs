@@ -18,7 +18,8 @@ fn plan(targets: &[(Option<u64>, bool, bool)]) -> Plan {
         observed: None,
         desired: None,
         applied: None,
-        by: None,
+        loss: None,
+        author: None,
     };
     let targets = targets.iter().enumerate().map(|(n, (version, owes, ours))| TargetPlan {
         target: Target {
@@ -35,6 +36,7 @@ fn plan(targets: &[(Option<u64>, bool, bool)]) -> Plan {
         next: None,
         draft: None,
         body: Arc::default(),
+        unrecorded: None,
         ours_to_overwrite: *ours,
     });
     Plan {

@@ -332,6 +332,22 @@ pub fn read(repository: &Repository, entry: &FileEntry, bytes_max: usize) -> Res
     Ok(Arc::from(object.data()))
 }
 
+/// The first parent of a commit; none for the first commit of all.
+pub fn parent(git_dir: &Path, revision: &str) -> Result<Option<Revision>, SourceError> {
+    let repository = reader(git_dir)?;
+    let id = resolve(&repository, revision)?;
+    let commit = repository.find_commit(id).map_err(failed(format!("commit {id}")))?;
+    if commit.parent_count() == 0 && !repository.is_shallow() {
+        return Ok(None);
+    }
+    let missing = |_| SourceError::Revision {
+        revision: format!("{revision}~1"),
+        reason: "it is not in this clone; fetch at least two commits (`fetch-depth: 2`)".into(),
+    };
+    commit.parent_id(0).and_then(|id| repository.find_commit(id)).map_err(missing)?;
+    Ok(Some(Revision::new(commit.parent_id(0).map_err(missing)?.to_string())))
+}
+
 /// Whether `newer` holds `older` in its history.
 pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool, SourceError> {
     let repository = reader(git_dir)?;
@@ -341,7 +357,8 @@ pub fn holds(git_dir: &Path, newer: &Revision, older: &Revision) -> Result<bool,
     if newer_id == older_id {
         return Ok(true);
     }
-    if repository.find_commit(older_id).is_err() {
+    // What is not there holds nothing, and is held by nothing.
+    if repository.find_commit(older_id).is_err() || repository.find_commit(newer_id).is_err() {
         return Ok(false);
     }
     repository

@@ -200,11 +200,22 @@ impl Source {
     /// Whether `newer` holds `older` in its history, or is it.
     ///
     /// # Errors
-    /// git can't walk the history. An unknown `older` is not an error: it is in no history.
+    /// git can't walk the history. An unknown commit is not an error: it is in no history, and has none.
     pub fn holds(&self, newer: &Revision, older: &Revision) -> Result<bool, SourceError> {
         match self {
             Source::Folder(_) => Ok(true),
             Source::Repository { git_dir, .. } => git::holds(git_dir, newer, older),
+        }
+    }
+
+    /// The first parent of a commit; none for the first commit of all.
+    ///
+    /// # Errors
+    /// There is no such commit, its parent is not in this clone, or the source is a plain folder.
+    pub fn parent(&self, revision: &str) -> Result<Option<Revision>, SourceError> {
+        match self {
+            Source::Folder(path) => Err(SourceError::NotARepository { path: path.clone() }),
+            Source::Repository { git_dir, .. } => git::parent(git_dir, revision),
         }
     }
 

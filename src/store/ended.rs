@@ -8,13 +8,14 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use sqlx::{Any, Transaction};
 
+use super::claimed::Lease;
 use super::engine::again_if_taken_back;
-use super::lease::{Lease, RELEASE, tokens};
+use super::lease::{RELEASE, tokens};
 use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, text};
 use crate::crash;
 use crate::model::standing::Standing;
-use crate::model::{Revision, Status};
+use crate::model::{Precedents, Revision, Status, TenantName};
 
 const DOING: &str = "writing down how runs ended";
 
@@ -45,6 +46,10 @@ pub struct Finished {
     pub failures: u32,
     /// When to look again, and why then.
     pub again: (Duration, ClaimCause),
+    /// What the commit says of the guards of its organizations, where these are as it says and that is news.
+    pub said: Precedents,
+    /// Its commit, if something of it is in force or is kept as applied: a head that nothing came of may be replaced.
+    pub came_of: Option<Revision>,
     /// The run, where it did or found something.
     pub run: Option<RunRow>,
     /// Lines for the history: kind and text.
@@ -104,6 +109,19 @@ impl Store {
         }
         if !history.is_empty() {
             self.write_history(&mut transaction, &history).await?;
+        }
+        let mut said = Vec::new();
+        for (organization, of_it) in finished.iter().flat_map(|done| &done.said) {
+            said.push((organization.clone(), json(of_it)?));
+        }
+        self.mark_written(&mut transaction, &finished).await?;
+        let wrote: Vec<&TenantName> =
+            finished.iter().filter(|done| done.touched).map(|done| &done.lease.tenant).collect();
+        if !wrote.is_empty() {
+            self.end_openings(&mut transaction, wrote).await?;
+        }
+        if !said.is_empty() {
+            self.write_precedents(&mut transaction, &said).await?;
         }
         self.release_held(&mut transaction, &finished).await?;
         crash::point("C10b");
@@ -186,6 +204,30 @@ impl Store {
             .bind(NEVER)
             .execute(&mut **transaction);
         updated.await.map(drop).map_err(failed(DOING))
+    }
+
+    /// Marks a head of which something came.
+    async fn mark_written(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+        finished: &[&Finished],
+    ) -> Result<(), StoreError> {
+        let revisions: BTreeSet<&Revision> =
+            finished.iter().filter_map(|done| done.came_of.as_ref()).collect();
+        if revisions.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> =
+            revisions.iter().map(|revision| serde_json::json!({"name": revision.as_str()})).collect();
+        let marked = self
+            .engine
+            .query(
+                "UPDATE heads SET written = revision
+                 WHERE written <> revision AND revision IN (SELECT r.value->>'name' FROM {each:1})",
+            )
+            .bind(json(&rows)?)
+            .execute(&mut **transaction);
+        marked.await.map(drop).map_err(failed(DOING))
     }
 
     async fn end_holds(

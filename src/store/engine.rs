@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "standing", include_str!("../../migrations/0003_standing.sql")),
     (4, "patience", include_str!("../../migrations/0004_patience.sql")),
     (5, "sightings", include_str!("../../migrations/0005_sightings.sql")),
+    (6, "guards", include_str!("../../migrations/0006_guards.sql")),
 ];
 
 /// How long a connection is waited for.
@@ -272,16 +273,22 @@ pub fn check_schema(found: i64) -> Result<(), StoreError> {
 
 impl Sql {
     fn text(self, text: &str) -> String {
-        let (now, skip_locked, share) = match self {
-            Sql::Sqlite => ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", "", ""),
+        let (now, skip_locked, share, random) = match self {
+            Sql::Sqlite => {
+                ("CAST(unixepoch('subsec') * 1000 AS INTEGER)", "", "", "lower(hex(randomblob(16)))")
+            }
             Sql::Postgres => (
                 "CAST(extract(epoch FROM statement_timestamp()) * 1000 AS BIGINT)",
                 "FOR UPDATE OF t SKIP LOCKED",
                 "FOR SHARE",
+                "md5(CAST(random() AS TEXT) || CAST(clock_timestamp() AS TEXT))",
             ),
         };
-        let mut text =
-            text.replace("{now}", now).replace("{skip_locked}", skip_locked).replace("{share}", share);
+        let mut text = text
+            .replace("{random}", random)
+            .replace("{now}", now)
+            .replace("{skip_locked}", skip_locked)
+            .replace("{share}", share);
         for number in 1..=9 {
             let word = format!("{{each:{number}}}");
             if text.contains(&word) {

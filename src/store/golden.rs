@@ -47,7 +47,7 @@ fn at(text: &str) -> Timestamp {
 
 fn intent(id: u64, action: IntentAction, reverts: Vec<Revert>) -> Intent {
     let (sent_at, deadline) = (at("2026-11-29T10:00:00Z"), at("2026-11-29T10:00:12Z"));
-    Intent { id, revision: Revision::new("8e7d0a3"), action, sent_at, deadline, reverts }
+    Intent { id, revision: Revision::new("8e7d0a3"), action, sent_at, deadline, reverts, off: false }
 }
 
 /// Fields of both dialects, moved by a person, by a client without a name, and by an unknown actor.

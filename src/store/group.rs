@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use sqlx::{Any, Transaction};
 use tokio::sync::oneshot;
 
+use super::claimed::Lease;
 use super::ended::Finished;
-use super::lease::Lease;
 use super::{Store, StoreError, failed};
 use crate::model::{Record, causes};
 
@@ -127,7 +127,13 @@ impl Store {
         let mut results = Vec::with_capacity(appends.len());
         for Append { lease, records } in appends {
             match self.append_within(&mut transaction, lease, records).await {
-                result @ (Ok(()) | Err(StoreError::Fenced { .. } | StoreError::Superseded { .. })) => {
+                result @ (Ok(())
+                | Err(
+                    StoreError::Fenced { .. }
+                    | StoreError::Superseded { .. }
+                    | StoreError::Off { .. }
+                    | StoreError::Exchanged { .. },
+                )) => {
                     results.push(result);
                 }
                 Err(error) => {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sqlx::{Any, Transaction};
 
+use super::claimed::Lease;
 use super::engine::again_if_taken_back;
-use super::lease::Lease;
 use super::{Store, StoreError, corrupt, failed, json, text};
 use crate::crash;
 use crate::model::record::{Ending, Intent, IntentAction, Over};
@@ -67,7 +67,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Fenced`]: the lease is gone, and nothing was written down. [`StoreError::Superseded`]:
-    /// an intent was to be written for what git no longer says, or for a tenant that was paused. Else they
+    /// an intent was to be written for what git no longer says, or for a tenant that was paused. [`StoreError::Off`]: it switches
+    /// something off so soon after another tenant. Else they
     /// may or may not be durable, and whoever asked must not go on.
     pub async fn append(&self, lease: &Lease, records: &[Record]) -> Result<(), StoreError> {
         if self.writer.groups_commits() {
@@ -107,7 +108,11 @@ impl Store {
             return Err(StoreError::Fenced { tenant: lease.tenant.clone() });
         }
         if records.iter().any(|record| matches!(record, Record::Intent(_))) {
+            self.check_identity(transaction).await?;
             self.check_still_wanted(transaction, lease).await?;
+        }
+        if records.iter().any(|record| matches!(record, Record::Intent(intent) if intent.off)) {
+            self.check_off(transaction, lease).await?;
         }
         for record in records {
             self.write(transaction, lease, record).await?;
@@ -177,8 +182,8 @@ impl Store {
         intent: &Intent,
     ) -> Result<(), StoreError> {
         let query = self.engine.query(
-            "INSERT INTO intents (tenant, id, token, sent_at, recorded_at, intent, reverting, accepted)
-             VALUES ($1, $2, $3, $4, {now}, $5, $6, 0)",
+            "INSERT INTO intents (tenant, id, token, sent_at, recorded_at, intent, reverting, accepted, off)
+             VALUES ($1, $2, $3, $4, {now}, $5, $6, 0, $7)",
         );
         let written = query
             .bind(lease.tenant.to_string())
@@ -187,6 +192,7 @@ impl Store {
             .bind(intent.sent_at.as_millisecond())
             .bind(json(intent)?)
             .bind(signed(intent.reverts.len() as u64))
+            .bind(i64::from(intent.off))
             .execute(&mut **transaction);
         written.await.map(drop).map_err(failed("writing the journal"))
     }

@@ -229,6 +229,7 @@ mod tests {
             sent_at: at(3_600),
             deadline: at(3_612),
             reverts: Vec::new(),
+            off: false,
         };
         for (age_ms, left_s) in [(0, 12), (5_000, 7), (12_000, 0), (900_000, 0), (-3_000, 12)] {
             assert_eq!(deadline_here(&intent, age_ms, at(0)), at(left_s), "recorded {age_ms} ms ago");

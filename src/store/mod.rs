@@ -10,16 +10,21 @@
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
 mod cause;
+mod claimed;
 mod ended;
 mod engine;
 #[cfg(test)]
 mod golden;
 mod group;
+mod identity;
 mod journal;
 mod journals;
 mod lease;
 mod notes;
+mod off;
+mod openings;
 mod overview;
+mod precedents;
 mod tenants;
 
 use std::path::{Path, PathBuf};
@@ -31,10 +36,11 @@ use crate::model::{StorePlace, TenantName};
 use engine::Engine;
 
 pub use cause::ClaimCause;
+pub use claimed::{Begin, Claim, Claimed, Lease};
 pub use ended::{Asked, Finished, RunRow};
 pub use journal::Overwritten;
-pub use lease::{Begin, Claim, Claimed, Lease};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
+pub use openings::{GuardOpening, Openings};
 pub use overview::{FleetFigures, StatusCount, TenantRow, Which};
 pub use tenants::{Advance, Judge, NewHead, NextDue};
 
@@ -110,6 +116,24 @@ pub enum StoreError {
         /// The tenant.
         tenant: TenantName,
     },
+    /// It is not the state any more that this process opened.
+    #[error(
+        "the state was exchanged under this process, which writes nothing any more: {why}; start it anew, and it takes the state as it is then"
+    )]
+    Exchanged {
+        /// How that shows.
+        why: String,
+    },
+    /// Something would be switched off, and something was switched off at another tenant within the last hour.
+    #[error(
+        "something was switched off at tenant `{other}` within the last hour, and would be at `{tenant}`"
+    )]
+    Off {
+        /// The tenant.
+        tenant: TenantName,
+        /// The other one.
+        other: TenantName,
+    },
 }
 
 impl StoreError {
@@ -128,6 +152,7 @@ pub struct Store {
     engine: Engine,
     writer: Engine,
     group: std::sync::Arc<group::Group>,
+    identity: std::sync::Arc<identity::Identity>,
     /// Who holds the leases that this handle takes: different for every process.
     holder: std::sync::Arc<str>,
 }
@@ -145,7 +170,10 @@ impl Store {
         let (engine, writer) = Engine::pair(place).await?;
         engine.check_file(place).await?;
         writer.migrate().await?;
-        Ok(Self { engine, writer, group: Default::default(), holder: holder.into() })
+        let identity = std::sync::Arc::new(identity::Identity::of(place));
+        let store = Self { engine, writer, group: Default::default(), identity, holder: holder.into() };
+        store.count_epoch().await?;
+        Ok(store)
     }
 
     /// Looks at a store without making or migrating it: none where there is none yet. Enough for a plan.
@@ -164,7 +192,8 @@ impl Store {
             return Ok(None);
         }
         engine::check_schema(found)?;
-        Ok(Some(Self { engine, writer, group: Default::default(), holder: "".into() }))
+        let identity = std::sync::Arc::new(identity::Identity::of(place));
+        Ok(Some(Self { engine, writer, group: Default::default(), identity, holder: "".into() }))
     }
 
     /// Who holds the leases that this handle takes.

@@ -87,6 +87,20 @@ impl Store {
         row.map(|row| text(&row, "revision").map(Revision::new)).transpose()
     }
 
+    /// The last head of a repository of which something came; none where nothing ever did.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn written_head(&self, repository: &str) -> Result<Option<Revision>, StoreError> {
+        let row = self
+            .engine
+            .query("SELECT written FROM heads WHERE repository = $1 AND written <> ''")
+            .bind(repository.to_owned())
+            .fetch_optional(&self.engine);
+        let row = row.await.map_err(failed("reading the head"))?;
+        row.map(|row| text(&row, "written").map(Revision::new)).transpose()
+    }
+
     /// Makes a revision the head whatever it was before, also of a repository that went by another name: an operator
     /// says so.
     ///

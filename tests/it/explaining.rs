@@ -125,7 +125,10 @@ fn a_rule_a_guard_and_a_field_are_told_and_a_word_that_is_none_is_not() {
         json!({
             "scope": "run",
             "summary": "More tenants change in one run than the limit",
-            "messages": ["refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %"],
+            "messages": [
+                "refused by guard `run-tenants`: one run changes 61 of 80 tenants, and the limit is 50 %",
+                "refused by guard `run-tenants`: one run changes whom 3 of 5 tenants reach, or switches something off there, and the limit is 50 %",
+            ],
             "docs": "docs/guards.md#run-tenants",
         })
     );

@@ -36,4 +36,5 @@ mod serve;
 mod store;
 mod story;
 mod support;
+mod trust;
 mod workflows;

@@ -17,6 +17,7 @@ const UNLISTED: &[(&str, &str, &str)] = &[
     ("GET", "/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase"),
     ("DELETE", "/api/v2/knowledge/knowledgebases/{}", "KnowledgeBase"),
     ("GET", "/api/v2/authorization/products", "DomainOrganizationProduct"),
+    ("GET", "/api/v2/users/{}", "User"),
 ];
 
 /// What the schema says of one method of one path.

@@ -57,6 +57,7 @@ fn intent(id: u64, reverts: Vec<Revert>) -> Record {
         sent_at: now(),
         deadline: now(),
         reverts,
+        off: false,
     })
 }
 
@@ -104,6 +105,8 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         failures: u32::from(!in_sync),
         again: (Duration::from_secs(600), ClaimCause::Resync),
         run: None,
+        said: Default::default(),
+        came_of: None,
         history: Vec::new(),
     }
 }
@@ -797,6 +800,14 @@ fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
         for back in [
             "ALTER TABLE bases DROP COLUMN drafted_at",
+            "DROP TABLE precedents",
+            "DROP TABLE latches",
+            "DROP TABLE openings",
+            "DROP TABLE identity",
+            "DROP INDEX intents_off",
+            "ALTER TABLE intents DROP COLUMN off",
+            "ALTER TABLE heads DROP COLUMN limits",
+            "ALTER TABLE heads DROP COLUMN written",
             "ALTER TABLE tenants RENAME COLUMN unavailable_since TO standing_at",
             "UPDATE tenants SET standing = CASE WHEN wanted = '' THEN 'failed' ELSE standing END, standing_at = 9",
             "DELETE FROM _sqlx_migrations WHERE version > 3",

@@ -210,7 +210,8 @@ impl Toy {
                 wave: 0,
                 windows: Vec::new(),
                 ignore: Vec::new(),
-                protected: false,
+                protected: Default::default(),
+                policy: Default::default(),
                 owners: Vec::new(),
             },
             revision: Revision::new(format!("r{commit}")),
@@ -219,6 +220,7 @@ impl Toy {
                 Dialect::Cloud => cloud::resources(commit, self.pairs),
             },
             limits: Limits { drafts, ..Limits::default() },
+            precedents: Default::default(),
             timing: Timing::default(),
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),
@@ -373,7 +375,7 @@ impl Toy {
                 } else {
                     webchat::entries(&state.organizations)
                 };
-                Some(Event::Entries(Entries { entries, truncated: false }))
+                Some(Event::Entries(Entries { entries, ..Entries::default() }))
             }
             Effect::WakeAt(_) => {
                 if *working.run.phase() == Phase::Settling && self.guards.quarantine {

@@ -172,7 +172,8 @@ impl Universe {
                 wave: 0,
                 windows: Vec::new(),
                 ignore: Vec::new(),
-                protected: false,
+                protected: Default::default(),
+                policy: Default::default(),
                 owners: Vec::new(),
             },
             unclear: BTreeSet::new(),
@@ -271,6 +272,7 @@ impl Universe {
                 allowed: (self.script.neighbours > 0).then_some(Guard::TenantChanges).into_iter().collect(),
                 ..Limits::default()
             },
+            precedents: Default::default(),
             timing: Timing {
                 write_ms: 2_000,
                 settle_ms: SETTLE_MS,

@@ -142,6 +142,18 @@ fn organization(target: &Target) -> Operation {
     get("api/v2/organizations/me".into(), format!("the organization of credentials `{}`", target.credentials))
 }
 
+/// A person.
+pub fn user(id: &str) -> Operation {
+    get(format!("api/v2/users/{}", segment(id)), format!("user {}", shown(id, 100)))
+}
+
+/// What a person is called, where the answer to [`user`] says it.
+pub fn name_of(response: &Response) -> Option<String> {
+    let user: Map<String, Value> = wire::parse(response).ok()?;
+    let name = wire::text(&user, "name").filter(|name| !name.is_empty())?;
+    Some(shown(name, 100).into_owned())
+}
+
 /// The body of a question to the audit log.
 fn audit_question(from: jiff::Timestamp, to: jiff::Timestamp, service: &str, page: Option<u32>) -> Value {
     let sort = json!([{"name": "Timestamp", "sortOrder": "descending"}]);

@@ -16,6 +16,8 @@ pub enum Use {
     Kind(ObjectKind),
     /// A reference to one of these.
     References(&'static [ReferenceKind]),
+    /// Nothing: it goes without, and tells less. The text says how.
+    Wish(&'static str),
 }
 
 impl Use {
@@ -23,6 +25,7 @@ impl Use {
     pub fn is_in(self, resources: &[Resource]) -> bool {
         match self {
             Use::Always => true,
+            Use::Wish(_) => false,
             Use::Kind(kind) => resources.iter().any(|known| known.object.kind == kind),
             Use::References(kinds) => resources
                 .iter()
@@ -35,6 +38,7 @@ impl Use {
     pub fn when(self) -> String {
         match self {
             Use::Always => "always".into(),
+            Use::Wish(without) => format!("optional: without it, {without}"),
             Use::Kind(kind) => {
                 let name = kind.name();
                 let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };

@@ -17,13 +17,22 @@ const AUDIT: Need = Need {
     probe: Some("api/v2/audits/query/realtime/servicemapping"),
 };
 
+/// What turns ids of people into names.
+const PEOPLE: Need = Need {
+    what: "name people whom the platform gives by their ids alone",
+    permissions: &["directory:user:view"],
+    commands: "plan, adopt, run, apply",
+    of: Use::Wish("a part of the id is shown"),
+    probe: None,
+};
+
 /// Everything that genesync may ask of this API: what is always needed first.
 pub fn needs() -> Vec<Need> {
     let of_kinds = || kinds::all().flat_map(|(_, shape)| shape.needs).copied();
     let always = |need: &Need| matches!(need.of, Use::Always);
     let names = kinds::NAMED.iter().map(|named| named.need);
     let sometimes = of_kinds().filter(|need| !always(need));
-    of_kinds().filter(always).chain([AUDIT]).chain(names).chain(sometimes).collect()
+    of_kinds().filter(always).chain([AUDIT]).chain(names).chain(sometimes).chain([PEOPLE]).collect()
 }
 
 /// The page of them, as Markdown.

@@ -224,13 +224,13 @@ pub fn drafted(
         publisher: newest.and_then(|entity| person(entity, "publishedUser")).map(|actor| actor.id),
         is_inferred: false,
     };
-    let who = |entity| person(entity, "publishedUser").or_else(|| person(entity, "lastModifiedUser"));
     Some(Stored {
         version: newest.and_then(number).unwrap_or(0),
         body: published,
         modified_at: newest
             .and_then(|entity| moment(entity, "datePublished").or_else(|| moment(entity, "dateModified"))),
-        modified_by: newest.and_then(who),
+        // Whoever touched the draft last need not have published it.
+        modified_by: newest.and_then(|entity| person(entity, "publishedUser")),
         instance: Some(Arc::new(instance)),
     })
 }

@@ -1,5 +1,6 @@
 //! `genesync apply`
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,11 +24,10 @@ use crate::fleet::{Fleet, PROJECT_IS_BROKEN};
 use crate::model::plan::Limits;
 use crate::model::{ChangeKind, Status, Target};
 use crate::plan::resolve;
-use crate::reconcile::Run;
+use crate::reconcile::{End, Run};
 use crate::render;
-use crate::render::document::{
-    Allowed, ApplyDocument, ReceiptDocument, RefusalDocument, TargetDocument, TenantResult,
-};
+use crate::render::applied::{ApplyDocument, ReceiptDocument, TenantResult};
+use crate::render::document::{Allowed, RefusalDocument, TargetDocument};
 use crate::render::value::{counted, escape};
 use crate::service::stopped;
 use crate::store::Asked;
@@ -59,8 +59,9 @@ pub struct ApplyArgs {
 /// Makes the live configurations equal to a commit.
 pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let allowed = place::allowed(&args.guards)?;
     let reviewed = args.plan.as_ref().map(|path| reviewed::read(path, clock::now())).transpose()?;
+    let guards = &guards_of(&args.guards, reviewed.as_ref());
+    let allowed = place::allowed(guards)?;
     if let Some(plan) = &reviewed {
         approved(plan, args.approve.as_deref())?;
     }
@@ -75,8 +76,8 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let place = place::place(source, Reads::Commit, &settings)?;
     place::tell_uncommitted(&place, source, output);
     let fleet = place::load(&place, source, output)?;
-    if let Some(reason) = &args.guards.reason {
-        let opened = args.guards.allow.join(", ");
+    if let Some(reason) = &guards.reason {
+        let opened = guards.allow.join(", ");
         output.talk(&format!("guards opened for this run: {opened} ({})", escape(reason)));
     }
     let store = session::open_store(&settings).await?;
@@ -92,7 +93,8 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         // Who died with a lease is waited for, who goes on working is not.
         lease_patience: settings.lease * 3 / 2,
         concurrency: args.concurrency,
-        asked: Some(asked(&args.guards)),
+        parent: place::parent(&place, None, &fleet, Some(&store), output).await?,
+        asked: Some(asked(guards)),
         heard: Some(progress.heard()),
     };
     let order = order::order(&place, &fleet, &settings, &store, wishes)?;
@@ -100,12 +102,21 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let exit = exit(&fleet, &passed, args.require_confirmed);
     match args.format {
         Format::Json => {
-            let document = document(&fleet, &passed, exit, opened(&args.guards));
+            let document = document(&fleet, &passed, exit, opened(guards));
             output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
         }
         Format::Text => output.data(&text(&fleet, &passed, output)),
     }
     Ok(exit)
+}
+
+/// The guards that are open: those of the command, and those that were approved with the plan.
+fn guards_of(args: &GuardArgs, plan: Option<&ReviewedPlan>) -> GuardArgs {
+    let Some((guards, reason)) = plan.and_then(|plan| plan.opened.clone()) else { return args.clone() };
+    let more = guards.into_iter().filter(|name| !args.allow.contains(name));
+    let allow = args.allow.iter().cloned().chain(more.collect::<Vec<_>>()).collect();
+    let reasons: Vec<String> = args.reason.iter().cloned().chain([reason]).collect();
+    GuardArgs { allow, reason: Some(reasons.join("; ")), ..args.clone() }
 }
 
 /// Who applies by hand, as the environment says, and why guards are open.
@@ -130,7 +141,7 @@ fn approved(plan: &ReviewedPlan, approve: Option<&str>) -> Result<(), Failure> {
 /// A project that is not valid, with its findings, and nothing else done.
 fn broken_project(fleet: &Fleet, format: Format, message: &str, output: &Output) -> Result<Exit, Failure> {
     if format == Format::Json {
-        let nothing = Passed { ended: Vec::new(), refusal: None };
+        let nothing = Passed { ended: Vec::new(), refusal: None, needed: BTreeSet::new() };
         let document = document(fleet, &nothing, Exit::Findings, None);
         output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
     } else {
@@ -183,7 +194,7 @@ fn document(fleet: &Fleet, passed: &Passed, exit: Exit, allowed: Option<Allowed>
         let reason = Some(ended.reason.clone()).filter(|reason| !reason.is_empty());
         let (status, tenant) = (ended.shown().word(), ended.tenant.to_string());
         match &ended.run {
-            Some(run) => TenantResult { status, reason, ..render::document::result(run) },
+            Some(run) => TenantResult { status, reason, ..render::applied::result(run) },
             None => TenantResult {
                 tenant,
                 status,
@@ -232,7 +243,7 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
                 out,
                 "{}: meanwhile {} changed {} at {} (audit entry {})",
                 run.spec().tenant.name,
-                escape(entry.actor.label()),
+                escape(&entry.actor.label()),
                 escape(&entry.object.to_string()),
                 entry.at.strftime("%Y-%m-%d %H:%M:%S UTC"),
                 escape(&entry.id)
@@ -243,6 +254,11 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
         // Those that a person has let go on are written.
         let nothing = if passed.runs().any(Run::wrote) { "" } else { "; nothing is written" };
         let _ = writeln!(out, "refused by guard `{}`: {}{nothing}", refusal.guard.name(), refusal.message);
+    }
+    let refused = passed.runs().filter(|run| matches!(run.end(), Some(End::Refused(_))));
+    let names = refused.map(|run| run.spec().tenant.name.as_str());
+    if let Some(command) = render::opening::command(names, &passed.needed) {
+        let _ = writeln!(out, "All of it is opened by: {command}");
     }
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();
     let writes = counted(passed.runs().map(Run::writes).sum(), "write");
@@ -268,7 +284,7 @@ pub fn table(runs: &[(Status, &Run)]) -> String {
     }
     table.set_header(header);
     for (status, run) in runs {
-        let result = render::document::result(run);
+        let result = render::applied::result(run);
         let mut name = (result.tenant.clone(), status.word().to_owned());
         let first = run.first_plan().into_iter().flat_map(|plan| &plan.targets);
         let plans: Vec<_> = first.map(|known| &known.target).zip(&result.targets).collect();
@@ -335,7 +351,7 @@ fn cells(run: &Run, result: &TenantResult, target: &Target, planned: Option<&Tar
 
 /// The audit entry of a write, or why there is none.
 fn entry(receipt: &ReceiptDocument) -> &str {
-    let none = if receipt.unaudited == Some(true) { "not asked for" } else { "missing" };
+    let none = receipt.audit_untold.as_deref().unwrap_or("not asked for");
     receipt.audit_entry.as_deref().unwrap_or(none)
 }
 

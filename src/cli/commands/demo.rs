@@ -100,6 +100,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         reviewed: None,
         lease_patience: settings.lease,
         concurrency: session::CONCURRENCY,
+        parent: Default::default(),
         asked: None,
         heard: None,
     };
@@ -389,6 +390,8 @@ async fn plan(
         allowed: Default::default(),
         drafts: Default::default(),
         desired_before: Default::default(),
+        parent: Default::default(),
+        repository: "",
         store: Some(store),
         heard: None,
     };

@@ -380,6 +380,8 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         allowed: BTreeSet::new(),
         drafts: Default::default(),
         desired_before: BTreeMap::new(),
+        parent: Default::default(),
+        repository: "",
         store: None,
         heard: Some(progress.heard()),
     };

@@ -5,6 +5,7 @@
 //! first.
 
 pub mod accessibility;
+pub mod allow;
 pub mod apply;
 pub mod completions;
 pub mod demo;

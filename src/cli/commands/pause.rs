@@ -60,11 +60,16 @@ pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Pauses tenants: they are watched, and nothing is written, from this moment on.
+/// Pauses tenants: they are watched, and nothing is written, from this moment on. A state is made if there is none, and a
+/// tenant may be one that it does not know yet: whoever pauses in a hurry pauses before the first run, too.
 pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    let store = store(&session::settings(flags)?).await?;
+    let store = session::open_store(&session::settings(flags)?).await?;
     let only = names(&args.tenants);
-    check_known(&store, &only).await?;
+    for unknown in unknown(&store, &only).await? {
+        output.warning(&format!(
+            "the state knows no tenant {unknown} yet; it is paused all the same, from the moment that git names it"
+        ));
+    }
     let now = clock::now();
     if args.until.is_some_and(|until| until <= now) {
         return Err(Failure::new(Exit::Usage, "--until lies in the past"));
@@ -114,12 +119,18 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     Ok(Exit::Done)
 }
 
-async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failure> {
+/// The tenants that the state does not know.
+async fn unknown(store: &Store, tenants: &[TenantName]) -> Result<Vec<TenantName>, Failure> {
     if tenants.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let rows = store.tenants(Which::Named(tenants)).await?;
-    match tenants.iter().find(|name| !rows.iter().any(|row| row.tenant == **name)) {
+    let is_known = |name: &&TenantName| !rows.iter().any(|row| row.tenant == **name);
+    Ok(tenants.iter().filter(is_known).cloned().collect())
+}
+
+async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failure> {
+    match unknown(store, tenants).await?.first() {
         None => Ok(()),
         Some(missing) => Err(Failure::new(Exit::Usage, format!("the store knows no tenant {missing}"))
             .hint("run `genesync status` to list them; a tenant is known once a commit that holds it was applied as a whole")),
@@ -127,7 +138,7 @@ async fn check_known(store: &Store, tenants: &[TenantName]) -> Result<(), Failur
 }
 
 /// A moment, or the end of a day in UTC.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub fn moment(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }

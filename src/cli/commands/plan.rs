@@ -24,7 +24,7 @@ use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
 use crate::render;
-use crate::render::document::{PlanDocument, SharedDocument};
+use crate::render::document::{Allowed, PlanDocument, SharedDocument};
 use crate::render::value::escape;
 use crate::store::Store;
 
@@ -107,6 +107,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     }
     let watched = if enforced { enforce(&mut fleet) } else { Vec::new() };
     let store = Store::look(&settings.store).await?;
+    let parent = place::parent(&place, args.since.as_deref(), &fleet, store.as_ref(), output).await?;
     let progress = Arc::new(Progress::silent(output, "planning", 0));
     let mut session = Session::start(
         &fleet,
@@ -115,6 +116,8 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
             allowed,
             drafts: place::drafts(&args.guards),
             desired_before,
+            parent,
+            repository: &place.identity,
             store: store.as_ref(),
             heard: Some(progress.heard()),
         },
@@ -129,6 +132,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     progress.finish();
 
     let mut document = document::document(&fleet, &session, args.detailed_exitcode, from);
+    document.bind(opened(&args.guards));
     document.shared = shared;
     document.management = management;
     if args.edge {
@@ -210,6 +214,12 @@ fn reached(fleet: &Fleet, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
         extends.map(|loaded| loaded.name.to_string()).collect()
     };
     files.iter().map(|file| SharedDocument { file: file.to_string(), tenants: tenants(file) }).collect()
+}
+
+/// The guards that the plan is made with open, and why.
+fn opened(guards: &GuardArgs) -> Option<Allowed> {
+    let reason = guards.reason.clone()?;
+    Some(Allowed { guards: guards.allow.clone(), reason })
 }
 
 /// A link that a comment may hold: an absolute URL of http or https, without what Markdown would end it at.
@@ -323,6 +333,9 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     out.push_str(&versions(document));
     for refusal in &document.refusals {
         let _ = writeln!(out, "refused by guard `{}`: {}\n", refusal.guard, refusal.message);
+    }
+    if let Some(command) = &document.opens {
+        let _ = writeln!(out, "All of it is opened by: {command}\n");
     }
     out.push_str(&summary(fleet, session, document));
     out

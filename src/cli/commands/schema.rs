@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::cli::{Exit, Failure, Output};
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
-use crate::render::document::{ApplyDocument, PlanDocument};
+use crate::render::applied::ApplyDocument;
+use crate::render::document::PlanDocument;
 
 /// A document that has a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

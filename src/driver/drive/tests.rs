@@ -149,6 +149,7 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         sent_at: now,
         deadline,
         reverts: Vec::new(),
+        off: false,
     }));
     let wanted = Desired { body: Arc::default(), exclusive: false, ignored: BTreeSet::new() };
     let tenant = Tenant {
@@ -160,7 +161,8 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         wave: 0,
         windows: Vec::new(),
         ignore: Vec::new(),
-        protected: false,
+        protected: Default::default(),
+        policy: Default::default(),
         owners: Vec::new(),
     };
     let spec = Spec {
@@ -168,6 +170,7 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         revision: Revision::new("r2"),
         resources: vec![Resource::implied(wanted)],
         limits: Limits::default(),
+        precedents: Default::default(),
         timing: Timing::default(),
         versions: Versions::Enforced,
         own_clients: BTreeSet::new(),

@@ -1,6 +1,6 @@
 //! The middle and the end of a pass: plans, the run's guard, the waves, and what is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use crate::driver::planning::{self, Panicked};
 use crate::driver::ports::{Ports, Reads};
 use crate::driver::slots::{HeldSlot, Slots};
 use crate::model::standing::{Position, Standing, gate};
-use crate::model::{FaultKind, Mode, Refusal, Status, TenantName, causes};
+use crate::model::{FaultKind, Guard, Mode, Plan, Refusal, Status, TenantName, causes};
 use crate::plan::guards;
+use crate::plan::guards::run_tenants::Changing;
 use crate::reconcile::End;
 use crate::store::{Claimed, Finished, Pause};
 
@@ -62,9 +63,16 @@ where
     pub(super) fn guard(&self, seats: &mut [Seat]) -> Verdict {
         let order = self.order;
         let fresh = seats.iter().filter(|seat| seat.is_fresh()).count() + self.unplanned;
-        let changing = if fresh > 0 { fresh + held_by_guards(seats) } else { 0 };
-        let sound = order.members.iter().filter(|member| member.wanted.digest.is_some()).count();
-        let Some(refusal) = guards::run_tenants::check(changing, sound, &order.terms.limits) else {
+        let counts = |seat: &&Seat| seat.is_fresh() || seat.is_held_by_guard();
+        let planned = Changing::of(seats.iter().filter(counts).filter_map(|seat| seat.run.plan()));
+        let changing = match fresh {
+            0 => Changing::default(),
+            _ => Changing { tenants: fresh + held_by_guards(seats), ..planned },
+        };
+        self.refuse_off(seats);
+        let allowed = &order.terms.limits.allowed;
+        let verdict = guards::run_tenants::check(changing, order.managed, self.run_limits, allowed);
+        let Some(refusal) = verdict else {
             return Verdict { is_new: fresh > 0, refusal: None, hold: None, refused: Vec::new() };
         };
         let now = order.reads.now();
@@ -78,6 +86,32 @@ where
             refused.push(seat.claimed.lease.tenant.clone());
         }
         Verdict { is_new: true, refusal: Some(refusal), hold: Some(hold), refused }
+    }
+
+    /// Every guard that would have to be open for all tenants to be applied.
+    pub(super) fn needed(&self, seats: &[Seat]) -> BTreeSet<Guard> {
+        let order = self.order;
+        let enforced = seats.iter().filter(|seat| seat.mode == Mode::Enforce && seat.claimed.pause.is_none());
+        let tenants: Vec<(&Plan, &[Refusal])> =
+            enforced.filter_map(|seat| Some((seat.run.plan()?, seat.run.refusals()))).collect();
+        guards::needed(&tenants, order.managed, self.run_limits, &order.terms.limits.allowed)
+    }
+
+    /// Refuses the tenants at which something would be switched off, if there are several of them. The others go on.
+    fn refuse_off(&self, seats: &mut [Seat]) {
+        let order = self.order;
+        let goes_off = |seat: &&mut Seat| {
+            let is_open = seat.run.spec().limits.allowed.contains(&Guard::RunOff);
+            let goes_off = || seat.run.plan().is_some_and(guards::run_off::goes_off);
+            !is_open && seat.run.has_work() && goes_off()
+        };
+        let mut off: Vec<&mut Seat> = seats.iter_mut().filter(goes_off).collect();
+        let names: Vec<TenantName> = off.iter().map(|seat| seat.claimed.lease.tenant.clone()).collect();
+        if let Some(refusal) = guards::run_off::check(&names, &order.terms.limits.allowed) {
+            for seat in &mut off {
+                seat.run = drive::refuse(seat.run.clone(), refusal.clone(), order.reads.now());
+            }
+        }
     }
 
     /// Applies wave after wave. A tenant whose git did not change comes with the first.
@@ -224,6 +258,12 @@ pub struct Verdict {
 }
 
 impl Seat {
+    /// Whether a guard holds it, and it differs from git.
+    fn is_held_by_guard(&self) -> bool {
+        let by_guard = self.claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
+        by_guard && self.run.plan().is_some_and(guards::run_tenants::takes_something)
+    }
+
     /// Whether it counts for the guard of the run, which has not judged it yet.
     fn is_fresh(&self) -> bool {
         match (self.run.plan(), self.run.end()) {
@@ -240,11 +280,7 @@ impl Seat {
 
 /// How many tenants guards hold that differ from git: many small commits are as much as a large one.
 fn held_by_guards(seats: &[Seat]) -> usize {
-    let held = |seat: &&Seat| {
-        let by_guard = seat.claimed.pause.as_ref().is_some_and(|pause| pause.guard_of().is_some());
-        by_guard && seat.run.plan().is_some_and(guards::run_tenants::takes_something)
-    };
-    seats.iter().filter(held).count()
+    seats.iter().filter(|seat| seat.is_held_by_guard()).count()
 }
 
 fn panicked(claimed: &Claimed, mode: Mode) -> Ended {

@@ -9,11 +9,12 @@ use super::{Ended, Lookup, Member, Pass, PassError, Progress, Seat};
 use crate::clock;
 use crate::config::ConfigError;
 use crate::driver::ports::{Ports, Reads};
-use crate::driver::spec::{Subject, spec};
+use crate::driver::spec::{Subject, Terms, spec};
 use crate::driver::{drive, outcome, rewind};
+use crate::model::plan::Limits;
+use crate::model::precedent::RunLimits;
 use crate::model::record::Journal;
-use crate::model::{Guard, Mode, Revision, Status, TenantName, Wanted, causes};
-use crate::plan::guards;
+use crate::model::{Guard, Mode, Precedents, Revision, Status, Tenant, TenantName, Wanted, causes};
 use crate::reconcile::Run;
 use crate::store::{Advance, Begin, ClaimCause, Claimed, Lease, NewHead, StoreError, Which};
 
@@ -27,7 +28,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         self.order.members.iter().find(|member| member.wanted.tenant == *name)
     }
 
-    /// The head before this one, which the commit holds in its history.
+    /// The head before this one, which the commit holds in its history, or may replace because nothing came of it.
     async fn refuse_rewound_head(&self) -> Result<Option<Revision>, PassError> {
         let order = self.order;
         let head = order.store.head(&order.repository).await?;
@@ -35,7 +36,11 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         if order.is_whole && !allowed.contains(&Guard::Rewind) {
             order.store.check_repository(&order.repository).await?;
         }
-        match rewind::refused(&order.terms.revision, &head, allowed, &mut |last| (order.holds)(last))? {
+        let Some(last) = &head else { return Ok(head) };
+        let written = order.store.written_head(&order.repository).await?;
+        let mut holds = |newer: &Revision, older: &Revision| (order.holds)(newer, older);
+        let revision = &order.terms.revision;
+        match rewind::head_refused(revision, last, written.as_ref(), allowed, &mut holds)? {
             None => Ok(head),
             Some(refusal) => Err(PassError::Rewound(refusal)),
         }
@@ -70,6 +75,8 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     /// The commit is refused as a whole, or the store failed.
     pub(super) async fn lease(&mut self, progress: &dyn Progress) -> Result<(), PassError> {
         self.head = self.refuse_rewound_head().await?;
+        let before = self.order.store.run_limits(&self.order.repository).await?.or(self.order.parent.limits);
+        self.run_limits = self.run_limits.and(before);
         self.end_invalid().await?;
         let busy = self.take_leases(progress).await?;
         self.order.store.know(&self.order.terms.revision, &self.rows()).await?;
@@ -78,8 +85,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
 
     /// Ends the tenants that another process works on. What git changed there counts for the guard of the run.
     async fn end_busy(&mut self, busy: &BTreeSet<TenantName>) -> Result<(), PassError> {
-        let none =
-            |tenant: &TenantName| Lease { tenant: tenant.clone(), token: 0, wanted: None, over_pause: false };
+        let none = |tenant: &TenantName| Lease {
+            tenant: tenant.clone(),
+            token: 0,
+            wanted: None,
+            over_pause: false,
+            over_off: false,
+        };
         let leases: Vec<Lease> = busy.iter().map(none).collect();
         let known = self.order.store.glance(&self.begins(leases.iter())).await?;
         for tenant in busy {
@@ -106,14 +118,21 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let mut is_noted = false;
         loop {
             let asked_at = clock::monotonic();
-            for lease in order.store.take(&missing, order.lease).await? {
+            let taken = order.store.take(&missing, order.lease).await?;
+            let openings = order.store.openings(taken.iter().map(|lease| &lease.tenant)).await?;
+            for (tenant, openings) in openings {
+                self.opened.insert(tenant, openings.into_iter().map(|opening| opening.guard).collect());
+            }
+            for lease in taken {
                 missing.remove(&lease.tenant);
                 let member = self.member(&lease.tenant).filter(|_| order.is_whole);
                 // An apply of some tenants may be of another commit than the head: that git says something else then
                 // is what its operator knows.
                 let wanted = member.and_then(|member| member.wanted.digest.clone());
-                let over_pause = order.terms.limits.allowed.contains(&Guard::Pause);
-                let lease = Lease { wanted, over_pause, ..lease };
+                let allowed = self.allowed(&lease.tenant);
+                let (over_pause, over_off) =
+                    (allowed.contains(&Guard::Pause), allowed.contains(&Guard::RunOff));
+                let lease = Lease { wanted, over_pause, over_off, ..lease };
                 self.held.insert(lease.tenant.clone(), Arc::new(self.leases.hold(lease, asked_at)));
             }
             let Some(one) = missing.first() else { break };
@@ -135,19 +154,16 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
     /// None has a client, or the store failed.
     pub(super) async fn begin(&mut self) -> Result<Vec<Seat>, PassError> {
         let order = self.order;
-        let allowed = &order.terms.limits.allowed;
         let mut claimed = self.mark_running().await?;
         for one in &mut claimed {
             // In the store the hold of a guard ends with the head, not before: a pass that breaks off opened nothing.
-            one.pause.take_if(|pause| match pause.guard_of() {
-                Some(guard) => allowed.contains(&guard),
-                None => pause.is_a_persons() && !guards::pause::holds(true, allowed),
-            });
+            one.open(&self.allowed(&one.lease.tenant));
             if order.asked.is_some() {
                 one.cause = ClaimCause::Operator;
             }
         }
         let mut journals = order.store.journals_each(claimed.iter().map(|one| &one.lease.tenant)).await;
+        let precedents = self.precedents(&claimed).await?;
         let (mut seats, mut lost) = (Vec::new(), Vec::new());
         let mut clients = Clients::default();
         for claimed in claimed {
@@ -164,7 +180,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             };
             match ready {
                 Ok((journal, own)) => {
-                    let run = self.run_of(&member, &claimed, journal, own)?;
+                    let run = self.run_of(&member, &claimed, journal, &precedents, own)?;
                     let (mode, _) = place_of(&member);
                     seats.push(Seat { run, held, mode, claimed });
                 }
@@ -179,6 +195,22 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             self.lose(&claimed, ended, order.reads.now());
         }
         Ok(seats)
+    }
+
+    /// What was said of the organizations of these tenants: by the commit that was applied last, or where nothing is kept of
+    /// that, by this one's parent.
+    async fn precedents(&self, claimed: &[Claimed]) -> Result<Precedents, StoreError> {
+        let members = claimed.iter().filter_map(|one| self.member(&one.lease.tenant)?.tenant.as_ref());
+        let organizations =
+            members.flat_map(Tenant::targets).map(|target| target.organization.clone()).collect();
+        let kept = self.order.store.precedents(&organizations).await?;
+        Ok(self.order.parent.with(kept, &organizations))
+    }
+
+    /// The guards that are open for a tenant: by the operator for this pass, or kept for its next run.
+    fn allowed(&self, tenant: &TenantName) -> BTreeSet<Guard> {
+        let kept = self.opened.get(tenant).into_iter().flatten();
+        self.order.terms.limits.allowed.iter().chain(kept).copied().collect()
     }
 
     /// Is done with a tenant that has no run, or none any more.
@@ -241,10 +273,14 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             let Advance::Moved(current) = order.store.advance(&new).await? else {
                 // What the head made due is under way here.
                 self.mark_running().await?;
+                if verdict.hold.is_none() {
+                    let said = RunLimits::of(&order.terms.limits);
+                    order.store.keep_run_limits(&order.repository, said).await?;
+                }
                 return self.hold_what_moved(verdict).await;
             };
             let allowed = &order.terms.limits.allowed;
-            let mut holds = |last: &Revision| (order.holds)(last);
+            let mut holds = |last: &Revision| (order.holds)(&order.terms.revision, last);
             if let Some(refusal) = rewind::refused(revision, [&current], allowed, &mut holds)? {
                 return Err(PassError::Rewound(refusal));
             }
@@ -270,6 +306,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         member: &Member,
         claimed: &Claimed,
         journal: Journal,
+        precedents: &Precedents,
         own_clients: BTreeSet<String>,
     ) -> Result<Run, PassError> {
         let order = self.order;
@@ -281,16 +318,23 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             tenant,
             resources: member.resources.clone(),
             before: &[],
+            precedents: tenant
+                .targets()
+                .filter_map(|target| precedents.get_key_value(&target.organization))
+                .map(|(organization, said)| (organization.clone(), said.clone()))
+                .collect(),
             own_clients,
             reviewed: order.reviewed.as_ref().map(|all| all.get(name).cloned().unwrap_or_default()),
             is_exact: false,
             is_paused: claimed.pause.is_some(),
             salt: claimed.lease.token.unsigned_abs(),
         };
-        let run = Run::new(Arc::new(spec(&order.terms, subject)), journal);
-        let allowed = &order.terms.limits.allowed;
-        let mut holds = |last: &Revision| (order.holds)(last);
-        match rewind::refused(&order.terms.revision, run.applied_from(), allowed, &mut holds)? {
+        let allowed = self.allowed(name);
+        let limits = Limits { allowed: allowed.clone(), ..order.terms.limits.clone() };
+        let terms = Terms { limits, ..order.terms.clone() };
+        let run = Run::new(Arc::new(spec(&terms, subject)), journal);
+        let mut holds = |last: &Revision| (order.holds)(&order.terms.revision, last);
+        match rewind::refused(&order.terms.revision, run.applied_from(), &allowed, &mut holds)? {
             None => Ok(run),
             Some(refusal) => Ok(drive::refuse(run, refusal, order.reads.now())),
         }

@@ -121,6 +121,19 @@ impl Record {
 }
 
 impl Trail {
+    /// Renders a person by their id: those who did something in the organization are known.
+    pub fn read_user(&self, organization_id: &str, id: &str) -> Option<Value> {
+        let actors = self.records.iter().filter(|record| record.organization_id == organization_id);
+        let mut people =
+            actors.map(|record| &record.origin.actor).filter(|actor| actor.kind == ActorKind::User);
+        let found = people.find(|actor| person(actor) == id)?;
+        let mut shown = user(found, true);
+        if let Value::Object(fields) = &mut shown {
+            fields.insert("version".to_owned(), json!(1));
+        }
+        Some(shown)
+    }
+
     /// Writes down what was done.
     pub fn record(&mut self, counters: &mut Counters, organization_id: &str, work: &Work, event: Event) {
         if work.settings.unaudited.iter().any(|kind| kind == event.entity_type) {

@@ -127,6 +127,7 @@ impl Cloud {
                 organization.profiles.read((kind, act), id, path, query, look)?
             }
             Operation::ReadOrganization => organization.render(),
+            Operation::ReadUser => self.trail.read_user(organization_id, id).ok_or_else(|| not_found(id))?,
             Operation::ReadProducts => products(),
             Operation::ReadLimits | Operation::ReadDefaultLimits => {
                 let defaults = route.operation == Operation::ReadDefaultLimits;

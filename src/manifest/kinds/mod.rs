@@ -104,7 +104,7 @@ impl Kind {
 pub struct Metadata {
     /// Name of the document: lower-case letters, digits and dashes.
     pub name: Name,
-    /// Labels for people and reports. `protected: "true"` on a tenant makes genesync ask before it switches anything off.
+    /// Labels for people and reports. `protected` on a tenant names what no commit takes away without being asked about: `off`, `domains`, `removal` ("true" means these three), `reach`.
     #[serde(default)]
     pub labels: Labels<LabelText>,
 }

@@ -125,6 +125,26 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of a field that git and somebody else moved to different values.
+    pub enum OnConflict {
+        /// It gets git's value.
+        Git = "git",
+        /// It stays as it is until a person decides.
+        Hold = "hold",
+    }
+}
+
+choice! {
+    /// What becomes of what somebody else switched off and git has on.
+    pub enum OnOff {
+        /// It is switched on again.
+        Repair = "repair",
+        /// It stays off until a person decides.
+        Hold = "hold",
+    }
+}
+
 /// How a tenant is kept in sync.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -136,6 +156,10 @@ pub struct Sync {
     pub wave: Whole<0, 100>,
     /// What becomes of the live configuration when its manifest is removed.
     pub on_remove: OnRemove,
+    /// What becomes of a field that git and somebody else moved to different values.
+    pub on_conflict: OnConflict,
+    /// What becomes of what somebody else switched off and git has on.
+    pub on_off: OnOff,
     /// Hours in which writes are allowed. Empty: always.
     pub windows: Items<WindowSpec, 0, 20>,
     /// Fields that are left to somebody else for a while: differences there are counted, and neither told nor mended.
@@ -148,6 +172,8 @@ impl Default for Sync {
             mode: SyncMode::Watch,
             wave: Whole(0),
             on_remove: OnRemove::Orphan,
+            on_conflict: OnConflict::Git,
+            on_off: OnOff::Repair,
             windows: Items(Vec::new()),
             ignore: Items(Vec::new()),
         }
@@ -221,7 +247,20 @@ impl TenantDocument {
             wave: spec.sync.wave.0,
             windows: spec.sync.windows.0.iter().map(window).collect(),
             ignore: spec.sync.ignore.0.iter().filter_map(ignore_rule).collect(),
-            protected: self.metadata.labels.0.get("protected").is_some_and(|label| label.0 == "true"),
+            // What is no such word is a finding of its own.
+            protected: (self.metadata.labels.0.get("protected"))
+                .and_then(|label| model::Protect::read(&label.0).ok())
+                .unwrap_or_default(),
+            policy: model::Policy {
+                on_conflict: match spec.sync.on_conflict {
+                    OnConflict::Git => model::OnConflict::Git,
+                    OnConflict::Hold => model::OnConflict::Hold,
+                },
+                on_off: match spec.sync.on_off {
+                    OnOff::Repair => model::OnOff::Repair,
+                    OnOff::Hold => model::OnOff::Hold,
+                },
+            },
             owners: spec.owners.0.iter().map(|owner| owner.0.clone()).collect(),
         }
     }

@@ -15,6 +15,21 @@ pub enum Counting {
     Contents,
 }
 
+/// The direction in which a field switches off what visitors use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Off {
+    /// A switch that was on, and is not.
+    WhenUnset,
+    /// A switch that was not on, and is.
+    WhenSet,
+    /// It becomes this word.
+    WhenIs(&'static str),
+    /// There was something, and there is nothing.
+    WhenGone,
+    /// Hours of which next to nothing is left.
+    WhenHardlyOpen,
+}
+
 /// What is known of the fields of a kind, by their dotted paths in the API's shape.
 #[derive(Debug)]
 pub struct Fields {
@@ -28,10 +43,13 @@ pub struct Fields {
     pub caseless: &'static [&'static str],
     /// Prefixes of fields, and what a change of them does to visitors; the first one that fits counts.
     pub classes: &'static [(&'static str, Class)],
-    /// Prefixes of switches, besides every field named `enabled`: they take something from visitors when they go off.
-    pub switches: &'static [&'static str],
-    /// Lists that take everything from visitors when they become empty.
-    pub emptied: &'static [&'static str],
+    /// Fields by which what visitors use is switched off, and the direction in which they do that. Reviewed by hand: a
+    /// switch that is not listed is a minor one.
+    pub off: &'static [(&'static str, Off)],
+    /// Lists of whom, or of what, fewer means a smaller reach.
+    pub reach: &'static [&'static str],
+    /// The field that lets every site show it, and the list of sites that may.
+    pub domains: Option<(&'static str, &'static str)>,
     /// Fields that the server adds and ignores in a write.
     pub server: &'static [&'static str],
 }
@@ -42,8 +60,9 @@ const NO_FIELDS: Fields = Fields {
     sets: &[],
     caseless: &[],
     classes: &[],
-    switches: &[],
-    emptied: &[],
+    off: &[],
+    reach: &[],
+    domains: None,
     server: &[],
 };
 
@@ -131,8 +150,13 @@ pub(super) const WEB_MESSAGING: Row = Row {
             ("features.audiences", Class::Reach),
             ("availability.", Class::Reach),
         ],
-        switches: &["greetings.enabled", "features.flags.", "features.dynamicRouting"],
-        emptied: &["greetings.messages"],
+        off: &[
+            ("greetings.enabled", Off::WhenUnset),
+            ("greetings.messages", Off::WhenGone),
+            ("availability", Off::WhenHardlyOpen),
+        ],
+        reach: &["features.audiences"],
+        domains: None,
         server: &["version", "dateModified", "modifiedBy"],
     },
     ..PLAIN
@@ -154,7 +178,7 @@ pub(super) const SUPPORTED_CONTENT: Row = Row {
         // RFC 9110, 8.3.1.
         caseless: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         classes: &[("mediaTypes.allow.", Class::Reach)],
-        emptied: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
+        reach: &["mediaTypes.allow.inbound", "mediaTypes.allow.outbound"],
         ..NO_FIELDS
     },
     ..PLAIN
@@ -169,7 +193,6 @@ pub(super) const MESSAGING_SETTING: Row = Row {
     counting: Counting::Moments,
     by_reference: true,
     referent: Some(ReferenceKind::MessagingSetting),
-    fields: Fields { switches: &["content.story.", "event.typing.on."], ..NO_FIELDS },
     ..PLAIN
 };
 
@@ -230,6 +253,14 @@ pub(super) const MESSENGER_CONFIGURATION: Row = Row {
             ("supportCenter.customMessages", Class::Text),
             ("languages", Class::Reach),
         ],
+        off: &[
+            ("messenger.enabled", Off::WhenUnset),
+            ("messenger.launcherButton.visibility", Off::WhenIs("Off")),
+            ("messenger.apps.conversations.enabled", Off::WhenUnset),
+            // The platform draws no messenger then.
+            ("headlessMode.enabled", Off::WhenSet),
+        ],
+        reach: &["languages"],
         ..NO_FIELDS
     },
     ..PLAIN
@@ -256,8 +287,14 @@ pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
             ("allowAllDomains", Class::Reach),
             ("status", Class::Reach),
         ],
-        // A deployment that is inactive is served to no visitor.
-        switches: &["status"],
+        off: &[
+            // A deployment that is inactive is served to no visitor.
+            ("status", Off::WhenUnset),
+            // Without a flow nobody answers.
+            ("flow", Off::WhenGone),
+            ("configuration", Off::WhenGone),
+        ],
+        domains: Some(("allowAllDomains", "allowedDomains")),
         ..NO_FIELDS
     },
     ..PLAIN

@@ -32,7 +32,8 @@ fn webchat() -> TargetPlan {
         observed,
         desired,
         applied: Some(json!("left out")),
-        by: None,
+        loss: None,
+        author: None,
     };
     TargetPlan {
         target: Target {
@@ -52,6 +53,7 @@ fn webchat() -> TargetPlan {
         next: Some(Next::Store),
         draft: None,
         body: Arc::new(map(json!({"greetings": {"messages": ["Fáilte", "Hello"]}, "features": {}}))),
+        unrecorded: None,
         ours_to_overwrite: false,
     }
 }
@@ -84,6 +86,7 @@ fn cloud(next: Option<Next>, draft: Option<TheirDraft>) -> TargetPlan {
         next,
         draft,
         body: Arc::default(),
+        unrecorded: None,
         ours_to_overwrite: false,
     }
 }

@@ -8,22 +8,25 @@
 //!
 //! Start reading at [`check_tenant`]; `run_tenants` is asked once for all tenants.
 
+pub mod conflict;
 pub mod pause;
 pub mod protected;
 pub mod recreate;
 pub mod rewind;
+pub mod run_off;
 pub mod run_tenants;
 mod scenes;
 pub mod tenant_changes;
 pub mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::model::plan::Limits;
-use crate::model::{Base, Guard, ObjectRef, Plan, Refusal, Resource, Target, Tenant};
+use crate::model::precedent::RunLimits;
+use crate::model::{Base, Guard, ObjectRef, Plan, Precedents, Refusal, Resource, Target, Tenant};
 
 /// Shares are judged from this many on; of three fields one is a third and means nothing.
 const SHARE_FLOOR: usize = 10;
@@ -84,28 +87,62 @@ pub const ALL: &[GuardInfo] = &[
     window::GUARD,
     rewind::GUARD,
     pause::GUARD,
+    conflict::GUARD,
+    run_off::GUARD,
 ];
+
+/// What the guards of a tenant look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Judged<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The tenant.
+    pub tenant: &'a Tenant,
+    /// What git says of its objects.
+    pub resources: &'a [Resource],
+    /// What the commit that was applied last said of its organizations.
+    pub precedents: &'a Precedents,
+    /// What was applied.
+    pub bases: &'a BTreeMap<ObjectRef, Base>,
+    /// How much may change.
+    pub limits: &'a Limits,
+}
 
 /// Lists why one tenant's plan may not be applied now. Empty means that it may.
 ///
 /// `id_of` gives the platform's id of an object that was observed. An object whose id is not the known one is refused
 /// even if the plan changes nothing.
 pub fn check_tenant(
-    plan: &Plan,
-    tenant: &Tenant,
-    resources: &[Resource],
-    bases: &BTreeMap<ObjectRef, Base>,
+    judged: Judged<'_>,
     id_of: impl Fn(&Target) -> Option<Arc<str>>,
-    limits: &Limits,
     now: Timestamp,
 ) -> Vec<Refusal> {
+    let Judged { plan, tenant, resources, precedents, bases, limits } = judged;
     let mut refusals = recreate::replaced(plan, bases, id_of, limits);
+    refusals.extend(protected::check(plan, tenant, resources, precedents, limits));
     if plan.is_empty() {
         return refusals;
     }
-    refusals.extend(tenant_changes::check(plan, resources, limits));
-    refusals.extend(protected::check(plan, tenant, limits));
+    refusals.extend(tenant_changes::check(plan, resources, precedents, limits));
     refusals.extend(recreate::gone(plan, bases, limits));
-    refusals.extend(window::check(tenant, limits, now));
+    refusals.extend(window::check(tenant, precedents, limits, now));
     refusals
+}
+
+/// Every guard that a run would need, were those of its tenants open: with them open, more may refuse it as a whole.
+///
+/// Each tenant comes with its plan, where that would write something, and with what refuses it.
+pub fn needed(
+    tenants: &[(&Plan, &[Refusal])],
+    managed: usize,
+    limits: RunLimits,
+    allowed: &BTreeSet<Guard>,
+) -> BTreeSet<Guard> {
+    let own = tenants.iter().flat_map(|(_, refusals)| *refusals).map(|refusal| refusal.guard);
+    let changing = run_tenants::Changing::of(tenants.iter().map(|(plan, _)| *plan));
+    let many = run_tenants::check(changing, managed, limits, allowed).map(|refusal| refusal.guard);
+    let off = tenants.iter().filter(|(plan, _)| run_off::goes_off(plan));
+    let off: Vec<_> = off.map(|(plan, _)| plan.tenant.clone()).collect();
+    let off = run_off::check(&off, allowed).map(|refusal| refusal.guard);
+    own.chain(many).chain(off).collect()
 }

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::model::plan::{Limits, TargetPlan};
+use crate::model::author::{Attribution, Author, Deed};
+use crate::model::plan::{Limits, Next, TargetPlan};
+use crate::model::precedent::RunLimits;
 use crate::model::{
-    Base, Change, ChangeKind, Class, CredentialsName, Desired, Dialect, Mode, Object, ObjectKind, ObjectRef,
-    OrganizationId, Plan, Refusal, Region, Resource, Revision, Target, Tenant, TenantName, Window,
+    Actor, ActorKind, Base, Change, ChangeKind, Class, CredentialsName, Desired, Dialect, Mode, Object,
+    ObjectKind, ObjectRef, OrganizationId, Plan, Precedents, Protect, Refusal, Region, Resource, Revision,
+    Target, Tenant, TenantName, Window,
 };
+use crate::plan::holding::{self, Withheld};
 
 /// 2026-11-27T12:00:00Z, a Friday.
 const NOW: Timestamp = Timestamp::constant(1_795_780_800, 0);
@@ -26,20 +30,33 @@ pub(super) fn tenant_changes() -> Vec<Refusal> {
     let resources = [Resource { object: deployment(), ..Resource::implied(desired) }];
     let plan = plan(vec![observed(messenger(), Some(3), many), observed(deployment(), Some(7), most)]);
     let limits = Limits { tenant_changes_max_percent: 50, ..Limits::default() };
-    super::tenant_changes::check(&plan, &resources, &limits)
+    super::tenant_changes::check(&plan, &resources, &Precedents::new(), &limits)
 }
 
 /// A shared layer that reaches most tenants.
 pub(super) fn run_tenants() -> Vec<Refusal> {
-    super::run_tenants::check(61, 80, &Limits::default()).into_iter().collect()
+    let limits = RunLimits::of(&Limits::default());
+    let of = |tenants, weighty, total| {
+        let changing = super::run_tenants::Changing { tenants, weighty };
+        super::run_tenants::check(changing, total, limits, &BTreeSet::new())
+    };
+    [of(61, 2, 80), of(4, 3, 5)].into_iter().flatten().collect()
+}
+
+/// A commit that switches greetings off everywhere, and a tenant that follows another one.
+pub(super) fn run_off() -> Vec<Refusal> {
+    let off = ["acme", "harbour", "souk", "vela"].map(TenantName::new);
+    let refusal = super::run_off::refusal(&off[1], &off[0]);
+    super::run_off::check(&off, &BTreeSet::new()).into_iter().chain([refusal]).collect()
 }
 
 /// Greetings that a commit switches off.
 pub(super) fn protected() -> Vec<Refusal> {
-    let off = vec![change("greetings.enabled", Class::Off)];
-    let plan = plan(vec![observed(Object::implied(), Some(3), off)]);
-    let tenant = Tenant { protected: true, ..tenant() };
-    super::protected::check(&plan, &tenant, &Limits::default()).into_iter().collect()
+    let off = Change { loss: Some(Protect::Off), ..change("greetings.enabled", Class::Off) };
+    let site = Change { loss: Some(Protect::Domains), ..change("allowedDomains", Class::Reach) };
+    let plan = plan(vec![observed(Object::implied(), Some(3), vec![off, site])]);
+    let tenant = Tenant { protected: Protect::USUAL.into(), ..tenant() };
+    super::protected::check(&plan, &tenant, &[], &Precedents::new(), &Limits::default())
 }
 
 /// A configuration and a deployment that are gone, and an integration that was exchanged for another.
@@ -78,12 +95,15 @@ fn on_tuesdays(time_zone: &str) -> Tenant {
 
 /// A Friday, in a time zone that this machine does not know.
 pub(super) fn window() -> Vec<Refusal> {
-    super::window::check(&on_tuesdays("Mars/Phobos"), &Limits::default(), NOW).into_iter().collect()
+    super::window::check(&on_tuesdays("Mars/Phobos"), &Precedents::new(), &Limits::default(), NOW)
+        .into_iter()
+        .collect()
 }
 
 /// A Friday, in one that it knows.
 pub(super) fn window_waits() -> Vec<String> {
-    let opening = super::window::opens(&on_tuesdays("Europe/Berlin"), &Limits::default(), NOW);
+    let opening =
+        super::window::opens(&on_tuesdays("Europe/Berlin"), &Precedents::new(), &Limits::default(), NOW);
     let line = |opening| format!("acme: {}", super::window::waits_for(&opening));
     opening.map(line).into_iter().collect()
 }
@@ -91,6 +111,20 @@ pub(super) fn window_waits() -> Vec<String> {
 /// A tenant that Mara paused, as `status` and `apply` show it.
 pub(super) fn pause() -> Vec<String> {
     vec!["acme: paused by mara until 2026-12-24T08:00:00Z: release freeze".into()]
+}
+
+/// A colour that a commit and Mara changed, at a tenant with `sync: {onConflict: hold}`.
+pub(super) fn conflict() -> Vec<String> {
+    let actor = Actor { id: "u-1".into(), name: "Mara Ionescu".into(), kind: ActorKind::User };
+    let by = Attribution { actor, deed: Deed::Changed, at: None, remote_ip: None };
+    let changed = change("widget.theme.colors.primary", Class::Cosmetic);
+    let changed = Change { kind: ChangeKind::Conflict, author: Some(Author::Named(by)), ..changed };
+    let holds = Withheld { conflicts: true, off: true };
+    let (target, tenant) = (target(Object::implied()), tenant().name);
+    match holding::hold(&target, &tenant, holds, &[changed], None, None) {
+        Some(Next::Decide(reason)) => vec![format!("held: {reason}")],
+        _ => Vec::new(),
+    }
 }
 
 /// A branch that was reset to another commit.
@@ -130,7 +164,8 @@ pub(super) fn tenant() -> Tenant {
         wave: 0,
         windows: Vec::new(),
         ignore: Vec::new(),
-        protected: false,
+        protected: Default::default(),
+        policy: Default::default(),
         owners: Vec::new(),
     }
 }
@@ -143,7 +178,8 @@ fn change(path: &str, class: Class) -> Change {
         observed: None,
         desired: None,
         applied: None,
-        by: None,
+        loss: None,
+        author: None,
     }
 }
 
@@ -158,6 +194,7 @@ fn observed(object: Object, version: Option<u64>, changes: Vec<Change>) -> Targe
         next: None,
         draft: None,
         body: Arc::default(),
+        unrecorded: None,
         ours_to_overwrite: false,
     }
 }

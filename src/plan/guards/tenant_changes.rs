@@ -3,7 +3,7 @@
 use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
 use crate::model::plan::{Limits, TargetPlan};
 use crate::model::text::counted;
-use crate::model::{Guard, Object, Plan, Refusal, Resource, json};
+use crate::model::{Guard, Object, Plan, Precedents, Refusal, Resource, Said, json};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -16,28 +16,46 @@ pub const GUARD: GuardInfo = GuardInfo {
 
 /// Refuses each object of which more fields change than the limits allow. An object that does not exist yet is not
 /// counted.
-pub fn check(plan: &Plan, resources: &[Resource], limits: &Limits) -> Vec<Refusal> {
+pub fn check(plan: &Plan, resources: &[Resource], precedents: &Precedents, limits: &Limits) -> Vec<Refusal> {
     if limits.allowed.contains(&Guard::TenantChanges) {
         return Vec::new();
     }
     let existing = plan.targets.iter().filter(|target| target.version.is_some());
     existing
-        .filter_map(|target| message(target, resources, limits))
+        .filter_map(|target| {
+            let before = precedents.get(&target.target.organization);
+            message(target, resources, &stricter(limits, before))
+        })
         .map(|message| Refusal { guard: Guard::TenantChanges, message })
         .collect()
 }
 
-fn message(target: &TargetPlan, resources: &[Resource], limits: &Limits) -> Option<String> {
+/// The limits of an object.
+struct Most {
+    changes: usize,
+    percent: u8,
+}
+
+/// The stricter of what this commit says and what the one that was applied last said.
+fn stricter(limits: &Limits, before: Option<&Said>) -> Most {
+    let (changes, percent) = (limits.tenant_changes_max, limits.tenant_changes_max_percent);
+    before.map_or(Most { changes, percent }, |said| Most {
+        changes: changes.min(said.tenant_changes_max),
+        percent: percent.min(said.tenant_changes_max_percent),
+    })
+}
+
+fn message(target: &TargetPlan, resources: &[Resource], most: &Most) -> Option<String> {
     let (object, changed) = (&target.target.object, target.changes.len());
-    if changed > limits.tenant_changes_max {
+    if changed > most.changes {
         return Some(format!(
             "the plan changes {} of {object}, and the limit is {}",
             counted(changed, "field"),
-            limits.tenant_changes_max
+            most.changes
         ));
     }
     let managed = managed_of(object, resources);
-    let percent = limits.tenant_changes_max_percent;
+    let percent = most.percent;
     (managed >= SHARE_FLOOR && changed * 100 > managed * usize::from(percent)).then(|| {
         format!(
             "the plan changes {changed} of {managed} managed fields of {object}, and the limit is {percent} %"

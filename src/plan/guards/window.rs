@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::Limits;
-use crate::model::{Guard, Refusal, Tenant, Window};
+use crate::model::{Guard, Precedents, Refusal, Tenant, Window};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -24,11 +24,14 @@ pub const GUARD: GuardInfo = GuardInfo {
 
 /// How far ahead an opening is looked for: a window opens once a week, and a clock change may skip one opening.
 const HORIZON_DAYS: i64 = 15;
+/// Openings that are tried where several windows have to be open at once.
+const OPENINGS_MAX: usize = 100;
 
 /// Refuses a write to a tenant of which no change window ever opens. One that opens later is waited for.
-pub fn check(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Refusal> {
-    let is_waited_for = opens(tenant, limits, now).is_some();
-    if limits.allowed.contains(&Guard::Window) || is_open(&tenant.windows, now) || is_waited_for {
+pub fn check(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Timestamp) -> Option<Refusal> {
+    let is_waited_for = opens(tenant, precedents, limits, now).is_some();
+    let is_open = || windows_of(tenant, precedents).iter().all(|windows| is_open(windows, now));
+    if limits.allowed.contains(&Guard::Window) || is_waited_for || is_open() {
         return None;
     }
     let message = format!("{} is outside its change window and no window ever opens", tenant.name);
@@ -41,11 +44,35 @@ pub fn waits_for(opening: &Opening) -> String {
 }
 
 /// When the change window opens that a write has to wait for; none if it need not wait, or if none ever opens.
-pub fn opens(tenant: &Tenant, limits: &Limits, now: Timestamp) -> Option<Opening> {
-    if limits.allowed.contains(&Guard::Window) || is_open(&tenant.windows, now) {
+pub fn opens(tenant: &Tenant, precedents: &Precedents, limits: &Limits, now: Timestamp) -> Option<Opening> {
+    let all = windows_of(tenant, precedents);
+    if limits.allowed.contains(&Guard::Window) || all.iter().all(|windows| is_open(windows, now)) {
         return None;
     }
-    next_opening(&tenant.windows, now)
+    // The first opening of one at which the others are open too.
+    let mut at = now;
+    for _ in 0..OPENINGS_MAX {
+        let shut = all.iter().filter(|windows| !is_open(windows, at));
+        let openings: Option<Vec<Opening>> = shut.map(|windows| next_opening(windows, at)).collect();
+        let opening = openings?.into_iter().max_by_key(|opening| opening.at)?;
+        at = opening.at;
+        if all.iter().all(|windows| is_open(windows, at)) {
+            return Some(opening);
+        }
+    }
+    None
+}
+
+/// The windows that have to be open at once: those of this commit, and those of the one that was applied last.
+fn windows_of<'a>(tenant: &'a Tenant, precedents: &'a Precedents) -> Vec<&'a [Window]> {
+    let before = tenant.targets().filter_map(|target| precedents.get(&target.organization));
+    let mut all = vec![tenant.windows.as_slice()];
+    for windows in before.map(|said| said.windows.as_slice()) {
+        if !all.contains(&windows) {
+            all.push(windows);
+        }
+    }
+    all
 }
 
 /// Whether writes are allowed at a moment: inside any window, or always if there is none.

@@ -402,13 +402,15 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
             observed: None,
             desired: None,
             applied: None,
-            by: None,
+            loss: None,
+            author: None,
         }],
         already_done: Vec::new(),
         ignored: Vec::new(),
         next: Some(Next::Store),
         draft: None,
         body: Arc::default(),
+        unrecorded: None,
         ours_to_overwrite: true,
     };
     assert!(run.stuck(&[Arc::new(planned(site))]).is_some());

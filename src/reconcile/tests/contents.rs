@@ -100,7 +100,7 @@ fn what_differs_a_moment_after_our_last_write_is_looked_at_until_it_can_not_be_a
 #[test]
 fn a_repair_is_kept_with_its_moment_although_it_makes_what_was_there_before() {
     let accepted = || answered(Outcome::Accepted(Stored::new(0, body("ours"))));
-    let page = || Event::Entries(crate::reconcile::Entries { entries: Vec::new(), truncated: false });
+    let page = || Event::Entries(crate::reconcile::Entries::default());
     let events = vec![
         Event::Begin,
         holds("hers"),

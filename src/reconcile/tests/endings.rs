@@ -135,7 +135,7 @@ fn proof(run: &Run) -> Event {
         changes: Vec::new(),
     };
     let entries = run.receipts.iter().map(entry).collect();
-    Event::Entries(Entries { entries, truncated: false })
+    Event::Entries(Entries { entries, ..Entries::default() })
 }
 
 #[test]

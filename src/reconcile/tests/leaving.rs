@@ -26,6 +26,7 @@ fn open(action: IntentAction) -> Journal {
         sent_at: now(),
         deadline: now(),
         reverts: Vec::new(),
+        off: false,
     };
     journal.absorb(Record::Intent(intent));
     journal

@@ -33,7 +33,7 @@ fn a_field_that_is_moved_again_and_again_is_given_up_before_anything_is_intended
         panic!("{:?}", held.end())
     };
     assert!(reason.starts_with("fought over: greetings.delayMs of org-0 was set back 3 times"), "{reason}");
-    assert!(reason.contains("and them moved it again"), "{reason}");
+    assert!(reason.contains("and OAuth client them moved it again"), "{reason}");
     assert_eq!(after(with(3, Mode::Watch), drifted.clone()).1, "Drifted");
 
     // One time fewer: it is set back, which counts once the write is accepted, within the run as well.

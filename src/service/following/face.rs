@@ -59,6 +59,11 @@ impl Face {
 
 impl Surface for Face {
     fn healthy(&self) -> Result<(), String> {
+        if let Some(why) = self.controller.store.exchanged() {
+            return Err(format!(
+                "the state was exchanged under this process, which writes nothing any more: {why}"
+            ));
+        }
         let mut seen = self.seen_alive.lock().unwrap_or_else(PoisonError::into_inner);
         if self.controller.alive.swap(false, Ordering::Relaxed) {
             *seen = clock::monotonic();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ObjectKind, Severity};
+use crate::model::{ObjectKind, Protect, Severity};
 use crate::validate::{Context, Rule};
 
 /// The rule. Claims of two tenants on one organization are found by [`crate::validate::fleet::check`].
@@ -62,14 +62,13 @@ fn check_protected(context: &mut Context<'_>) {
         let Some(node) = document.path("metadata.labels").and_then(|labels| labels.get("protected")) else {
             continue;
         };
-        if node.text().is_some_and(|text| !matches!(text, "true" | "false")) {
-            context
-                .find(
-                    node.span,
-                    "/metadata/labels/protected",
-                    "the label `protected` is \"true\" or \"false\"",
-                )
-                .help("write protected: \"true\" to be asked before anything is switched off");
+        if let Some(Err(word)) = node.text().map(Protect::read) {
+            let words = Protect::ALL.map(Protect::name).join(", ");
+            let message = format!(
+                "the label `protected` has no `{word}`: it is \"true\", \"false\", or some of {words}, with commas between"
+            );
+            let help = "write protected: \"true\" to be asked before anything is switched off, a domain is taken away, or an object is removed";
+            context.find(node.span, "/metadata/labels/protected", message).help(help);
         }
     }
 }

@@ -172,7 +172,7 @@ fn a_watched_tenant_tells_who_published_and_pointed_there_and_is_not_written() {
     repoint(&cloud, "newest");
     cloud.stage.wait_for(&["acme"], "Drifted");
     let status = cloud.genesync(&["status"]).expect(0).stdout;
-    assert!(status.contains(&format!("{MARA} changed ")), "{status}");
+    assert!(status.contains(&format!("{MARA} published ")), "{status}");
     wait_until("history tells it", || {
         cloud.genesync(&["history", "acme"]).expect(0).stdout.contains("configuration.version")
     });
@@ -225,4 +225,39 @@ fn a_draft_under_another_name_is_the_same_configuration() {
     cloud.stage.commit(&renamed);
     let planned = cloud.plan();
     assert!(!planned.stdout.contains("(absent)"), "{}", planned.stdout);
+}
+
+/// Ben drafts, Ana publishes, and the log shows neither entry yet.
+#[test]
+fn who_published_is_told_and_not_who_drafted() {
+    let all = [
+        "webDeployments:configuration:view",
+        "webDeployments:configuration:add",
+        "webDeployments:configuration:edit",
+        "webDeployments:deployment:view",
+        "webDeployments:deployment:add",
+        "webDeployments:deployment:edit",
+        "architect:flow:view",
+        "audits:audit:view",
+    ];
+    for (permissions, told) in [
+        ([&all[..], &["directory:user:view"]].concat(), "published by Ana, "),
+        (all.to_vec(), "(name not readable), "),
+    ] {
+        let cloud = Cloud::seeded(1, |world| world["clients"][0]["permissions"] = json!(permissions));
+        cloud.commit("#111111");
+        cloud.apply(&[]).expect(0);
+        cloud.settings(json!({"auditDelayMs": 3_600_000}));
+        let by = |actor: &str, edit: Value| {
+            let mut edit = edit;
+            edit["actor"] = json!(actor);
+            cloud.edit(1, edit);
+        };
+        let patch = json!({"messenger": {"styles": {"primaryColor": "#990000"}}});
+        by("Ben", json!({"draft": {"configuration": "Website", "patch": patch}}));
+        by("Ana", json!({"publish": {"configuration": "Website"}}));
+        let plan = cloud.genesync(&["plan"]).stdout;
+        let line = plan.lines().find(|line| line.contains("messenger.styles.primaryColor")).unwrap();
+        assert!(line.contains("published by ") && line.contains(told) && !line.contains("Ben"), "{plan}");
+    }
 }

@@ -98,7 +98,7 @@ fn profiles_are_made_before_what_refers_to_them_and_drift_has_a_name() {
         .flat_map(|target| target["changes"].as_array().unwrap())
         .map(|change| (change["path"].as_str().unwrap(), change["class"].as_str().unwrap()))
         .collect();
-    let expected = [("mediaTypes.allow.inbound", "reach"), ("event.typing.on.inbound", "off")];
+    let expected = [("mediaTypes.allow.inbound", "reach"), ("event.typing.on.inbound", "behaviour")];
     assert_eq!(classes, expected);
     genesync(&cloud, &["apply"]).expect(0);
     let mut patched = writes(&cloud, mark);

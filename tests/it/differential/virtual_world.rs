@@ -145,7 +145,7 @@ impl Reads for Port {
             return Err(fault);
         }
         let page = webchat::entries(&self.send(&webchat::audit(&organizations, query.from, query.to, 1)))?;
-        Ok(Entries { entries: page.entries, truncated: false })
+        Ok(Entries { entries: page.entries, ..Entries::default() })
     }
 
     fn now(&self) -> Timestamp {
@@ -241,7 +241,8 @@ pub(super) fn member(member: &Member, after: bool, now: Timestamp) -> pass::Memb
         wave,
         windows: if is(Fate::Closed) { vec![window(now)] } else { Vec::new() },
         ignore: Vec::new(),
-        protected: false,
+        protected: Default::default(),
+        policy: Default::default(),
         owners: Vec::new(),
     };
     let broken = is(Fate::Invalid) || is(Fate::Unreadable);
@@ -279,9 +280,11 @@ pub(super) fn order(
         ports: port.clone(),
         store: store.clone(),
         lookup,
-        holds: Arc::new(|_| Ok(true)),
+        holds: Arc::new(|_, _| Ok(true)),
         repository: "repo".into(),
         is_whole: shell != Shell::Named,
+        managed: members.len(),
+        parent: Default::default(),
         members,
         terms: Terms {
             revision: Revision::new(revision),

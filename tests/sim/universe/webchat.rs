@@ -117,7 +117,7 @@ impl Universe {
         let organizations: Vec<&OrganizationId> = query.organizations().collect();
         let operation = webchat::audit(&organizations, query.from, query.to, 1);
         let response = self.send(&query.targets[0], &operation, None).map_err(|(fault, _)| fault)?;
-        Ok(Entries { entries: webchat::entries(&response)?.entries, truncated: false })
+        Ok(Entries { entries: webchat::entries(&response)?.entries, ..Entries::default() })
     }
 
     pub(super) fn poll(&mut self, source: &Target, id: &str) -> Result<Job, Fault> {

@@ -54,7 +54,7 @@ fn generated(info: &GuardInfo) -> String {
     let name = info.guard.name();
     let mut out = heading(info);
     // Writing to a String can't fail; the results are dropped throughout.
-    let _ = writeln!(out, "\n{}.\n\n**Scope.** {}: {}", info.summary, info.scope.name(), judged(info.scope));
+    let _ = writeln!(out, "\n{}.\n\n**Scope.** {}: {}", info.summary, info.scope.name(), judged(info));
     let _ = writeln!(out, "\n**Example.**\n\n```console\n{}\n```", info.printed().join("\n"));
     let tenant = match info.scope {
         Scope::Tenant => " --tenant NAME",
@@ -68,8 +68,14 @@ fn generated(info: &GuardInfo) -> String {
     out
 }
 
-fn judged(scope: Scope) -> &'static str {
-    match scope {
+fn judged(info: &GuardInfo) -> &'static str {
+    match info.scope {
+        Scope::Tenant if info.guard == Guard::Conflict => {
+            "it holds one object of one tenant, and what does not refer to it goes on."
+        }
+        Scope::Run if info.guard == Guard::RunOff => {
+            "it refuses the plans of a run that switch something off, and the other tenants go on."
+        }
         Scope::Tenant => "it refuses the plan of one tenant, and the other tenants go on.",
         Scope::Run => "it refuses every plan of one run that would write something.",
         Scope::History => "it refuses the plans that are made from one commit.",
@@ -84,6 +90,14 @@ fn released(info: &GuardInfo) -> &'static str {
         }
         Scope::Tenant if info.guard == Guard::Pause => {
             "The controller looks at the tenant and writes nothing until the date of the pause, or until `genesync resume NAME`."
+        }
+        Scope::Tenant if info.guard == Guard::Conflict => {
+            "The controller looks at the tenant at each run, and writes the object once git or the admin UI ends the difference. To take git's\n\
+             side, run the command above with the controller's settings."
+        }
+        Scope::Run if info.guard == Guard::RunOff => {
+            "The controller asks the guard again at each run of the tenant, and writes once nothing was switched off at another tenant for an\n\
+             hour. To write earlier, run the command above with the controller's settings."
         }
         Scope::Tenant => {
             "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\

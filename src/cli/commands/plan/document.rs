@@ -127,7 +127,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         unmanaged: in_state("unmanaged"),
     };
     let digest = fleet_digest(tenants.iter().filter_map(|tenant| tenant.digest.as_deref()));
-    let refusals: Vec<RefusalDocument> = session.run_refusal().iter().map(RefusalDocument::from).collect();
+    let refusals: Vec<RefusalDocument> = session.run_refusals().iter().map(RefusalDocument::from).collect();
     let found = exit::Planned {
         findings: blocks(&fleet.findings),
         failed: summary.failed > 0,
@@ -143,6 +143,8 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         summary,
         tenants,
         refusals,
+        opens: session.opens(),
+        allowed: None,
         stopped: fleet.project_is_broken().then(|| PROJECT_IS_BROKEN.to_owned()),
         management: Vec::new(),
         shared: Vec::new(),

@@ -36,6 +36,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
         // As `apply`, and never so long that nothing is left for the others.
         lease_patience: (settings.lease * 3 / 2).min(settings.controller.once / 2),
         concurrency: settings.controller.runs_max.min(CONCURRENCY),
+        parent: place::parent(&place, None, &fleet, Some(&process.store), output).await?,
         asked: None,
         heard: Some(Arc::clone(&process.heard)),
     };

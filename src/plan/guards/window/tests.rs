@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Said;
 
 fn window(days: &[i8], start: &str, end: &str, time_zone: &str) -> Window {
     let minutes = |text: &str| {
@@ -134,8 +135,8 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
 
 #[test]
 fn a_window_is_waited_for_unless_it_is_open_or_never_opens() {
-    let now = "2026-11-27T12:00:00Z".parse().unwrap();
-    let opened = Limits { allowed: [Guard::Window].into(), ..Limits::default() };
+    let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+    let (opened, none) = (Limits { allowed: [Guard::Window].into(), ..Limits::default() }, Precedents::new());
     let never = Some("acme is outside its change window and no window ever opens");
     for (windows, opens, refused) in [
         (vec![berlin(2, "09:00", "16:00")], Some("Tuesday 09:00 Europe/Berlin"), None),
@@ -144,11 +145,45 @@ fn a_window_is_waited_for_unless_it_is_open_or_never_opens() {
         (vec![], None, None),
     ] {
         let tenant = Tenant { windows, ..scenes::tenant() };
-        let waits = super::opens(&tenant, &Limits::default(), now).map(|opening| opening.to_string());
-        let refusal = check(&tenant, &Limits::default(), now).map(|refusal| refusal.message);
+        let waits = super::opens(&tenant, &none, &Limits::default(), now).map(|opening| opening.to_string());
+        let refusal = check(&tenant, &none, &Limits::default(), now).map(|refusal| refusal.message);
         assert_eq!((waits.as_deref(), refusal.as_deref()), (opens, refused), "{tenant:?}");
-        assert_eq!((super::opens(&tenant, &opened, now), check(&tenant, &opened, now)), (None, None));
+        assert_eq!(
+            (super::opens(&tenant, &none, &opened, now), check(&tenant, &none, &opened, now)),
+            (None, None)
+        );
     }
+}
+
+#[test]
+fn a_window_that_a_commit_opens_stays_shut_until_the_commit_was_applied() {
+    let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
+    let (tuesdays, fridays) = (berlin(2, "09:00", "16:00"), berlin(5, "09:00", "16:00"));
+    let late = berlin(5, "15:00", "20:00");
+    let never = window(&[2], "09:00", "16:00", "Mars/Phobos");
+    let told = |windows: &[Window], before: &[Window]| {
+        let tenant = Tenant { windows: windows.to_vec(), ..scenes::tenant() };
+        let said = Said { windows: before.to_vec(), ..Said::of(&tenant, &[], &Limits::default()) };
+        let precedents = Precedents::from([(tenant.primary.organization.clone(), said)]);
+        let opening = super::opens(&tenant, &precedents, &Limits::default(), now);
+        let is_refused = check(&tenant, &precedents, &Limits::default(), now).is_some();
+        (opening.map(|opening| opening.to_string()), is_refused)
+    };
+    let at = |text: &str| Some(text.to_owned());
+    // What this commit says, what the one before said, when it may be written.
+    assert_eq!(told(&[], std::slice::from_ref(&tuesdays)), (at("Tuesday 09:00 Europe/Berlin"), false));
+    assert_eq!(
+        told(std::slice::from_ref(&fridays), std::slice::from_ref(&tuesdays)),
+        (None, true),
+        "never both at once"
+    );
+    assert_eq!(
+        told(std::slice::from_ref(&fridays), std::slice::from_ref(&late)),
+        (at("Friday 15:00 Europe/Berlin"), false)
+    );
+    assert_eq!(told(std::slice::from_ref(&fridays), &[]), (None, false));
+    assert_eq!(told(&[], &[fridays]), (None, false));
+    assert_eq!(told(&[], &[never]), (None, true));
 }
 
 #[test]

@@ -163,5 +163,5 @@ pub(super) fn all_proven(run: &Run) -> Event {
         changes: Vec::new(),
     };
     let entries = run.receipts.iter().chain(&run.journal.0.owed).map(entry).collect();
-    Event::Entries(Entries { entries, truncated: false })
+    Event::Entries(Entries { entries, ..Entries::default() })
 }

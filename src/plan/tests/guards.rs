@@ -1,0 +1,223 @@
+//! Guards as a whole: what refuses, what opens it, and that no commit lifts what it needs.
+
+use super::*;
+use crate::model::plan::Limits;
+use crate::model::{Guard, Precedents, Protect, Said, Window};
+use crate::plan::guards::{Judged, check_tenant};
+
+#[test]
+fn guards_refuse_until_they_are_opened() {
+    let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
+    let wanted = desired(json!({"greetings": {"enabled": false, "delayMs": 1}}));
+    let observed = [live(3, json!({"greetings": {"enabled": true, "delayMs": 2}}), None), Observed::Absent];
+    let bases = BTreeMap::from([(object_of("org-1"), base(2, json!({})))]);
+    let window = Window { days: vec![6], start_min: 0, end_min: 1439, time_zone: "Mars/Phobos".into() };
+    let tenant = Tenant { protected: Protect::USUAL.into(), windows: vec![window], ..tenant(1) };
+    let plan = plan(&tenant, &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
+    let limits = Limits { tenant_changes_max: 1, ..Limits::default() };
+    let guards = |limits: &Limits| {
+        let resources = [Resource::implied(wanted.clone())];
+        let precedents = Precedents::new();
+        let judged = Judged {
+            plan: &plan,
+            tenant: &tenant,
+            resources: &resources,
+            precedents: &precedents,
+            bases: &bases,
+            limits,
+        };
+        check_tenant(judged, |_| None, now).into_iter().map(|refusal| refusal.guard).collect::<Vec<_>>()
+    };
+    assert_eq!(guards(&limits), [Guard::Protected, Guard::TenantChanges, Guard::Recreate, Guard::Window]);
+    for guard in guards(&limits) {
+        let allowed = Limits { allowed: BTreeSet::from([guard]), ..limits.clone() };
+        assert!(!guards(&allowed).contains(&guard), "{guard:?}");
+        assert_eq!(guards(&allowed).len(), 3);
+    }
+}
+
+#[test]
+fn what_goes_by_a_known_name_and_is_another_object_is_refused_even_where_nothing_differs() {
+    let wanted = desired(json!({"greetings": {"delayMs": 1}}));
+    let observed = [live(3, json!({"greetings": {"delayMs": 1}}), None)];
+    let plan = plan(&tenant(0), &Revision::new("r1"), &wanted, &observed, &BTreeMap::new());
+    assert!(plan.is_empty());
+    let resources = [Resource::implied(wanted)];
+    let refused = |known: Option<&str>, seen: Option<&'static str>, limits: &Limits| {
+        let known = Base { id: known.map(Into::into), ..base(3, json!({})) };
+        let bases = BTreeMap::from([(object_of("org-0"), known)]);
+        let id_of = |_: &Target| seen.map(Arc::from);
+        let now = Timestamp::UNIX_EPOCH;
+        let (tenant, precedents) = (tenant(0), Precedents::new());
+        let judged = Judged {
+            plan: &plan,
+            tenant: &tenant,
+            resources: &resources,
+            precedents: &precedents,
+            bases: &bases,
+            limits,
+        };
+        let refusals = check_tenant(judged, id_of, now);
+        refusals.into_iter().map(|refusal| refusal.guard).collect::<Vec<_>>()
+    };
+    let limits = Limits::default();
+    for (known, seen) in [(None, None), (None, Some("a")), (Some("a"), Some("a")), (Some("a"), None)] {
+        assert_eq!(refused(known, seen, &limits), [], "{known:?} {seen:?}");
+    }
+    assert_eq!(refused(Some("a"), Some("b"), &limits), [Guard::Recreate]);
+    let allowed = Limits { allowed: BTreeSet::from([Guard::Recreate]), ..limits };
+    assert_eq!(refused(Some("a"), Some("b"), &allowed), []);
+}
+
+/// A fleet of two organizations, as it is live and as the state knows it.
+#[derive(Debug, Clone)]
+struct Fleet {
+    live: [Value; 2],
+    applied: Precedents,
+}
+
+/// What a commit says of one tenant: which organization it names, whether it is protected, and whether greetings are on.
+#[derive(Debug, Clone, Copy)]
+struct Says {
+    organization: usize,
+    protected: bool,
+    greets: bool,
+}
+
+impl Fleet {
+    /// Applies what a commit says of a tenant. Returns whether the greeting of a protected organization went off.
+    fn apply(&mut self, says: Says, allowed: &[Guard]) -> bool {
+        let id = format!("org-{}", says.organization);
+        let organization = OrganizationId::new(id.as_str());
+        let mut tenant = tenant(0);
+        tenant.primary.organization = organization.clone();
+        tenant.protected = if says.protected { Protect::USUAL.into() } else { BTreeSet::new() };
+        let wanted = desired(json!({"greetings": {"enabled": says.greets}}));
+        let observed = [live(3, self.live[says.organization].clone(), None)];
+        let plan = plan(&tenant, &Revision::new("r"), &wanted, &observed, &BTreeMap::new());
+        let limits = Limits { allowed: allowed.iter().copied().collect(), ..Limits::default() };
+        let resources = [Resource::implied(wanted)];
+        let bases = BTreeMap::new();
+        let judged = Judged {
+            plan: &plan,
+            tenant: &tenant,
+            resources: &resources,
+            precedents: &self.applied,
+            bases: &bases,
+            limits: &limits,
+        };
+        if !check_tenant(judged, |_| None, Timestamp::UNIX_EPOCH).is_empty() {
+            return false;
+        }
+        let was_protected = self.applied.get(&organization).is_some_and(|said| !said.protected.is_empty());
+        let was_on = self.live[says.organization]["greetings"]["enabled"] == true;
+        self.live[says.organization] = json!({"greetings": {"enabled": says.greets}});
+        self.applied.extend(Said::of_each(&tenant, &resources, &limits));
+        (was_protected || says.protected) && was_on && !says.greets
+    }
+}
+
+#[test]
+fn no_sequence_of_commits_takes_a_protected_greeting_away_without_an_opening() {
+    let mut opened = 0;
+    for seed in 0..20_000_u64 {
+        let mut state = seed << 24;
+        let mut dice = |limit: u64| {
+            state = state.wrapping_add(1);
+            crate::model::mix(state) % limit
+        };
+        let on = || json!({"greetings": {"enabled": true}});
+        let mut fleet = Fleet { live: [on(), on()], applied: Precedents::new() };
+        // Two tenants, of which the first is protected to begin with, and was applied.
+        let mut says =
+            [0, 1].map(|organization| Says { organization, protected: organization == 0, greets: true });
+        for one in says {
+            assert!(!fleet.apply(one, &[]));
+        }
+        for _ in 0..8 {
+            // A commit lifts, protects, switches, or swaps the two; several of that in one commit.
+            for _ in 0..=dice(3) {
+                let at = usize::try_from(dice(2)).unwrap();
+                match dice(4) {
+                    0 => says[at].protected = !says[at].protected,
+                    1 => says[at].greets = !says[at].greets,
+                    2 => {
+                        let [one, other] = says.map(|says| says.organization);
+                        (says[0].organization, says[1].organization) = (other, one);
+                    }
+                    // The folder is another one: nothing but its name tells.
+                    _ => says.swap(0, 1),
+                }
+            }
+            let allowed: &[Guard] = if dice(5) == 0 { &[Guard::Protected] } else { &[Guard::Window] };
+            // One tenant may be applied, and the other fail and come with a later commit.
+            for one in says.into_iter().filter(|_| dice(4) > 0) {
+                let went_dark = fleet.apply(one, allowed);
+                opened += usize::from(went_dark);
+                assert!(!went_dark || allowed.contains(&Guard::Protected), "seed {seed}: {one:?}");
+            }
+        }
+    }
+    assert!(opened > 1_000, "{opened}");
+}
+
+#[test]
+fn what_a_guard_refuses_is_what_the_last_applied_commit_or_this_one_protects() {
+    let (organization, object) = (OrganizationId::new("org-0"), Object::implied());
+    let observed =
+        [live(3, json!({"greetings": {"enabled": true}, "features": {"audiences": ["a", "b"]}}), None)];
+    let said = |protected: &[Protect], objects: &[Object]| Said {
+        protected: protected.iter().copied().collect(),
+        objects: objects.iter().cloned().collect(),
+        ..Said::of(&tenant(0), &[], &Limits::default())
+    };
+    let refused = |now: &[Protect], before: Option<Said>, git: Value| {
+        let tenant = Tenant { protected: now.iter().copied().collect(), ..tenant(0) };
+        let wanted = desired(git);
+        let plan = plan(&tenant, &Revision::new("r"), &wanted, &observed, &BTreeMap::new());
+        let precedents = before.map(|said| (organization.clone(), said)).into_iter().collect();
+        let resources = [Resource::implied(wanted)];
+        let (bases, limits) = (BTreeMap::new(), Limits::default());
+        let judged = Judged {
+            plan: &plan,
+            tenant: &tenant,
+            resources: &resources,
+            precedents: &precedents,
+            bases: &bases,
+            limits: &limits,
+        };
+        check_tenant(judged, |_| None, Timestamp::UNIX_EPOCH)
+            .into_iter()
+            .map(|refusal| refusal.message)
+            .next()
+    };
+    let off = || json!({"greetings": {"enabled": false}});
+    let fewer = || json!({"features": {"audiences": ["a"]}});
+    let (usual, all) = (&Protect::USUAL[..], &Protect::ALL[..]);
+    let other = Object { kind: ObjectKind::MessengerDeployment, name: "site".into() };
+    let dark = "acme is protected, and the plan switches off greetings.enabled";
+    let narrow = "acme is protected, and the plan lets fewer visitors in by features.audiences";
+    let gone = "acme is protected, and git no longer names MessengerDeployment `site`";
+    let rows = [
+        (&[][..], None, off(), None),
+        (usual, None, off(), Some(dark)),
+        (&[], Some(said(usual, std::slice::from_ref(&object))), off(), Some(dark)),
+        (usual, Some(said(&[], std::slice::from_ref(&object))), off(), Some(dark)),
+        // Reach by name alone.
+        (usual, None, fewer(), None),
+        (all, None, fewer(), Some(narrow)),
+        (&[], Some(said(all, std::slice::from_ref(&object))), fewer(), Some(narrow)),
+        (&[], Some(said(usual, std::slice::from_ref(&other))), fewer(), Some(gone)),
+        (&[], Some(said(&[Protect::Reach], &[other])), json!({}), None),
+    ];
+    for (now, before, git, expected) in rows {
+        assert_eq!(
+            refused(now, before.clone(), git.clone()).as_deref(),
+            expected,
+            "{now:?} {before:?} {git}"
+        );
+    }
+    let few = Said { tenant_changes_max: 0, ..said(&[], &[]) };
+    let message = refused(&[], Some(few), fewer()).unwrap();
+    assert_eq!(message, "the plan changes 1 field of the configuration, and the limit is 0");
+}

@@ -1,0 +1,178 @@
+//! Which store this is, and whether it still is the one that the process opened.
+//!
+//! A state that is deleted, put back from a backup, failed over to a copy that lags, or made anew under a running process
+//! has forgotten writes that may still take effect. So each intent is held against it: the id is drawn once, the epoch only
+//! grows, and the file of SQLite is the one that was opened. Another id, a lower epoch or another file ends writing for
+//! good; a process that is started anew takes the store as it is then.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+
+use sqlx::{Any, Executor, Transaction};
+
+use super::{Store, StoreError, database_file, failed, number, text};
+use crate::model::StorePlace;
+
+const DOING: &str = "asking which store it is";
+
+/// The store that a process opened.
+#[derive(Debug, Default)]
+pub struct Identity {
+    /// Its id; empty before it was read.
+    id: RwLock<String>,
+    /// The largest epoch that was seen.
+    epoch: AtomicI64,
+    /// The file, and which one it was.
+    file: Option<(PathBuf, FileId)>,
+    /// Why it is another one by now.
+    exchanged: OnceLock<String>,
+}
+
+/// A file as the file system knows it, whatever its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+#[cfg(unix)]
+fn file_id(path: &std::path::Path) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(FileId { device: metadata.dev(), inode: metadata.ino() })
+}
+
+/// Elsewhere the id and the epoch have to do.
+#[cfg(not(unix))]
+fn file_id(_: &std::path::Path) -> Option<FileId> {
+    None
+}
+
+impl Identity {
+    /// The store at a place, which is open.
+    pub fn of(place: &StorePlace) -> Self {
+        let file = match place {
+            StorePlace::Folder(folder) => {
+                let path = database_file(folder);
+                file_id(&path).map(|id| (path, id))
+            }
+            StorePlace::Postgres(_) => None,
+        };
+        Self { file, ..Self::default() }
+    }
+
+    /// Why it is not the store any more that was opened.
+    pub fn exchanged(&self) -> Option<&str> {
+        self.exchanged.get().map(String::as_str)
+    }
+
+    /// Holds what the store says of itself against what was seen of it.
+    fn check(&self, id: &str, epoch: i64) -> Result<(), StoreError> {
+        let mut known = self.id.write().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            id.clone_into(&mut known);
+        }
+        let seen = self.epoch.fetch_max(epoch, Ordering::Relaxed);
+        let why = if *known != id {
+            Some(format!("it is another store than the one that was opened (id {id}, and not {known})"))
+        } else if epoch < seen {
+            Some(format!("it is a copy from earlier (epoch {epoch}, and {seen} was seen)"))
+        } else {
+            self.file_exchanged()
+        };
+        if let Some(why) = why {
+            let _ = self.exchanged.set(why);
+        }
+        match self.exchanged() {
+            None => Ok(()),
+            Some(why) => Err(StoreError::Exchanged { why: why.to_owned() }),
+        }
+    }
+
+    fn file_exchanged(&self) -> Option<String> {
+        let (path, opened) = self.file.as_ref()?;
+        match file_id(path) {
+            Some(now) if now == *opened => None,
+            Some(_) => Some(format!("`{}` is another file than the one that was opened", path.display())),
+            None => Some(format!("`{}` is gone", path.display())),
+        }
+    }
+}
+
+impl Store {
+    /// Why the state is not the one any more that this process opened: then it takes no intents until the process is
+    /// started anew.
+    pub fn exchanged(&self) -> Option<String> {
+        self.identity.exchanged().map(str::to_owned)
+    }
+
+    /// Draws the id of a store that has none, and counts the epoch on.
+    ///
+    /// # Errors
+    /// The database failed, or it is another store than before.
+    pub(super) async fn count_epoch(&self) -> Result<(), StoreError> {
+        let counted = self
+            .engine
+            .query(
+                "INSERT INTO identity (one, id, epoch) VALUES (1, {random}, 1)
+                 ON CONFLICT (one) DO UPDATE SET epoch = identity.epoch + 1 RETURNING id, epoch",
+            )
+            .fetch_one(&self.writer);
+        let row = counted.await.map_err(failed(DOING))?;
+        self.identity.check(&text(&row, "id")?, number(&row, "epoch")?)
+    }
+
+    /// Refuses an intent where the state is another one than was opened.
+    pub(super) async fn check_identity(
+        &self,
+        transaction: &mut Transaction<'_, Any>,
+    ) -> Result<(), StoreError> {
+        let asked =
+            transaction.fetch_optional(self.engine.query("SELECT id, epoch FROM identity WHERE one = 1"));
+        match asked.await.map_err(failed(DOING))? {
+            Some(row) => self.identity.check(&text(&row, "id")?, number(&row, "epoch")?),
+            None => self.identity.check("none", 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_id_a_lower_epoch_and_another_file_end_writing_for_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = database_file(folder.path());
+        std::fs::write(&path, "").unwrap();
+        let place = StorePlace::Folder(folder.path().to_owned());
+        let opened = || {
+            let identity = Identity::of(&place);
+            identity.check("a", 3).unwrap();
+            identity.check("a", 7).unwrap();
+            identity
+        };
+        for (id, epoch, told) in [
+            ("b", 9, "another store"),
+            ("a", 6, "a copy from earlier (epoch 6, and 7"),
+            ("none", 0, "another store"),
+        ] {
+            let identity = opened();
+            let error = identity.check(id, epoch).unwrap_err().to_string();
+            assert!(error.contains(told), "{error}");
+            assert!(identity.check("a", 8).is_err(), "what was written meanwhile is not known");
+        }
+        let replaced = opened();
+        std::fs::rename(&path, folder.path().join("aside")).unwrap();
+        assert!(replaced.check("a", 8).unwrap_err().to_string().contains("is gone"));
+        let replaced = {
+            std::fs::rename(folder.path().join("aside"), &path).unwrap();
+            opened()
+        };
+        std::fs::write(folder.path().join("other"), "").unwrap();
+        std::fs::rename(folder.path().join("other"), &path).unwrap();
+        assert!(replaced.check("a", 8).unwrap_err().to_string().contains("is another file"));
+        assert!(opened().exchanged().is_none());
+    }
+}

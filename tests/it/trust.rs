@@ -1,0 +1,490 @@
+//! What people trust: guards that no commit lifts and uses, names with proof, a state that is still the one that was
+//! opened. Each story ends with the command that the refusal itself names.
+
+use serde_json::{Value, json};
+
+use crate::support::{Ran, Stage, commit_all, delay, organization, tenant, wait_until};
+
+/// A tenant with labels and a `sync` of its own, whose greeting is on or off.
+fn labelled(name: &str, number: u32, protected: bool, sync: &str, greets: bool) -> Vec<(String, String)> {
+    let web = format!("  greetings: {{enabled: {greets}, messages: [Hello], delayMs: 1}}\n");
+    let labels = if protected { ", labels: {protected: \"true\"}" } else { "" };
+    let files = tenant(name, &[number], &web).into_iter();
+    files
+        .map(|(path, text)| {
+            let text = text.replace(&format!("{{name: {name}}}"), &format!("{{name: {name}{labels}}}"));
+            (path, text.replace("mode: enforce", &format!("mode: enforce{sync}")))
+        })
+        .collect()
+}
+
+fn greets(stage: &Stage, number: u32) -> bool {
+    stage.live(number).1["greetings"]["enabled"] == true
+}
+
+/// What is printed of a refusal, wherever that is.
+fn printed(ran: &Ran) -> String {
+    format!("{}{}", ran.stdout, ran.stderr)
+}
+
+/// A runner that has nothing of what an earlier one knew.
+fn forget(stage: &Stage) {
+    std::fs::remove_dir_all(stage.path("state")).unwrap();
+}
+
+#[test]
+fn a_throw_away_runner_holds_each_commit_against_its_parent() {
+    let stage = Stage::new();
+    stage.commit(&[labelled("acme", 1, true, "", true), labelled("zeta", 2, false, "", true)].concat());
+    stage.genesync(&["apply"]).expect(0);
+    forget(&stage);
+    // The commit lifts the label that it needs lifted; the other tenant goes on.
+    stage.commit(&labelled("acme", 1, false, "", false));
+    stage.commit(&[]);
+    let dark = [labelled("acme", 1, false, "", false), tenant("zeta", &[2], &delay(2))].concat();
+    stage.commit(&labelled("acme", 1, true, "", true));
+    stage.commit(&dark);
+    let plan = stage.genesync(&["plan", "--rev", "HEAD", "--detailed-exitcode"]).expect(5);
+    assert!(plan.stdout.contains("refused by guard `protected`: acme is protected"), "{}", plan.stdout);
+    forget_if_there(&stage);
+    let refused = stage.genesync(&["apply"]).expect(6);
+    assert!(printed(&refused).contains("switches off greetings.enabled"), "{}", printed(&refused));
+    assert!(greets(&stage, 1) && stage.live(2).1["greetings"]["delayMs"] == 2);
+    forget(&stage);
+    stage.genesync(&["apply", "--tenant", "acme", "--allow", "protected", "--reason", "asked for"]).expect(0);
+    assert!(!greets(&stage, 1));
+    // In a commit of its own the label goes, and the next one may use that.
+    forget(&stage);
+    stage.commit(&labelled("acme", 1, true, "", true));
+    stage.genesync(&["apply"]).expect(0);
+    forget(&stage);
+    stage.commit(&labelled("acme", 1, false, "", true));
+    stage.genesync(&["apply"]).expect(0);
+    forget(&stage);
+    stage.commit(&labelled("acme", 1, false, "", false));
+    stage.genesync(&["apply"]).expect(0);
+    assert!(!greets(&stage, 1));
+}
+
+fn forget_if_there(stage: &Stage) {
+    if stage.path("state").exists() {
+        forget(stage);
+    }
+}
+
+#[test]
+fn a_clone_without_the_parent_says_that_it_can_not_judge() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.commit(&tenant("acme", &[1], &delay(2)));
+    let shallow = stage.path("shallow");
+    let url = format!("file://{}", stage.repository().display());
+    let cloned = std::process::Command::new("git")
+        .args(["clone", "--quiet", "--depth", "1", &url, shallow.to_str().unwrap()])
+        .status()
+        .unwrap();
+    assert!(cloned.success());
+    let ran = stage.genesync(&["apply", shallow.to_str().unwrap()]).expect(0);
+    assert!(
+        ran.stderr.contains("whether a guard is lifted by the commit that needs it is not known"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("fetch-depth: 2"), "{}", ran.stderr);
+    // Once it is applied, the state knows.
+    let again = stage.genesync(&["apply", shallow.to_str().unwrap()]).expect(0);
+    assert!(!again.stderr.contains("not known"), "{}", again.stderr);
+}
+
+#[test]
+fn with_a_state_a_guard_is_lifted_by_a_commit_that_was_applied_before() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true), labelled("zeta", 2, false, "", true)]);
+    // Several commits between two applies: that one of them only lifted is not known to have been applied.
+    stage.commit(&labelled("acme", 1, false, "", true));
+    stage.commit(&labelled("acme", 1, false, "", false));
+    let refused = stage.genesync(&["apply"]).expect(5);
+    assert!(
+        printed(&refused).contains("acme is protected, and the plan switches off greetings.enabled"),
+        "{}",
+        printed(&refused)
+    );
+    // Taken back, lifted alone, found in sync: the next commit may.
+    stage.commit(&labelled("acme", 1, false, "", true));
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&labelled("acme", 1, false, "", false));
+    stage.genesync(&["apply"]).expect(0);
+    assert!(!greets(&stage, 1));
+    // A window that the commit opens is shut until it was applied.
+    let never = ", windows: [{days: [MONDAY], start: \"00:00\", end: \"00:01\", timeZone: Europe/Berlin}]";
+    stage.commit(&labelled("zeta", 2, false, never, true));
+    stage.genesync(&["apply"]).expect(0);
+    let changed = labelled("zeta", 2, false, "", true).into_iter();
+    let changed: Vec<_> =
+        changed.map(|(path, text)| (path, text.replace("delayMs: 1", "delayMs: 5"))).collect();
+    stage.commit(&changed);
+    let waits = stage.genesync(&["apply"]).expect(3);
+    assert!(printed(&waits).contains("outside the change window"), "{}", printed(&waits));
+    stage.genesync(&["apply", "--tenant", "zeta", "--allow", "window", "--reason", "asked for"]).expect(0);
+    assert_eq!(stage.live(2).1["greetings"]["delayMs"], 5);
+}
+
+fn project(guards: &str) -> (String, String) {
+    let text = format!(
+        "apiVersion: genesync/v1alpha1\nkind: Project\nmetadata: {{name: p}}\nspec:\n  guards: {guards}\n"
+    );
+    ("genesync.yaml".into(), text)
+}
+
+fn fleet(numbers: std::ops::RangeInclusive<u32>, ms: u32) -> Vec<(String, String)> {
+    numbers.flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(ms))).collect()
+}
+
+#[test]
+fn no_commit_lifts_the_limit_of_the_run_that_it_needs() {
+    let stage = Stage::new();
+    stage.commit(&[fleet(1..=6, 1), vec![project("{run: {tenantsMax: 2}}")]].concat());
+    stage.genesync(&["apply"]).expect(0);
+    for with_state in [true, false] {
+        let ms = if with_state { 2 } else { 3 };
+        stage.commit(&[fleet(1..=6, ms), vec![project("{run: {tenantsMax: 6}}")]].concat());
+        if !with_state {
+            forget(&stage);
+        }
+        let refused = stage.genesync(&["apply"]).expect(5);
+        assert!(
+            printed(&refused).contains("one run changes 6 tenants, and the limit is 2"),
+            "{}",
+            printed(&refused)
+        );
+        // Taken back; in a commit of its own the limit is lifted.
+        stage.commit(&[fleet(1..=6, 1), vec![project("{run: {tenantsMax: 2}}")]].concat());
+        stage.genesync(&["apply"]).expect(0);
+    }
+    stage.commit(&[project("{run: {tenantsMax: 6}}")]);
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&fleet(1..=6, 4));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.live(6).1["greetings"]["delayMs"], 4);
+}
+
+#[test]
+fn protection_goes_with_the_organization_and_not_with_the_folder() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true), labelled("zeta", 2, false, "", true)]);
+    // Another folder, without the label, names the organization.
+    std::fs::remove_dir_all(stage.repository().join("tenants/acme")).unwrap();
+    stage.commit(&labelled("bank", 1, false, "", false));
+    let refused = stage.genesync(&["apply"]).expect(5);
+    assert!(printed(&refused).contains("bank is protected"), "{}", printed(&refused));
+    assert!(greets(&stage, 1));
+    // Two that swap their organizations: the protected one would get the other's silence.
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true), labelled("zeta", 2, false, "", false)]);
+    stage.commit(&[labelled("acme", 2, true, "", true), labelled("zeta", 1, false, "", false)].concat());
+    let refused = stage.genesync(&["apply"]).expect(6);
+    assert!(printed(&refused).contains("zeta is protected"), "{}", printed(&refused));
+    assert!(greets(&stage, 1));
+}
+
+#[test]
+fn of_two_tenants_that_would_go_off_within_an_hour_the_second_is_asked_about() {
+    let all = |greets: bool| {
+        (1..=4).flat_map(move |number| labelled(&format!("t{number}"), number, false, "", greets))
+    };
+    let stage = Stage::new();
+    stage.commit(&all(true).collect::<Vec<_>>());
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&all(false).collect::<Vec<_>>());
+    let open_run = ["--allow", "run-tenants", "--reason", "x"];
+    let plan = stage.genesync(&["plan"]).expect(5);
+    assert!(
+        plan.stdout.contains(
+            "All of it is opened by: genesync apply --allow run-tenants --allow run-off --reason TEXT"
+        ),
+        "{}",
+        plan.stdout
+    );
+    assert!(plan.stdout.contains("refused by guard `run-off`: one run switches off what visitors use at 4 tenants (t1, t2, t3 and 1 more)"), "{}", plan.stdout);
+    stage.genesync(&[&["apply"][..], &open_run].concat()).expect(5);
+    assert!((1..=4).all(|number| greets(&stage, number)));
+    // One by one, by processes of their own: the store counts them all.
+    stage.genesync(&[&["apply", "--tenant", "t1"][..], &open_run].concat()).expect(0);
+    let refused = stage.genesync(&[&["apply", "--tenant", "t2"][..], &open_run].concat()).expect(5);
+    let told =
+        "something would be switched off at t2, and something was switched off at t1 within the last hour";
+    assert!(printed(&refused).contains(told), "{}", printed(&refused));
+    assert!(!greets(&stage, 1) && greets(&stage, 2));
+    stage
+        .genesync(&["apply", "--allow", "run-off", "--allow", "run-tenants", "--reason", "closing down"])
+        .expect(0);
+    assert!((1..=4).all(|number| !greets(&stage, number)));
+}
+
+/// Makes another commit in the place of the last one.
+fn amend(stage: &Stage, files: &[(String, String)]) {
+    let repository = git2::Repository::open(stage.repository()).unwrap();
+    let parent = repository.head().unwrap().peel_to_commit().unwrap().parent(0).unwrap();
+    repository.reset(parent.as_object(), git2::ResetType::Hard, None).unwrap();
+    stage.commit(files);
+}
+
+#[test]
+fn a_head_of_which_nothing_came_is_amended_and_one_that_was_written_is_not() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true)]);
+    stage.commit(&labelled("acme", 1, true, "", false));
+    stage.genesync(&["apply"]).expect(5);
+    let mended = |ms: u32| {
+        let files = labelled("acme", 1, true, "", true).into_iter();
+        files
+            .map(|(path, text)| (path, text.replace("delayMs: 1", &format!("delayMs: {ms}"))))
+            .collect::<Vec<_>>()
+    };
+    amend(&stage, &mended(3));
+    stage.genesync(&["apply"]).expect(0);
+    amend(&stage, &mended(4));
+    let refused = stage.genesync(&["apply"]).expect(5);
+    assert!(printed(&refused).contains("refused by guard `rewind`"), "{}", printed(&refused));
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 3);
+    // A first commit that is not valid was never applied.
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], "  greetings: {enabled: 7}\n"));
+    stage.genesync(&["apply"]).expect(1);
+    let other = stage.repository();
+    std::fs::remove_dir_all(other.join(".git")).unwrap();
+    stage.commit(&tenant("acme", &[1], &delay(1)));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(commit_all(&other).len(), 40);
+}
+
+#[test]
+fn who_pauses_in_a_hurry_pauses_before_there_is_a_state() {
+    let stage = Stage::new();
+    stage.commit(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))].concat());
+    let paused = stage.genesync(&["pause", "acme", "--reason", "outage"]).expect(0);
+    assert!(paused.stderr.contains("knows no tenant acme yet"), "{}", paused.stderr);
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!((stage.live(1).0, stage.live(2).0), (0, 1));
+    stage.genesync(&["apply", "--tenant", "acme", "--allow", "pause", "--reason", "needed"]).expect(0);
+    assert_eq!(stage.live(1).0, 1);
+}
+
+#[test]
+fn a_state_that_is_deleted_under_a_controller_ends_its_writes_and_fails_its_probe() {
+    let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
+    stage.configure(&["controller.resync-ms = 300"]);
+    let running = stage.controller();
+    stage.wait_for(&["acme"], "Synced");
+    assert!(running.get("/healthz").starts_with("HTTP/1.1 200"));
+    for file in std::fs::read_dir(stage.path("state")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    let mark = stage.mark();
+    stage.edit(1, &json!({"greetings": {"delayMs": 9}}));
+    wait_until("the probe fails", || running.get("/healthz").starts_with("HTTP/1.1 503"));
+    let told = running.get("/healthz");
+    assert!(
+        told.contains("the state was exchanged under this process") && told.contains("is gone"),
+        "{told}"
+    );
+    assert_eq!(stage.writes(mark), []);
+    assert_eq!(running.stop().0, 0);
+    // A process that is started anew takes the state as it is: it makes one.
+    let _running = stage.controller();
+    wait_until("it is set back", || stage.live(1).1["greetings"]["delayMs"] == 1);
+}
+
+fn conflict(stage: &Stage, ms: u32) -> String {
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    stage.commit(
+        &labelled("acme", 1, false, ", onConflict: hold", true)
+            .into_iter()
+            .map(|(path, text)| (path, text.replace("delayMs: 1", &format!("delayMs: {ms}"))))
+            .collect::<Vec<_>>(),
+    )
+}
+
+#[test]
+fn a_conflict_is_held_where_the_tenant_says_so_and_git_wins_by_the_command_that_is_named() {
+    for with_state in [true, false] {
+        let stage = Stage::applied(&[labelled("acme", 1, false, ", onConflict: hold", true)]);
+        if !with_state {
+            // Nor does the log tell yet: then the version alone says who made it.
+            stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
+            forget(&stage);
+        }
+        conflict(&stage, 5);
+        let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(4);
+        let held = stage.genesync(&["apply"]).expect(4);
+        let told = match with_state {
+            true => "git and somebody else moved greetings.delayMs (by Mara Ionescu)",
+            false => "Mara Ionescu changed what is live, and nothing is known of what was applied before",
+        };
+        for ran in [&plan, &held] {
+            assert!(printed(ran).contains(told), "{}", printed(ran));
+        }
+        assert_eq!(
+            plan.stdout.contains("no record of what was applied last"),
+            !with_state,
+            "{}",
+            plan.stdout
+        );
+        assert_eq!(stage.live(1).1["greetings"]["delayMs"], 777);
+        stage
+            .genesync(&["apply", "--tenant", "acme", "--allow", "conflict", "--reason", "git is right"])
+            .expect(0);
+        assert_eq!(stage.live(1).1["greetings"]["delayMs"], 5);
+    }
+}
+
+#[test]
+fn what_was_switched_off_at_night_stays_off_where_the_tenant_leaves_that_to_people() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, ", onOff: hold", true)]);
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    let held = stage.genesync(&["apply", "--format", "json"]).expect(4).json();
+    assert!(
+        held["tenants"][0]["reason"]
+            .to_string()
+            .contains("somebody else switched off greetings.enabled (by Mara Ionescu)"),
+        "{held}"
+    );
+    assert_eq!(
+        held["tenants"][0]["targets"][0]["changes"][0]["class"], "off",
+        "what was done, and not what is due"
+    );
+    assert!(!greets(&stage, 1));
+    stage.genesync(&["apply", "--tenant", "acme", "--allow", "conflict", "--reason", "over"]).expect(0);
+    assert!(greets(&stage, 1));
+}
+
+fn change(stage: &Stage, arguments: &[&str]) -> Value {
+    let plan = stage.genesync(arguments).expect(0).json();
+    plan["tenants"][0]["targets"][0]["changes"][0].clone()
+}
+
+#[test]
+fn whoever_changed_a_field_is_named_once_the_log_proves_it() {
+    let stage = Stage::applied(&[tenant(
+        "acme",
+        &[1],
+        &format!("{}  widget: {{theme: {{colors: {{primary: \"#0B5CAD\"}}}}}}\n", delay(1)),
+    )]);
+    let by = |actor: &str, patch: Value| {
+        stage.control(
+            "POST",
+            "edit",
+            &json!({"organizationId": organization(1), "actor": actor, "patch": patch}),
+        );
+    };
+    // Ana changes the delay, then Zoe the greeting; the log shows neither for a while.
+    stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
+    by("Ana", json!({"greetings": {"delayMs": 777}}));
+    let one = change(&stage, &["plan", "--format", "json"]);
+    assert_eq!(
+        (&one["path"], &one["by"]["actor"]["name"]),
+        (&json!("greetings.delayMs"), &json!("Ana")),
+        "one version lies in between"
+    );
+    by("Zoe", json!({"greetings": {"messages": ["Hi"]}}));
+    let plan = stage.genesync(&["plan"]).expect(0).stdout;
+    assert!(!plan.contains("Ana") && !plan.contains("Zoe"), "{plan}");
+    assert_eq!(plan.matches("author not known: not found (1 look until").count(), 2, "{plan}");
+    // What nobody could ask for is not called missing.
+    stage.control(
+        "POST",
+        "faults",
+        &json!({"faults": [{"match": {"path": "**/audit/**"}, "do": {"status": 403}, "times": 1000}]}),
+    );
+    let plan = stage.genesync(&["plan"]).expect(0).stdout;
+    assert!(
+        plan.contains("author not known: the audit log may not be asked (permission audit:read)"),
+        "{plan}"
+    );
+    let applied = stage.genesync(&["apply"]).expect(0).stdout;
+    assert!(
+        applied.contains("the audit log may not be asked (permission audit:read)")
+            && !applied.contains("missing"),
+        "{applied}"
+    );
+}
+
+/// The command that a text names between backticks, with a reason in place of `TEXT`.
+fn named_command(text: &str, begins: &str) -> Vec<String> {
+    let named = text.split('`').find(|part| part.starts_with(begins)).unwrap_or_else(|| panic!("{text}"));
+    let words = named.strip_prefix("genesync ").unwrap().split(' ');
+    words.map(|word| if word == "TEXT" { "asked for".to_owned() } else { word.to_owned() }).collect()
+}
+
+fn run(stage: &Stage, words: &[String]) -> Ran {
+    stage.genesync(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_controllers_refusal_names_the_command_that_opens_it_for_one_run() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true)]);
+    stage.configure(&["controller.resync-ms = 400"]);
+    let _running = stage.controller();
+    let reason = || stage.status("acme")["reason"].to_string();
+    for _ in 0..2 {
+        stage.commit(&labelled("acme", 1, true, "", false));
+        stage.genesync(&["sync", "acme"]).expect(0);
+        wait_until("it is refused", || reason().contains("genesync allow"));
+        assert!(reason().contains("protected: acme is protected"), "{}", reason());
+        run(&stage, &named_command(&reason(), "genesync allow")).expect(0);
+        wait_until("it is written", || !greets(&stage, 1));
+        wait_until("the state knows", || stage.status("acme")["status"] == "Synced");
+        // The next commit switches it on again, and the one after that is asked about anew.
+        stage.commit(&labelled("acme", 1, true, "", true));
+        wait_until("it is on again", || greets(&stage, 1));
+        wait_until("the state knows", || stage.status("acme")["status"] == "Synced");
+    }
+    let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
+    assert_eq!(history.matches("protected by somebody until").count(), 2, "{history}");
+    assert!(history.contains("asked for"), "{history}");
+    let shared = stage.genesync(&["allow", "protected,run-tenants", "acme", "--reason", "x"]).expect(2);
+    assert!(shared.stderr.contains("`run-tenants` judges all tenants at once"), "{}", shared.stderr);
+}
+
+#[test]
+fn a_scheduled_job_goes_through_what_was_opened_for_its_tenant() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true), tenant("zeta", &[2], &delay(1))]);
+    stage.commit(&[labelled("acme", 1, true, "", false), tenant("zeta", &[2], &delay(2))].concat());
+    let refused = stage.genesync(&["run", "--once"]).expect(6);
+    assert!(greets(&stage, 1));
+    run(&stage, &named_command(&printed(&refused), "genesync allow")).expect(0);
+    stage.genesync(&["run", "--once"]).expect(0);
+    assert!(!greets(&stage, 1));
+    // By hand the command is another one: that which applies.
+    stage.commit(&labelled("acme", 1, true, "", true));
+    stage.genesync(&["run", "--once"]).expect(0);
+    stage.commit(&labelled("acme", 1, true, "", false));
+    let refused = stage.genesync(&["apply"]).expect(5).stdout;
+    let command = refused.lines().find_map(|line| line.strip_prefix("All of it is opened by: ")).unwrap();
+    assert_eq!(command, "genesync apply --tenant acme --allow protected --reason TEXT");
+    run(&stage, &named_command(&format!("`{command}`"), "genesync apply")).expect(0);
+    assert!(!greets(&stage, 1));
+}
+
+#[test]
+fn an_approved_plan_opens_the_guards_that_were_approved_with_it() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true)]);
+    stage.commit(&labelled("acme", 1, true, "", false));
+    let file = stage.path("plan.json");
+    let out = file.to_str().unwrap();
+    let plan = ["plan", "--rev", "HEAD", "--out", out];
+    let open = ["--allow", "protected", "--reason", "closing at the new year"];
+    stage.genesync(&[&plan[..], &open].concat()).expect(0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut whole: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(whole["allowed"], json!({"guards": ["protected"], "reason": "closing at the new year"}));
+    // Another guard, or another reason, is another plan.
+    let digest = whole["digest"].as_str().unwrap().to_owned();
+    whole["allowed"]["reason"] = "x".into();
+    std::fs::write(&file, whole.to_string()).unwrap();
+    stage.genesync(&["apply", "--plan", out]).expect(5);
+    std::fs::write(&file, text).unwrap();
+    let applied = stage.genesync(&["apply", "--plan", out, "--approve", &digest]).expect(0);
+    assert!(
+        applied.stderr.contains("guards opened for this run: protected (closing at the new year)"),
+        "{}",
+        applied.stderr
+    );
+    assert!(!greets(&stage, 1));
+}
