@@ -1,5 +1,6 @@
 //! One suite for both engines of the store: each case runs on SQLite and on a private PostgreSQL.
 
+mod trust;
 mod waves;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,10 @@ use genesync::store::{
 use jiff::Timestamp;
 
 use crate::postgres::{Bouncer, Postgres};
+use trust::{
+    a_head_is_written_once_something_came_of_it, an_opening_lasts_until_a_run_wrote,
+    no_two_tenants_go_off_within_an_hour, what_was_said_of_guards_is_kept_with_a_run_in_sync,
+};
 use waves::{
     a_change_waits_for_lower_waves_and_is_watched, an_invalid_tenant_counts_as_git_says_now,
     another_commit_than_the_head_is_begun_for_itself,
@@ -665,7 +670,11 @@ macro_rules! suite {
             the_fleet_is_counted_where_it_stands,
             appends_that_come_together_stand_alone,
             ends_that_come_together_are_all_written_down,
-            claims_never_overlap
+            claims_never_overlap,
+            no_two_tenants_go_off_within_an_hour,
+            what_was_said_of_guards_is_kept_with_a_run_in_sync,
+            a_head_is_written_once_something_came_of_it,
+            an_opening_lasts_until_a_run_wrote
         )
     };
 }

@@ -1,0 +1,178 @@
+//! What the store keeps so that guards hold: who went off, what was said, what is open, and which store it is.
+
+use genesync::model::precedent::RunLimits;
+use genesync::model::{Guard, Precedents, Protect, Said};
+use genesync::store::GuardOpening;
+
+use super::*;
+
+fn off(id: u64) -> Record {
+    match intent(id, Vec::new()) {
+        Record::Intent(intent) => Record::Intent(Intent { off: true, ..intent }),
+        other => other,
+    }
+}
+
+fn not_executed(id: u64) -> Record {
+    Record::Resolved { intent: id, receipts: Vec::new(), ending: Ending::NotExecuted }
+}
+
+/// Random work of two processes: whoever would be the second to go off within an hour is refused, and nobody else.
+pub async fn no_two_tenants_go_off_within_an_hour(pair: &Pair) {
+    let names = ["a", "b", "c", "d"];
+    let mut leases = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let store = if index % 2 == 0 { &pair.a } else { &pair.b };
+        leases.push(take(store, name, LONG).await.unwrap());
+    }
+    let mut went: Vec<(usize, u64)> = Vec::new();
+    let mut refused = 0;
+    for round in 1..=120_u64 {
+        let dice = genesync::model::mix(round);
+        let at = usize::try_from(dice % 4).unwrap();
+        let store = if at.is_multiple_of(2) { &pair.a } else { &pair.b };
+        let lease = &leases[at];
+        match dice >> 8 & 3 {
+            0 => {
+                // What was not executed took nothing.
+                let Some(place) = went.iter().position(|(tenant, _)| *tenant == at) else { continue };
+                let (_, id) = went.remove(place);
+                store.append(lease, &[not_executed(id)]).await.unwrap();
+            }
+            1 => {
+                store.append(lease, &[intent(round, Vec::new()), not_executed(round)]).await.unwrap();
+            }
+            kind => {
+                let opened = kind == 2 && dice >> 16 & 7 == 0;
+                let lease = Lease { over_off: opened, ..lease.clone() };
+                let other = went.iter().any(|(tenant, _)| *tenant != at);
+                let result = store.append(&lease, &[off(round)]).await;
+                if other && !opened {
+                    assert!(matches!(&result, Err(StoreError::Off { .. })), "{round}: {result:?} {went:?}");
+                    refused += 1;
+                } else {
+                    result.unwrap();
+                    went.push((at, round));
+                }
+            }
+        }
+    }
+    assert!(refused > 10, "{refused}");
+    // Two that ask at the same moment: one of them.
+    for (at, id) in std::mem::take(&mut went) {
+        let store = if at.is_multiple_of(2) { &pair.a } else { &pair.b };
+        store.append(&leases[at], &[not_executed(id)]).await.unwrap();
+    }
+    for round in 0..10_u64 {
+        let id = 1_000 + round;
+        let records = [off(id)];
+        let (one, other) =
+            tokio::join!(pair.a.append(&leases[0], &records), pair.b.append(&leases[1], &records));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        let (store, lease) = if one.is_ok() { (&pair.a, &leases[0]) } else { (&pair.b, &leases[1]) };
+        store.append(lease, &[not_executed(id)]).await.unwrap();
+    }
+}
+
+/// What a commit said is known once its organizations are found to be so, and to nobody before.
+pub async fn what_was_said_of_guards_is_kept_with_a_run_in_sync(pair: &Pair) {
+    let Pair { a, b } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    let organizations: BTreeSet<OrganizationId> = ["o", "p"].map(OrganizationId::new).into();
+    assert_eq!(b.precedents(&organizations).await.unwrap(), Precedents::new());
+    let said = |max: usize| {
+        let said = Said {
+            protected: BTreeSet::from([Protect::Off, Protect::Reach]),
+            objects: BTreeSet::from([genesync::model::Object::implied()]),
+            windows: Vec::new(),
+            tenant_changes_max: max,
+            tenant_changes_max_percent: 50,
+        };
+        Precedents::from([(OrganizationId::new("o"), said)])
+    };
+    for max in [7, 9] {
+        a.poke(None, ClaimCause::Operator).await.unwrap();
+        let claimed = claim(a, 1).await;
+        a.finish(&[Finished { said: said(max), ..done(&claimed[0], true) }]).await.unwrap();
+        assert_eq!(b.precedents(&organizations).await.unwrap(), said(max));
+    }
+    assert_eq!(b.run_limits("repo").await.unwrap(), None);
+    for limits in [(3, 50), (usize::MAX, 100)] {
+        let limits = RunLimits { tenants_max: limits.0, tenants_max_percent: limits.1 };
+        a.keep_run_limits("repo", limits).await.unwrap();
+        assert_eq!(b.run_limits("repo").await.unwrap(), Some(limits));
+    }
+}
+
+/// A head counts as written once something came of it.
+pub async fn a_head_is_written_once_something_came_of_it(pair: &Pair) {
+    let Pair { a, b } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    assert_eq!(b.written_head("repo").await.unwrap(), None);
+    let claimed = claim(a, 1).await;
+    a.finish(&[done(&claimed[0], false)]).await.unwrap();
+    assert_eq!(b.written_head("repo").await.unwrap(), None);
+    a.poke(None, ClaimCause::Operator).await.unwrap();
+    let claimed = claim(a, 1).await;
+    let came_of = Some(Revision::new("c1"));
+    a.finish(&[Finished { came_of: came_of.clone(), ..done(&claimed[0], true) }]).await.unwrap();
+    assert_eq!(b.written_head("repo").await.unwrap(), came_of);
+    advance(a, Some("c1"), "c2", &[wanted("acme", "2")]).await;
+    assert_eq!(b.written_head("repo").await.unwrap(), came_of, "nothing came of the second one yet");
+}
+
+/// What is open is so until a run of the tenant wrote, or its time is over.
+pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
+    let Pair { a, b } = pair;
+    advance(a, None, "c1", &[wanted("acme", "1"), wanted("zeta", "1")]).await;
+    let names = [tenant("acme"), tenant("zeta")];
+    let opening = |guard: Guard| GuardOpening { guard, by: "mara".into(), reason: "asked \"for\"".into() };
+    let both = [opening(Guard::Pause), opening(Guard::Protected)];
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+    a.open_for_next_run(&names[0], &both[1..], later).await.unwrap();
+    a.open_for_next_run(&names[0], &both, later).await.unwrap();
+    a.open_for_next_run(&names[1], &both, jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1))
+        .await
+        .unwrap();
+    let open = b.openings(&names).await.unwrap();
+    assert_eq!(open.into_iter().collect::<Vec<_>>(), [(names[0].clone(), both.to_vec())]);
+    // A run that found nothing to write leaves it.
+    for (touched, left) in [(false, 1), (true, 0)] {
+        a.poke(None, ClaimCause::Operator).await.unwrap();
+        let claimed = claim(a, 2).await;
+        let finished: Vec<Finished> =
+            claimed.iter().map(|one| Finished { touched, ..done(one, true) }).collect();
+        a.finish(&finished).await.unwrap();
+        assert_eq!(b.openings(&names).await.unwrap().len(), left, "{touched}");
+    }
+}
+
+#[test]
+fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
+    let cluster = Postgres::start();
+    let place = StorePlace::Postgres(Secret::new(cluster.database("exchanged")));
+    block_on(async {
+        for (exchange, told) in [
+            ("UPDATE identity SET epoch = 1", "a copy from earlier"),
+            ("UPDATE identity SET id = 'another'", "another store"),
+            ("DELETE FROM identity", "another store"),
+        ] {
+            let store = Store::open(&place, "a").await.unwrap();
+            let lease = take(&store, "acme", LONG).await.unwrap();
+            let next = store.journal(&tenant("acme")).await.unwrap().last_intent + 1;
+            store.append(&lease, &[intent(next, Vec::new()), not_executed(next)]).await.unwrap();
+            // Whoever else opens it counts on, and so does each renewal.
+            Store::open(&place, "b").await.unwrap().close().await;
+            store.renew(std::slice::from_ref(&lease), LONG).await.unwrap();
+            store.append(&lease, &[intent(next + 1, Vec::new()), not_executed(next + 1)]).await.unwrap();
+            cluster.sql("exchanged", exchange);
+            let refused = store.append(&lease, &[intent(next + 2, Vec::new())]).await.unwrap_err();
+            assert!(refused.to_string().contains(told), "{exchange}: {refused}");
+            assert!(store.exchanged().is_some_and(|why| why.contains(told)), "{exchange}");
+            // Ends of what was begun are still written down.
+            store.append(&lease, &[not_executed(next + 1)]).await.unwrap();
+            store.release(&[lease]).await.unwrap();
+            store.close().await;
+        }
+    });
+}
