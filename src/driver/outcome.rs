@@ -14,8 +14,8 @@ use crate::model::precedent::RunLimits;
 use crate::model::standing::Standing;
 use crate::model::text::{counted, escape};
 use crate::model::{
-    Change, ChangeKind, FaultKind, Guard, Intervals, Mode, ObjectRef, Precedents, Refusal, Retry, Status,
-    TenantName,
+    Change, ChangeKind, Class, FaultKind, Guard, Intervals, Mode, ObjectRef, Precedents, Refusal, Retry,
+    Status, TenantName,
 };
 use crate::plan::guards;
 use crate::plan::guards::run_tenants::Changing;
@@ -296,8 +296,12 @@ fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static
         moved.map(|change| (target.target.object_ref(), change))
     });
     if news || !run.receipts().is_empty() {
+        let mut drift: Vec<(ObjectRef, &Change)> = drift.collect();
+        drift.sort_by_key(|(_, change)| change.class != Class::Off);
         lines.extend(
-            drift.map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
+            drift
+                .into_iter()
+                .map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
         );
     }
     for receipt in run.receipts() {
@@ -315,10 +319,12 @@ fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static
 /// field only what is proved.
 fn moved_by(run: &Run) -> Option<String> {
     let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
-    let all: Vec<(ObjectRef, &Change)> = targets
+    let mut all: Vec<(ObjectRef, &Change)> = targets
         .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
         .filter(|(_, change)| change.kind != ChangeKind::ToApply)
         .collect();
+    // What was switched off is told before anything else.
+    all.sort_by_key(|(_, change)| change.class != Class::Off);
     let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
     let by = change.by()?;
     let theirs = |change: &&Change| change.by().is_some_and(|other| other.actor.id == by.actor.id);

@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::author::{Attribution, Author};
-use super::{Class, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
+use super::{Class, Guard, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -122,6 +122,9 @@ pub struct TargetPlan {
     /// What becomes of a draft that somebody else left, where the operator said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub draft: Option<TheirDraft>,
+    /// What somebody else drafted and has not published, where nothing becomes of it.
+    #[serde(skip)]
+    pub unfinished: Option<Unfinished>,
     /// Whoever made what is live, where that was somebody else and nothing is known of what was applied before: a change
     /// by hand can't be told from one to apply then.
     #[serde(skip)]
@@ -226,6 +229,18 @@ pub struct TheirDraft {
     pub written_over: Vec<String>,
 }
 
+/// A draft that somebody else has not published.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unfinished {
+    /// Who touched it last.
+    pub by: String,
+    /// Since when it is so, by the server's clock.
+    pub at: Option<Timestamp>,
+    /// The fields in which it differs from what is published.
+    pub fields: Vec<String>,
+}
+
 /// What has to be done next for one object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "next", content = "reason")]
@@ -325,74 +340,6 @@ pub struct ReviewedObject {
     pub version: Option<u64>,
     /// The changes that were shown: path, live value, git's value.
     pub changes: Vec<(String, Option<Value>, Option<Value>)>,
-}
-
-/// A limit that a plan may not cross unless the operator opens it for one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Guard {
-    /// More fields of one tenant change than its limit.
-    TenantChanges,
-    /// More tenants change in one run than the limit.
-    RunTenants,
-    /// A protected tenant loses something that visitors had.
-    Protected,
-    /// A configuration that we applied is gone; somebody deleted it.
-    Recreate,
-    /// It is outside the tenant's windows.
-    Window,
-    /// The branch no longer holds the revision that was applied last.
-    Rewind,
-    /// A person paused the tenant.
-    Pause,
-    /// Git and somebody else moved a field, and git says that a person decides.
-    Conflict,
-    /// Something is switched off at more than one tenant within an hour.
-    RunOff,
-}
-
-impl Guard {
-    /// Every guard.
-    pub const ALL: &'static [Guard] = &[
-        Guard::TenantChanges,
-        Guard::RunTenants,
-        Guard::Protected,
-        Guard::Recreate,
-        Guard::Window,
-        Guard::Rewind,
-        Guard::Pause,
-        Guard::Conflict,
-        Guard::RunOff,
-    ];
-
-    /// The name that `--allow` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Guard::TenantChanges => "tenant-changes",
-            Guard::RunTenants => "run-tenants",
-            Guard::Protected => "protected",
-            Guard::Recreate => "recreate",
-            Guard::Window => "window",
-            Guard::Rewind => "rewind",
-            Guard::Pause => "pause",
-            Guard::Conflict => "conflict",
-            Guard::RunOff => "run-off",
-        }
-    }
-
-    /// Finds a guard by its name.
-    pub fn from_name(name: &str) -> Option<Guard> {
-        Guard::ALL.iter().copied().find(|guard| guard.name() == name)
-    }
-}
-
-/// A plan that may not be applied, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct Refusal {
-    /// The limit that it crosses.
-    pub guard: Guard,
-    /// One sentence that says by how much.
-    pub message: String,
 }
 
 /// How much one plan, and one run over all tenants, may change.

@@ -141,6 +141,7 @@ mod tests {
             next: None,
             draft: None,
             body: Arc::default(),
+            unfinished: None,
             unrecorded: None,
             ours_to_overwrite: true,
         };

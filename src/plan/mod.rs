@@ -135,6 +135,7 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     pins::judge(at, &desired, side.known, &mut changes);
     let unrecorded = unrecorded(kind, observed, &changes, &evidence);
     let next = holding::hold(target, &basis.tenant.name, basis.holds, &changes, unrecorded.as_ref(), next);
+    let unfinished = next::unfinished(kind, observed, next.as_ref(), draft.as_ref(), &evidence);
     Some(TargetPlan {
         target: target.clone(),
         version: observed.version(),
@@ -144,6 +145,7 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
         ignored: diff::ignored(kind, &desired, observed),
         next,
         draft,
+        unfinished,
         unrecorded,
         body,
         ours_to_overwrite: false,

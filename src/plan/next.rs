@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
-use crate::model::plan::{Drafts, Next, TargetPlan, TheirDraft};
+use crate::model::plan::{Drafts, Next, TargetPlan, TheirDraft, Unfinished};
 use crate::model::{
     Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target, json,
 };
@@ -165,6 +165,29 @@ pub fn their_draft(
         .as_ref()
         .map_or_else(|| "somebody".to_owned(), |who| name_of(who, evidence.entries));
     Some(TheirDraft { by, at: draft.modified_at, published_along, written_over })
+}
+
+/// What somebody else drafted and has not published, where nothing of it becomes a step or a decision.
+pub fn unfinished(
+    kind: ObjectKind,
+    observed: &Observed,
+    next: Option<&Next>,
+    draft: Option<&TheirDraft>,
+    evidence: &Evidence<'_>,
+) -> Option<Unfinished> {
+    let Observed::Present(stored) = observed else { return None };
+    let is_told = draft.is_some() || matches!(next, Some(Next::Decide(_) | Next::Amend(_)));
+    let theirs = stored.draft().filter(|_| !is_told)?;
+    if is_ours(kind, theirs, evidence.draft, evidence.own_clients) {
+        return None;
+    }
+    let fields = diff::differing(kind, &stored.body, &theirs.body);
+    let named = |who: &Actor| {
+        let looked_up = evidence.people.and_then(|people| people.get(&who.id)).cloned();
+        looked_up.unwrap_or_else(|| name_of(who, evidence.entries))
+    };
+    let by = theirs.modified_by.as_ref().map_or_else(|| "somebody".to_owned(), named);
+    (!fields.is_empty()).then_some(Unfinished { by, at: theirs.modified_at, fields })
 }
 
 /// Something is stored that is not published: ours, from before a crash or a moment ago, or somebody else's.

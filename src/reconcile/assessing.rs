@@ -35,7 +35,9 @@ impl Run {
                 return self.read_alone(inferred);
             }
         }
-        if !self.attributed && !plan.is_empty() {
+        // Whose an unfinished draft is matters to whoever reads a plan; a run at rest asks for no names.
+        let is_read = self.spec.is_exact && plan.targets.iter().any(|target| target.unfinished.is_some());
+        if !self.attributed && (!plan.is_empty() || is_read) {
             let touched = self.touched_by_others(&plan);
             if !touched.is_empty() {
                 let query = AuditQuery {
@@ -190,11 +192,14 @@ impl Run {
 
     /// People who changed something last and of whom the object gives the id alone.
     fn unnamed(&self) -> BTreeSet<String> {
-        let by = self.observed.iter().filter_map(|observed| match observed {
-            Observed::Present(stored) => stored.modified_by.as_ref(),
-            Observed::Absent => None,
+        let by = self.observed.iter().flat_map(|observed| match observed {
+            Observed::Present(stored) => {
+                let drafter = stored.draft().and_then(|draft| draft.modified_by.as_ref());
+                [stored.modified_by.as_ref(), drafter]
+            }
+            Observed::Absent => [None, None],
         });
-        let unnamed = by.filter(|actor| actor.kind == ActorKind::User && actor.name.is_empty());
+        let unnamed = by.flatten().filter(|actor| actor.kind == ActorKind::User && actor.name.is_empty());
         unnamed.map(|actor| actor.id.clone()).collect()
     }
 
@@ -218,7 +223,7 @@ impl Run {
         // Who left a draft that is in the way is to be told by name.
         let left = |observed: &Observed, planned: &TargetPlan| match observed {
             Observed::Present(stored) => {
-                (planned.undecided().is_some() || planned.draft.is_some())
+                (planned.undecided().is_some() || planned.draft.is_some() || planned.unfinished.is_some())
                     && stored.draft().is_some_and(|draft| draft.modified_by.is_some())
             }
             Observed::Absent => false,

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::sentence::Sentence;
 use crate::model::author::{Attribution, Author};
-use crate::model::plan::{TheirDraft, opened_digest};
+use crate::model::plan::{TheirDraft, Unfinished, opened_digest};
 use crate::model::{Change, Finding, Plan, Refusal, Target};
 
 /// What `plan --format json` prints.
@@ -213,6 +213,10 @@ pub struct TargetDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub draft: Option<TheirDraft>,
+    /// A draft that another user has not published: who touched it last, since when, and its fields.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub unfinished: Option<Unfinished>,
     /// Who made what is live, if that was another user and nothing is known of what was applied before: then a difference
     /// may be a change by hand.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -333,6 +337,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
             object: object(&target.target),
             undecided: target.undecided().map(str::to_owned),
             draft: target.draft.clone(),
+            unfinished: target.unfinished.clone(),
             unrecorded: target.unrecorded.clone(),
             unknown: Vec::new(),
             versions: None,

@@ -80,6 +80,7 @@ pub fn target(changes: Vec<ChangeDocument>) -> TargetDocument {
         ignored: Vec::new(),
         undecided: None,
         draft: None,
+        unfinished: None,
         unrecorded: None,
         unknown: Vec::new(),
         versions: None,

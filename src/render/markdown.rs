@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
-use super::plan::{by, ignored, taken_over, unrecorded, version};
+use super::plan::{by, ignored, taken_over, unfinished, unrecorded, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::sentence::{Part, Sentence};
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
@@ -248,6 +248,9 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     }
     if let Some(draft) = &target.draft {
         let _ = writeln!(out, "\n> {}", code(&short(&taken_over(draft))));
+    }
+    if let Some(draft) = &target.unfinished {
+        let _ = writeln!(out, "\n> {}", code(&short(&unfinished(draft))));
     }
     if let Some(by) = &target.unrecorded {
         let _ = writeln!(out, "\n> {}", code(&unrecorded(by)));

@@ -10,8 +10,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::document::role;
 use super::value::{escape, pair, value};
 use crate::model::author::{Attribution, Author};
-use crate::model::plan::{TargetPlan, TheirDraft};
-use crate::model::{Change, ChangeKind, ObjectKind, Plan, Refusal};
+use crate::model::plan::{TargetPlan, TheirDraft, Unfinished};
+use crate::model::{Change, ChangeKind, Class, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
@@ -29,7 +29,8 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     // Writing to a String can't fail; the results are dropped throughout.
     let _ = writeln!(out, "{bold}{}{bold:#}  {}{gap}{counts}", plan.tenant, plan.mode.name());
     let told = |target: &TargetPlan| {
-        !(target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none())
+        let is_quiet = target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none();
+        !is_quiet || target.unfinished.is_some()
     };
     for (index, target) in plan.targets.iter().enumerate().filter(|(_, target)| told(target)) {
         let role = role(plan, index);
@@ -55,6 +56,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         if let Some(draft) = &target.draft {
             let _ = writeln!(out, "    {}", escape(&taken_over(draft)));
         }
+        if let Some(draft) = &target.unfinished {
+            let _ = writeln!(out, "    {}", escape(&unfinished(draft)));
+        }
         if let Some(by) = &target.unrecorded {
             let _ = writeln!(out, "    {}", unrecorded(by));
         }
@@ -76,6 +80,12 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         );
     }
     out
+}
+
+/// A draft that waits for somebody else to publish it.
+pub fn unfinished(draft: &Unfinished) -> String {
+    let at = draft.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
+    format!("unpublished draft of {}{at}: {}", draft.by, draft.fields.join(", "))
 }
 
 /// Where nothing is known of what was applied before: whose change what differs may be.
@@ -124,7 +134,8 @@ fn alike(one: &[Change], other: &[Change]) -> bool {
 fn changes(target: &TargetPlan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    for change in &target.changes {
+    let changes = off_first(&target.changes);
+    for change in &changes {
         let [live, git] = change.shown();
         table.add_row([
             format!("    {} {}", sign(change), escape(&change.path)),
@@ -135,11 +146,18 @@ fn changes(target: &TargetPlan) -> String {
         ]);
     }
     let mut out = String::new();
-    for (line, change) in table.lines().zip(&target.changes) {
+    for (line, change) in table.lines().zip(&changes) {
         let style = style(change.kind);
         let _ = writeln!(out, "{style}{}{style:#}", line.trim_end());
     }
     out
+}
+
+/// What somebody switched off stands before what is only different.
+fn off_first(changes: &[Change]) -> Vec<&Change> {
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by_key(|change| !(change.kind != ChangeKind::ToApply && change.class == Class::Off));
+    sorted
 }
 
 /// Who moved a field, and from what both sides moved it.

@@ -7,7 +7,8 @@ use crate::model::author::Author;
 
 /// Whether there is anything to say of an organization.
 pub fn is_told(target: &TargetDocument) -> bool {
-    !(target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none())
+    let is_quiet = target.changes.is_empty() && target.ignored.is_empty() && target.undecided.is_none();
+    !is_quiet || target.unfinished.is_some()
 }
 
 /// Whether a tenant changes, or something about it has to be known.
@@ -95,7 +96,9 @@ pub fn is_as_primary(targets: &[TargetDocument], target: &TargetDocument) -> boo
             && primary.changes.iter().zip(&target.changes).all(same)
             && primary.ignored == target.ignored
             // What is to be decided, and whose draft it is, is told of each.
-            && [primary, target].iter().all(|side| side.undecided.is_none() && side.draft.is_none())
+            && [primary, target].iter().all(|side| {
+                side.undecided.is_none() && side.draft.is_none() && side.unfinished.is_none()
+            })
     };
     target.role != "primary" && primary.is_some_and(alike)
 }

@@ -36,6 +36,7 @@ fn plan(targets: &[(Option<u64>, bool, bool)]) -> Plan {
         next: None,
         draft: None,
         body: Arc::default(),
+        unfinished: None,
         unrecorded: None,
         ours_to_overwrite: *ours,
     });

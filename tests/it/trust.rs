@@ -488,3 +488,76 @@ fn an_approved_plan_opens_the_guards_that_were_approved_with_it() {
     );
     assert!(!greets(&stage, 1));
 }
+
+/// A night on a small fleet: a pause, a conflict, an emergency fix, and a commit that would take a protected chat away. `runs`
+/// makes the next run happen; each refusal is ended by the command that it names itself.
+fn night(stage: &Stage, runs: &dyn Fn()) {
+    let sync = ", onConflict: hold, onOff: hold";
+    let reason = |name: &str| stage.status(name)["reason"].as_str().unwrap_or_default().to_owned();
+    let settle = |name: &str, what: &str, is_so: &dyn Fn() -> bool| {
+        wait_until(&format!("{name}: {what}"), || {
+            if is_so() {
+                return true;
+            }
+            runs();
+            is_so()
+        });
+    };
+    // Somebody pauses a tenant; its commit waits, and the others go on.
+    stage.genesync(&["pause", "zeta", "--reason", "release freeze"]).expect(0);
+    stage.commit(&[tenant("zeta", &[2], &delay(5)), tenant("mono", &[3], &delay(5))].concat());
+    settle("mono", "written", &|| stage.live(3).1["greetings"]["delayMs"] == 5);
+    assert_eq!(stage.live(2).1["greetings"]["delayMs"], 1);
+    stage.genesync(&["resume", "zeta"]).expect(0);
+    settle("zeta", "written", &|| stage.live(2).1["greetings"]["delayMs"] == 5);
+    // On-call switches the greeting off: that stays, until somebody says otherwise.
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    settle("acme", "held", &|| {
+        reason("acme").contains("somebody else switched off greetings.enabled (by Mara Ionescu)")
+    });
+    assert!(!greets(stage, 1));
+    run(stage, &named_command(&reason("acme").replace('…', "TEXT"), "genesync apply")).expect(0);
+    assert!(greets(stage, 1));
+    // Git and a person move one field.
+    stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
+    let moved = labelled("acme", 1, true, sync, true).into_iter();
+    stage.commit(
+        &moved.map(|(path, text)| (path, text.replace("delayMs: 1", "delayMs: 6"))).collect::<Vec<_>>(),
+    );
+    settle("acme", "held", &|| reason("acme").contains("git and somebody else moved greetings.delayMs"));
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 777);
+    run(stage, &named_command(&reason("acme").replace('…', "TEXT"), "genesync apply")).expect(0);
+    assert_eq!(stage.live(1).1["greetings"]["delayMs"], 6);
+    // A commit takes the protected greeting away, and lifts the label with it.
+    stage.commit(&labelled("acme", 1, false, sync, false));
+    settle("acme", "refused", &|| reason("acme").contains("genesync allow"));
+    assert!(greets(stage, 1));
+    run(stage, &named_command(&reason("acme"), "genesync allow")).expect(0);
+    settle("acme", "written", &|| !greets(stage, 1));
+}
+
+fn a_small_fleet() -> Stage {
+    let sync = ", onConflict: hold, onOff: hold";
+    Stage::applied(&[
+        labelled("acme", 1, true, sync, true),
+        tenant("zeta", &[2], &delay(1)),
+        tenant("mono", &[3], &delay(1)),
+    ])
+}
+
+#[test]
+fn a_night_with_a_scheduled_job() {
+    let stage = a_small_fleet();
+    stage.configure(&[]);
+    night(&stage, &|| {
+        stage.genesync(&["run", "--once"]);
+    });
+}
+
+#[test]
+fn a_night_with_a_controller() {
+    let stage = a_small_fleet();
+    stage.configure(&["controller.resync-ms = 300", "controller.git-poll-ms = 300"]);
+    let _running = stage.controller();
+    night(&stage, &|| ());
+}

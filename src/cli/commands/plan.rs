@@ -310,7 +310,10 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         );
     }
     for run in &session.runs {
-        let told = |plan: &&Plan| !plan.is_empty() || plan.ignored() > 0 || !run.refusals().is_empty();
+        let has_drafts = |plan: &Plan| plan.targets.iter().any(|target| target.unfinished.is_some());
+        let told = |plan: &&Plan| {
+            !plan.is_empty() || plan.ignored() > 0 || has_drafts(plan) || !run.refusals().is_empty()
+        };
         if let Some(plan) = run.plan().filter(told) {
             out.push_str(&render::plan::tenant(plan, run.refusals()));
             if let Some(opening) = run.opens() {

@@ -53,6 +53,7 @@ fn webchat() -> TargetPlan {
         next: Some(Next::Store),
         draft: None,
         body: Arc::new(map(json!({"greetings": {"messages": ["Fáilte", "Hello"]}, "features": {}}))),
+        unfinished: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }
@@ -86,6 +87,7 @@ fn cloud(next: Option<Next>, draft: Option<TheirDraft>) -> TargetPlan {
         next,
         draft,
         body: Arc::default(),
+        unfinished: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }

@@ -194,6 +194,7 @@ fn observed(object: Object, version: Option<u64>, changes: Vec<Change>) -> Targe
         next: None,
         draft: None,
         body: Arc::default(),
+        unfinished: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }

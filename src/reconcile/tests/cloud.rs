@@ -410,6 +410,7 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
         next: Some(Next::Store),
         draft: None,
         body: Arc::default(),
+        unfinished: None,
         unrecorded: None,
         ours_to_overwrite: true,
     };

@@ -10,7 +10,7 @@ use crate::model::colour::Colour;
 use crate::model::{ChangeKind, ObjectKind};
 use crate::render::document::{ChangeDocument, TargetDocument, TenantPlan};
 use crate::render::picture::look::Appearance;
-use crate::render::plan::{by, taken_over, unrecorded, version};
+use crate::render::plan::{by, taken_over, unfinished, unrecorded, version};
 use crate::render::review::{is_as_primary, remark};
 use crate::render::value::{counted, escape};
 
@@ -49,6 +49,7 @@ pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks
     let of_object = looks.iter().find(|looks| looks.object == name);
     let held = target.undecided.iter().map(|reason| ("Held", escape(&cut(reason))));
     let draft = target.draft.iter().map(|draft| ("Draft", escape(&cut(&taken_over(draft)))));
+    let left = target.unfinished.iter().map(|draft| ("Draft", escape(&cut(&unfinished(draft)))));
     let theirs = target.unrecorded.iter().map(|by| ("No record", cut(&unrecorded(by))));
     let left_out = target.changes.len().saturating_sub(CHANGES_MAX);
     let more = (left_out > 0)
@@ -60,7 +61,7 @@ pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks
         } else {
             0
         },
-        alerts: held.chain(draft).chain(theirs).chain(more).collect(),
+        alerts: held.chain(draft).chain(left).chain(theirs).chain(more).collect(),
         ignored: escape(&target.ignored.join(", ")),
         changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
     }

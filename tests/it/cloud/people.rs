@@ -261,3 +261,22 @@ fn who_published_is_told_and_not_who_drafted() {
         assert!(line.contains("published by ") && line.contains(told) && !line.contains("Ben"), "{plan}");
     }
 }
+
+/// A draft that nobody published is listed, and changes nothing of a plan.
+#[test]
+fn an_unfinished_draft_is_listed_with_whoever_left_it() {
+    let cloud = Cloud::applied(1);
+    let before = cloud.genesync(&["plan", "--format", "json"]).expect(0).json();
+    let patch = json!({"messenger": {"homeScreen": {"enabled": false}}});
+    cloud.edit(1, json!({"actor": "Ben", "draft": {"configuration": "Website", "patch": patch}}));
+    let plan = cloud.genesync(&["plan", "--detailed-exitcode"]).expect(0).stdout;
+    assert!(
+        plan.contains("unpublished draft of Ben, ") && plan.contains("messenger.homeScreen.enabled"),
+        "{plan}"
+    );
+    assert!(plan.contains("No changes"), "{plan}");
+    let after = cloud.genesync(&["plan", "--format", "json"]).expect(0).json();
+    assert_eq!(before["digest"], after["digest"]);
+    let told = |at: usize| after["tenants"][0]["targets"][at]["unfinished"]["by"].clone();
+    assert!([told(0), told(1)].contains(&json!("Ben")), "{after:#}");
+}
