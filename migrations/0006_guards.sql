@@ -22,8 +22,8 @@ INSERT INTO latches (name, taken) VALUES ('run-off', 0);
 ALTER TABLE heads ADD COLUMN written TEXT NOT NULL DEFAULT '';
 UPDATE heads SET written = revision;
 
--- Which store this is. The id is drawn once; the number grows with each renewal of leases, each process that opens the
--- store, and each head: a process that has seen a larger one is looking at a copy from earlier.
+-- Which store this is. The id is drawn once; the number grows with each renewal of leases and each process that opens the
+-- store: a process that has seen a larger one is looking at a copy from earlier.
 CREATE TABLE identity (
   one BIGINT NOT NULL PRIMARY KEY,
   id TEXT NOT NULL,
@@ -39,3 +39,6 @@ CREATE TABLE openings (
   until BIGINT NOT NULL,
   PRIMARY KEY (tenant, guard)
 );
+
+-- Fields that were ignored and differed when this was kept, as a JSON list; '' for none.
+ALTER TABLE bases ADD COLUMN ignored TEXT NOT NULL DEFAULT '';

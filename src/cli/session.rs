@@ -127,7 +127,7 @@ impl Session {
             let subject = Subject {
                 tenant,
                 resources: loaded.resources.clone(),
-                precedents: parent.with(kept.clone(), &organizations_of(tenant)),
+                precedents: parent.judge_of(&kept, tenant),
                 before: desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default(),
                 own_clients,
                 reviewed: None,

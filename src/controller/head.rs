@@ -372,7 +372,7 @@ impl Head {
     ) -> Result<(Known, Moved), HeadError> {
         let (source, revision) = (source.clone(), revision.clone());
         let today = clock::today();
-        let parent = current.as_ref().map(|current| Arc::clone(&current.parent));
+        let before = current.as_ref().map(|current| (current.revision.clone(), Arc::clone(&current.parent)));
         let (repository, commit) = (source.clone(), revision.clone());
         let read = tokio::task::spawn_blocking(move || match current {
             Some(current) => current.follow(&repository, commit.as_str(), today),
@@ -380,21 +380,34 @@ impl Head {
         });
         let ended = |error| HeadError::Other(format!("reading {} ended: {error}", self.identity()));
         let (mut known, moved) = read.await.map_err(ended)??;
-        known.parent = match parent {
-            Some(parent) => parent,
-            None => Arc::new(self.parent(&source, &revision, &known).await?),
+        known.parent = match before {
+            Some((before, parent)) if before == revision => parent,
+            before => {
+                let before = before.map(|(before, _)| before);
+                Arc::new(self.parent(&source, before, &revision, &known).await?)
+            }
         };
         Ok((known, moved))
     }
 
-    /// What the commit before says of guards, if the store does not know what was applied last of every organization.
-    async fn parent(&self, source: &Source, revision: &Revision, known: &Known) -> Result<Parent, HeadError> {
+    /// What the commit before says of guards, if the store does not know what was applied last of every organization: the
+    /// head before, or its first parent.
+    async fn parent(
+        &self,
+        source: &Source,
+        before: Option<Revision>,
+        revision: &Revision,
+        known: &Known,
+    ) -> Result<Parent, HeadError> {
         let organizations = known.organizations();
         if self.store.precedents(&organizations).await?.len() == organizations.len() {
             return Ok(Parent::default());
         }
         let (source, revision, today) = (source.clone(), revision.clone(), clock::today());
-        let read = tokio::task::spawn_blocking(move || fleet::parent(&source, revision.as_str(), today));
+        let read = tokio::task::spawn_blocking(move || match before {
+            Some(before) => fleet::said_at(&source, before.as_str(), today),
+            None => fleet::parent(&source, revision.as_str(), today),
+        });
         let parent =
             read.await.map_err(|error| HeadError::Other(format!("reading its parent ended: {error}")))?;
         Ok(parent.unwrap_or_else(|error| {

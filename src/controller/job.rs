@@ -110,7 +110,7 @@ async fn attempt(
     let resources = known.resources();
     let organizations = tenant.targets().map(|target| target.organization.clone()).collect();
     let kept = controller.store.precedents(&organizations).await.map_err(|error| causes(&error))?;
-    let precedents = head.parent.with(kept, &organizations);
+    let precedents = head.parent.judge_of(&kept, tenant);
     let own_clients = controller.clients.for_run(tenant, &resources).await.map_err(|error| causes(&error))?;
     let terms = Terms {
         revision: head.revision.clone(),

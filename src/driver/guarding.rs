@@ -3,20 +3,32 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Guard, Precedents, Refusal, Revision, Said};
+use crate::model::{Guard, OrganizationId, Precedents, Refusal, Revision, Said};
 use crate::reconcile::{Run, Spec};
 
-/// What its commit says of guards that was not known: it counts as applied now, also where it did nothing but that.
-pub(super) fn news_of_guards(run: &Run) -> Precedents {
+/// What is kept of what its commit says of guards, where that is news: all of it once its tenant is found as git says, so
+/// that it counts as applied, also where it did nothing but that. Before that, what it protects is added to what is
+/// known: a commit that was never applied protects all the same, and lifts nothing.
+pub(super) fn news_of_guards(run: &Run, in_sync: bool) -> Precedents {
     let Spec { tenant, resources, limits, precedents, .. } = &**run.spec();
-    let said = Said::of_each(tenant, resources, limits);
-    said.into_iter().filter(|(organization, said)| precedents.get(organization) != Some(said)).collect()
+    let news = |(organization, said): (OrganizationId, Said)| {
+        let known = precedents.said.get(&organization);
+        let said = match known {
+            _ if in_sync => said,
+            Some(known) => known.protecting(&said),
+            // What was never there is not removed.
+            None => Said { objects: BTreeSet::new(), ..said },
+        };
+        let is_news = known != Some(&said) || precedents.unkept.contains(&organization);
+        is_news.then_some((organization, said))
+    };
+    Said::of_each(tenant, resources, limits).into_iter().filter_map(news).collect()
 }
 
 /// The commit of a run of which something came: it wrote, or what is there is kept as applied from it.
-pub(super) fn came_of(run: &Run, touched: bool, said: &Precedents) -> Option<Revision> {
+pub(super) fn came_of(run: &Run, touched: bool, has_said: bool) -> Option<Revision> {
     let revision = &run.spec().revision;
-    let came = touched || !said.is_empty() || run.applied_from().contains(revision);
+    let came = touched || has_said || run.applied_from().contains(revision);
     came.then(|| revision.clone())
 }
 

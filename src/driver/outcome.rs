@@ -107,14 +107,13 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     let drifted = drifted.filter(|drifted| known || *drifted);
     let (shown, told) = seen(run, claimed.pause.as_ref());
     // What is written down is how it is; that it is paused stands in the pause.
-    let (status, reason) = match shown {
-        Some(Status::Paused) => (end.status(), reason_under_a_pause(run)),
-        status => (status, told.clone()),
-    };
-    let reason = match end {
+    let (status, reason) = match (shown, end) {
+        (Some(Status::Paused), _) => (end.status(), reason_under_a_pause(run)),
         // Whoever applies by hand is told the command that applies.
-        End::Refused(refusals) if setting.asked.is_none() => format!("{reason}{}", opened_by(refusals, run)),
-        _ => reason,
+        (status, End::Refused(refusals)) if setting.asked.is_none() => {
+            (status, format!("{told}{}", opened_by(refusals, run)))
+        }
+        (status, _) => (status, told.clone()),
     };
     let failures = match status {
         None => claimed.failures,
@@ -132,7 +131,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     };
     let news = status.is_some_and(|status| status.word() != claimed.status.word());
     let touched = run.wrote() || !run.receipts().is_empty();
-    let said = if in_sync { news_of_guards(run) } else { Precedents::new() };
+    let said = news_of_guards(run, in_sync);
     let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
     plain(Finished {
         lease: claimed.lease.clone(),
@@ -150,7 +149,8 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         looked: !run.observed().is_empty(),
         failures,
         // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
-        came_of: came_of(run, touched, &said),
+        came_of: came_of(run, touched, in_sync && !said.is_empty()),
+        opened: run.spec().limits.allowed.clone(),
         said,
         again: match setting.asked {
             Some(_) => (Duration::ZERO, ClaimCause::Operator),
@@ -200,6 +200,7 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
         again: (backoff(failures, intervals.retry, intervals.retry_max, seed), ClaimCause::Retry),
         said: Precedents::new(),
         came_of: None,
+        opened: BTreeSet::new(),
         run: None,
         history: vec![("status", format!("Degraded: {reason}"))],
     })

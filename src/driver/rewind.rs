@@ -49,7 +49,8 @@ pub fn head_refused<E>(
     }
     let follows_written = match written {
         Some(written) if written == head => false,
-        Some(written) => written == revision || holds(revision, written)?,
+        // The head may not be in this clone: then what was written tells whether this is an older copy.
+        Some(written) => written != revision && !holds(written, revision)? && holds(revision, written)?,
         None => true,
     };
     if follows_written && !holds(head, revision)? {
@@ -117,6 +118,10 @@ mod tests {
             // The first commit of all was not valid: any other may come in its place.
             ("x", "a1", None, false),
             ("x", "b1", Some("a2"), true),
+            // A copy that is behind does not know the head.
+            ("a2", "unknown", Some("a2"), true),
+            ("a1", "unknown", Some("a2"), true),
+            ("b1", "unknown", Some("a2"), false),
         ];
         for (new, head, written, refused) in table {
             let (new, head) = (Revision::new(new), Revision::new(head));

@@ -7,7 +7,8 @@ use jiff::civil::Date;
 
 use super::spread::seed_of;
 use crate::model::plan::{Limits, Reviewed};
-use crate::model::{Mode, Precedents, Resource, Revision, Tenant, Timing};
+use crate::model::precedent::JudgedBy;
+use crate::model::{Mode, Resource, Revision, Tenant, Timing};
 use crate::reconcile::Spec;
 
 /// What the runs of one commit share.
@@ -33,7 +34,7 @@ pub struct Subject<'a> {
     /// What git said before, for a plan between two commits.
     pub before: &'a [Resource],
     /// What the commit that was applied last said of its organizations.
-    pub precedents: Precedents,
+    pub precedents: JudgedBy,
     /// Ids of our own OAuth clients.
     pub own_clients: BTreeSet<String>,
     /// What a person reviewed, where only that may be written.
@@ -130,7 +131,7 @@ mod tests {
             tenant: &tenant,
             resources: vec![resource("new")],
             before: &before,
-            precedents: Precedents::new(),
+            precedents: JudgedBy::default(),
             own_clients: BTreeSet::new(),
             reviewed: None,
             is_exact: false,

@@ -51,6 +51,9 @@ pub struct Change {
     pub kind: ChangeKind,
     /// What it does to visitors: of drift, what was done to them; of a conflict, the worse of that and what git does.
     pub class: Class,
+    /// What somebody else did to visitors by moving it; none where nobody did.
+    #[serde(skip)]
+    pub theirs: Option<Class>,
     /// What writing git's value takes from visitors, that a guard may protect.
     #[serde(skip)]
     pub loss: Option<Protect>,

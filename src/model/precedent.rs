@@ -56,15 +56,30 @@ impl RunLimits {
 }
 
 impl Parent {
-    /// What is known of some organizations: what the state keeps, and what the parent said of those that it does not know.
-    pub fn with(&self, mut kept: Precedents, organizations: &BTreeSet<OrganizationId>) -> Precedents {
-        for organization in organizations {
-            if let (Some(said), false) = (self.said.get(organization), kept.contains_key(organization)) {
-                kept.insert(organization.clone(), said.clone());
+    /// What is known of a tenant's organizations: what the state keeps, and what the parent said of those that it does not
+    /// know.
+    pub fn judge_of(&self, kept: &Precedents, tenant: &Tenant) -> JudgedBy {
+        let mut known = JudgedBy::default();
+        for organization in tenant.targets().map(|target| &target.organization) {
+            let stored = kept.get(organization);
+            if stored.is_none() {
+                known.unkept.insert(organization.clone());
+            }
+            if let Some(said) = stored.or_else(|| self.said.get(organization)) {
+                known.said.insert(organization.clone(), said.clone());
             }
         }
-        kept
+        known
     }
+}
+
+/// What a tenant is judged by besides its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct JudgedBy {
+    /// What was said of its organizations.
+    pub said: Precedents,
+    /// Those of which the state keeps nothing yet.
+    pub unkept: BTreeSet<OrganizationId>,
 }
 
 /// What a commit said, where no state knows what was applied last: that of its first parent.
@@ -77,6 +92,13 @@ pub struct Parent {
 }
 
 impl Said {
+    /// The same with what another commit protects as well: one that was never found in sync protects from the first run on.
+    #[must_use]
+    pub fn protecting(&self, other: &Self) -> Self {
+        let protected = self.protected.union(&other.protected).copied().collect();
+        Self { protected, ..self.clone() }
+    }
+
     /// What a commit says of the organizations of a tenant.
     pub fn of(tenant: &Tenant, resources: &[Resource], limits: &Limits) -> Self {
         Self {

@@ -263,4 +263,7 @@ pub struct Base {
     /// since 1970; 0 where that is not known.
     #[serde(default)]
     pub drafted_at: u64,
+    /// Fields that were ignored and differed then: their live value is older than this version.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ignored: BTreeSet<String>,
 }

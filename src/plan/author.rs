@@ -138,15 +138,23 @@ fn by_version<'a>(field: Field<'_>, stored: &Stored, evidence: &Evidence<'a>) ->
     let since = evidence.base.map_or(0, |base| base.version.min(u64::MAX - 1));
     let is_the_only_one = since + 1 == stored.version;
     let untold = evidence.log.untold(stored.modified_at);
+    // A field that was ignored may have been moved long before what we last saw.
+    let was_ignored = was_ignored(field, evidence);
+    // Two entries of one version are of two configurations: which of them we last saw is not known.
+    let is_recreated = evidence
+        .entries
+        .iter()
+        .any(|entry| entry.version.is_some_and(|version| entry_of(version, evidence.entries).is_none()));
     // Further back than what we last saw, too: a write of ours keeps what somebody moved in a field that is ignored.
     for version in (1..=stored.version).rev().take(VERSIONS_MAX) {
         let Some(entry) = entry_of(version, evidence.entries) else {
-            let by = stored.modified_by.clone().filter(|_| is_the_only_one);
+            let is_it = is_the_only_one && version == stored.version && !was_ignored && !is_recreated;
+            let by = stored.modified_by.clone().filter(|_| is_it);
             return by.map(|actor| Proof { by: changed(actor, stored.modified_at), old: None }).ok_or(untold);
         };
         match says(entry, field) {
             Says::Moved(old) => return Ok(Proof { by: told_by(entry, Deed::Changed), old }),
-            Says::NoField if is_the_only_one => {
+            Says::NoField if is_the_only_one && !was_ignored => {
                 return Ok(Proof { by: told_by(entry, Deed::Changed), old: None });
             }
             Says::NoField => return Err(Untold::NoField),
@@ -155,6 +163,11 @@ fn by_version<'a>(field: Field<'_>, stored: &Stored, evidence: &Evidence<'a>) ->
         }
     }
     Err(untold)
+}
+
+/// Whether a field was ignored, and differed, when we last saw the object.
+fn was_ignored(field: Field<'_>, evidence: &Evidence<'_>) -> bool {
+    evidence.base.is_some_and(|base| base.ignored.contains(field.path))
 }
 
 /// The entry of a version. Of two, one is of a configuration that was deleted since.
@@ -168,6 +181,7 @@ fn entry_of(version: u64, entries: &[Entry]) -> Option<&Entry> {
 fn by_publication<'a>(field: Field<'_>, stored: &Stored, evidence: &Evidence<'a>) -> Proved<'a> {
     let since = evidence.base.map_or(0, |base| base.version);
     let is_the_only_one = since.checked_add(1) == Some(stored.version);
+    let is_the_only_one = is_the_only_one && !was_ignored(field, evidence);
     let entry = of_last_change(stored, evidence, |entry| entry.action == PUBLISH);
     let published = |entry: &'a Entry, old| Proof { by: told_by(entry, Deed::Published), old };
     match entry.map(|entry| (entry, says(entry, field))) {

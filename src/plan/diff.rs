@@ -98,8 +98,10 @@ pub fn changes(
         let Verdict { kind: why, author, was } = judge(&field, before, observed, evidence);
         let written = Step { kind, before: &live, after: &target };
         let base = evidence.base.map(|base| &*base.body);
+        let (class, theirs) = effect(written, &path, why, was.as_ref(), base, observed);
         changes.push(Change {
-            class: effect(written, &path, why, was.as_ref(), base, observed),
+            class,
+            theirs,
             loss: Some(written)
                 .filter(|_| observed.version().is_some())
                 .and_then(|step| loss_of(step, &path)),
@@ -198,7 +200,8 @@ fn judge(
     Verdict { kind, author: Some(author).filter(|_| is_theirs), was }
 }
 
-/// What a field's change does to visitors: of drift what was done to them, which is not what setting it back does.
+/// What a field's change does to visitors: of drift what was done to them, which is not what setting it back does. Besides,
+/// what somebody else did.
 fn effect(
     written: Step<'_>,
     path: &str,
@@ -206,17 +209,18 @@ fn effect(
     was: Option<&Value>,
     base: Option<&Map<String, Value>>,
     observed: &Observed,
-) -> Class {
+) -> (Class, Option<Class>) {
     if observed.version().is_none() {
-        return class_of_new(written.kind, path);
+        return (class_of_new(written.kind, path), None);
     }
     let (live, of_git) = (written.before, || class_of(written, path));
     if why == ChangeKind::ToApply {
-        return of_git();
+        return (of_git(), None);
     }
     let before = base.map_or_else(|| Cow::Owned(json::with(live, path, was)), Cow::Borrowed);
     let of_theirs = class_of(Step { kind: written.kind, before: &before, after: live }, path);
-    if why == ChangeKind::Conflict { of_theirs.max(of_git()) } else { of_theirs }
+    let class = if why == ChangeKind::Conflict { of_theirs.max(of_git()) } else { of_theirs };
+    (class, Some(of_theirs))
 }
 
 fn three_way(field: Field<'_>, before: Option<&Value>) -> ChangeKind {

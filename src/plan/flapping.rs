@@ -117,6 +117,7 @@ mod tests {
             observed: None,
             desired: None,
             applied: None,
+            theirs: None,
             loss: None,
             author: by.map(|name| {
                 let actor = actor(name);

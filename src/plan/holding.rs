@@ -46,7 +46,7 @@ pub fn hold(
         return next;
     }
     let conflicts = fields(changes, |change| change.kind == ChangeKind::Conflict);
-    let off = fields(changes, |change| change.kind != ChangeKind::ToApply && change.class == Class::Off);
+    let off = fields(changes, |change| change.theirs == Some(Class::Off));
     let mut told = Vec::new();
     if let Some(fields) = conflicts.filter(|_| holds.conflicts) {
         told.push(format!("git and somebody else moved {fields}"));
@@ -93,6 +93,7 @@ mod tests {
             path: path.into(),
             kind,
             class,
+            theirs: (kind != ChangeKind::ToApply).then_some(class),
             loss: None,
             observed: None,
             desired: None,

@@ -25,19 +25,23 @@ pub fn judge(at: usize, desired: &Desired, known: Organization<'_>, changes: &mu
     let wanted = json::at_dotted(&desired.body, &id).and_then(Value::as_str);
     let wanted = wanted.and_then(|id| resolve::wanted_by_id(id, known));
     for change in changes.iter_mut().filter(|change| change.path == id || change.path == PINNED) {
-        let (class, loss) = match (served, &wanted) {
+        let (class, theirs, loss) = match (served, &wanted) {
             (Some(served), Some((kind, wanted))) => {
                 // What somebody did is told from what was to be served to what is.
                 let set_back = worst(*kind, served, wanted);
                 match change.kind {
-                    ChangeKind::ToApply => set_back,
-                    ChangeKind::Drift | ChangeKind::Conflict => (worst(*kind, wanted, served).0, set_back.1),
+                    ChangeKind::ToApply => (set_back.0, None, set_back.1),
+                    ChangeKind::Drift | ChangeKind::Conflict => {
+                        let theirs = worst(*kind, wanted, served).0;
+                        (theirs, Some(theirs), set_back.1)
+                    }
                 }
             }
-            _ if is_exchanged => (Class::Off, Some(Protect::Off)),
+            _ if is_exchanged => (Class::Off, change.theirs.map(|_| Class::Off), Some(Protect::Off)),
             _ => continue,
         };
         change.class = change.class.max(class);
+        change.theirs = change.theirs.max(theirs);
         change.loss = change.loss.or(loss);
     }
 }

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::model::audit::PropertyChange;
 use crate::model::{
-    Actor, ActorKind, Change, ChangeKind, CredentialsName, Mode, Names, Object, ObjectKind, ObjectRef,
-    Observed, OrganizationId, Region, Resource, Stored, TenantName,
+    Actor, ActorKind, Change, ChangeKind, Class, CredentialsName, Mode, Names, Object, ObjectKind, ObjectRef,
+    Observed, OrganizationId, Protect, Region, Resource, Stored, TenantName,
 };
 
 /// What the tests compare, where they name no other.
@@ -80,7 +80,15 @@ fn holding(body: &Arc<Map<String, Value>>) -> Observed {
 }
 
 fn base(version: u64, body: Value) -> Base {
-    Base { version, body: object(body), revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 }
+    Base {
+        version,
+        body: object(body),
+        revision: Revision::new("r0"),
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    }
 }
 
 fn tenant(replicas: usize) -> Tenant {
@@ -328,8 +336,15 @@ fn the_day_after_a_rule_ends_somebody_elses_value_is_drift() {
     let observed = live(5, json!({"greetings": {"delayMs": 9, "enabled": true}, "other": 1}), Some(person()));
     let kept = diff::base_body(KIND, &git.ignoring(field), &observed);
     assert_eq!(*kept, *object(json!({"greetings": {"delayMs": 1, "enabled": true}, "other": 1})));
-    let base =
-        Base { version: 5, body: kept, revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 };
+    let base = Base {
+        version: 5,
+        body: kept,
+        revision: Revision::new("r0"),
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    };
     let kinds: Vec<_> = diff(&git, &observed, Some(&base)).into_iter().map(|change| change.kind).collect();
     assert_eq!(kinds, [ChangeKind::Drift]);
 }
@@ -373,3 +388,29 @@ fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
 mod again;
 mod guards;
 mod laws;
+
+#[test]
+fn what_somebody_did_is_told_apart_from_what_git_does() {
+    use ChangeKind::{Conflict, Drift, ToApply};
+    let on = |list: Value| json!({"greetings": {"messages": list}});
+    // Base, live, git: why, the class shown, what they did, what writing takes.
+    let table = [
+        (json!(["a"]), json!([]), json!(["a"]), Drift, Class::Off, Some(Class::Off), None),
+        (json!(["a"]), json!(["b"]), json!([]), Conflict, Class::Off, Some(Class::Text), Some(Protect::Off)),
+        (json!(["a"]), json!([]), json!(["c"]), Conflict, Class::Off, Some(Class::Off), None),
+        (json!(["a"]), json!(["a"]), json!([]), ToApply, Class::Off, None, Some(Protect::Off)),
+        // Somebody switched it on: setting that back takes something, and it was no loss that they caused.
+        (json!([]), json!(["a"]), json!([]), Drift, Class::Text, Some(Class::Text), Some(Protect::Off)),
+    ];
+    for (was, found, git, why, class, theirs, loss) in table {
+        let base = base(4, on(was));
+        let changes =
+            diff(&desired(on(git.clone())), &live(5, on(found.clone()), Some(person())), Some(&base));
+        let [change] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!(
+            (change.kind, change.class, change.theirs, change.loss),
+            (why, class, theirs, loss),
+            "{found} -> {git}"
+        );
+    }
+}

@@ -64,7 +64,7 @@ impl Run {
             plan: &plan,
             tenant: &self.spec.tenant,
             resources: &self.spec.resources,
-            precedents: &self.spec.precedents,
+            precedents: &self.spec.precedents.said,
             bases: &self.journal.0.bases,
             limits: &self.spec.limits,
         };
@@ -92,7 +92,7 @@ impl Run {
     /// When the window opens that a write has to wait for.
     pub(super) fn window_opens(&self, now: Timestamp) -> Option<Opening> {
         let Spec { tenant, precedents, limits, .. } = &*self.spec;
-        plan::guards::window::opens(tenant, precedents, limits, now)
+        plan::guards::window::opens(tenant, &precedents.said, limits, now)
     }
 
     /// How a configuration was seen when it was in force: where it did not move since, that is how it is. What may have

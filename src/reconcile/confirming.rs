@@ -56,9 +56,12 @@ impl Run {
             // After a rewind that somebody asked for, what is in force counts as applied from here.
             let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
             let drafted_at = drafted_at(stored);
+            let ignored: BTreeSet<String> =
+                plan::diff::ignored(target.object.kind, &self.desired(at), observed).into_iter().collect();
             let news = known.is_none_or(|base| {
                 is_later
                     || base.drafted_at != drafted_at
+                    || base.ignored != ignored
                     || base.version != stored.version
                     || base.body != body
                     || base.id.as_ref() != stored.id()
@@ -69,7 +72,7 @@ impl Run {
             }
             let id = stored.id().cloned();
             let (version, revision) = (stored.version, self.spec.revision.clone());
-            let base = Base { version, body, revision, id, onto, drafted_at };
+            let base = Base { version, body, revision, id, onto, drafted_at, ignored };
             records.push(Record::Applied { object, base });
         }
         if records.is_empty() {

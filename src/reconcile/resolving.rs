@@ -258,6 +258,14 @@ impl Run {
     pub(super) fn draft_base(&self, draft: &Draft, onto: Option<u64>) -> Base {
         let at = draft.modified_at.map_or(0, |at| at.as_millisecond().unsigned_abs());
         let (body, revision) = (Arc::clone(&draft.body), self.spec.revision.clone());
-        Base { version: at, body, revision, id: None, onto: onto.unwrap_or(0), drafted_at: 0 }
+        Base {
+            version: at,
+            body,
+            revision,
+            id: None,
+            onto: onto.unwrap_or(0),
+            drafted_at: 0,
+            ignored: Default::default(),
+        }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::plan::{Limits, Reviewed};
-use crate::model::{Precedents, Resource, Revision, Target, Tenant, Timing, Versions};
+use crate::model::precedent::JudgedBy;
+use crate::model::{Resource, Revision, Target, Tenant, Timing, Versions};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,7 +19,7 @@ pub struct Spec {
     /// How much may change.
     pub limits: Limits,
     /// What the commit that was applied last said of that.
-    pub precedents: Precedents,
+    pub precedents: JudgedBy,
     /// Deadlines and patience.
     pub timing: Timing,
     /// Whether the server refuses a write that names a stale version.

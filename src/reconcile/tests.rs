@@ -41,7 +41,15 @@ pub(super) fn stored(version: u64, delay: u64, by: &str) -> Stored {
 /// What git says was in force in an organization as of a version.
 pub(super) fn applied(number: usize, version: u64) -> Record {
     let body = stored(version, 5, "us").body;
-    let base = Base { version, body, revision: Revision::new("r0"), id: None, onto: 0, drafted_at: 0 };
+    let base = Base {
+        version,
+        body,
+        revision: Revision::new("r0"),
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    };
     Record::Applied { object: target(number).object_ref(), base }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::document::{
-    ChangeDocument, ManagementDocument, PlanDocument, RefusalDocument, SharedDocument, Summary,
+    Allowed, ChangeDocument, ManagementDocument, PlanDocument, RefusalDocument, SharedDocument, Summary,
     TargetDocument, TenantPlan,
 };
 use super::review::is_shown;
@@ -138,6 +138,8 @@ pub fn everywhere(text: &str) -> PlanDocument {
     one.targets[0].undecided = Some(text.into());
     one.targets[0].ignored.push(text.into());
     let mut document = document(vec![one]);
+    document.opens = Some(text.into());
+    document.allowed = Some(Allowed { guards: vec![text.into()], reason: text.into() });
     document.management.push(ManagementDocument {
         tenant: Some(text.into()),
         told: vec![Sentence::new(Class::Reach, "no longer managed: ").value(text)],

@@ -50,6 +50,8 @@ struct PlanPage<'a> {
     digest: &'a str,
     refusals: &'a [super::document::RefusalDocument],
     stopped: Option<&'a str>,
+    opens: Option<String>,
+    allowed: Option<String>,
     management: Vec<(String, Vec<Piece>)>,
     shared: Vec<SharedFile>,
     tenants: Vec<TenantSection>,
@@ -134,6 +136,10 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         digest: &document.digest,
         refusals: &document.refusals,
         stopped: document.stopped.as_deref(),
+        opens: document.opens.as_deref().map(escape),
+        allowed: document.allowed.as_ref().map(|allowed| {
+            format!("{} ({})", escape(&allowed.guards.join(", ")), escape(&cut(&allowed.reason)))
+        }),
         management: document
             .management
             .iter()

@@ -18,6 +18,7 @@ fn plan(targets: &[(Option<u64>, bool, bool)]) -> Plan {
         observed: None,
         desired: None,
         applied: None,
+        theirs: None,
         loss: None,
         author: None,
     };

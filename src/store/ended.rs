@@ -15,7 +15,7 @@ use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, text};
 use crate::crash;
 use crate::model::standing::Standing;
-use crate::model::{Precedents, Revision, Status, TenantName};
+use crate::model::{Guard, Precedents, Revision, Status, TenantName};
 
 const DOING: &str = "writing down how runs ended";
 
@@ -50,6 +50,8 @@ pub struct Finished {
     pub said: Precedents,
     /// Its commit, if something of it is in force or is kept as applied: a head that nothing came of may be replaced.
     pub came_of: Option<Revision>,
+    /// Guards that were open for it.
+    pub opened: BTreeSet<Guard>,
     /// The run, where it did or found something.
     pub run: Option<RunRow>,
     /// Lines for the history: kind and text.
@@ -99,6 +101,8 @@ impl Store {
         let held = self.still_held(&mut transaction, finished).await?;
         let finished: Vec<&Finished> =
             finished.iter().filter(|done| held.contains(done.lease.tenant.as_str())).collect();
+        // Before the tenants' rows: taking a head locks in that order.
+        self.mark_written(&mut transaction, &finished).await?;
         let rows: Vec<_> = finished.iter().map(|done| row_of(done)).collect();
         let runs: Vec<_> = finished.iter().filter_map(|done| run_of(done)).collect();
         let history: Vec<_> = finished.iter().flat_map(|done| history_of(done)).collect();
@@ -114,11 +118,11 @@ impl Store {
         for (organization, of_it) in finished.iter().flat_map(|done| &done.said) {
             said.push((organization.clone(), json(of_it)?));
         }
-        self.mark_written(&mut transaction, &finished).await?;
-        let wrote: Vec<&TenantName> =
-            finished.iter().filter(|done| done.touched).map(|done| &done.lease.tenant).collect();
-        if !wrote.is_empty() {
-            self.end_openings(&mut transaction, wrote).await?;
+        let used = finished.iter().filter(|done| done.in_sync && (done.touched || !done.said.is_empty()));
+        let used: Vec<(&TenantName, Guard)> =
+            used.flat_map(|done| done.opened.iter().map(|guard| (&done.lease.tenant, *guard))).collect();
+        if !used.is_empty() {
+            self.end_openings(&mut transaction, &used).await?;
         }
         if !said.is_empty() {
             self.write_precedents(&mut transaction, &said).await?;

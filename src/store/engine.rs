@@ -265,9 +265,14 @@ impl<'c> Executor<'c> for &'c Engine {
     }
 }
 
+/// The newest schema that this build knows.
+pub fn newest_schema() -> i64 {
+    MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0)
+}
+
 /// Refuses a schema that a later genesync made.
 pub fn check_schema(found: i64) -> Result<(), StoreError> {
-    let known = MIGRATIONS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+    let known = newest_schema();
     if found > known { Err(StoreError::Newer { found, known }) } else { Ok(()) }
 }
 

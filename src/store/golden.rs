@@ -214,7 +214,7 @@ async fn the_rows_of_bases_stay_what_stores_already_hold() {
     let (webchat, cloud) = (webchat().object_ref(), configuration().object_ref());
     let base = |version, id: Option<&str>, onto, drafted_at| {
         let (revision, id) = (Revision::new("8e7d0a3"), id.map(Into::into));
-        Base { version, body: body(BODY), revision, id, onto, drafted_at }
+        Base { version, body: body(BODY), revision, id, onto, drafted_at, ignored: Default::default() }
     };
     let records = [
         Record::Applied { object: webchat.clone(), base: base(4, None, 0, 0) },

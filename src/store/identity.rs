@@ -67,17 +67,23 @@ impl Identity {
         self.exchanged.get().map(String::as_str)
     }
 
+    /// The largest epoch that was seen before a question is asked. Answers of several connections may come in another order
+    /// than they were given: each is held against what was known when it was asked for.
+    fn floor(&self) -> i64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
     /// Holds what the store says of itself against what was seen of it.
-    fn check(&self, id: &str, epoch: i64) -> Result<(), StoreError> {
+    fn check(&self, id: &str, epoch: i64, floor: i64) -> Result<(), StoreError> {
         let mut known = self.id.write().unwrap_or_else(PoisonError::into_inner);
         if known.is_empty() {
             id.clone_into(&mut known);
         }
-        let seen = self.epoch.fetch_max(epoch, Ordering::Relaxed);
+        self.epoch.fetch_max(epoch, Ordering::SeqCst);
         let why = if *known != id {
             Some(format!("it is another store than the one that was opened (id {id}, and not {known})"))
-        } else if epoch < seen {
-            Some(format!("it is a copy from earlier (epoch {epoch}, and {seen} was seen)"))
+        } else if epoch < floor {
+            Some(format!("it is a copy from earlier (epoch {epoch}, and {floor} was seen)"))
         } else {
             self.file_exchanged()
         };
@@ -112,6 +118,7 @@ impl Store {
     /// # Errors
     /// The database failed, or it is another store than before.
     pub(super) async fn count_epoch(&self) -> Result<(), StoreError> {
+        let floor = self.identity.floor();
         let counted = self
             .engine
             .query(
@@ -120,7 +127,7 @@ impl Store {
             )
             .fetch_one(&self.writer);
         let row = counted.await.map_err(failed(DOING))?;
-        self.identity.check(&text(&row, "id")?, number(&row, "epoch")?)
+        self.identity.check(&text(&row, "id")?, number(&row, "epoch")?, floor)
     }
 
     /// Refuses an intent where the state is another one than was opened.
@@ -128,11 +135,12 @@ impl Store {
         &self,
         transaction: &mut Transaction<'_, Any>,
     ) -> Result<(), StoreError> {
+        let floor = self.identity.floor();
         let asked =
             transaction.fetch_optional(self.engine.query("SELECT id, epoch FROM identity WHERE one = 1"));
         match asked.await.map_err(failed(DOING))? {
-            Some(row) => self.identity.check(&text(&row, "id")?, number(&row, "epoch")?),
-            None => self.identity.check("none", 0),
+            Some(row) => self.identity.check(&text(&row, "id")?, number(&row, "epoch")?, floor),
+            None => self.identity.check("none", 0, floor),
         }
     }
 }
@@ -149,8 +157,11 @@ mod tests {
         let place = StorePlace::Folder(folder.path().to_owned());
         let opened = || {
             let identity = Identity::of(&place);
-            identity.check("a", 3).unwrap();
-            identity.check("a", 7).unwrap();
+            identity.check("a", 3, 0).unwrap();
+            identity.check("a", 7, identity.floor()).unwrap();
+            // An answer that was asked for before is none from earlier.
+            identity.check("a", 5, 3).unwrap();
+            assert_eq!(identity.floor(), 7);
             identity
         };
         for (id, epoch, told) in [
@@ -159,20 +170,20 @@ mod tests {
             ("none", 0, "another store"),
         ] {
             let identity = opened();
-            let error = identity.check(id, epoch).unwrap_err().to_string();
+            let error = identity.check(id, epoch, 7).unwrap_err().to_string();
             assert!(error.contains(told), "{error}");
-            assert!(identity.check("a", 8).is_err(), "what was written meanwhile is not known");
+            assert!(identity.check("a", 8, 7).is_err(), "what was written meanwhile is not known");
         }
         let replaced = opened();
         std::fs::rename(&path, folder.path().join("aside")).unwrap();
-        assert!(replaced.check("a", 8).unwrap_err().to_string().contains("is gone"));
+        assert!(replaced.check("a", 8, 7).unwrap_err().to_string().contains("is gone"));
         let replaced = {
             std::fs::rename(folder.path().join("aside"), &path).unwrap();
             opened()
         };
         std::fs::write(folder.path().join("other"), "").unwrap();
         std::fs::rename(folder.path().join("other"), &path).unwrap();
-        assert!(replaced.check("a", 8).unwrap_err().to_string().contains("is another file"));
+        assert!(replaced.check("a", 8, 7).unwrap_err().to_string().contains("is another file"));
         assert!(opened().exchanged().is_none());
     }
 }

@@ -228,11 +228,12 @@ impl Store {
         base: &Base,
     ) -> Result<(), StoreError> {
         let query = self.engine.query(
-            "INSERT INTO bases (tenant, object, version, revision, body, id, onto, drafted_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            "INSERT INTO bases (tenant, object, version, revision, body, id, onto, drafted_at, ignored)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (tenant, object) DO UPDATE SET
                version = excluded.version, revision = excluded.revision, body = excluded.body,
-               id = excluded.id, onto = excluded.onto, drafted_at = excluded.drafted_at",
+               id = excluded.id, onto = excluded.onto, drafted_at = excluded.drafted_at,
+               ignored = excluded.ignored",
         );
         let written = query
             .bind(tenant.to_owned())
@@ -243,6 +244,7 @@ impl Store {
             .bind(base.id.as_deref().unwrap_or_default().to_owned())
             .bind(signed(base.onto))
             .bind(signed(base.drafted_at))
+            .bind(if base.ignored.is_empty() { String::new() } else { json(&base.ignored)? })
             .execute(&mut **transaction);
         written.await.map(drop).map_err(failed("writing the journal"))
     }

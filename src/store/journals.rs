@@ -114,7 +114,7 @@ impl Store {
         let bases = self
             .engine
             .query(
-                "SELECT tenant, object, version, revision, body, id, onto, drafted_at FROM bases
+                "SELECT tenant, object, version, revision, body, id, onto, drafted_at, ignored FROM bases
                  WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})",
             )
             .bind(rows.to_owned())
@@ -130,6 +130,12 @@ impl Store {
                 id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
                 onto: number(&row, "onto")?.unsigned_abs(),
                 drafted_at: number(&row, "drafted_at")?.unsigned_abs(),
+                ignored: match text(&row, "ignored")?.as_str() {
+                    "" => Default::default(),
+                    listed => {
+                        serde_json::from_str(listed).map_err(corrupt(format!("the bases of `{tenant}`")))?
+                    }
+                },
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);

@@ -192,6 +192,13 @@ impl Store {
             return Ok(None);
         }
         engine::check_schema(found)?;
+        if found < engine::newest_schema() {
+            // Looking migrates nothing: whoever writes next does.
+            tracing::warn!(
+                "the state is of an earlier genesync, and is not read before an `apply` or a `run` of this one has migrated it"
+            );
+            return Ok(None);
+        }
         let identity = std::sync::Arc::new(identity::Identity::of(place));
         Ok(Some(Self { engine, writer, group: Default::default(), identity, holder: "".into() }))
     }

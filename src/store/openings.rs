@@ -89,16 +89,20 @@ impl Store {
         Ok(all)
     }
 
-    /// Ends the openings of tenants that are as git says, or were written: that was the run that they were for.
-    pub(super) async fn end_openings<'a>(
+    /// Ends what was open for runs that used it: their tenants are as git says, and something came of it.
+    pub(super) async fn end_openings(
         &self,
         transaction: &mut Transaction<'_, Any>,
-        tenants: impl IntoIterator<Item = &'a TenantName>,
+        used: &[(&TenantName, Guard)],
     ) -> Result<(), StoreError> {
+        let row = |(tenant, guard): &(&TenantName, Guard)| serde_json::json!({"name": tenant.as_str(), "guard": guard.name()});
         let ended = self
             .engine
-            .query("DELETE FROM openings WHERE tenant IN (SELECT r.value->>'name' FROM {each:1})")
-            .bind(names(tenants)?)
+            .query(
+                "DELETE FROM openings WHERE (tenant, guard) IN (
+                   SELECT r.value->>'name', r.value->>'guard' FROM {each:1})",
+            )
+            .bind(json(&used.iter().map(row).collect::<Vec<_>>())?)
             .execute(&mut **transaction);
         ended.await.map(drop).map_err(failed("ending what was open"))
     }

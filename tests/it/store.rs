@@ -112,6 +112,7 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         run: None,
         said: Default::default(),
         came_of: None,
+        opened: Default::default(),
         history: Vec::new(),
     }
 }
@@ -204,6 +205,7 @@ async fn journal_is_read_back(pair: &Pair) {
         id: None,
         onto: 0,
         drafted_at: 0,
+        ignored: Default::default(),
     };
     let receipts = vec![receipt(4)];
     let object = target().object_ref();
@@ -809,6 +811,7 @@ fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
         let pool = sqlx::AnyPool::connect(&url).await.unwrap();
         for back in [
             "ALTER TABLE bases DROP COLUMN drafted_at",
+            "ALTER TABLE bases DROP COLUMN ignored",
             "DROP TABLE precedents",
             "DROP TABLE latches",
             "DROP TABLE openings",

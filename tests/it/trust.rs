@@ -468,9 +468,15 @@ fn an_approved_plan_opens_the_guards_that_were_approved_with_it() {
     stage.commit(&labelled("acme", 1, true, "", false));
     let file = stage.path("plan.json");
     let out = file.to_str().unwrap();
-    let plan = ["plan", "--rev", "HEAD", "--out", out];
+    let page = stage.path("plan.html");
+    let plan = ["plan", "--rev", "HEAD", "--out", out, "--out", page.to_str().unwrap()];
     let open = ["--allow", "protected", "--reason", "closing at the new year"];
     stage.genesync(&[&plan[..], &open].concat()).expect(0);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains("Made with guards open:") && page.contains("protected (closing at the new year)"),
+        "{page}"
+    );
     let text = std::fs::read_to_string(&file).unwrap();
     let mut whole: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(whole["allowed"], json!({"guards": ["protected"], "reason": "closing at the new year"}));
@@ -518,12 +524,15 @@ fn night(stage: &Stage, runs: &dyn Fn()) {
     assert!(!greets(stage, 1));
     run(stage, &named_command(&reason("acme").replace('…', "TEXT"), "genesync apply")).expect(0);
     assert!(greets(stage, 1));
-    // Git and a person move one field.
+    // Git and a person move one field, before a run sees either.
+    stage.genesync(&["pause", "acme", "--reason", "both at once"]).expect(0);
     stage.edit(1, &json!({"greetings": {"delayMs": 777}}));
     let moved = labelled("acme", 1, true, sync, true).into_iter();
     stage.commit(
         &moved.map(|(path, text)| (path, text.replace("delayMs: 1", "delayMs: 6"))).collect::<Vec<_>>(),
     );
+    settle("acme", "told of the commit", &|| stage.status("acme")["applied"] == false);
+    stage.genesync(&["resume", "acme"]).expect(0);
     settle("acme", "held", &|| reason("acme").contains("git and somebody else moved greetings.delayMs"));
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 777);
     run(stage, &named_command(&reason("acme").replace('…', "TEXT"), "genesync apply")).expect(0);
@@ -560,4 +569,70 @@ fn a_night_with_a_controller() {
     stage.configure(&["controller.resync-ms = 300", "controller.git-poll-ms = 300"]);
     let _running = stage.controller();
     night(&stage, &|| ());
+}
+
+#[test]
+fn a_state_that_begins_late_remembers_what_it_was_judged_by() {
+    let stage = Stage::new();
+    stage.commit(&[]);
+    stage.commit(&labelled("acme", 1, true, "", true));
+    stage.genesync(&["apply"]).expect(0);
+    forget(&stage);
+    // In sync with what its parent says as well: that is kept, too.
+    stage.commit(&[("README.md".into(), "one".into())]);
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&labelled("acme", 1, false, "", false));
+    stage.genesync(&["apply"]).expect(5);
+    stage.commit(&[("README.md".into(), "two".into())]);
+    stage.genesync(&["apply"]).expect(5);
+    assert!(greets(&stage, 1));
+    // The same where the first commit that the state sees is refused.
+    forget(&stage);
+    stage.commit(&labelled("acme", 1, true, "", true));
+    stage.commit(&labelled("acme", 1, false, "", false));
+    stage.genesync(&["apply"]).expect(5);
+    stage.commit(&[("README.md".into(), "three".into())]);
+    stage.genesync(&["apply"]).expect(5);
+    assert!(greets(&stage, 1));
+    // Nor is a label lifted that no run has found in force yet.
+    let stage = Stage::applied(&[labelled("bank", 1, false, "", true)]);
+    let never = |protected: bool, greets: bool| {
+        let window = ", windows: [{days: [MONDAY], start: \"00:00\", end: \"00:01\", timeZone: Mars/Phobos}]";
+        let files = labelled("bank", 1, protected, if protected { window } else { "" }, greets).into_iter();
+        files.map(|(path, text)| (path, text.replace("delayMs: 1", "delayMs: 9"))).collect::<Vec<_>>()
+    };
+    stage.commit(
+        &never(true, true)
+            .into_iter()
+            .map(|(path, text)| (path, text.replace("Mars/Phobos", "Europe/Berlin")))
+            .collect::<Vec<_>>(),
+    );
+    stage.genesync(&["apply"]).expect(3);
+    stage.commit(&never(false, false));
+    let refused = stage.genesync(&["apply"]).expect(5);
+    assert!(printed(&refused).contains("bank is protected"), "{}", printed(&refused));
+}
+
+#[test]
+fn what_somebody_switched_off_at_several_tenants_is_switched_on_again() {
+    let all = |greets: bool| {
+        (1..=3).flat_map(move |number| labelled(&format!("t{number}"), number, true, "", greets))
+    };
+    let stage = Stage::applied(&[all(true).collect()]);
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.edit(2, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["run", "--once"]).expect(0);
+    assert!((1..=3).all(|number| greets(&stage, number)));
+}
+
+#[test]
+fn a_watched_tenant_of_which_git_names_less_is_in_sync() {
+    let stage = Stage::applied(&[labelled("acme", 1, true, "", true)]);
+    let watched = labelled("acme", 1, true, "", true).into_iter();
+    let watched: Vec<_> =
+        watched.map(|(path, text)| (path, text.replace("mode: enforce", "mode: watch"))).collect();
+    stage.commit(&watched);
+    stage.genesync(&["apply"]).expect(0);
+    let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0).stdout;
+    assert!(plan.contains("No changes"), "{plan}");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use super::pause::moment;
+use super::pause::{moment, unknown};
 use crate::cli::place::{guards, names};
 use crate::cli::session;
 use crate::cli::{Exit, Failure, Output};
@@ -52,6 +52,11 @@ pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit
     let openings: Vec<GuardOpening> = guards.iter().map(opening).collect();
     let named: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();
     let only = names(&args.tenants);
+    for tenant in unknown(&store, &only).await? {
+        output.warning(&format!(
+            "the state knows no tenant {tenant} yet; it is open all the same, once git names it"
+        ));
+    }
     for tenant in &only {
         store.open_for_next_run(tenant, &openings, until).await?;
         let told = format!("{} by {by} until {until}: {}", named.join(", "), args.reason);

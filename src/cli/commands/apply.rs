@@ -257,7 +257,9 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
     }
     let refused = passed.runs().filter(|run| matches!(run.end(), Some(End::Refused(_))));
     let names = refused.map(|run| run.spec().tenant.name.as_str());
-    if let Some(command) = render::opening::command(names, &passed.needed) {
+    let names: Vec<&str> = names.collect();
+    let command = render::opening::command(names.iter().copied(), &passed.needed);
+    if let Some(command) = command.filter(|_| passed.refusal.is_some() || !names.is_empty()) {
         let _ = writeln!(out, "All of it is opened by: {command}");
     }
     let synced = passed.ended.iter().filter(|ended| ended.status == Some(Status::Synced)).count();

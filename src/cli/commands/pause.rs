@@ -120,7 +120,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
 }
 
 /// The tenants that the state does not know.
-async fn unknown(store: &Store, tenants: &[TenantName]) -> Result<Vec<TenantName>, Failure> {
+pub async fn unknown(store: &Store, tenants: &[TenantName]) -> Result<Vec<TenantName>, Failure> {
     if tenants.is_empty() {
         return Ok(Vec::new());
     }

@@ -337,6 +337,10 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     for refusal in &document.refusals {
         let _ = writeln!(out, "refused by guard `{}`: {}\n", refusal.guard, refusal.message);
     }
+    if let Some(allowed) = &document.allowed {
+        let guards = allowed.guards.join(", ");
+        let _ = writeln!(out, "Made with guards open: {guards} ({})\n", escape(&allowed.reason));
+    }
     if let Some(command) = &document.opens {
         let _ = writeln!(out, "All of it is opened by: {command}\n");
     }

@@ -197,14 +197,13 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         Ok(seats)
     }
 
-    /// What was said of the organizations of these tenants: by the commit that was applied last, or where nothing is kept of
-    /// that, by this one's parent.
+    /// What the state keeps of the organizations of these tenants.
     async fn precedents(&self, claimed: &[Claimed]) -> Result<Precedents, StoreError> {
         let members = claimed.iter().filter_map(|one| self.member(&one.lease.tenant)?.tenant.as_ref());
         let organizations =
             members.flat_map(Tenant::targets).map(|target| target.organization.clone()).collect();
         let kept = self.order.store.precedents(&organizations).await?;
-        Ok(self.order.parent.with(kept, &organizations))
+        Ok(kept)
     }
 
     /// The guards that are open for a tenant: by the operator for this pass, or kept for its next run.
@@ -318,11 +317,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             tenant,
             resources: member.resources.clone(),
             before: &[],
-            precedents: tenant
-                .targets()
-                .filter_map(|target| precedents.get_key_value(&target.organization))
-                .map(|(organization, said)| (organization.clone(), said.clone()))
-                .collect(),
+            precedents: order.parent.judge_of(precedents, tenant),
             own_clients,
             reviewed: order.reviewed.as_ref().map(|all| all.get(name).cloned().unwrap_or_default()),
             is_exact: false,

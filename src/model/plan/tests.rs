@@ -32,6 +32,7 @@ fn webchat() -> TargetPlan {
         observed,
         desired,
         applied: Some(json!("left out")),
+        theirs: None,
         loss: None,
         author: None,
     };

@@ -147,7 +147,15 @@ fn base(kind: ObjectKind, made: &[Made], seen: usize) -> Option<Base> {
         Counting::Moments | Counting::Contents => at(last.at_ms).as_millisecond().unsigned_abs(),
     };
     let revision = Revision::new("r");
-    Some(Base { version, body: body(&last.values), revision, id: None, onto: 0, drafted_at: 0 })
+    Some(Base {
+        version,
+        body: body(&last.values),
+        revision,
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    })
 }
 
 /// Whoever gave a field the value that it has in the end, if anybody did since the state that we saw.
@@ -175,7 +183,12 @@ fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
         let seen = usize::try_from(dice.below(made.len() as u64 + 1)).unwrap();
         for (kind, named) in kinds.into_iter().zip(&mut named) {
             let log = entries(kind, &made, &mut dice);
-            let (stored, base) = (live(kind, &made), base(kind, &made, seen));
+            let (stored, mut base) = (live(kind, &made), base(kind, &made, seen));
+            // A field was ignored then: who moved it did so at any time before or since.
+            let ignored = usize::try_from(dice.below(6)).unwrap();
+            if let (Some(base), Some(path)) = (&mut base, FIELDS.get(ignored)) {
+                base.ignored.insert((*path).to_owned());
+            }
             let asked = Log::Asked { looks: 1, from: at(-1_000_000), until: at(1_000_000) };
             let evidence = Evidence {
                 base: base.as_ref(),
@@ -185,7 +198,8 @@ fn whoever_is_named_did_it_whatever_the_log_does_not_show_yet() {
                 ..Evidence::default()
             };
             for (index, path) in FIELDS.into_iter().enumerate() {
-                let Some(truth) = truth(&made, seen, index) else { continue };
+                let since = if ignored == index { 0 } else { seen };
+                let Some(truth) = truth(&made, since, index) else { continue };
                 let found = json::at_dotted(&stored.body, path);
                 let field = Field { kind, path, wanted: None, found };
                 let (author, _) = author(field, &stored, &evidence);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::Limits;
-use crate::model::{Guard, Object, OrganizationId, Plan, Precedents, Protect, Refusal, Resource, Tenant};
+use crate::model::{
+    Guard, Mode, Object, OrganizationId, Plan, Precedents, Protect, Refusal, Resource, Tenant,
+};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -40,7 +42,8 @@ pub fn check(
             lost.entry(sentence(loss, &change.path)).or_default().insert(organization);
         }
     }
-    for target in tenant.targets() {
+    // Of a tenant that is only watched nothing would be written, whatever git names.
+    for target in tenant.targets().filter(|_| tenant.mode == Mode::Enforce) {
         if protects(tenant, precedents, &target.organization).contains(&Protect::Removal) {
             for object in no_longer_named(resources, precedents, &target.organization) {
                 lost.entry(format!("git no longer names {object}")).or_default().insert(&target.organization);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{GuardInfo, SHARE_FLOOR, Scope, scenes};
 use crate::model::precedent::RunLimits;
 use crate::model::text::counted;
-use crate::model::{Class, Guard, Plan, Refusal};
+use crate::model::{Guard, Plan, Refusal};
 
 /// The guard.
 pub const GUARD: GuardInfo = GuardInfo {
@@ -24,7 +24,7 @@ const FEW_TENANTS: usize = 3;
 pub struct Changing {
     /// Tenants that have a configuration of which something differs. A first creation takes nothing from visitors.
     pub tenants: usize,
-    /// Those of them of which fewer visitors get it, or something is switched off.
+    /// Those of them of which writing takes something from visitors: what is set back for them does not.
     pub weighty: usize,
 }
 
@@ -47,7 +47,7 @@ pub fn takes_something(plan: &Plan) -> bool {
 
 fn is_weighty(plan: &Plan) -> bool {
     let existing = plan.targets.iter().filter(|target| target.version.is_some());
-    existing.flat_map(|target| &target.changes).any(|change| change.class >= Class::Reach)
+    existing.flat_map(|target| &target.changes).any(|change| change.loss.is_some())
 }
 
 /// Refuses a run that changes too many of `total`, which are all tenants in git that have a configuration, however few of

@@ -76,6 +76,7 @@ pub(super) fn recreate() -> Vec<Refusal> {
             id,
             onto: 0,
             drafted_at: 0,
+            ignored: Default::default(),
         };
         (target(object.clone()).object_ref(), base)
     };
@@ -178,6 +179,7 @@ fn change(path: &str, class: Class) -> Change {
         observed: None,
         desired: None,
         applied: None,
+        theirs: None,
         loss: None,
         author: None,
     }

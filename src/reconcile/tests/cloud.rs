@@ -402,6 +402,7 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
             observed: None,
             desired: None,
             applied: None,
+            theirs: None,
             loss: None,
             author: None,
         }],

@@ -38,6 +38,7 @@ fn journal(kept_ms: Option<i64>, owed_ms: Option<u64>) -> Journal {
         id: None,
         onto: at(ms),
         drafted_at: 0,
+        ignored: Default::default(),
     };
     let owed = |ms: u64| Receipt {
         target: defaults(),

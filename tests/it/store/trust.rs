@@ -136,14 +136,18 @@ pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
         .unwrap();
     let open = b.openings(&names).await.unwrap();
     assert_eq!(open.into_iter().collect::<Vec<_>>(), [(names[0].clone(), both.to_vec())]);
-    // A run that found nothing to write leaves it.
-    for (touched, left) in [(false, 1), (true, 0)] {
+    // A run that found nothing to write leaves it, and so does one that was begun before.
+    let opened = BTreeSet::from([Guard::Pause, Guard::Protected]);
+    for (touched, opened, left) in [(false, opened.clone(), 1), (true, BTreeSet::new(), 1), (true, opened, 0)]
+    {
         a.poke(None, ClaimCause::Operator).await.unwrap();
         let claimed = claim(a, 2).await;
-        let finished: Vec<Finished> =
-            claimed.iter().map(|one| Finished { touched, ..done(one, true) }).collect();
+        let finished: Vec<Finished> = claimed
+            .iter()
+            .map(|one| Finished { touched, opened: opened.clone(), ..done(one, true) })
+            .collect();
         a.finish(&finished).await.unwrap();
-        assert_eq!(b.openings(&names).await.unwrap().len(), left, "{touched}");
+        assert_eq!(b.openings(&names).await.unwrap().len(), left, "{touched} {opened:?}");
     }
 }
 

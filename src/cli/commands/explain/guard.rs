@@ -93,15 +93,15 @@ fn released(info: &GuardInfo) -> &'static str {
         }
         Scope::Tenant if info.guard == Guard::Conflict => {
             "The controller looks at the tenant at each run, and writes the object once git or the admin UI ends the difference. To take git's\n\
-             side, run the command above with the controller's settings."
+             side, `genesync allow conflict NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Run if info.guard == Guard::RunOff => {
             "The controller asks the guard again at each run of the tenant, and writes once nothing was switched off at another tenant for an\n\
-             hour. To write earlier, run the command above with the controller's settings."
+             hour. `genesync allow run-off NAME --reason TEXT` opens it for the tenant's next run."
         }
         Scope::Tenant => {
             "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
-             To release the tenant earlier, run the command above with the controller's settings. `genesync resume` does not open this guard."
+             `genesync allow GUARD NAME --reason TEXT` opens it for the tenant's next run. `genesync resume` does not open this guard."
         }
         Scope::Run => {
             "The controller, `run --once` and an `apply` of a whole commit hold what they refuse, and the tenants that the commit creates.\n\
