@@ -22,7 +22,7 @@ use crate::driver::{counting, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::plan::Limits;
 use crate::model::record::Journal;
-use crate::model::{FaultKind, Guard, Mode, Refusal, Revision, Status, TenantName, causes};
+use crate::model::{FaultKind, Guard, Mode, Precedents, Refusal, Revision, Status, TenantName, causes};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -35,11 +35,18 @@ pub struct ClaimedRun {
     pub head: Arc<Known>,
     pub known: Arc<KnownTenant>,
     pub claimed: Claimed,
-    /// Guards that a person opened for this run.
-    pub opened: BTreeSet<Guard>,
+    pub kept: KeptForGuards,
     pub held: Held,
     pub journal: Journal,
     pub superseded: CancellationToken,
+}
+
+/// What the store keeps for the guards of a run.
+pub struct KeptForGuards {
+    /// Guards that a person opened for it.
+    pub opened: BTreeSet<Guard>,
+    /// What was said of organizations, its own among them.
+    pub said: Arc<Precedents>,
 }
 
 impl ClaimedRun {
@@ -47,14 +54,14 @@ impl ClaimedRun {
     pub async fn run(self) -> Finished {
         let started_at = clock::now();
         let begun = clock::monotonic();
-        let Self { controller, head, known, mut claimed, opened, held, journal, superseded } = self;
+        let Self { controller, head, known, mut claimed, kept, held, journal, superseded } = self;
         if claimed.pause.is_none() {
             claimed.pause = controller.stale();
         }
         let span = tracing::info_span!(
             "run", tenant = %claimed.lease.tenant, revision = %head.revision, cause = claimed.cause.name()
         );
-        let given = Given { journal, opened, superseded };
+        let given = Given { journal, kept, superseded };
         let work = attempt(&controller, &head, &known, &claimed, &held, given);
         // One tenant's defect is no other tenant's trouble.
         let ended = AssertUnwindSafe(work.instrument(span)).catch_unwind().await;
@@ -85,7 +92,7 @@ impl ClaimedRun {
 /// What is a run's own.
 struct Given {
     journal: Journal,
-    opened: BTreeSet<Guard>,
+    kept: KeptForGuards,
     superseded: CancellationToken,
 }
 
@@ -96,7 +103,7 @@ async fn attempt(
     known: &KnownTenant,
     claimed: &Claimed,
     held: &Held,
-    Given { journal, opened, superseded }: Given,
+    Given { journal, kept, superseded }: Given,
 ) -> Result<Run, String> {
     let Some(tenant) = known.tenant.as_ref() else { return Err("it has no settings".into()) };
     let primary = tenant.primary.credentials.clone();
@@ -108,13 +115,11 @@ async fn attempt(
         advances: Advances::default(),
     };
     let resources = known.resources();
-    let organizations = tenant.targets().map(|target| target.organization.clone()).collect();
-    let kept = controller.store.precedents(&organizations).await.map_err(|error| causes(&error))?;
-    let precedents = head.parent.judge_of(&kept, tenant);
+    let precedents = head.parent.judge_of(&kept.said, tenant);
     let own_clients = controller.clients.for_run(tenant, &resources).await.map_err(|error| causes(&error))?;
     let terms = Terms {
         revision: head.revision.clone(),
-        limits: Limits { allowed: opened, ..head.limits.clone() },
+        limits: Limits { allowed: kept.opened, ..head.limits.clone() },
         timing: controller.tunables().timing,
         today: clock::today(),
     };

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::job::ClaimedRun;
+use super::job::{ClaimedRun, KeptForGuards};
 use super::state::Controller;
 use crate::clock;
 use crate::crash;
@@ -20,7 +20,7 @@ use crate::driver::leases::Leases;
 use crate::driver::outcome::{self, Setting};
 use crate::fleet::known::Known;
 use crate::model::record::Journal;
-use crate::model::{Guard, Mode, TenantName, causes};
+use crate::model::{Guard, Mode, Tenant, TenantName, causes};
 use crate::store::{Claim, ClaimCause, Claimed, Finished, StoreError};
 use crate::telemetry::metrics::LeaseEvent;
 
@@ -221,7 +221,7 @@ impl Controller {
             return Ok(all);
         }
         crash::point("C01");
-        let claimed = self.with_openings(claimed).await?;
+        let claimed = self.with_what_is_kept(claimed, head).await?;
         let mut journals = self.store.journals_each(claimed.iter().map(|(one, _)| &one.lease.tenant)).await;
         let lose = |one: &Claimed, reason: &str, mode: Mode| {
             let now = clock::now();
@@ -229,7 +229,7 @@ impl Controller {
             // The loop outlives its runs, unless it has given them up.
             let _ = sender.send(outcome::lost(one, reason, mode, &setting));
         };
-        for (one, opened) in claimed {
+        for (one, kept) in claimed {
             self.count_claimed(&one);
             let tenant = one.lease.tenant.clone();
             let sound = head.tenants.get(&tenant).filter(|known| known.digest.as_ref() == Some(&one.wanted));
@@ -256,7 +256,7 @@ impl Controller {
                 head: Arc::clone(head),
                 known: Arc::clone(known),
                 claimed: one,
-                opened,
+                kept,
                 held,
                 journal,
                 superseded,
@@ -267,17 +267,21 @@ impl Controller {
         Ok(all)
     }
 
-    /// The claimed tenants, each with the guards that a person opened for its next run.
-    async fn with_openings(
+    /// The claimed tenants, each with what the store keeps for its guards: asked for all of them at once.
+    async fn with_what_is_kept(
         &self,
         claimed: Vec<Claimed>,
-    ) -> Result<Vec<(Claimed, BTreeSet<Guard>)>, StoreError> {
+        head: &Known,
+    ) -> Result<Vec<(Claimed, KeptForGuards)>, StoreError> {
         let openings = self.store.openings(claimed.iter().map(|one| &one.lease.tenant)).await?;
+        let known = claimed.iter().filter_map(|one| head.tenants.get(&one.lease.tenant)?.tenant.as_ref());
+        let organizations = known.flat_map(Tenant::targets).map(|target| target.organization.clone());
+        let said = Arc::new(self.store.precedents(&organizations.collect()).await?);
         let with_its_own = |mut one: Claimed| {
             let opened = openings.get(&one.lease.tenant).into_iter().flatten();
             let opened: BTreeSet<Guard> = opened.map(|opening| opening.guard).collect();
             one.open(&opened);
-            (one, opened)
+            (one, KeptForGuards { opened, said: Arc::clone(&said) })
         };
         Ok(claimed.into_iter().map(with_its_own).collect())
     }

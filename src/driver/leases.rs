@@ -55,6 +55,8 @@ impl Leases {
                 loop {
                     tokio::time::sleep(task.length / 3).await;
                     let lost = task.renew().await;
+                    // After that, and briefly: a lease waits for nothing else. What it finds out stays in the store's handle.
+                    let _ = tokio::time::timeout(task.length / 6, task.store.count_epoch()).await;
                     if lost > 0 {
                         on_loss(lost);
                     }

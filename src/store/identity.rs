@@ -117,7 +117,7 @@ impl Store {
     ///
     /// # Errors
     /// The database failed, or it is another store than before.
-    pub(super) async fn count_epoch(&self) -> Result<(), StoreError> {
+    pub async fn count_epoch(&self) -> Result<(), StoreError> {
         let floor = self.identity.floor();
         let counted = self
             .engine

@@ -297,7 +297,6 @@ impl Store {
             .bind(tokens(leases)?)
             .fetch_all(&self.writer);
         let rows = renewed.await.map_err(failed(doing))?;
-        self.count_epoch().await?;
         rows.iter().map(|row| Ok(TenantName::new(text(row, "name")?))).collect()
     }
 

@@ -19,7 +19,7 @@ use crate::cli::progress::Progress;
 use crate::cli::session::{self, Session, Wishes};
 use crate::cli::{Exit, Failure, GuardArgs, Output, SourceArgs, moment, reviewed};
 use crate::clock;
-use crate::config::Flags;
+use crate::config::{Flags, Settings};
 use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
@@ -106,7 +106,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
     }
     let watched = if enforced { enforce(&mut fleet) } else { Vec::new() };
-    let store = Store::look(&settings.store).await?;
+    let store = state(&settings, output).await?;
     let parent = place::parent(&place, args.since.as_deref(), &fleet, store.as_ref(), output).await?;
     let progress = Arc::new(Progress::silent(output, "planning", 0));
     let mut session = Session::start(
@@ -176,6 +176,17 @@ fn rendered(
             render::page::plan(document, &document::looks(&session.runs)).map_err(Failure::bug)?
         }
     })
+}
+
+/// The state, where there is one. Without it a plan judges nothing that only a state knows.
+async fn state(settings: &Settings, output: &Output) -> Result<Option<Store>, Failure> {
+    let store = Store::look(&settings.store).await?;
+    if store.is_none() {
+        output.talk(
+            "planned without a state: what was applied last, pauses, holds and what was opened are not known here",
+        );
+    }
+    Ok(store)
 }
 
 /// Lets every tenant be enforced. Returns those that are only watched.

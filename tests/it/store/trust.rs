@@ -167,7 +167,7 @@ fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
             store.append(&lease, &[intent(next, Vec::new()), not_executed(next)]).await.unwrap();
             // Whoever else opens it counts on, and so does each renewal.
             Store::open(&place, "b").await.unwrap().close().await;
-            store.renew(std::slice::from_ref(&lease), LONG).await.unwrap();
+            store.count_epoch().await.unwrap();
             store.append(&lease, &[intent(next + 1, Vec::new()), not_executed(next + 1)]).await.unwrap();
             cluster.sql("exchanged", exchange);
             let refused = store.append(&lease, &[intent(next + 2, Vec::new())]).await.unwrap_err();
