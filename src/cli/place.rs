@@ -54,7 +54,11 @@ pub async fn parent(
         Some(store) => store.precedents(&organizations).await?.len(),
         None => 0,
     };
-    if known == organizations.len() {
+    let has_limits = match store {
+        Some(store) => store.run_limits(&place.identity).await?.is_some(),
+        None => false,
+    };
+    if known == organizations.len() && has_limits {
         return Ok(Parent::default());
     }
     let said = match (&place.source, since) {

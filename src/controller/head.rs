@@ -347,9 +347,9 @@ impl Head {
         let advance = self.store.advance(&head).await?;
         let Advance::Taken(due) = advance else { return Ok(false) };
         crash::point("C02");
-        if !is_held.load(Ordering::Relaxed) {
-            self.store.keep_run_limits(&identity, said).await?;
-        }
+        // What held it goes on to judge.
+        let judged_by = if is_held.load(Ordering::Relaxed) { limits } else { said };
+        self.store.keep_run_limits(&identity, judged_by).await?;
         tracing::info!(revision = %target, tenants = known.tenants.count(), due, "took a head");
         self.known.send_replace(Some(Arc::new(known)));
         if rewound { Err(self.refuse(revision, &target)) } else { Ok(true) }
@@ -382,10 +382,11 @@ impl Head {
         let (mut known, moved) = read.await.map_err(ended)??;
         known.parent = match before {
             Some((before, parent)) if before == revision => parent,
-            before => {
-                let before = before.map(|(before, _)| before);
-                Arc::new(self.parent(&source, before, &revision, &known).await?)
+            Some((before, earlier)) => {
+                let parent = self.parent(&source, Some(before), &revision, &known).await?;
+                Arc::new(earlier.then(parent))
             }
+            None => Arc::new(self.parent(&source, None, &revision, &known).await?),
         };
         Ok((known, moved))
     }
@@ -400,7 +401,9 @@ impl Head {
         known: &Known,
     ) -> Result<Parent, HeadError> {
         let organizations = known.organizations();
-        if self.store.precedents(&organizations).await?.len() == organizations.len() {
+        let has_limits = self.store.run_limits(&self.identity()).await?.is_some();
+        let known = self.store.precedents(&organizations).await?;
+        if has_limits && known.len() == organizations.len() {
             return Ok(Parent::default());
         }
         let (source, revision, today) = (source.clone(), revision.clone(), clock::today());

@@ -13,12 +13,7 @@ pub(super) fn news_of_guards(run: &Run, in_sync: bool) -> Precedents {
     let Spec { tenant, resources, limits, precedents, .. } = &**run.spec();
     let news = |(organization, said): (OrganizationId, Said)| {
         let known = precedents.said.get(&organization);
-        let said = match known {
-            _ if in_sync => said,
-            Some(known) => known.protecting(&said),
-            // What was never there is not removed.
-            None => Said { objects: BTreeSet::new(), ..said },
-        };
+        let said = said.kept_after(known, in_sync, tenant.mode);
         let is_news = known != Some(&said) || precedents.unkept.contains(&organization);
         is_news.then_some((organization, said))
     };

@@ -298,7 +298,7 @@ fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static
     });
     if news || !run.receipts().is_empty() {
         let mut drift: Vec<(ObjectRef, &Change)> = drift.collect();
-        drift.sort_by_key(|(_, change)| change.class != Class::Off);
+        drift.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
         lines.extend(
             drift
                 .into_iter()
@@ -325,7 +325,7 @@ fn moved_by(run: &Run) -> Option<String> {
         .filter(|(_, change)| change.kind != ChangeKind::ToApply)
         .collect();
     // What was switched off is told before anything else.
-    all.sort_by_key(|(_, change)| change.class != Class::Off);
+    all.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
     let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
     let by = change.by()?;
     let theirs = |change: &&Change| change.by().is_some_and(|other| other.actor.id == by.actor.id);

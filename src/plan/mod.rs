@@ -1,6 +1,6 @@
 //! Stage 4 of 7: compares what git says, what is live and what we last applied, and lists the changes.
 //!
-//! In: [`Desired`], one [`Observed`](crate::model::Observed) per object, their [`Base`]s, the audit entries that tell who
+//! In: [`Desired`], one [`Observed`] per object, their [`Base`]s, the audit entries that tell who
 //! moved what, [`crate::model::plan::Limits`]. Out: a [`Plan`], and the [`crate::model::Refusal`]s that keep it from being applied.
 //! Never: reads YAML, wire formats, a clock or a store; writes anything.
 //! Start reading at [`plan`], then `diff.rs`; `guards/` and `flapping.rs` say why a plan may not be applied.

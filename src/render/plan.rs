@@ -156,7 +156,7 @@ fn changes(target: &TargetPlan) -> String {
 /// What somebody switched off stands before what is only different.
 fn off_first(changes: &[Change]) -> Vec<&Change> {
     let mut sorted: Vec<&Change> = changes.iter().collect();
-    sorted.sort_by_key(|change| !(change.kind != ChangeKind::ToApply && change.class == Class::Off));
+    sorted.sort_by_key(|change| change.theirs != Some(Class::Off));
     sorted
 }
 

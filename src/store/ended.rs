@@ -118,7 +118,8 @@ impl Store {
         for (organization, of_it) in finished.iter().flat_map(|done| &done.said) {
             said.push((organization.clone(), json(of_it)?));
         }
-        let used = finished.iter().filter(|done| done.in_sync && (done.touched || !done.said.is_empty()));
+        // Whatever became of the rest: the next write asks a person again.
+        let used = finished.iter().filter(|done| done.touched || done.in_sync && !done.said.is_empty());
         let used: Vec<(&TenantName, Guard)> =
             used.flat_map(|done| done.opened.iter().map(|guard| (&done.lease.tenant, *guard))).collect();
         if !used.is_empty() {

@@ -73,7 +73,9 @@ where
         let allowed = &order.terms.limits.allowed;
         let verdict = guards::run_tenants::check(changing, order.managed, self.run_limits, allowed);
         let Some(refusal) = verdict else {
-            return Verdict { is_new: fresh > 0, refusal: None, hold: None, refused: Vec::new() };
+            let holds_nothing = held_by_guards(seats) == 0;
+            let is_new = fresh > 0;
+            return Verdict { is_new, holds_nothing, refusal: None, hold: None, refused: Vec::new() };
         };
         let now = order.reads.now();
         let hold = outcome::guard_hold(&refusal, now);
@@ -85,7 +87,7 @@ where
             seat.run = drive::refuse(seat.run.clone(), of_each.clone(), now);
             refused.push(seat.claimed.lease.tenant.clone());
         }
-        Verdict { is_new: true, refusal: Some(refusal), hold: Some(hold), refused }
+        Verdict { is_new: true, holds_nothing: false, refusal: Some(refusal), hold: Some(hold), refused }
     }
 
     /// Every guard that would have to be open for all tenants to be applied.
@@ -251,6 +253,8 @@ pub struct Verdict {
     pub is_new: bool,
     /// Why nothing is applied.
     pub refusal: Option<Refusal>,
+    /// Whether no guard holds anything of an earlier commit.
+    pub holds_nothing: bool,
     /// The hold of what is refused.
     pub hold: Option<Pause>,
     /// The tenants that would have been written.

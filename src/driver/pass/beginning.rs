@@ -272,10 +272,10 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             let Advance::Moved(current) = order.store.advance(&new).await? else {
                 // What the head made due is under way here.
                 self.mark_running().await?;
-                if verdict.hold.is_none() {
-                    let said = RunLimits::of(&order.terms.limits);
-                    order.store.keep_run_limits(&order.repository, said).await?;
-                }
+                // What refused it, or still holds what came before, goes on to judge.
+                let is_lifted = verdict.hold.is_none() && verdict.holds_nothing;
+                let said = if is_lifted { RunLimits::of(&order.terms.limits) } else { self.run_limits };
+                order.store.keep_run_limits(&order.repository, said).await?;
                 return self.hold_what_moved(verdict).await;
             };
             let allowed = &order.terms.limits.allowed;

@@ -194,7 +194,7 @@ fn what_a_guard_refuses_is_what_the_last_applied_commit_or_this_one_protects() {
     let off = || json!({"greetings": {"enabled": false}});
     let fewer = || json!({"features": {"audiences": ["a"]}});
     let (usual, all) = (&Protect::USUAL[..], &Protect::ALL[..]);
-    let other = Object { kind: ObjectKind::MessengerDeployment, name: "site".into() };
+    let other = other_object();
     let dark = "acme is protected, and the plan switches off greetings.enabled";
     let narrow = "acme is protected, and the plan lets fewer visitors in by features.audiences";
     let gone = "acme is protected, and git no longer names MessengerDeployment `site`";
@@ -220,4 +220,36 @@ fn what_a_guard_refuses_is_what_the_last_applied_commit_or_this_one_protects() {
     let few = Said { tenant_changes_max: 0, ..said(&[], &[]) };
     let message = refused(&[], Some(few), fewer()).unwrap();
     assert_eq!(message, "the plan changes 1 field of the configuration, and the limit is 0");
+}
+
+fn other_object() -> Object {
+    Object { kind: ObjectKind::MessengerDeployment, name: "site".into() }
+}
+
+#[test]
+fn of_a_tenant_that_is_only_watched_nothing_is_removed() {
+    let organization = OrganizationId::new("org-0");
+    let observed = [live(3, json!({"greetings": {"enabled": true}}), None)];
+    let before = Said {
+        protected: Protect::USUAL.into(),
+        objects: BTreeSet::from([other_object()]),
+        ..Said::of(&tenant(0), &[], &Limits::default())
+    };
+    let watched = Tenant { mode: Mode::Watch, protected: Protect::USUAL.into(), ..tenant(0) };
+    let nothing = plan(&watched, &Revision::new("r"), &desired(json!({})), &observed, &BTreeMap::new());
+    let precedents = Precedents::from([(organization.clone(), before)]);
+    let (bases, limits) = (BTreeMap::new(), Limits::default());
+    for mode in [Mode::Watch, Mode::Enforce] {
+        let tenant = Tenant { mode, ..watched.clone() };
+        let judged = Judged {
+            plan: &nothing,
+            tenant: &tenant,
+            resources: &[],
+            precedents: &precedents,
+            bases: &bases,
+            limits: &limits,
+        };
+        let is_refused = !check_tenant(judged, |_| None, Timestamp::UNIX_EPOCH).is_empty();
+        assert_eq!(is_refused, mode == Mode::Enforce, "{mode:?}");
+    }
 }
