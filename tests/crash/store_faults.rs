@@ -368,7 +368,13 @@ pub fn a_damaged_file_is_refused_or_does_no_harm() {
             } else {
                 // A row that can't be read is its own tenant's trouble: the others go on, and it is told.
                 let of_one = ran.stdout.contains("Degraded") && ran.stdout.contains("the store");
-                assert!(ran.stderr.contains("error:") || of_one, "{at}: {}{}", ran.stdout, ran.stderr);
+                assert!(
+                    ran.stderr.contains("error:") || of_one,
+                    "{at}: {}: {}{}",
+                    ran.code,
+                    ran.stdout,
+                    ran.stderr
+                );
                 refused += 1;
             }
         }

@@ -19,8 +19,9 @@ use crate::driver::{counting, exit, notes};
 use crate::fleet::{self, Fleet, Options, PROJECT_IS_BROKEN};
 use crate::model::{Severity, TenantName};
 use crate::reconcile::Note;
+use crate::render::value::escape;
 use crate::service::Following;
-use crate::store::{Store, Which};
+use crate::store::{Store, TenantRow, Which};
 
 /// Makes one pass, and prints how every tenant is.
 pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) -> Result<Exit, Failure> {
@@ -106,7 +107,20 @@ async fn report(
         Format::Json => output.data(&status::document(&rows, &[], Some(exit))),
         Format::Text => output.data(&status::table(&rows, &[])),
     }
+    tell_unwritten(passed, &rows, output);
     Ok(exit)
+}
+
+/// Tells how tenants ended of which the state says otherwise, because it could not be written down: no code is without its
+/// reason.
+fn tell_unwritten(passed: &Passed, rows: &[TenantRow], output: &Output) {
+    for ended in &passed.ended {
+        let row = rows.iter().find(|row| row.tenant == ended.tenant);
+        let is_told = row.is_some_and(|row| Some(row.status) == ended.status);
+        if !is_told && !ended.reason.is_empty() {
+            output.error(&format!("{}: {}", ended.tenant, escape(&ended.reason)));
+        }
+    }
 }
 
 /// A pass in the log.
