@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::render::document::Allowed;
+
 /// Where manifests are read from.
 #[derive(Debug, Args)]
 pub struct SourceArgs {
@@ -29,6 +31,14 @@ pub struct GuardArgs {
     /// What becomes of a draft that somebody else left unpublished, where its configuration has to be written
     #[arg(long = "draft", value_name = "WHAT")]
     pub draft: Option<DraftArg>,
+}
+
+impl GuardArgs {
+    /// The guards that the operator opens, and why.
+    pub fn opened(&self) -> Option<Allowed> {
+        let reason = self.reason.clone()?;
+        Some(Allowed { guards: self.allow.clone(), reason })
+    }
 }
 
 /// What becomes of a draft that somebody else left unpublished.

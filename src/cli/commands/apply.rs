@@ -102,7 +102,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let exit = exit(&fleet, &passed, args.require_confirmed);
     match args.format {
         Format::Json => {
-            let document = document(&fleet, &passed, exit, opened(guards));
+            let document = document(&fleet, &passed, exit, guards.opened());
             output.data(&render::value::document(&serde_json::to_value(&document).unwrap_or_default()));
         }
         Format::Text => output.data(&text(&fleet, &passed, output)),
@@ -181,12 +181,6 @@ async fn stopped_twice(progress: &Progress) {
 pub fn exit(fleet: &Fleet, passed: &Passed, require_confirmed: bool) -> Exit {
     let asked = exit::Asked { waiting: true, detailed: false, require_confirmed };
     passed.exit(fleet.has_shared_errors(), asked)
-}
-
-/// The guards that the operator opened, and why.
-fn opened(guards: &GuardArgs) -> Option<Allowed> {
-    let reason = guards.reason.clone()?;
-    Some(Allowed { guards: guards.allow.clone(), reason })
 }
 
 fn document(fleet: &Fleet, passed: &Passed, exit: Exit, allowed: Option<Allowed>) -> ApplyDocument {

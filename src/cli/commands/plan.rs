@@ -24,7 +24,7 @@ use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
 use crate::render;
-use crate::render::document::{Allowed, PlanDocument, SharedDocument};
+use crate::render::document::{PlanDocument, SharedDocument};
 use crate::render::value::escape;
 use crate::store::Store;
 
@@ -132,7 +132,7 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     progress.finish();
 
     let mut document = document::document(&fleet, &session, args.detailed_exitcode, from);
-    document.bind(opened(&args.guards));
+    document.bind(args.guards.opened());
     document.shared = shared;
     document.management = management;
     if args.edge {
@@ -225,12 +225,6 @@ fn reached(fleet: &Fleet, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
         extends.map(|loaded| loaded.name.to_string()).collect()
     };
     files.iter().map(|file| SharedDocument { file: file.to_string(), tenants: tenants(file) }).collect()
-}
-
-/// The guards that the plan is made with open, and why.
-fn opened(guards: &GuardArgs) -> Option<Allowed> {
-    let reason = guards.reason.clone()?;
-    Some(Allowed { guards: guards.allow.clone(), reason })
 }
 
 /// A link that a comment may hold: an absolute URL of http or https, without what Markdown would end it at.

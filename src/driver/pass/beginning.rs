@@ -202,8 +202,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
         let members = claimed.iter().filter_map(|one| self.member(&one.lease.tenant)?.tenant.as_ref());
         let organizations =
             members.flat_map(Tenant::targets).map(|target| target.organization.clone()).collect();
-        let kept = self.order.store.precedents(&organizations).await?;
-        Ok(kept)
+        self.order.store.precedents(&organizations).await
     }
 
     /// The guards that are open for a tenant: by the operator for this pass, or kept for its next run.
