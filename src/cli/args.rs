@@ -22,7 +22,7 @@ pub struct SourceArgs {
 /// Guards opened for one run.
 #[derive(Debug, Clone, Args)]
 pub struct GuardArgs {
-    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, run-off, protected, recreate, window, rewind, pause, conflict
+    /// Open a guard for this run; repeatable: tenant-changes, run-tenants, run-off, protected, recreate, window, rewind, pause, conflict, adopt, owner
     #[arg(long = "allow", value_name = "GUARD", requires = "reason")]
     pub allow: Vec<String>,
     /// Why the guards are opened; stands in the result

@@ -119,6 +119,7 @@ impl From<&ConfigError> for Failure {
             | ConfigError::Invalid { .. }
             | ConfigError::Endpoint { .. }
             | ConfigError::Value { .. }
+            | ConfigError::StateNowhere
             | ConfigError::Store => Failure::new(Exit::Usage, message),
             ConfigError::Credentials { .. } => Failure::new(Exit::Outside, message),
         }

@@ -33,8 +33,8 @@ use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
 use commands::validate::ValidateFormat;
 use commands::{
-    accessibility, allow, apply, completions, demo, doctor, emulate, explain, import, init, pause, picture,
-    plan, pr_comment, rules, run, schema, status, validate,
+    accept, accessibility, allow, apply, completions, demo, doctor, emulate, explain, import, init, pause,
+    picture, plan, pr_comment, rules, run, schema, status, validate,
 };
 pub use failure::Failure;
 pub use output::Output;
@@ -117,6 +117,8 @@ enum Command {
     Pause(pause::PauseArgs),
     /// Open guards for the next run of a tenant: the controller's, or a scheduled job's
     Allow(allow::AllowArgs),
+    /// Take what another user changed in fields that git does not name for what it should be
+    Accept(accept::AcceptArgs),
     /// End pauses and holds
     Resume(pause::ResumeArgs),
     /// Show what `enforce` would change, before it is switched on; writes nothing
@@ -165,6 +167,7 @@ impl Command {
             Command::Sync(_)
             | Command::Pause(_)
             | Command::Allow(_)
+            | Command::Accept(_)
             | Command::Resume(_)
             | Command::Init(_)
             | Command::Import(_)
@@ -257,6 +260,7 @@ fn dispatch(
         Command::History(args) => block_on(status::history(&args, flags, output)),
         Command::Sync(args) => block_on(pause::sync(&args, flags, output)),
         Command::Pause(args) => block_on(pause::pause(&args, flags, output)),
+        Command::Accept(args) => block_on(accept::run(&args, flags, output)),
         Command::Allow(args) => block_on(allow::run(&args, flags, output)),
         Command::Resume(args) => block_on(pause::resume(&args, flags, output)),
         Command::Adopt(args) => block_on(plan::adopt(&args, flags, output)),

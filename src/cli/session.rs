@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use super::Failure;
 use super::progress::Progress;
+use super::{Exit, Failure, Output};
 use crate::api::ReadApi;
 use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::driver::clients::{Clients, connect};
 use crate::driver::drive::Watcher;
 use crate::driver::planning::{self, Panicked};
-use crate::driver::spec::{Subject, Terms, spec};
+use crate::driver::spec::{Subject, Terms, journal_of, spec};
 use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
 use crate::model::precedent::{Parent, RunLimits};
@@ -85,6 +85,7 @@ impl Session {
             revision: fleet.revision.clone(),
             limits: limits.clone(),
             timing: settings.timing,
+            has_state: store.is_some(),
             today: clock::today(),
         };
         let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -93,15 +94,8 @@ impl Session {
             Some(store) => store.journals_each(sound().map(|loaded| &loaded.name)).await,
             None => BTreeMap::new(),
         };
-        let kept = precedents(store, fleet).await?;
-        let rows = match store {
-            Some(store) => store.tenants(Which::All).await.unwrap_or_else(|error| {
-                tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
-                Vec::new()
-            }),
-            None => Vec::new(),
-        };
-        let pauses = rows.into_iter().filter_map(paused).collect();
+        let said = precedents(store, fleet).await?;
+        let pauses = pauses(store).await;
         let fault = |failure: &Failure| Fault::new(FaultKind::Local, failure.message.clone());
         for loaded in sound() {
             let Some(tenant) = loaded.tenant.as_ref().filter(|_| !loaded.resources.is_empty()) else {
@@ -117,8 +111,9 @@ impl Session {
                     continue;
                 }
             };
-            let journal = match journals.remove(&loaded.name).transpose() {
-                Ok(journal) => journal.unwrap_or_default(),
+            let kept = journals.remove(&loaded.name);
+            let journal = match journal_of(store, kept, tenant, &loaded.resources).await {
+                Ok(journal) => journal,
                 Err(error) => {
                     failed.push((loaded.name.clone(), fault(&Failure::from(error))));
                     continue;
@@ -127,7 +122,7 @@ impl Session {
             let subject = Subject {
                 tenant,
                 resources: loaded.resources.clone(),
-                precedents: parent.judge_of(&kept, tenant),
+                precedents: parent.judge_of(&said, tenant),
                 before: desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default(),
                 own_clients,
                 reviewed: None,
@@ -187,9 +182,9 @@ impl Session {
     /// Why the run as a whole, or what it switches off, may not be applied.
     pub fn run_refusals(&self) -> Vec<Refusal> {
         let allowed = &self.limits.allowed;
-        let working: Vec<&Plan> =
-            self.runs.iter().filter(|run| run.has_work()).filter_map(Run::plan).collect();
-        let changing = guards::run_tenants::Changing::of(working.iter().copied());
+        let working: Vec<_> =
+            self.runs.iter().filter(|run| run.has_work()).filter_map(Run::to_be_written).collect();
+        let changing = guards::run_tenants::Changing::of(working.iter().map(AsRef::as_ref));
         let many = guards::run_tenants::check(changing, self.managed, self.run_limits, allowed);
         let off = working.iter().filter(|plan| guards::run_off::goes_off(plan));
         let off: Vec<TenantName> = off.map(|plan| plan.tenant.clone()).collect();
@@ -208,13 +203,61 @@ fn organizations_of(tenant: &Tenant) -> BTreeSet<OrganizationId> {
     tenant.targets().map(|target| target.organization.clone()).collect()
 }
 
+/// Tenants that are paused or held, as far as there is a state that can tell.
+async fn pauses(store: Option<&Store>) -> BTreeMap<TenantName, Pause> {
+    let Some(store) = store else { return BTreeMap::new() };
+    let rows = store.tenants(Which::All).await.unwrap_or_else(|error| {
+        tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
+        Vec::new()
+    });
+    rows.into_iter().filter_map(paused).collect()
+}
+
 fn paused(row: TenantRow) -> Option<(TenantName, Pause)> {
     Some((row.tenant, row.pause?))
 }
 
-/// Opens the store that the settings name.
+/// Opens the store that the settings name, for a command that is about nothing but the state.
+///
+/// # Errors
+/// The settings say that none is kept, or it can't be opened.
 pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
-    Ok(Store::open(&settings.store, &settings.replica).await?)
+    match &settings.store {
+        Some(place) => Ok(Store::open(place, &settings.replica).await?),
+        None => Err(no_state()),
+    }
+}
+
+/// What a command without a state does not know, in one line.
+const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run remembers nothing of what was applied, paused, held or opened before, sees no other run, and can't tell an object that was never applied from one that was (guards adopt, recreate and pause, and run-off beyond this run)";
+
+/// Opens the store that the settings name, or one that lasts as long as the command: then it says what that does not know.
+///
+/// # Errors
+/// It can't be opened.
+pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<Store, Failure> {
+    if settings.store.is_some() {
+        return open_store(settings).await;
+    }
+    output.talk(NO_MEMORY);
+    Ok(Store::open_for_now(&settings.replica).await?)
+}
+
+/// Looks at the store that the settings name; none where there is none, or none yet.
+///
+/// # Errors
+/// It can't be read.
+pub async fn look_at_store(settings: &Settings) -> Result<Option<Store>, Failure> {
+    match &settings.store {
+        Some(place) => Ok(Store::look(place).await?),
+        None => Ok(None),
+    }
+}
+
+/// A command that needs a state where the settings say that none is kept.
+pub fn no_state() -> Failure {
+    Failure::new(Exit::Usage, "the settings say that no state is kept (`state = \"none\"`), and this command is about one")
+        .hint("leave `state` out of the settings, and name a folder (`state-dir`) or a database (`store`) that outlives the command")
 }
 
 /// Settings from flags.

@@ -5,12 +5,15 @@
 use std::env;
 use std::path::PathBuf;
 
+use super::ConfigError;
 use crate::model::{Region, Secret};
 
 /// Path of the settings file.
 pub const SETTINGS: &str = "GENESYNC_SETTINGS";
 /// Directory of the journal.
 pub const STATE_DIR: &str = "GENESYNC_STATE_DIR";
+/// `none` says that no state is kept.
+pub const STATE: &str = "GENESYNC_STATE";
 /// Directory of fetched repositories.
 pub const CACHE_DIR: &str = "GENESYNC_CACHE_DIR";
 /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret`.
@@ -74,6 +77,18 @@ pub fn settings() -> Option<PathBuf> {
         let file = config_home()?.join("genesync").join("settings.toml");
         file.is_file().then_some(file)
     })
+}
+
+/// [`STATE`]: whether it says that none is kept.
+///
+/// # Errors
+/// It says something else.
+pub fn keeps_no_state() -> Result<bool, ConfigError> {
+    match text(STATE) {
+        None => Ok(false),
+        Some(word) if word == "none" => Ok(true),
+        Some(given) => Err(ConfigError::Value { name: STATE, expected: "`none`", given }),
+    }
 }
 
 /// [`STATE_DIR`].

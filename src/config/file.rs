@@ -24,6 +24,8 @@ pub struct SettingsFile {
     pub timing: TimingFile,
     /// Requests a minute.
     pub pacing: Pacing,
+    /// Whether a state is kept at all.
+    pub state: Option<KeptState>,
     /// Where the journal is kept.
     pub state_dir: Option<PathBuf>,
     /// Where fetched repositories are kept.
@@ -34,6 +36,14 @@ pub struct SettingsFile {
     pub controller: ControllerFile,
     /// The order in which tenants get a change.
     pub waves: WavesFile,
+}
+
+/// What the operator says of the state as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeptState {
+    /// None is kept: each command begins without a memory.
+    None,
 }
 
 /// How waves wait; what is left out keeps its default.

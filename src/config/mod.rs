@@ -49,6 +49,9 @@ pub enum ConfigError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A place for the state, and the word that none is kept.
+    #[error("the settings say that no state is kept (`state = \"none\"`), and where: leave one of them out")]
+    StateNowhere,
     /// The store's URL is none.
     #[error("the store is no URL of a PostgreSQL database: write postgres://USER@HOST/DATABASE")]
     Store,
@@ -93,8 +96,8 @@ pub struct Settings {
     pub lease: Duration,
     /// Requests a minute.
     pub pacing: Pacing,
-    /// Where the state is kept.
-    pub store: StorePlace,
+    /// Where the state is kept; none where the operator says that nothing outlives a command.
+    pub store: Option<StorePlace>,
     /// A name of this process that no other has: who holds its leases.
     pub replica: String,
     /// How the controller works.
@@ -137,6 +140,7 @@ impl Settings {
             credentials,
             timing,
             pacing,
+            state,
             state_dir: filed_state,
             cache_dir,
             store: filed_store,
@@ -165,12 +169,11 @@ impl Settings {
             timing: resolved::timing(timing, pacing),
             lease: resolved::lease(timing),
             pacing,
-            store: match store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)) {
-                Some(url) => database(url)?,
-                None => StorePlace::Folder(
-                    state_dir.or_else(env::state_dir).or(filed_state).unwrap_or_else(env::default_state_dir),
-                ),
-            },
+            store: store_place(
+                state.is_some() || env::keeps_no_state()?,
+                store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)),
+                state_dir.or_else(env::state_dir).or(filed_state),
+            )?,
             replica: env::replica(),
             controller: ControllerSettings::of(&controller, waves)?,
             hook_secrets: env::hook_secrets(),
@@ -186,6 +189,20 @@ impl Settings {
             Some(url) => Some(url.clone()),
             None => Url::parse(&format!("https://api.{}/", region.domain())).ok(),
         }
+    }
+}
+
+/// Where the state is kept: in a database, in a folder, or nowhere.
+fn store_place(
+    is_none: bool,
+    url: Option<Secret>,
+    folder: Option<PathBuf>,
+) -> Result<Option<StorePlace>, ConfigError> {
+    match (is_none, url, folder) {
+        (true, None, None) => Ok(None),
+        (true, _, _) => Err(ConfigError::StateNowhere),
+        (false, Some(url), _) => database(url).map(Some),
+        (false, None, folder) => Ok(Some(StorePlace::Folder(folder.unwrap_or_else(env::default_state_dir)))),
     }
 }
 

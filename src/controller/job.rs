@@ -17,7 +17,7 @@ use crate::driver::notes::{self, Advances};
 use crate::driver::outcome::{self, Setting};
 use crate::driver::planning::Panicked;
 use crate::driver::slots::HeldSlot;
-use crate::driver::spec::{Subject, Terms, spec};
+use crate::driver::spec::{Subject, Terms, journal_of, spec};
 use crate::driver::{counting, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::plan::Limits;
@@ -121,6 +121,7 @@ async fn attempt(
         revision: head.revision.clone(),
         limits: Limits { allowed: kept.opened, ..head.limits.clone() },
         timing: controller.tunables().timing,
+        has_state: true,
         today: clock::today(),
     };
     let subject = Subject {
@@ -134,7 +135,9 @@ async fn attempt(
         is_paused: claimed.pause.is_some(),
         salt: claimed.lease.token.unsigned_abs(),
     };
-    let run = Run::new(Arc::new(spec(&terms, subject)), journal);
+    let spec = spec(&terms, subject);
+    let journal = journal_of(Some(&controller.store), Some(Ok(journal)), tenant, &spec.resources).await;
+    let run = Run::new(Arc::new(spec), journal.map_err(|error| causes(&error))?);
     if let Some(refusal) = rewound(head, &run).await? {
         return Ok(drive::refuse(run, refusal, clock::now()));
     }

@@ -10,6 +10,7 @@ pub mod counting;
 pub mod drive;
 pub mod exit;
 mod guarding;
+mod history;
 pub mod leases;
 pub mod notes;
 pub mod outcome;

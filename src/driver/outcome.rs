@@ -7,19 +7,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::guarding::{came_of, news_of_guards, opened_by};
+use super::history::{history, moved_by, news_of, noticed};
 use super::spread::{backoff, seed_of, until_resync};
 use super::waves::{self, Before};
-use crate::model::author::Author;
 use crate::model::precedent::RunLimits;
 use crate::model::standing::Standing;
-use crate::model::text::{counted, escape};
+use crate::model::text::escape;
 use crate::model::{
-    Change, ChangeKind, Class, FaultKind, Guard, Intervals, Mode, ObjectRef, Precedents, Refusal, Retry,
-    Status, TenantName,
+    Change, ChangeKind, FaultKind, Guard, Intervals, Mode, Plan, Precedents, Refusal, Retry, Status,
+    TenantName,
 };
 use crate::plan::guards;
 use crate::plan::guards::run_tenants::Changing;
-use crate::plan::resolve::PINNED;
 use crate::reconcile::{End, Hold, HoldCause, Run, Wait};
 use crate::store::{Asked, ClaimCause, Claimed, Finished, Pause, PauseKind, RunRow};
 use crate::telemetry::masked;
@@ -98,12 +97,10 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     };
     let known = run.left_out().is_none();
     let in_sync = in_force(run);
-    let drift = || {
-        let changes = run.plan().into_iter().flat_map(|plan| plan.changes());
-        changes.filter(|change| change.kind != ChangeKind::ToApply)
-    };
+    let is_drift = |change: &Change| change.kind != ChangeKind::ToApply;
+    let drifts = |plan: &Plan| plan.changes().any(is_drift);
     // A run that could not plan does not know; nor does one that did not see every region, but where it found some.
-    let drifted = (in_sync || run.plan().is_some()).then(|| !in_sync && drift().next().is_some());
+    let drifted = (in_sync || run.plan().is_some()).then(|| !in_sync && run.plan().is_some_and(drifts));
     let drifted = drifted.filter(|drifted| known || *drifted);
     let (shown, told) = seen(run, claimed.pause.as_ref());
     // What is written down is how it is; that it is paused stands in the pause.
@@ -132,6 +129,9 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     let news = status.is_some_and(|status| status.word() != claimed.status.word());
     let touched = run.wrote() || !run.receipts().is_empty();
     let said = news_of_guards(run, in_sync);
+    let unmanaged = noticed(run, &claimed.unmanaged, setting.now);
+    let mut history = history(run, shown.filter(|_| news).map(|shown| (shown, told.as_str())), news);
+    history.extend(news_of(unmanaged.as_deref(), &claimed.unmanaged));
     let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
     plain(Finished {
         lease: claimed.lease.clone(),
@@ -139,15 +139,13 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         status,
         reason,
         standing: standing(run, claimed, mode),
-        waits_for: match end {
-            End::Waiting(Wait::Wave(wave)) => Some(*wave),
-            _ => None,
-        },
+        waits_for: wave_of(end),
         in_sync,
         touched,
         drifted,
         looked: !run.observed().is_empty(),
         failures,
+        unmanaged,
         // After an apply by hand a controller looks at the tenant next: its own settings say how often from then on.
         came_of: came_of(run, touched, in_sync && !said.is_empty()),
         opened: run.spec().limits.allowed.clone(),
@@ -165,8 +163,16 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
             status: status.map_or("Stopped", Status::word),
             asked: setting.asked.cloned(),
         }),
-        history: history(run, shown.filter(|_| news).map(|shown| (shown, told.as_str())), news),
+        history,
     })
+}
+
+/// The wave that a change waits for.
+fn wave_of(end: &End) -> Option<u32> {
+    match end {
+        End::Waiting(Wait::Wave(wave)) => Some(*wave),
+        _ => None,
+    }
 }
 
 /// Its texts without secrets, and with what a database or a terminal would choke on shown: names and reasons
@@ -197,6 +203,7 @@ pub fn lost(claimed: &Claimed, reason: &str, mode: Mode, setting: &Setting<'_>) 
         drifted: None,
         looked: false,
         failures,
+        unmanaged: None,
         again: (backoff(failures, intervals.retry, intervals.retry_max, seed), ClaimCause::Retry),
         said: Precedents::new(),
         came_of: None,
@@ -287,86 +294,6 @@ fn reason_under_a_pause(run: &Run) -> String {
         Some(End::OutOfSync | End::Drifted) | None => String::new(),
         Some(_) => run.reason().unwrap_or_default(),
     }
-}
-
-fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static str, String)> {
-    let mut lines = Vec::new();
-    // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
-    let drift = run.first_plan().into_iter().flat_map(|plan| &plan.targets).flat_map(|target| {
-        let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
-        moved.map(|change| (target.target.object_ref(), change))
-    });
-    if news || !run.receipts().is_empty() {
-        let mut drift: Vec<(ObjectRef, &Change)> = drift.collect();
-        drift.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
-        lines.extend(
-            drift
-                .into_iter()
-                .map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
-        );
-    }
-    for receipt in run.receipts() {
-        let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
-        lines.push(("write", text));
-    }
-    if let Some((status, reason)) = told {
-        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        lines.push(("status", format!("{}{reason}", status.word())));
-    }
-    lines
-}
-
-/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`. Of each
-/// field only what is proved.
-fn moved_by(run: &Run) -> Option<String> {
-    let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
-    let mut all: Vec<(ObjectRef, &Change)> = targets
-        .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
-        .filter(|(_, change)| change.kind != ChangeKind::ToApply)
-        .collect();
-    // What was switched off is told before anything else.
-    all.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
-    let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
-    let by = change.by()?;
-    let theirs = |change: &&Change| change.by().is_some_and(|other| other.actor.id == by.actor.id);
-    let theirs = all.iter().filter(|(_, change)| theirs(change)).count();
-    let more = match theirs - 1 {
-        0 => String::new(),
-        more => format!(" and {}", counted(more, "more field")),
-    };
-    let others = match all.len() - theirs {
-        0 => String::new(),
-        others => format!(", {} moved besides", counted(others, "field")),
-    };
-    let (who, deed) = (by.actor.label(), by.deed.verb());
-    Some(format!("{who} {deed} {} of {object}{more}{others}, and the tenant is in watch mode", change.path))
-}
-
-/// `greetings.delayMs: 1500 in git, 777 live`.
-fn moved(change: &Change) -> String {
-    let value = |value: &Option<serde_json::Value>| {
-        let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        match text.char_indices().nth(80) {
-            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-            None => text,
-        }
-    };
-    let [live, git] = change.shown();
-    let wanted = if change.path == PINNED { "to be pinned" } else { "in git" };
-    format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
-}
-
-/// `, by Mara Ionescu at … from …`.
-fn by(change: &Change) -> String {
-    let (own, by) = match &change.author {
-        Some(Author::Named(by)) => ("", by),
-        Some(Author::Own(by)) => ("our own ", by),
-        Some(Author::Unknown(untold)) => return format!(", author not known: {untold}"),
-        None => return String::new(),
-    };
-    let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
-    let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
-    format!(", {} {own}{}{at}{from}", by.preposition(), by.actor.label())
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@ use jiff::civil::Date;
 use super::spread::seed_of;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::precedent::JudgedBy;
-use crate::model::{Mode, Resource, Revision, Tenant, Timing};
+use crate::model::record::Journal;
+use crate::model::{Mode, ObjectRef, Resource, Revision, Target, Tenant, Timing};
 use crate::reconcile::Spec;
+use crate::store::{Store, StoreError};
 
 /// What the runs of one commit share.
 #[derive(Debug, Clone)]
@@ -20,6 +22,8 @@ pub struct Terms {
     pub limits: Limits,
     /// Deadlines and patience.
     pub timing: Timing,
+    /// Whether a state knows what was applied.
+    pub has_state: bool,
     /// The day by which ignored fields are judged.
     pub today: Date,
 }
@@ -69,6 +73,7 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         limits: terms.limits.clone(),
         precedents,
         timing: terms.timing,
+        has_state: terms.has_state,
         versions: tenant.dialect.capabilities().versions,
         own_clients,
         is_exact: is_exact || reviewed.is_some(),
@@ -76,6 +81,29 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         seed: seed_of(&tenant.name) ^ salt,
         tenant: Tenant { mode, ..tenant.clone() },
     }
+}
+
+/// A tenant's journal as it was read, with what other tenants applied of its objects: a folder may have been renamed.
+///
+/// # Errors
+/// It could not be read, or the store failed.
+pub async fn journal_of(
+    store: Option<&Store>,
+    kept: Option<Result<Journal, StoreError>>,
+    tenant: &Tenant,
+    resources: &[Resource],
+) -> Result<Journal, StoreError> {
+    let mut journal = kept.transpose()?.unwrap_or_default();
+    let of = |target: &Target| {
+        let target = target.clone();
+        resources.iter().map(move |resource| target.of(resource.object.clone()).object_ref())
+    };
+    // Of what is only watched nothing is applied, and no base is kept.
+    if let (Some(store), Mode::Enforce) = (store, tenant.mode) {
+        let objects: Vec<ObjectRef> = tenant.targets().flat_map(of).collect();
+        store.inherit(&tenant.name, &mut journal, &objects).await?;
+    }
+    Ok(journal)
 }
 
 #[cfg(test)]
@@ -123,6 +151,7 @@ mod tests {
             revision: Revision::new("r1"),
             limits: Limits::default(),
             timing: Timing::default(),
+            has_state: true,
             today: today.parse().unwrap(),
         };
         let tenant = tenant();

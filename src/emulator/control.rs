@@ -97,6 +97,12 @@ impl World {
     fn control_edit(&mut self, mut body: Map<String, Value>, now: Timestamp) -> Answer {
         let unusable = |error: String| ApiError::malformed(format!("the body cannot be used: {error}"));
         let organization_id: String = edit::take(&mut body, "organizationId").map_err(unusable)?;
+        if body.contains_key("platform") {
+            let patch: Map<String, Value> = edit::take(&mut body, "platform").map_err(unusable)?;
+            self.must_exist(&organization_id)?;
+            self.release(&organization_id, &patch, now);
+            return Ok(Response::json(200, &json!({})));
+        }
         let WrittenEdit { actor, edit } = WrittenEdit::try_from(body).map_err(unusable)?;
         self.must_exist(&organization_id)?;
         let answer = match edit {

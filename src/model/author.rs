@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::Actor;
+use super::text::escape;
 
 /// What somebody did of which a name is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -184,6 +185,37 @@ impl Serialize for Author {
             Author::Unknown(untold) => Told::Unknown { unknown: *untold },
         };
         told.serialize(serializer)
+    }
+}
+
+/// `by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1`, with hidden characters shown.
+impl fmt::Display for Attribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told(f, "")
+    }
+}
+
+impl Attribution {
+    fn told(&self, f: &mut fmt::Formatter<'_>, own: &str) -> fmt::Result {
+        write!(f, "{} {own}{}", self.preposition(), escape(&self.actor.label()))?;
+        if let Some(at) = self.at {
+            write!(f, ", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))?;
+        }
+        match &self.remote_ip {
+            Some(ip) => write!(f, ", from {}", escape(ip)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Who it was, or why nobody is named.
+impl fmt::Display for Author {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Author::Named(by) => by.told(f, ""),
+            Author::Own(by) => by.told(f, "our own "),
+            Author::Unknown(untold) => write!(f, "author not known: {untold}"),
+        }
     }
 }
 

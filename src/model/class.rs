@@ -1,9 +1,9 @@
 //! What a change does to visitors.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a change does to the visitors of a site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// How it looks.

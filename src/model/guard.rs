@@ -28,6 +28,10 @@ pub enum Guard {
     Conflict,
     /// Something is switched off at more than one tenant within an hour.
     RunOff,
+    /// An object differs, and nothing is known of genesync having applied it.
+    Adopt,
+    /// An object carries the mark of another repository.
+    Owner,
 }
 
 impl Guard {
@@ -42,6 +46,8 @@ impl Guard {
         Guard::Pause,
         Guard::Conflict,
         Guard::RunOff,
+        Guard::Adopt,
+        Guard::Owner,
     ];
 
     /// The name that `--allow` takes.
@@ -56,6 +62,8 @@ impl Guard {
             Guard::Pause => "pause",
             Guard::Conflict => "conflict",
             Guard::RunOff => "run-off",
+            Guard::Adopt => "adopt",
+            Guard::Owner => "owner",
         }
     }
 

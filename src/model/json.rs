@@ -119,6 +119,18 @@ pub fn overlay(under: &mut Map<String, Value>, over: &Map<String, Value>) {
     }
 }
 
+/// The same with `null` standing as a value of its own.
+pub fn graft(under: &mut Map<String, Value>, over: &Map<String, Value>) {
+    for (key, value) in over {
+        match (value, under.get_mut(key)) {
+            (Value::Object(inner), Some(Value::Object(existing))) => graft(existing, inner),
+            _ => {
+                under.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// The leaves whose dotted path passes, in their places; an object that loses all of its leaves goes too.
 pub fn pick(map: &Map<String, Value>, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {
     fn walk(map: &Map<String, Value>, path: &mut String, keep: &impl Fn(&str) -> bool) -> Map<String, Value> {

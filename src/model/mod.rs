@@ -17,6 +17,7 @@ pub mod hours;
 pub mod id;
 pub mod json;
 pub mod kind;
+pub mod mark;
 pub mod mix;
 pub mod needs;
 pub mod object;
@@ -34,6 +35,7 @@ pub mod status;
 pub mod tenant;
 pub mod text;
 pub mod timing;
+pub mod unmanaged;
 pub mod write;
 
 pub use audit::{Actor, ActorKind, Confirmation, Entry, Standing};
@@ -57,12 +59,13 @@ pub use referent::ReferenceKind;
 pub use secret::Secret;
 pub use standing::{Position, gate};
 pub use state::{
-    Base, Desired, Draft, Instance, Look, Observed, Pinned, Published, Readiness, Resource, Seen, Sighting,
-    Sought, Stored,
+    Base, Baseline, Desired, Draft, Instance, Look, Observed, Pinned, Published, Readiness, Resource, Seen,
+    Sighting, Sought, Stored,
 };
 pub use status::{Retry, Status, StatusRow};
 pub use tenant::{
-    IgnoreRule, Mode, OnConflict, OnOff, Policy, Protect, Target, Tenant, Wanted, WantedSettings, Window,
+    IgnoreRule, Mode, OnConflict, OnOff, OnUnmanaged, Policy, Protect, Target, Tenant, Wanted,
+    WantedSettings, Window,
 };
 pub use timing::{Intervals, Timing};
 pub use write::{Act, Fault, FaultKind, Outcome, Receipt, Receiver, Write};

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::author::{Attribution, Author};
-use super::{Class, Guard, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
+use super::{Actor, Class, Guard, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
 
 /// Why a field differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -94,10 +94,15 @@ impl Change {
     }
 
     fn may_be_shown(&self, value: &Option<Value>) -> Option<Value> {
-        match is_confidential(&self.path) {
-            true => value.as_ref().map(|_| HIDDEN.into()),
-            false => value.clone(),
-        }
+        shown(&self.path, value)
+    }
+}
+
+/// The value of a field, as it may be shown.
+fn shown(path: &str, value: &Option<Value>) -> Option<Value> {
+    match is_confidential(path) {
+        true => value.as_ref().map(|_| HIDDEN.into()),
+        false => value.clone(),
     }
 }
 
@@ -128,10 +133,16 @@ pub struct TargetPlan {
     /// What somebody else drafted and has not published, where nothing becomes of it.
     #[serde(skip)]
     pub unfinished: Option<Unfinished>,
+    /// What somebody changed in fields that git does not name, in path order.
+    #[serde(skip)]
+    pub unmanaged: Vec<Unmanaged>,
     /// Whoever made what is live, where that was somebody else and nothing is known of what was applied before: a change
     /// by hand can't be told from one to apply then.
     #[serde(skip)]
     pub unrecorded: Option<Attribution>,
+    /// The program that wrote it last, if that is none of ours and the object has no place for the mark of an owner.
+    #[serde(skip)]
+    pub another_program: Option<Actor>,
     /// The whole configuration to write: the observed one with the managed fields set.
     #[serde(skip)]
     pub body: Arc<Map<String, Value>>,
@@ -242,6 +253,29 @@ pub struct Unfinished {
     pub at: Option<Timestamp>,
     /// The fields in which it differs from what is published.
     pub fields: Vec<String>,
+}
+
+/// What somebody changed in a field that git does not name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unmanaged {
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// What was done to visitors by it.
+    pub class: Class,
+    /// The value that we wrote last, saw adopted, or a person accepted; none where the field was absent.
+    pub was: Option<Value>,
+    /// The live value; none where the field is gone.
+    pub is: Option<Value>,
+    /// Who changed it; none where no version was made since, so that nobody did.
+    pub author: Option<Author>,
+}
+
+impl Unmanaged {
+    /// The value of before and the live one, as they may be shown.
+    pub fn shown(&self) -> [Option<Value>; 2] {
+        [&self.was, &self.is].map(|value| shown(&self.path, value))
+    }
 }
 
 /// What has to be done next for one object.
@@ -364,6 +398,8 @@ pub struct Limits {
     pub allowed: BTreeSet<Guard>,
     /// What becomes of drafts that somebody else left unpublished.
     pub drafts: Drafts,
+    /// The id by which the repository marks what it owns, as git says; none where it has none.
+    pub owner: Option<Arc<str>>,
     /// Kinds of whose writes the audit log has no entries, as git says: none is asked for.
     pub unaudited: BTreeSet<ObjectKind>,
 }
@@ -391,6 +427,7 @@ impl Default for Limits {
             flap_window_ms: 3_600_000,
             allowed: BTreeSet::new(),
             drafts: Drafts::default(),
+            owner: None,
             unaudited: BTreeSet::new(),
         }
     }

@@ -2,14 +2,15 @@
 
 #![warn(clippy::wildcard_enum_match_arm, reason = "a new record is decided about here")]
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Act, Actor, Base, ObjectRef, Receipt, Revision, Target};
+use super::{Act, Actor, Base, Baseline, ObjectRef, Receipt, Revision, Target};
 
 /// Identifies an intent within its tenant's journal.
 pub type IntentId = u64;
@@ -35,6 +36,18 @@ pub enum Record {
         object: ObjectRef,
         /// What it was then.
         base: Base,
+    },
+    /// What an object's fields that git does not name are compared with, where its base does not tell; none where it does.
+    Baseline {
+        /// The object.
+        object: ObjectRef,
+        /// What it held.
+        baseline: Option<Baseline>,
+    },
+    /// An object that another tenant had applied belongs to this one now: what is kept under the other name is forgotten.
+    Inherited {
+        /// The object.
+        object: ObjectRef,
     },
     /// The audit log holds an entry for a receipt: it is proved, and no longer asked about.
     Confirmed {
@@ -155,6 +168,11 @@ pub struct Journal {
     pub unresolved: Vec<Intent>,
     /// What we last applied, by object.
     pub bases: BTreeMap<ObjectRef, Base>,
+    /// What fields that git does not name are compared with, by object, where the base does not tell.
+    pub baselines: BTreeMap<ObjectRef, Baseline>,
+    /// Objects of whose bases, and of what is known besides, another tenant had the last word: a folder was renamed, or two
+    /// changed places.
+    pub inherited: BTreeSet<ObjectRef>,
     /// The largest intent number so far.
     pub last_intent: IntentId,
     /// Receipts that no audit entry proves yet, oldest first. A store loads only those that are younger
@@ -191,7 +209,22 @@ impl Journal {
             Record::Applied { object, base } => {
                 self.bases.insert(object, base);
             }
+            Record::Baseline { object, baseline: Some(baseline) } => {
+                self.baselines.insert(object, baseline);
+            }
+            Record::Inherited { object } => {
+                self.inherited.remove(&object);
+            }
+            Record::Baseline { object, baseline: None } => {
+                self.baselines.remove(&object);
+            }
         }
+    }
+
+    /// What fields of an object that git does not name are compared with.
+    pub fn baseline(&self, object: &ObjectRef) -> Option<Cow<'_, Baseline>> {
+        let of_base = || self.bases.get(object).map(|base| Cow::Owned(Baseline::of(base)));
+        self.baselines.get(object).map(Cow::Borrowed).or_else(of_base)
     }
 
     /// What an ended intent set back: only where its write landed. A job lands in some organizations and not

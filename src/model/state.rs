@@ -267,3 +267,24 @@ pub struct Base {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub ignored: BTreeSet<String>,
 }
+
+/// What an object held when we last wrote it, saw it adopted, or a person accepted it: what differs from it in fields that
+/// git does not name was somebody else's doing. Kept only where the [`Base`] does not say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Baseline {
+    /// The newest version up to which nobody else is known to have changed anything.
+    pub version: u64,
+    /// What it held.
+    pub body: Arc<Map<String, Value>>,
+    /// The platform's id of the object, where objects have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Arc<str>>,
+}
+
+impl Baseline {
+    /// The baseline that a base stands for.
+    pub fn of(base: &Base) -> Self {
+        Self { version: base.version, body: Arc::clone(&base.body), id: base.id.clone() }
+    }
+}

@@ -35,6 +35,14 @@ impl Target {
     pub fn of(&self, object: Object) -> Self {
         Self { object, ..self.clone() }
     }
+
+    /// Its object and its organization: that of the implied object has no name of its own.
+    pub fn in_full(&self) -> String {
+        match self.object.is_implied() {
+            true => format!("{} of {self}", self.object),
+            false => self.to_string(),
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -133,6 +141,25 @@ pub enum OnOff {
     Hold,
 }
 
+/// What becomes of what somebody else changed in fields that git does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnmanaged {
+    /// It is told, and stays.
+    #[default]
+    Report,
+    /// It is drift: what was there before is set back.
+    Drift,
+    /// It stays, and nobody is told.
+    Ignore,
+}
+
+impl OnUnmanaged {
+    fn is_usual(&self) -> bool {
+        *self == Self::Report
+    }
+}
+
 /// Where a difference is not written, but left to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,6 +168,9 @@ pub struct Policy {
     pub on_conflict: OnConflict,
     /// `sync.onOff`.
     pub on_off: OnOff,
+    /// `sync.unmanaged`. The usual is left out: digests from before it was known stay what they are.
+    #[serde(skip_serializing_if = "OnUnmanaged::is_usual")]
+    pub unmanaged: OnUnmanaged,
 }
 
 /// Hours in which writes are allowed, by the clock of one time zone.

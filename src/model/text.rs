@@ -33,3 +33,15 @@ pub fn escape_json(document: &str, kept: char) -> String {
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
+
+/// Most names that [`listed`] tells.
+const LISTED_MAX: usize = 5;
+
+/// Some names, and how many more there are: `a, b, c, d, e and 3 more`.
+pub fn listed(names: &[impl AsRef<str>]) -> String {
+    let told = names.iter().take(LISTED_MAX).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(LISTED_MAX) {
+        0 => told,
+        more => format!("{told} and {more} more"),
+    }
+}

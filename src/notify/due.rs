@@ -317,6 +317,8 @@ fn key(trouble: &Trouble) -> String {
         | Cause::Refused
         | Cause::Unconfirmed
         | Cause::Invalid
+        | Cause::Unmanaged
+        | Cause::SwitchedOff
         | Cause::SourceStale) => cause.name().into(),
     }
 }

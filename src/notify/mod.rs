@@ -36,6 +36,10 @@ pub enum Cause {
     Unconfirmed,
     /// The manifests have errors.
     Invalid,
+    /// Somebody changed what git does not name.
+    Unmanaged,
+    /// Somebody switched off something that git does not name.
+    SwitchedOff,
     /// The source can't be read: nothing new is learned from git.
     SourceStale,
 }
@@ -50,6 +54,8 @@ impl Cause {
             Cause::Degraded(_) => "degraded",
             Cause::Unconfirmed => "unconfirmed",
             Cause::Invalid => "invalid",
+            Cause::Unmanaged => "unmanaged",
+            Cause::SwitchedOff => "switched-off",
             Cause::SourceStale => "source-stale",
         }
     }

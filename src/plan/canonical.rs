@@ -1,12 +1,13 @@
 //! Forms in which equal meanings are equal, so that "no changes" means no changes.
 //!
 //! Colours are compared in upper-case six digits, lists whose order means nothing are sorted, numbers are
-//! compared by value, text that means the same in upper and lower case so, and a field that is absent or `null` counts as the platform's default.
+//! compared by value, text that means the same in upper and lower case so, a mark of the
+//! owner counts as nothing, and a field that is absent or `null` counts as the platform's default.
 
 use serde_json::{Map, Number, Value};
 
 use crate::model::colour::Colour;
-use crate::model::{ObjectKind, json};
+use crate::model::{ObjectKind, json, mark};
 
 fn is_colour(kind: ObjectKind, path: &str) -> bool {
     let last = path.rsplit('.').next().unwrap_or_default();
@@ -24,6 +25,12 @@ pub fn value(kind: ObjectKind, path: &str, value: Option<&Value>) -> Value {
     };
     if let Some(colour) = value.as_str().filter(|_| is_colour(kind, path)).and_then(Colour::parse) {
         return Value::String(colour.hex());
+    }
+    if let Some(text) = value.as_str().filter(|_| kind.fields().mark == Some(path)) {
+        return match mark::split(text).0 {
+            "" => default(kind, path),
+            plain => plain.into(),
+        };
     }
     let mut value = numbers(value);
     if kind.fields().caseless.contains(&path) {

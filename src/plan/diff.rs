@@ -11,6 +11,7 @@ use super::Evidence;
 use super::author;
 use super::canonical;
 use super::class::{Step, class_of, class_of_new, loss_of};
+use super::owner::without_mark;
 use crate::model::author::Author;
 use crate::model::{Change, ChangeKind, Class, Desired, ObjectKind, Observed, json};
 
@@ -107,7 +108,7 @@ pub fn changes(
                 .and_then(|step| loss_of(step, &path)),
             kind: why,
             applied: was.filter(|_| why == ChangeKind::Conflict),
-            observed: found.cloned(),
+            observed: found.map(|value| without_mark(kind, &path, value)),
             desired: wanted.cloned(),
             author,
             path,

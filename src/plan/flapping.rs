@@ -143,6 +143,8 @@ mod tests {
             draft: None,
             body: Arc::default(),
             unfinished: None,
+            unmanaged: Vec::new(),
+            another_program: None,
             unrecorded: None,
             ours_to_overwrite: true,
         };

@@ -7,16 +7,16 @@ use std::collections::BTreeSet;
 
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::Next;
+use crate::model::text::listed;
 use crate::model::{Change, ChangeKind, Class, Guard, Mode, OnConflict, OnOff, Target, Tenant, TenantName};
-
-/// Most fields that are named.
-const NAMED_MAX: usize = 5;
 
 /// Which differences of a tenant are left to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Withheld {
     /// Fields that git and somebody else moved.
     pub conflicts: bool,
+    /// What somebody else made, where no state can know what was applied before: with one, the guard `adopt` judges that.
+    pub unrecorded: bool,
     /// What somebody else switched off.
     pub off: bool,
 }
@@ -24,10 +24,12 @@ pub struct Withheld {
 impl Withheld {
     /// What a tenant holds, but for what the operator opened. Nothing is held of one that is only watched: nothing
     /// would be written.
-    pub fn of(tenant: &Tenant, allowed: &BTreeSet<Guard>) -> Self {
+    pub fn of(tenant: &Tenant, allowed: &BTreeSet<Guard>, has_state: bool) -> Self {
         let holds = tenant.mode == Mode::Enforce && !allowed.contains(&Guard::Conflict);
+        let conflicts = holds && tenant.policy.on_conflict == OnConflict::Hold;
         Self {
-            conflicts: holds && tenant.policy.on_conflict == OnConflict::Hold,
+            conflicts,
+            unrecorded: conflicts && !has_state,
             off: holds && tenant.policy.on_off == OnOff::Hold,
         }
     }
@@ -51,7 +53,7 @@ pub fn hold(
     if let Some(fields) = conflicts.filter(|_| holds.conflicts) {
         told.push(format!("git and somebody else moved {fields}"));
     }
-    if let (Some(by), true) = (unrecorded, holds.conflicts) {
+    if let (Some(by), true) = (unrecorded, holds.unrecorded) {
         let (verb, who) = (by.deed.verb(), by.actor.label());
         told.push(format!("{who} {verb} what is live, and nothing is known of what was applied before"));
     }
@@ -74,10 +76,7 @@ fn fields(changes: &[Change], is_one: impl Fn(&Change) -> bool) -> Option<String
         Some(Author::Own(_) | Author::Unknown(_)) | None => change.path.clone(),
     };
     let all: Vec<String> = changes.iter().filter(|change| is_one(change)).map(named).collect();
-    let more = all.len().saturating_sub(NAMED_MAX);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let told = all.iter().take(NAMED_MAX).cloned().collect::<Vec<_>>().join(", ");
-    (!all.is_empty()).then(|| format!("{told}{more}"))
+    (!all.is_empty()).then(|| listed(&all))
 }
 
 #[cfg(test)]
@@ -117,18 +116,21 @@ mod tests {
             change("d", ChangeKind::Drift, Class::Text),
         ];
         let Some(Author::Named(mara)) = &changes[1].author else { panic!() };
-        let both = Withheld { conflicts: true, off: true };
-        let (conflicts, off) = (Withheld { off: false, ..both }, Withheld { conflicts: false, ..both });
+        let both = Withheld { conflicts: true, unrecorded: true, off: true };
+        let conflicts = Withheld { off: false, ..both };
+        let off = Withheld { conflicts: false, unrecorded: false, ..both };
+        let judged = Withheld { unrecorded: false, ..conflicts };
         let command = "; take git's side with `genesync apply --tenant acme --allow conflict --reason …`, or commit what is live";
         let moved = "git and somebody else moved b (by Mara)";
         let unknown = "Mara changed what is live, and nothing is known of what was applied before";
         let dark = "somebody else switched off c (by Mara)";
         type Row<'a> = (Withheld, &'a [Change], Option<&'a Attribution>, Vec<&'a str>);
-        let rows: [Row<'_>; 7] = [
+        let rows: [Row<'_>; 8] = [
             (Withheld::default(), &changes, Some(mara), vec![]),
             (conflicts, &changes, None, vec![moved]),
             (conflicts, &changes[2..], None, vec![]),
             (conflicts, &changes[..1], Some(mara), vec![unknown]),
+            (judged, &changes[..1], Some(mara), vec![]),
             (off, &changes, Some(mara), vec![dark]),
             (off, &changes[3..], None, vec![]),
             (both, &changes, None, vec![moved, dark]),

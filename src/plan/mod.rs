@@ -13,16 +13,20 @@ pub mod flapping;
 pub mod guards;
 pub mod holding;
 pub mod next;
+pub mod owner;
 mod pins;
 pub mod resolve;
+pub mod unmanaged;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::author::{Attribution, Log};
-use crate::model::plan::{Drafts, TargetPlan};
+use crate::model::plan::{Drafts, Next, TargetPlan};
 use crate::model::{
-    Base, Change, ChangeKind, Desired, Entry, ObjectKind, Observed, Plan, Revision, Target, Tenant,
+    Base, Baseline, Change, ChangeKind, Desired, Entry, ObjectKind, Observed, OnUnmanaged, Plan, Revision,
+    Target, Tenant,
 };
 use holding::Withheld;
 use resolve::Organization;
@@ -32,6 +36,8 @@ use resolve::Organization;
 pub struct Evidence<'a> {
     /// What we last applied there.
     pub base: Option<&'a Base>,
+    /// What its fields that git does not name are compared with.
+    pub baseline: Option<Cow<'a, Baseline>>,
     /// What we last stored as its draft.
     pub draft: Option<&'a Base>,
     /// What git said at the revision that counts as applied, where no base is known (`plan --since`).
@@ -68,6 +74,8 @@ pub struct Basis<'a> {
     pub sides: &'a [Side<'a>],
     /// What becomes of drafts that somebody else left.
     pub drafts: Drafts,
+    /// The id of the repository, by which it marks what it writes.
+    pub owner: Option<&'a str>,
     /// Which differences are left to a person, where the tenant is written at all.
     pub holds: Withheld,
     /// What is known of an object beside what git says and what was seen.
@@ -116,9 +124,15 @@ fn compare_with_primary(targets: &mut [Arc<TargetPlan>]) {
 fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     let (target, observed) = (side.targets.get(at)?, side.known.observed.get(at)?);
     let evidence = (basis.evidence)(target);
+    let (policy, baseline) = (basis.tenant.policy.unmanaged, evidence.baseline.clone());
     let draft_of = |at: usize| (basis.evidence)(side.targets.get(at)?).draft;
     let (desired, problems) = resolve::desired(at, side.known);
     let kind = target.object.kind;
+    let desired = unmanaged::named(policy, kind, desired, observed, baseline.as_deref());
+    // What is set back is told from the baseline, whatever was kept since.
+    let before = baseline.as_deref().filter(|_| policy == OnUnmanaged::Drift);
+    let before = evidence.base.zip(before).map(|(base, known)| unmanaged::before(base, known));
+    let evidence = Evidence { base: before.as_ref().or(evidence.base), ..evidence };
     let (mut changes, already_done) = diff::changes(kind, &desired, observed, &evidence);
     // Where everything that is not named is to go, what could not be looked up is named all the same.
     if let (false, Some(resource)) = (problems.is_empty(), side.known.resources.get(at)) {
@@ -135,7 +149,13 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     pins::judge(at, &desired, side.known, &mut changes);
     let unrecorded = unrecorded(kind, observed, &changes, &evidence);
     let next = holding::hold(target, &basis.tenant.name, basis.holds, &changes, unrecorded.as_ref(), next);
+    // Nothing is written for the mark alone.
+    let body = match next {
+        Some(Next::Store) => owner::marked(kind, body, basis.owner),
+        _ => body,
+    };
     let unfinished = next::unfinished(kind, observed, next.as_ref(), draft.as_ref(), &evidence);
+    let is_changing = !changes.is_empty();
     Some(TargetPlan {
         target: target.clone(),
         version: observed.version(),
@@ -146,6 +166,11 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
         next,
         draft,
         unfinished,
+        unmanaged: match policy {
+            OnUnmanaged::Report => unmanaged::changes(kind, &desired, observed, &evidence),
+            OnUnmanaged::Drift | OnUnmanaged::Ignore => Vec::new(),
+        },
+        another_program: is_changing.then(|| owner::another_program(kind, observed, &evidence)).flatten(),
         unrecorded,
         body,
         ours_to_overwrite: false,

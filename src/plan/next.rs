@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::resolve::{self, Organization};
 use super::{Evidence, canonical, diff};
 use crate::model::plan::{Drafts, Next, TargetPlan, TheirDraft, Unfinished};
+use crate::model::text::listed;
 use crate::model::{
     Actor, Base, Change, Desired, Draft, Entry, Object, ObjectKind, Observed, Readiness, Stored, Target, json,
 };
@@ -110,18 +111,8 @@ pub fn unseen<'a>(
     let Some((version, fields)) = resolve::goes_along(at, known, draft_of) else { return next };
     Some(Next::Decide(format!(
         "{target} would serve, along with what git says, what somebody published in version {version} and no visitor has seen: {}; pin that version in the admin UI, take it back, or let it be seen by `genesync apply --tenant … --draft adopt`",
-        told(&fields)
+        listed(&fields)
     )))
-}
-
-/// Some fields, and how many more there are.
-fn told(fields: &[String]) -> String {
-    let more = fields.len().saturating_sub(5);
-    let mut told = fields.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if more > 0 {
-        told.push_str(&format!(" and {more} more"));
-    }
-    told
 }
 
 /// Whether a draft is what we stored last. A person can bring one back to what ours once held.
@@ -249,7 +240,7 @@ fn unpublished(object: &Object, draft: &Draft, stored: &Stored, entries: &[Entry
         .modified_at
         .map(|at| format!(" on {}", at.strftime("%Y-%m-%d at %H:%M:%S UTC")))
         .unwrap_or_default();
-    let told = told(&diff::differing(object.kind, &draft.body, &stored.body));
+    let told = listed(&diff::differing(object.kind, &draft.body, &stored.body));
     format!(
         "{who} left a draft of {object} unpublished{when} ({told}); publish or discard it in the admin UI, or run `genesync apply --tenant …` with --draft adopt to publish along what git leaves alone, or with --draft discard to write over it"
     )

@@ -258,10 +258,12 @@ pub fn goes_along<'a>(
 
 /// Whether git has its way with a field: it says something of it, and no rule leaves it to somebody else.
 pub fn manages(desired: &Desired, path: &str) -> bool {
-    let says = || {
-        desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
-    };
-    !desired.ignores(path) && says()
+    !desired.ignores(path) && names(desired, path)
+}
+
+/// Whether git says something of a field, also where a rule leaves it to somebody else.
+pub fn names(desired: &Desired, path: &str) -> bool {
+    desired.exclusive || json::at_dotted(&desired.body, path).is_some() || covered(&desired.body, path)
 }
 
 /// Whether git says something of a section that a path lies in: a list or a value that is set as a whole.

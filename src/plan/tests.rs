@@ -39,6 +39,7 @@ fn plan(
         sides: &sides,
         drafts: Drafts::Refuse,
         holds: Withheld::default(),
+        owner: None,
         evidence: &evidence,
     })
 }
@@ -388,6 +389,7 @@ fn a_digest_moves_with_everything_that_a_plan_does_or_was_based_on() {
 mod again;
 mod guards;
 mod laws;
+mod unmanaged;
 
 #[test]
 fn what_somebody_did_is_told_apart_from_what_git_does() {

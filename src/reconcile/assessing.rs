@@ -9,7 +9,7 @@ use super::event::{AuditQuery, Entries};
 use super::{Effect, End, NO_NAMES, Note, Phase, Run, Spec, Step};
 use crate::model::author::{Attribution, Log};
 use crate::model::plan::TargetPlan;
-use crate::model::timing::{earlier, later};
+use crate::model::timing::{earlier, elapsed_ms, later};
 use crate::model::{
     ActorKind, ChangeKind, Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Sighting, Stored, Target,
 };
@@ -19,6 +19,9 @@ use crate::plan::guards::window::Opening;
 /// How far back the audit log is asked who moved what: a day less than the platform's real-time view keeps, so that
 /// no question reaches beyond it.
 const ATTRIBUTION_DAYS: u64 = 13;
+
+/// How long it is asked who changed what git does not name: an entry may show later than its change.
+const NEWS_MS: u64 = 30 * 60_000;
 
 /// From when on the audit log is asked who moved what.
 fn reached_from(now: Timestamp) -> Timestamp {
@@ -37,8 +40,9 @@ impl Run {
         }
         // Whose an unfinished draft is matters to whoever reads a plan; a run at rest asks for no names.
         let is_read = self.spec.is_exact && plan.targets.iter().any(|target| target.unfinished.is_some());
-        if !self.attributed && (!plan.is_empty() || is_read) {
-            let touched = self.touched_by_others(&plan);
+        let is_news = plan.targets.iter().any(|target| self.is_told_of(target, now));
+        if !self.attributed && (!plan.is_empty() || is_read || is_news) {
+            let touched = self.touched_by_others(&plan, now);
             if !touched.is_empty() {
                 let query = AuditQuery {
                     ids: self.ids_of(&touched),
@@ -60,15 +64,7 @@ impl Run {
         self.hold_to_review(&mut plan);
         debug_assert_eq!(plan, self.whole_plan(), "planned anew is what planning everything makes");
         let plan = Arc::new(plan);
-        let judged = plan::guards::Judged {
-            plan: &plan,
-            tenant: &self.spec.tenant,
-            resources: &self.spec.resources,
-            precedents: &self.spec.precedents.said,
-            bases: &self.journal.0.bases,
-            limits: &self.spec.limits,
-        };
-        self.refusals = plan::guards::check_tenant(judged, |target| self.id_of(target), now);
+        self.judge(&plan, now);
         self.opens = self.window_opens(now);
         if first {
             self.first_plan = Some(Arc::clone(&plan));
@@ -152,6 +148,7 @@ impl Run {
             let resource = self.needs.place_of(&target.object).and_then(|at| spec.resources.get(at));
             plan::Evidence {
                 base: self.journal.0.bases.get(&object),
+                baseline: self.baseline(&object),
                 draft: object.draft().and_then(|draft| self.journal.0.bases.get(&draft)),
                 desired_before: resource.and_then(|resource| resource.before.as_ref()),
                 entries: self.entries.get(&object).map(Vec::as_slice).unwrap_or_default(),
@@ -177,7 +174,8 @@ impl Run {
             revision: &spec.revision,
             sides: &sides,
             drafts: spec.limits.drafts,
-            holds: plan::holding::Withheld::of(&spec.tenant, &spec.limits.allowed),
+            owner: spec.limits.owner.as_deref(),
+            holds: plan::holding::Withheld::of(&spec.tenant, &spec.limits.allowed, spec.has_state),
             evidence: &evidence,
         };
         make(basis)
@@ -203,8 +201,24 @@ impl Run {
         unnamed.map(|actor| actor.id.clone()).collect()
     }
 
+    /// Whether somebody is to hear who changed fields that git does not name: whoever reads a plan, and else whoever is told of
+    /// what is news. What has stood there for a while costs no question at each look.
+    fn is_told_of(&self, planned: &TargetPlan, now: Timestamp) -> bool {
+        if planned.unmanaged.iter().all(|change| change.author.is_none()) {
+            return false;
+        }
+        let object = planned.target.object_ref();
+        let known = self.journal.0.bases.get(&object).map(|base| base.version);
+        let modified_at = self.place_of(&planned.target).and_then(|at| match self.observed.get(at)? {
+            Observed::Present(stored) => stored.modified_at,
+            Observed::Absent => None,
+        });
+        let is_young = modified_at.is_none_or(|at| elapsed_ms(at, now) < NEWS_MS);
+        self.spec.is_exact || planned.version != known || is_young
+    }
+
     /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.
-    fn touched_by_others(&self, plan: &Plan) -> Vec<Target> {
+    fn touched_by_others(&self, plan: &Plan, now: Timestamp) -> Vec<Target> {
         let moved =
             |target: &TargetPlan| target.changes.iter().any(|change| change.kind != ChangeKind::ToApply);
         let foreign = |observed: &Observed| match observed {
@@ -232,7 +246,11 @@ impl Run {
             .iter()
             .zip(self.observed.iter().zip(&plan.targets))
             .filter(|(_, (observed, planned))| {
-                foreign(observed) || moved(planned) || left(observed, planned) || silent(planned)
+                foreign(observed)
+                    || moved(planned)
+                    || left(observed, planned)
+                    || silent(planned)
+                    || self.is_told_of(planned, now)
             })
             .map(|(target, _)| target.clone())
             .collect()

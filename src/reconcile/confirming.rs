@@ -1,4 +1,4 @@
-//! Keeping what is in force as the base, and confirming every receipt in the audit log.
+//! Confirming every receipt in the audit log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,100 +9,15 @@ use super::{Effect, End, Note, Phase, Run, Step};
 use crate::confirm;
 use crate::model::author::Log;
 use crate::model::timing::{earlier, later};
-use crate::model::{
-    Base, Confirmation, Counting, Entry, Fault, FaultKind, Guard, ObjectRef, Observed, Readiness, Receipt,
-    Record, Standing, Stored, Target,
-};
-use crate::plan;
+use crate::model::{Confirmation, Entry, Fault, FaultKind, ObjectRef, Receipt, Record, Standing, Target};
 
 /// Polls at which whoever watches is told: the first, and one after about two seconds.
 const NOTED_POLLS: [u32; 2] = [0, 6];
 
-/// When the draft was changed last that held the same, once the platform is done with it; 0 where that is not known.
-fn drafted_at(stored: &Stored) -> u64 {
-    let at = stored.instance.as_ref().filter(|instance| instance.readiness == Readiness::Ready);
-    at.and_then(|instance| instance.drafted_at).map_or(0, |at| at.as_millisecond().unsigned_abs())
-}
-
 impl Run {
-    /// Nothing differs. Writes down what is in force, where that is news.
-    pub(super) fn keep(mut self, now: Timestamp) -> Step {
-        if !self.may_write() {
-            return self.finish(now);
-        }
-        let mut records = Vec::new();
-        for (at, (target, observed)) in self.targets.iter().zip(&self.observed).enumerate() {
-            let Observed::Present(stored) = observed else { continue };
-            let object = target.object_ref();
-            if self
-                .plan
-                .as_ref()
-                .and_then(|plan| plan.targets.get(at))
-                .is_some_and(|planned| planned.next.is_some() || !planned.changes.is_empty())
-            {
-                // Somebody has to see to it first.
-                continue;
-            }
-            let known = self.journal.0.bases.get(&object);
-            let onto = self.written_at(&object);
-            let is_later = known.is_none_or(|base| base.onto < onto);
-            if self.is_set_aside(&object) {
-                // What is there is not ours, and when we last wrote it is.
-                let base = known.filter(|_| is_later).map(|base| Base { onto, ..base.clone() });
-                records.extend(base.map(|base| Record::Applied { object, base }));
-                continue;
-            }
-            let body = plan::diff::base_body(target.object.kind, &self.desired(at), observed);
-            // After a rewind that somebody asked for, what is in force counts as applied from here.
-            let rewound = self.spec.limits.allowed.contains(&Guard::Rewind);
-            let drafted_at = drafted_at(stored);
-            let ignored: BTreeSet<String> =
-                plan::diff::ignored(target.object.kind, &self.desired(at), observed).into_iter().collect();
-            let news = known.is_none_or(|base| {
-                is_later
-                    || base.drafted_at != drafted_at
-                    || base.ignored != ignored
-                    || base.version != stored.version
-                    || base.body != body
-                    || base.id.as_ref() != stored.id()
-                    || (rewound && base.revision != self.spec.revision)
-            });
-            if !news {
-                continue;
-            }
-            let id = stored.id().cloned();
-            let (version, revision) = (stored.version, self.spec.revision.clone());
-            let base = Base { version, body, revision, id, onto, drafted_at, ignored };
-            records.push(Record::Applied { object, base });
-        }
-        if records.is_empty() {
-            return self.finish(now);
-        }
-        for record in &records {
-            self.absorb(record);
-        }
-        self.go(Phase::Keeping, Effect::Save(records))
-    }
-
-    /// When we last wrote an object that only its content tells from an earlier state, in milliseconds since 1970; 0 for any
-    /// other.
-    fn written_at(&self, object: &ObjectRef) -> u64 {
-        if object.object.kind.counting() != Counting::Contents {
-            return 0;
-        }
-        let own = self.receipts.iter().filter(|receipt| receipt.target.object_ref() == *object);
-        let own = own.map(|receipt| receipt.sent_at.as_millisecond().unsigned_abs());
-        let known = self.journal.0.bases.get(object).map(|base| base.onto);
-        own.chain(known).max().unwrap_or(0)
-    }
-
-    pub(super) fn kept(self, now: Timestamp) -> Step {
-        self.finish(now)
-    }
-
     /// Looks for the entry of every receipt that has none yet: those of this run, and those that an earlier one
     /// left when it died, or when the log had not caught up. Old ones are asked about once and not waited for.
-    fn finish(self, now: Timestamp) -> Step {
+    pub(super) fn finish(self, now: Timestamp) -> Step {
         let Some(latest) = self.to_prove().iter().map(|receipt| receipt.sent_at).max() else {
             return self.settle_in_sync(End::Synced);
         };

@@ -27,7 +27,7 @@ impl Run {
     pub(super) fn hold_back(self, wave: u32, now: Timestamp) -> Step {
         let decided = |plan: &Plan| self.undecided(plan).is_none() && self.due(plan, now).is_some();
         let decided = self.plan.as_deref().is_some_and(decided);
-        if self.may_write() && self.differs() && self.refusals.is_empty() && decided {
+        if self.may_write() && self.differs() && !self.is_refused && decided {
             return self.settle(End::Waiting(Wait::Wave(wave)));
         }
         self.proceed(now)
@@ -47,11 +47,16 @@ impl Run {
     /// Does the next thing that the plan asks for.
     pub(super) fn proceed(mut self, now: Timestamp) -> Step {
         let Some(plan) = self.plan.clone() else { return self.read_all() };
+        let first_seen = if self.may_write() { Vec::new() } else { self.first_seen() };
+        if !first_seen.is_empty() {
+            return self.keep_all(first_seen, now);
+        }
         if plan.is_empty() && self.refusals.is_empty() {
             return self.keep(now);
         }
         // What is to be decided of an object that is not ours is no question yet.
-        let elsewhere = self.refusals.iter().any(|refusal| refusal.guard == Guard::Recreate);
+        let elsewhere =
+            self.is_refused && self.refusals.iter().any(|refusal| refusal.guard == Guard::Recreate);
         if elsewhere && self.may_write() {
             return self.refuse();
         }
@@ -63,10 +68,11 @@ impl Run {
         if !self.may_write() {
             return self.watched();
         }
-        if !self.refusals.is_empty() {
+        if self.is_refused {
             return self.refuse();
         }
-        if let Some(opening) = self.opens.clone() {
+        // What guards keep from being written waits for them, and for no window.
+        if let Some(opening) = self.opens.clone().filter(|_| self.is_any_open()) {
             return self.settle(End::Waiting(Wait::Window(opening)));
         }
         // Before every intent, not once a run: somebody may be quick.

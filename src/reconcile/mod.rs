@@ -26,6 +26,8 @@ mod copying;
 mod deciding;
 mod end;
 mod event;
+mod judging;
+mod keeping;
 mod leaving;
 mod note;
 mod phase;
@@ -53,6 +55,7 @@ use crate::model::{
 
 use crate::model::Needs;
 use crate::plan;
+use crate::plan::guards::ObjectRefusals;
 use crate::plan::guards::window::Opening;
 
 /// Where nothing was looked up.
@@ -126,8 +129,12 @@ pub struct Run {
     stale: Option<BTreeSet<usize>>,
     /// The plan as it was first made: what the run set out to do.
     first_plan: Option<Arc<Plan>>,
-    /// Why that plan may not be applied.
+    /// Why the plan, or single objects of it, may not be applied.
     refusals: Vec<Refusal>,
+    /// Whether it may not be applied at all.
+    is_refused: bool,
+    /// Objects that may not be written, while the others are.
+    guarded: ObjectRefusals,
     /// The change window that a write has to wait for.
     opens: Option<Opening>,
     /// Objects to which nothing more is written in this run, and why.
@@ -175,6 +182,8 @@ impl std::hash::Hash for JournalState {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.0.unresolved.hash(state);
         self.0.bases.hash(state);
+        self.0.baselines.hash(state);
+        self.0.inherited.hash(state);
         self.0.last_intent.hash(state);
         self.0.owed.hash(state);
         self.0.reverts.hash(state);
@@ -242,6 +251,8 @@ impl Run {
             stale: None,
             first_plan: None,
             refusals: Vec::new(),
+            is_refused: false,
+            guarded: ObjectRefusals::new(),
             opens: None,
             receipts: Vec::new(),
             served_ms: BTreeMap::new(),
@@ -274,7 +285,7 @@ impl Run {
 
     /// Takes a record in, as the store does.
     fn absorb(&mut self, record: &Record) {
-        if let Record::Applied { object, .. } = record {
+        if let Record::Applied { object, .. } | Record::Baseline { object, .. } = record {
             self.stale_at(self.place(&object.organization, &object.object));
         }
         self.journal.0.absorb(record.clone());
@@ -304,7 +315,13 @@ impl Run {
             observed: self.observed.get(side.start..side.end.min(self.observed.len())).unwrap_or_default(),
             names: names.unwrap_or(nothing),
         };
-        plan::resolve::desired(index - side.start, known).0
+        let desired = plan::resolve::desired(index - side.start, known).0;
+        let (Some(target), Some(observed)) = (self.targets.get(index), self.observed.get(index)) else {
+            return desired;
+        };
+        let baseline = self.journal.0.baseline(&target.object_ref());
+        let policy = self.spec.tenant.policy.unmanaged;
+        plan::unmanaged::named(policy, target.object.kind, desired, observed, baseline.as_deref())
     }
 
     /// What the API of its organizations can do.

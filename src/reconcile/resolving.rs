@@ -101,6 +101,7 @@ impl Run {
             let object = receipt.target.object_ref();
             if !self.receipts.iter().any(|known| known.speaks_of(&object, receipt.version)) {
                 self.receipts.push(receipt.clone());
+                self.stale_at(self.place_of(&receipt.target));
             }
         }
         // What a job said that it had copied it has copied, whatever lies over it by now.

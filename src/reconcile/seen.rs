@@ -55,14 +55,14 @@ impl Run {
         self.planned_at
     }
 
-    /// Why the plan may not be applied.
+    /// Why the plan, or single objects of it, may not be applied.
     pub fn refusals(&self) -> &[Refusal] {
         &self.refusals
     }
 
     /// The change window that its writes have to wait for; none if nothing is to be written, or now.
     pub fn opens(&self) -> Option<&Opening> {
-        self.opens.as_ref().filter(|_| self.differs() && self.may_write())
+        self.opens.as_ref().filter(|_| self.is_any_open() && self.may_write())
     }
 
     /// Proof of what this run wrote, or found to have been written.
@@ -131,9 +131,16 @@ impl Run {
     }
 
     /// Whether applying its plan writes something, at once or when its window opens: it is enforced, differs, and no
-    /// guard refuses it.
+    /// guard refuses all of it.
     pub fn has_work(&self) -> bool {
-        self.end().is_none() && self.may_write() && self.differs() && self.refusals.is_empty()
+        self.end().is_none() && self.may_write() && !self.is_refused && self.is_any_open()
+    }
+
+    /// Whether something differs that no guard keeps back.
+    pub(super) fn is_any_open(&self) -> bool {
+        let is_open = |target: &TargetPlan| target.next.is_some() || !target.changes.is_empty();
+        let is_free = |target: &TargetPlan| !self.is_guarded(&target.target.object_ref());
+        self.plan().is_some_and(|plan| plan.targets.iter().any(|target| is_open(target) && is_free(target)))
     }
 
     /// Whether [`Event::Superseded`](super::Event::Superseded) may end the run now: nothing of its own is on its way, and something may

@@ -22,6 +22,8 @@ pub struct Spec {
     pub precedents: JudgedBy,
     /// Deadlines and patience.
     pub timing: Timing,
+    /// Whether a state knows what was applied: without one, nothing is judged that only it knows.
+    pub has_state: bool,
     /// Whether the server refuses a write that names a stale version.
     pub versions: Versions,
     /// Ids of our own OAuth clients.

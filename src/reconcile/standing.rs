@@ -21,12 +21,13 @@ impl Run {
             // Where nothing is to be hoped for any more, others go first.
             Some(if self.is_spent(waited) { Timestamp::MAX } else { waited.look_at })
         };
-        let stopped = self.stopped_places(plan);
+        let (stopped, guarded) = (self.stopped_places(plan), self.guarded_places(plan));
         let course = replicate::Course {
             needs: &self.needs,
             job_tried: self.job_tried,
             fresh: &self.fresh,
             is_stopped: &|at| stopped.contains(&at),
+            is_guarded: &|at| guarded.contains(&at),
             width: self.width,
             is_unlisted: &|at| self.is_unlisted(at, now),
             begun: &begun,

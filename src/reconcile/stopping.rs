@@ -9,6 +9,7 @@
 //! | git names what is not there, or what two things go by            | the run: the commit is no good            |
 //! | [`ALIKE_MAX`] objects refused for one reason                     | everything else of the run, unasked       |
 //! | writes fail in a row, or the rate limit holds                    | the organization; where it is the primary's, the run |
+//! | a guard of single objects refuses it                             | the object in that organization, and what refers to it |
 //! | no permission, a write that went over a change, a guard, a lost lease | the run                              |
 //!
 //! An object that is stopped is so in every region, and so is what would be written for nobody because of it.
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{After, End, Hold, HoldCause, Run, Step};
 use crate::model::plan::TargetPlan;
-use crate::model::{Fault, FaultKind, ObjectRef, OrganizationId, Plan, Target, Versions};
+use crate::model::{Fault, FaultKind, ObjectRef, OrganizationId, Plan, Refusal, Target, Versions};
 
 /// So many objects refused for one reason hold the others back: they would be refused as well.
 pub const ALIKE_MAX: usize = 3;
@@ -34,6 +35,44 @@ pub(super) fn is_refusal(fault: &Fault) -> bool {
 /// What a refusal says, whichever object it is about.
 fn reason_of(fault: &Fault, object: &ObjectRef) -> String {
     fault.message.replace(&object.to_string(), "")
+}
+
+/// What is not written because of what it refers to, as the end of a sentence.
+fn behind(followers: &[&TargetPlan]) -> String {
+    let names: Vec<String> =
+        followers.iter().take(TOLD_MAX).map(|target| target.target.to_string()).collect();
+    let more = match followers.len().saturating_sub(TOLD_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    if names.is_empty() {
+        names.concat()
+    } else {
+        format!("; not written for that reason: {}{more}", names.join(", "))
+    }
+}
+
+/// Everything that guards refuse, as far as it is told, and at least one object of each guard; the last one says what else
+/// there is.
+fn refusals_of(ends: &[End], behind: &str) -> Vec<Refusal> {
+    let all = ends.iter().flat_map(|end| if let End::Refused(refusals) = end { &refusals[..] } else { &[] });
+    let (mut told, mut left_out): (Vec<Refusal>, usize) = (Vec::new(), 0);
+    for refusal in all {
+        let is_new = !told.iter().any(|known| known.guard == refusal.guard);
+        match is_new || told.len() < TOLD_MAX {
+            true => told.push(refusal.clone()),
+            false => left_out += 1,
+        }
+    }
+    let others = ends.iter().filter(|end| !matches!(end, End::Refused(_))).filter_map(End::reason);
+    let mut rest: String = others.take(TOLD_MAX).map(|reason| format!("; {reason}")).collect();
+    if left_out > 0 {
+        rest.push_str(&format!("; and {left_out} more"));
+    }
+    if let Some(last) = told.last_mut() {
+        last.message.push_str(&format!("{rest}{behind}"));
+    }
+    told
 }
 
 impl Run {
@@ -90,7 +129,7 @@ impl Run {
     pub(super) fn settle_in_sync(self, end: End) -> Step {
         let end = self.with_stopped(end);
         let others = || match &end {
-            End::Held(_) | End::Degraded(_) => end.reason(),
+            End::Held(_) | End::Degraded(_) | End::Refused(_) => end.reason(),
             _ => None,
         };
         let (cause, reason) = if self.overwrote.is_empty() && self.mixed.is_empty() {
@@ -126,24 +165,22 @@ impl Run {
         let ends = plan.targets.iter().filter_map(|target| self.end_of(target));
         let (ends, followers): (Vec<End>, Vec<&TargetPlan>) = (ends.collect(), self.followers(plan));
         let Some(first) = ends.first() else { return end };
-        // A person's word goes before what may pass.
-        let gravest = ends.iter().find(|end| matches!(end, End::Held(_))).unwrap_or(first);
+        // A person's word goes before what may pass, and a guard's before that.
+        let refused = ends.iter().find(|end| matches!(end, End::Refused(_)));
+        let held = || ends.iter().find(|end| matches!(end, End::Held(_)));
+        let gravest = refused.or_else(held).unwrap_or(first);
         if ends.len() == 1 && followers.is_empty() {
             return gravest.clone();
+        }
+        let behind = behind(&followers);
+        if let End::Refused(_) = gravest {
+            return End::Refused(refusals_of(&ends, &behind));
         }
         let mut reason = ends.iter().take(TOLD_MAX).filter_map(End::reason).collect::<Vec<_>>().join("; ");
         if ends.len() > TOLD_MAX {
             reason.push_str(&format!("; and {} more", ends.len() - TOLD_MAX));
         }
-        if !followers.is_empty() {
-            let names: Vec<String> =
-                followers.iter().take(TOLD_MAX).map(|target| target.target.to_string()).collect();
-            let more = match followers.len().saturating_sub(TOLD_MAX) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            reason.push_str(&format!("; not written for that reason: {}{more}", names.join(", ")));
-        }
+        reason.push_str(&behind);
         match gravest {
             End::Held(hold) => End::Held(Hold { reason, ..hold.clone() }),
             End::Degraded(fault) => {
@@ -154,8 +191,10 @@ impl Run {
     }
 
     fn end_of(&self, target: &TargetPlan) -> Option<End> {
+        let object = target.target.object_ref();
         let undecided = || Some(End::held(HoldCause::Undecided, target.undecided()?));
-        self.stopped.get(&target.target.object_ref()).cloned().or_else(undecided)
+        let guarded = || self.guarded.get(&object).cloned().map(End::Refused);
+        self.stopped.get(&object).cloned().or_else(guarded).or_else(undecided)
     }
 
     /// What differs and is not written because of others.

@@ -82,6 +82,7 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
         limits: Limits::default(),
         precedents: Default::default(),
         timing: Timing::default(),
+        has_state: false,
         versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
         reviewed: None,
@@ -131,6 +132,8 @@ fn name(record: &Record) -> &'static str {
         Record::Intent(_) => "intent",
         Record::Resolved { .. } => "resolved",
         Record::Applied { .. } => "applied",
+        Record::Baseline { .. } => "baseline",
+        Record::Inherited { .. } => "inherited",
         Record::Confirmed { .. } => "confirmed",
     }
 }
@@ -400,6 +403,7 @@ fn an_event_out_of_place_changes_nothing() {
     assert!(matches!(next.effects.as_slice(), [Effect::Report(Note::OutOfPlace { event: "saved" })]));
 }
 
+mod adopting;
 mod cloud;
 mod endings;
 mod contents;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::sentence::Sentence;
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TheirDraft, Unfinished, opened_digest};
-use crate::model::{Change, Finding, Plan, Refusal, Target};
+use crate::model::{Actor, Change, Class, Finding, Plan, Refusal, Target};
 
 /// What `plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -43,6 +43,11 @@ pub struct PlanDocument {
     pub management: Vec<ManagementDocument>,
     /// Shared files that differ from the revision of `--since`, and the tenants that they reach.
     pub shared: Vec<SharedDocument>,
+    /// What another user changed in fields that git does not name, what was switched off first. Nothing of it enters the
+    /// digest or the exit code.
+    pub unmanaged_changes: Vec<UnmanagedDocument>,
+    /// The same where nobody edited anything: one value that appeared in many organizations.
+    pub platform_changes: Vec<PlatformDocument>,
     /// What is wrong with manifests.
     #[schemars(with = "Vec<Value>")]
     pub findings: Vec<Finding>,
@@ -222,6 +227,10 @@ pub struct TargetDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Value>")]
     pub unrecorded: Option<Attribution>,
+    /// The program that wrote it last, if that is none of ours and the object has no place for the mark of an owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub another_program: Option<Actor>,
     /// Live fields that this build does not know: every write carries them through as they are.
     pub unknown: Vec<String>,
     /// The versions of a deployment's configuration, where `--edge` asked for them.
@@ -290,6 +299,55 @@ pub struct ChangeDocument {
     pub by: Option<Author>,
 }
 
+/// One field that git does not name and that is not what we wrote last, saw adopted, or a person accepted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmanagedDocument {
+    /// The tenant.
+    pub tenant: String,
+    /// The organization.
+    pub organization_id: String,
+    /// Its region.
+    pub region: &'static str,
+    /// Which of its objects; left out where it has but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectDocument>,
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// `cosmetic`, `text`, `behaviour`, `reach` or `off`: what was done to visitors.
+    #[schemars(with = "String")]
+    pub class: Class,
+    /// The value of before; null where the field was absent.
+    pub was: Option<Value>,
+    /// The live value; null where the field is gone.
+    pub is: Option<Value>,
+    /// Who changed it, told only with proof, as in `changes`; left out where no version was made since, so that nobody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Value>")]
+    pub by: Option<Author>,
+    /// It in a sentence.
+    #[schemars(with = "String")]
+    pub told: Sentence,
+}
+
+/// One value that appeared in three or more organizations while nobody edited anything there.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformDocument {
+    /// The kind of the objects.
+    pub kind: &'static str,
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// In how many organizations.
+    pub organizations: usize,
+    /// What it does to visitors.
+    #[schemars(with = "String")]
+    pub class: Class,
+    /// It in a sentence.
+    #[schemars(with = "String")]
+    pub told: Sentence,
+}
+
 /// A limit that is crossed.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -339,6 +397,7 @@ pub fn targets(plan: &Plan) -> Vec<TargetDocument> {
             draft: target.draft.clone(),
             unfinished: target.unfinished.clone(),
             unrecorded: target.unrecorded.clone(),
+            another_program: target.another_program.clone(),
             unknown: Vec::new(),
             versions: None,
             version: target.version,

@@ -82,6 +82,7 @@ pub fn target(changes: Vec<ChangeDocument>) -> TargetDocument {
         draft: None,
         unfinished: None,
         unrecorded: None,
+        another_program: None,
         unknown: Vec::new(),
         versions: None,
     }
@@ -121,6 +122,8 @@ pub fn document(tenants: Vec<TenantPlan>) -> PlanDocument {
         stopped: None,
         management: Vec::new(),
         shared: Vec::new(),
+        unmanaged_changes: Vec::new(),
+        platform_changes: Vec::new(),
         findings: Vec::new(),
         exit_code: 0,
     }

@@ -87,7 +87,7 @@ fn settings(before: &Tenant, after: &Tenant, today: Date) -> Vec<Sentence> {
     }
     if before.policy != after.policy {
         told.push(said(
-            "what is left to a person in a conflict, or when something was switched off, changes",
+            "what becomes of conflicts, of what was switched off, and of fields that git does not name, changes",
         ));
     }
     let organizations = |tenant: &Tenant| -> Vec<String> {

@@ -11,9 +11,10 @@ use std::fmt::Write as _;
 
 use super::document::{PlanDocument, TargetDocument, TenantPlan};
 use super::finding::merged;
-use super::plan::{by, ignored, taken_over, unfinished, unrecorded, version};
+use super::plan::{another_program, ignored, taken_over, unfinished, unrecorded, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::sentence::{Part, Sentence};
+use super::unmanaged::OUTSIDE;
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
 use crate::model::{Finding, Mode, ObjectKind, Severity};
 
@@ -119,8 +120,24 @@ fn head(document: &PlanDocument) -> String {
     out
 }
 
-fn foot(document: &PlanDocument, link: Option<&str>) -> String {
+/// What somebody changed beside the plan.
+fn outside(document: &PlanDocument) -> String {
     let mut out = String::new();
+    let platform = document.platform_changes.iter().map(|change| &change.told);
+    let all: Vec<&Sentence> =
+        document.unmanaged_changes.iter().map(|change| &change.told).chain(platform).collect();
+    if !all.is_empty() {
+        let _ = writeln!(out, "\n{OUTSIDE}:\n");
+    }
+    for told in all.iter().take(SENTENCES_MAX) {
+        let _ = writeln!(out, "- {}", sentence(told));
+    }
+    and_more(&mut out, all.len(), SENTENCES_MAX);
+    out
+}
+
+fn foot(document: &PlanDocument, link: Option<&str>) -> String {
+    let mut out = outside(document);
     let quiet = document.tenants.iter().filter(|tenant| !is_shown(tenant)).count();
     if quiet > 0 && document.tenants.iter().any(is_shown) {
         let _ = writeln!(out, "\n{} in sync.", counted(quiet, "tenant"));
@@ -255,6 +272,9 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
     if let Some(by) = &target.unrecorded {
         let _ = writeln!(out, "\n> {}", code(&unrecorded(by)));
     }
+    if let Some(program) = &target.another_program {
+        let _ = writeln!(out, "\n> {}", code(&another_program(program)));
+    }
     if in_short {
         let count = target.changes.len() + target.ignored.len();
         let _ = writeln!(out, "\n{}: too long for a comment, see the whole plan", counted(count, "field"));
@@ -272,7 +292,7 @@ fn write_target(out: &mut String, tenant: &TenantPlan, target: &TargetDocument, 
         let [live, git] =
             pair_within(&change.path, change.observed.as_ref(), change.desired.as_ref(), REVIEWED_LENGTH_MAX);
         let why = match &change.by {
-            Some(attribution) => format!("{}, {}", change.kind.name(), cell(&by(attribution))),
+            Some(attribution) => format!("{}, {}", change.kind.name(), cell(&attribution.to_string())),
             None => change.kind.name().to_owned(),
         };
         let applied = change.applied.as_ref().map(|applied| cell(&value(Some(applied))));

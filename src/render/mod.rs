@@ -18,5 +18,6 @@ pub mod plan;
 pub mod reports;
 pub mod review;
 pub mod sentence;
+pub mod unmanaged;
 pub mod value;
 pub mod visitors;

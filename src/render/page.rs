@@ -23,6 +23,7 @@ use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
 use super::review::{headline, is_shown, is_told, worst, worst_first};
 use super::sentence::{Part, Sentence};
+use super::unmanaged::OUTSIDE;
 use super::value::{counted, escape};
 use crate::model::{Mode, Severity};
 pub use looks::{Looks, TenantLooks};
@@ -54,6 +55,8 @@ struct PlanPage<'a> {
     allowed: Option<String>,
     management: Vec<(String, Vec<Piece>)>,
     shared: Vec<SharedFile>,
+    outside_title: &'static str,
+    outside: Vec<Vec<Piece>>,
     tenants: Vec<TenantSection>,
     likeness: &'a str,
     findings: Vec<FindingLine>,
@@ -154,6 +157,8 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
                 tenants: escape(&shared.tenants.join(", ")),
             })
             .collect(),
+        outside_title: OUTSIDE,
+        outside: outside(document),
         tenants,
         likeness: LIKENESS,
         findings_more: findings.len().saturating_sub(FINDINGS_MAX),
@@ -184,6 +189,12 @@ fn numbers(document: &PlanDocument) -> Vec<Number> {
     ];
     let told = all.iter().enumerate().filter(|(index, (count, _))| *index < 2 || *count > 0);
     told.map(|(_, (count, what))| Number { count: *count, what }).collect()
+}
+
+/// What somebody changed beside the plan, what was switched off first.
+fn outside(document: &PlanDocument) -> Vec<Vec<Piece>> {
+    let platform = document.platform_changes.iter().map(|change| &change.told);
+    document.unmanaged_changes.iter().map(|change| &change.told).chain(platform).map(pieces).collect()
 }
 
 fn finding(finding: &crate::model::Finding) -> FindingLine {

@@ -11,7 +11,7 @@ use super::document::role;
 use super::value::{escape, pair, value};
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TargetPlan, TheirDraft, Unfinished};
-use crate::model::{Change, ChangeKind, Class, ObjectKind, Plan, Refusal};
+use crate::model::{Actor, Change, ChangeKind, Class, ObjectKind, Plan, Refusal};
 
 /// One tenant's plan: a line with its name, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
@@ -62,6 +62,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
         if let Some(by) = &target.unrecorded {
             let _ = writeln!(out, "    {}", unrecorded(by));
         }
+        if let Some(program) = &target.another_program {
+            let _ = writeln!(out, "    {}", another_program(program));
+        }
         if let Some(reason) = target.undecided() {
             let style = AnsiColor::Red.on_default();
             let _ = writeln!(out, "    {style}held{style:#}: {}", escape(reason));
@@ -90,8 +93,12 @@ pub fn unfinished(draft: &Unfinished) -> String {
 
 /// Where nothing is known of what was applied before: whose change what differs may be.
 pub fn unrecorded(by: &Attribution) -> String {
-    let who = attributed("", by);
-    format!("no record of what was applied last; what is live was made {who}, and may be a change by hand")
+    format!("no record of what was applied last; what is live was made {by}, and may be a change by hand")
+}
+
+/// A client that is none of ours wrote last, and there is no place for the mark of an owner.
+pub fn another_program(program: &Actor) -> String {
+    format!("another program wrote it last: {}", escape(&program.label()))
 }
 
 /// What becomes of somebody's draft.
@@ -163,7 +170,7 @@ fn off_first(changes: &[Change]) -> Vec<&Change> {
 /// Who moved a field, and from what both sides moved it.
 fn told(change: &Change) -> String {
     let applied = change.applied_shown().map(|applied| format!("applied last: {}", value(Some(&applied))));
-    change.author.as_ref().map(by).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
+    change.author.as_ref().map(ToString::to_string).into_iter().chain(applied).collect::<Vec<_>>().join(", ")
 }
 
 fn sign(change: &Change) -> char {
@@ -189,25 +196,4 @@ pub fn ignored(count: usize) -> String {
         1 => "; 1 field differs and is ignored".into(),
         count => format!("; {count} fields differ and are ignored"),
     }
-}
-
-/// Who moved a live value: name, time, address; or why nobody is named.
-pub fn by(author: &Author) -> String {
-    let (own, attribution) = match author {
-        Author::Named(by) => ("", by),
-        Author::Own(by) => ("our own ", by),
-        Author::Unknown(untold) => return format!("author not known: {untold}"),
-    };
-    attributed(own, attribution)
-}
-
-fn attributed(own: &str, attribution: &Attribution) -> String {
-    let mut text = format!("{} {own}{}", attribution.preposition(), escape(&attribution.actor.label()));
-    if let Some(at) = attribution.at {
-        let _ = write!(text, ", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"));
-    }
-    if let Some(ip) = &attribution.remote_ip {
-        let _ = write!(text, ", from {}", escape(ip));
-    }
-    text
 }

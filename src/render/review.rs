@@ -59,6 +59,10 @@ pub fn headline(document: &PlanDocument) -> String {
     if !document.management.is_empty() {
         parts.push("what git manages changes".into());
     }
+    if !document.unmanaged_changes.is_empty() {
+        let fields = counted(document.unmanaged_changes.len(), "field");
+        parts.push(format!("{fields} that git does not name changed by others"));
+    }
     if parts.is_empty() {
         parts.push("no changes".into());
         let in_sync = summary.tenants.saturating_sub(summary.unmanaged);

@@ -51,6 +51,8 @@ pub struct Course<'a> {
     pub look_at: &'a dyn Fn(usize) -> Option<Timestamp>,
     /// Whether nothing more is written to the n-th target before a person has seen to it.
     pub is_stopped: &'a dyn Fn(usize) -> bool,
+    /// Whether a guard keeps the n-th target from being written: that one alone, and what refers to it.
+    pub is_guarded: &'a dyn Fn(usize) -> bool,
     /// At most so many objects are written side by side.
     pub width: usize,
     /// The time.
@@ -86,7 +88,8 @@ impl Course<'_> {
         let stopped: BTreeSet<usize> = (0..plan.targets.len()).filter(|at| (self.is_stopped)(*at)).collect();
         // What one region can't have, the others do without.
         let everywhere = |at: &usize| (at % of_each..plan.targets.len()).step_by(of_each);
-        let stopped: BTreeSet<usize> = stopped.iter().flat_map(everywhere).collect();
+        let guarded = (0..plan.targets.len()).filter(|at| (self.is_guarded)(*at));
+        let stopped: BTreeSet<usize> = stopped.iter().flat_map(everywhere).chain(guarded).collect();
         let is_for_nobody = |at: &usize| {
             let mut open = self.dependents(*at).filter(is_open).peekable();
             open.peek().is_some() && open.all(|dependent| stopped.contains(&dependent))
@@ -158,19 +161,22 @@ pub fn due<'a>(plan: &'a Plan, copies: bool, course: &Course<'_>) -> Option<Work
     if !copies {
         return next_of_each(plan, course);
     }
-    let (primary, replicas) = plan.targets.split_first()?;
-    if !primary.changes.is_empty() {
+    let owes = |(at, target): &(usize, &TargetPlan)| !target.changes.is_empty() && !(course.is_guarded)(*at);
+    let mut owing = plan.targets.iter().map(Arc::as_ref).enumerate().filter(owes).peekable();
+    let primary = plan.targets.first()?;
+    if let Some((_, primary)) = owing.next_if(|(at, _)| *at == 0) {
         return Some(Work::Put(vec![primary]));
     }
-    let replicas = replicas.iter().map(Arc::as_ref);
-    let owing: Vec<&TargetPlan> = replicas.filter(|target| !target.changes.is_empty()).collect();
+    let owing: Vec<&TargetPlan> = owing.map(|(_, target)| target).collect();
+    // What a guard keeps as it is can't be what others are to become.
+    let is_source = primary.changes.is_empty();
     // What the primary holds in an ignored field is not what git says: a replica that has no configuration
     // yet is made from git.
     let as_git_says = primary.ignored.is_empty();
     let may_copy =
         |target: &&TargetPlan| target.ours_to_overwrite || (target.version.is_none() && as_git_says);
     let copied: Vec<&TargetPlan> = owing.iter().copied().filter(may_copy).collect();
-    if !copied.is_empty() && !course.job_tried && primary.version.is_some() {
+    if !copied.is_empty() && is_source && !course.job_tried && primary.version.is_some() {
         let overwrite_existing = copied.iter().any(|target| target.version.is_some());
         return Some(Work::Job { targets: copied, overwrite_existing });
     }

@@ -76,7 +76,7 @@ impl Process {
         });
         telemetry::log_panics();
         settings.git_token.iter().for_each(telemetry::mask);
-        if let StorePlace::Postgres(url) = &settings.store {
+        if let Some(StorePlace::Postgres(url)) = &settings.store {
             telemetry::mask(url);
         }
         let metrics = Arc::new(Metrics::new(TENANTS_SHOWN));

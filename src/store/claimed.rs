@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::notes::Pause;
 use super::tenants::ClaimCause;
 use crate::model::standing::Standing;
+use crate::model::unmanaged::Noticed;
 use crate::model::{CredentialsName, Revision, Status, TenantName};
 
 /// The right to work on a tenant.
@@ -77,6 +78,8 @@ pub struct Claimed {
     pub status: Status,
     /// Why it was so.
     pub reason: String,
+    /// What was known of changes in fields that git does not name.
+    pub unmanaged: Vec<Noticed>,
     /// How it stands towards later waves.
     pub standing: Standing,
     /// Since when it can't be reached; none where it was reached last.

@@ -15,6 +15,7 @@ use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, text};
 use crate::crash;
 use crate::model::standing::Standing;
+use crate::model::unmanaged::Noticed;
 use crate::model::{Guard, Precedents, Revision, Status, TenantName};
 
 const DOING: &str = "writing down how runs ended";
@@ -42,6 +43,8 @@ pub struct Finished {
     pub drifted: Option<bool>,
     /// Whether its organizations were looked at at all.
     pub looked: bool,
+    /// Changes in fields that git does not name; none where nothing new is known of them.
+    pub unmanaged: Option<Vec<Noticed>>,
     /// Failures in a row.
     pub failures: u32,
     /// When to look again, and why then.
@@ -175,6 +178,7 @@ impl Store {
                      CAST(r.value->>'inSync' AS BIGINT) AS in_sync, CAST(r.value->>'drifted' AS BIGINT) AS drifted,
                      CAST(r.value->>'told' AS BIGINT) AS told, CAST(r.value->>'looked' AS BIGINT) AS looked,
                      CAST(r.value->>'touched' AS BIGINT) AS touched, CAST(r.value->>'again' AS BIGINT) AS again,
+                     r.value->>'unmanaged' AS unmanaged, CAST(r.value->>'noticed' AS BIGINT) AS noticed,
                      r.value->>'standing' AS standing, CAST(r.value->>'waitsFor' AS BIGINT) AS waits_for
                    FROM {each:1})
                  UPDATE tenants SET
@@ -182,6 +186,7 @@ impl Store {
                    reason = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.reason ELSE f.reason END,
                    trouble = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 THEN tenants.trouble ELSE f.trouble END,
                    failures = f.failures,
+                   unmanaged = CASE WHEN f.noticed = 1 THEN f.unmanaged ELSE tenants.unmanaged END,
                    since = CASE WHEN tenants.wanted <> f.wanted OR f.told = 0 OR tenants.status = f.status
                                 THEN tenants.since ELSE {now} END,
                    standing = CASE WHEN tenants.wanted <> f.wanted OR f.standing = '' THEN tenants.standing
@@ -313,6 +318,8 @@ impl Store {
 
 fn row_of(done: &Finished) -> serde_json::Value {
     let (again, cause) = done.again;
+    let noticed = done.unmanaged.as_deref().filter(|noticed| !noticed.is_empty());
+    let noticed = noticed.and_then(|noticed| serde_json::to_string(noticed).ok()).unwrap_or_default();
     let status = done.status.map(Status::row);
     serde_json::json!({
         "name": done.lease.tenant.as_str(),
@@ -324,6 +331,8 @@ fn row_of(done: &Finished) -> serde_json::Value {
         "standing": done.standing.map_or("", Standing::name),
         "waitsFor": done.waits_for.map_or(-1, i64::from),
         "failures": i64::from(done.failures),
+        "noticed": i64::from(done.unmanaged.is_some()),
+        "unmanaged": noticed,
         "inSync": i64::from(done.in_sync),
         "drifted": done.drifted.map_or(-1, i64::from),
         "told": i64::from(done.status.is_some()),

@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "patience", include_str!("../../migrations/0004_patience.sql")),
     (5, "sightings", include_str!("../../migrations/0005_sightings.sql")),
     (6, "guards", include_str!("../../migrations/0006_guards.sql")),
+    (7, "baselines", include_str!("../../migrations/0007_baselines.sql")),
 ];
 
 /// How long a connection is waited for.

@@ -119,7 +119,7 @@ impl Store {
             crash::point(match record {
                 Record::Intent(_) => "C05",
                 Record::Resolved { .. } => "C09b",
-                Record::Applied { .. } => "C10a",
+                Record::Applied { .. } | Record::Baseline { .. } | Record::Inherited { .. } => "C10a",
                 Record::Confirmed { .. } => "C17b",
             });
         }
@@ -169,6 +169,10 @@ impl Store {
                 self.write_ending(transaction, tenant, *intent, receipts, *ending).await
             }
             Record::Applied { object, base } => self.write_base(transaction, tenant, object, base).await,
+            Record::Baseline { object, baseline } => {
+                self.write_baseline(transaction, tenant, object, baseline.as_ref()).await
+            }
+            Record::Inherited { object } => self.forget_elsewhere(transaction, tenant, object).await,
             Record::Confirmed { object, version, entry } => {
                 self.write_confirmation(transaction, tenant, object, *version, entry).await
             }
@@ -296,6 +300,6 @@ impl Store {
 }
 
 /// A number as databases know them. Versions and intents never come near the limit.
-fn signed(number: u64) -> i64 {
+pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

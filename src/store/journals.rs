@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::any::AnyRow;
 
 use super::{Store, StoreError, corrupt, failed, names, number, optional, text};
 use crate::clock;
@@ -14,9 +15,9 @@ const AUDIT_MEMORY_MS: i64 = 14 * 24 * 3_600_000;
 /// How far back it is known which fields were set back.
 const REVERTS_MEMORY_MS: i64 = 24 * 3_600_000;
 
-const READING: &str = "reading the journal";
+pub(super) const READING: &str = "reading the journal";
 
-type Journals = BTreeMap<TenantName, Journal>;
+pub(super) type Journals = BTreeMap<TenantName, Journal>;
 
 impl Store {
     /// One tenant's journal.
@@ -40,6 +41,7 @@ impl Store {
         self.read_intents(&rows, &mut journals).await?;
         self.read_last_ids(&rows, &mut journals).await?;
         self.read_bases(&rows, &mut journals).await?;
+        self.read_baselines(&rows, &mut journals).await?;
         self.read_owed(&rows, &mut journals).await?;
         let named = journals.iter().filter(|(_, journal)| needs_proofs(journal)).map(|(tenant, _)| tenant);
         let needing = names(named)?;
@@ -121,22 +123,7 @@ impl Store {
             .fetch_all(&self.engine);
         for row in bases.await.map_err(failed(READING))? {
             let tenant = text(&row, "tenant")?;
-            let body = serde_json::from_str(&text(&row, "body")?)
-                .map_err(corrupt(format!("the bases of `{tenant}`")))?;
-            let base = Base {
-                version: number(&row, "version")?.unsigned_abs(),
-                body,
-                revision: Revision::new(text(&row, "revision")?),
-                id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
-                onto: number(&row, "onto")?.unsigned_abs(),
-                drafted_at: number(&row, "drafted_at")?.unsigned_abs(),
-                ignored: match text(&row, "ignored")?.as_str() {
-                    "" => Default::default(),
-                    listed => {
-                        serde_json::from_str(listed).map_err(corrupt(format!("the bases of `{tenant}`")))?
-                    }
-                },
-            };
+            let base = base_of(&row, &tenant)?;
             let journal = journals.entry(TenantName::new(tenant)).or_default();
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
         }
@@ -188,6 +175,23 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// A base as its row says.
+pub(super) fn base_of(row: &AnyRow, tenant: &str) -> Result<Base, StoreError> {
+    let unreadable = || format!("the bases of `{tenant}`");
+    Ok(Base {
+        version: number(row, "version")?.unsigned_abs(),
+        body: serde_json::from_str(&text(row, "body")?).map_err(corrupt(unreadable()))?,
+        revision: Revision::new(text(row, "revision")?),
+        id: Some(text(row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
+        onto: number(row, "onto")?.unsigned_abs(),
+        drafted_at: number(row, "drafted_at")?.unsigned_abs(),
+        ignored: match text(row, "ignored")?.as_str() {
+            "" => Default::default(),
+            listed => serde_json::from_str(listed).map_err(corrupt(unreadable()))?,
+        },
+    })
 }
 
 /// Whether some entries about a tenant's objects name no version: then it has to be known which of them prove something.

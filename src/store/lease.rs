@@ -15,7 +15,7 @@ use sqlx::{Any, Transaction};
 use super::claimed::{Begin, Claim, Claimed, Lease};
 use super::engine::again_if_taken_back;
 use super::notes::{moment, pause};
-use super::overview::status;
+use super::overview::{noticed, status};
 use super::tenants::{ClaimCause, NEVER};
 use super::{Store, StoreError, failed, json, names, number, optional, text};
 use crate::crash;
@@ -187,6 +187,7 @@ impl Store {
             .query(concat!(
                 "SELECT t.name, t.wanted AS known, COALESCE(r.value->>'wanted', t.wanted) AS wanted, t.applied, t.cause,
                         t.failures, t.status, t.trouble, t.reason, t.standing, t.unavailable_since, t.released,
+                        t.unmanaged,
                         COALESCE(CAST(r.value->>'wave' AS BIGINT), t.wave) AS wave,
                         CASE WHEN t.applied = t.wanted OR t.wanted = '' OR t.enforced = 0 THEN NULL ELSE ",
                 gate!("$2"),
@@ -339,6 +340,7 @@ fn claimed_of(row: &AnyRow, tenant: TenantName, token: i64) -> Result<Claimed, S
         failures: if is_known { failures } else { 0 },
         status: if is_known { status(row)? } else { Status::OutOfSync },
         reason: if is_known { text(row, "reason")? } else { String::new() },
+        unmanaged: noticed(row)?,
         standing: Standing::from_name(&text(row, "standing")?),
         unavailable_since: (since > 0).then(|| moment(since)),
         wave,

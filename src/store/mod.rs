@@ -9,6 +9,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
 
+mod baselines;
 mod cause;
 mod claimed;
 mod ended;
@@ -17,6 +18,7 @@ mod engine;
 mod golden;
 mod group;
 mod identity;
+mod inheriting;
 mod journal;
 mod journals;
 mod lease;
@@ -155,6 +157,8 @@ pub struct Store {
     identity: std::sync::Arc<identity::Identity>,
     /// Who holds the leases that this handle takes: different for every process.
     holder: std::sync::Arc<str>,
+    /// The folder of a state that is kept nowhere: it goes with the last handle.
+    _folder: Option<std::sync::Arc<tempfile::TempDir>>,
 }
 
 impl Store {
@@ -171,9 +175,27 @@ impl Store {
         engine.check_file(place).await?;
         writer.migrate().await?;
         let identity = std::sync::Arc::new(identity::Identity::of(place));
-        let store = Self { engine, writer, group: Default::default(), identity, holder: holder.into() };
+        let store = Self {
+            engine,
+            writer,
+            group: Default::default(),
+            identity,
+            holder: holder.into(),
+            _folder: None,
+        };
         store.count_epoch().await?;
         Ok(store)
+    }
+
+    /// Opens a store that is kept nowhere: it goes with its last handle.
+    ///
+    /// # Errors
+    /// No folder can be made for it.
+    pub async fn open_for_now(holder: &str) -> Result<Self, StoreError> {
+        let made = tempfile::Builder::new().prefix("genesync-").tempdir();
+        let folder = made.map_err(|source| StoreError::Folder { path: std::env::temp_dir(), source })?;
+        let store = Self::open(&StorePlace::Folder(folder.path().to_owned()), holder).await?;
+        Ok(Self { _folder: Some(std::sync::Arc::new(folder)), ..store })
     }
 
     /// Looks at a store without making or migrating it: none where there is none yet. Enough for a plan.
@@ -200,7 +222,14 @@ impl Store {
             return Ok(None);
         }
         let identity = std::sync::Arc::new(identity::Identity::of(place));
-        Ok(Some(Self { engine, writer, group: Default::default(), identity, holder: "".into() }))
+        Ok(Some(Self {
+            engine,
+            writer,
+            group: Default::default(),
+            identity,
+            holder: "".into(),
+            _folder: None,
+        }))
     }
 
     /// Who holds the leases that this handle takes.

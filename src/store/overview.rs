@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 use super::notes::{Pause, moment, pause};
 use super::tenants::NEVER;
 use super::{Store, StoreError, failed, number, optional, text, text_or_none};
+use crate::model::unmanaged::Noticed;
 use crate::model::{Status, TenantName};
 
 /// One tenant as `status` shows it.
@@ -20,6 +21,8 @@ pub struct TenantRow {
     pub status: Status,
     /// Why.
     pub reason: String,
+    /// What somebody changed in fields that git does not name.
+    pub unmanaged: Vec<Noticed>,
     /// What a notification would be about; empty where all is well.
     pub trouble: &'static str,
     /// Since when.
@@ -147,13 +150,13 @@ impl Store {
             .engine
             .query(
                 "SELECT t.name, t.status, t.reason, t.trouble, t.since, t.revision, t.wanted, t.applied, t.enforced,
-                        t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, t.wave, l.holder,
+                        t.checked_at, t.synced_at, t.drifted_at, t.due_at, t.failures, t.wave, t.unmanaged, l.holder,
                         p.kind, p.paused_by, p.reason AS pause_reason, p.since AS pause_since, p.until
                  FROM tenants t
                  LEFT JOIN leases l ON l.name = t.name AND l.expires_at > {now}
                  LEFT JOIN pauses p ON p.tenant = t.name AND (p.until IS NULL OR p.until > {now})
                  WHERE t.removed = 0 AND ($1 = 0 OR t.name IN (SELECT r.value->>'name' FROM {each:2}))
-                   AND ($3 = 0 OR t.trouble <> '')
+                   AND ($3 = 0 OR t.trouble <> '' OR t.unmanaged <> '')
                  ORDER BY t.name",
             )
             .bind(i64::from(named.is_some()))
@@ -176,6 +179,7 @@ impl Store {
                     tenant: TenantName::new(text(row, "name")?),
                     status,
                     reason,
+                    unmanaged: noticed(row)?,
                     trouble: status.row().trouble,
                     since: moment(number(row, "since")?),
                     revision: text(row, "revision")?,
@@ -199,4 +203,9 @@ impl Store {
 pub fn status(row: &AnyRow) -> Result<Status, StoreError> {
     let word = text(row, "status")?;
     Status::from_words(&word, &text(row, "trouble")?).ok_or(StoreError::Status { word })
+}
+
+/// What a row says of changes in fields that git does not name. What another build wrote differently is looked for again.
+pub fn noticed(row: &AnyRow) -> Result<Vec<Noticed>, StoreError> {
+    Ok(serde_json::from_str(&text(row, "unmanaged")?).unwrap_or_default())
 }

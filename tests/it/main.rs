@@ -12,6 +12,7 @@
     reason = "a test ends with a panic, and sets the stage itself"
 )]
 
+mod adoption;
 mod bad_input;
 mod cloud;
 mod controller;
@@ -37,4 +38,5 @@ mod store;
 mod story;
 mod support;
 mod trust;
+mod unmanaged;
 mod workflows;

@@ -108,6 +108,7 @@ fn done(claimed: &Claimed, in_sync: bool) -> Finished {
         drifted: Some(false),
         looked: true,
         failures: u32::from(!in_sync),
+        unmanaged: None,
         again: (Duration::from_secs(600), ClaimCause::Resync),
         run: None,
         said: Default::default(),
@@ -812,6 +813,9 @@ fn a_store_of_an_earlier_genesync_is_taken_over_with_its_standings() {
         for back in [
             "ALTER TABLE bases DROP COLUMN drafted_at",
             "ALTER TABLE bases DROP COLUMN ignored",
+            "DROP TABLE baselines",
+            "DROP INDEX bases_object",
+            "ALTER TABLE tenants DROP COLUMN unmanaged",
             "DROP TABLE precedents",
             "DROP TABLE latches",
             "DROP TABLE openings",

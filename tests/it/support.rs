@@ -226,6 +226,13 @@ impl Stage {
         ran(self.command(arguments).output().unwrap())
     }
 
+    /// Runs the binary on a runner that keeps no state.
+    pub fn stateless(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        command.env_remove("GENESYNC_STATE_DIR").env("GENESYNC_STATE", "none");
+        ran(command.output().unwrap())
+    }
+
     /// Calls the emulator's control surface, without a socket in between.
     pub fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut request = Request::new(method, &format!("/_emulator/{path}"));

@@ -32,7 +32,7 @@ fn shut() -> String {
 }
 
 /// What is printed of a refusal, wherever that is.
-fn printed(ran: &Ran) -> String {
+pub fn printed(ran: &Ran) -> String {
     format!("{}{}", ran.stdout, ran.stderr)
 }
 
@@ -45,37 +45,27 @@ fn forget(stage: &Stage) {
 fn a_throw_away_runner_holds_each_commit_against_its_parent() {
     let stage = Stage::new();
     stage.commit(&[labelled("acme", 1, true, "", true), labelled("zeta", 2, false, "", true)].concat());
-    stage.genesync(&["apply"]).expect(0);
-    forget(&stage);
+    let first = stage.stateless(&["apply"]).expect(0);
+    assert_eq!(first.stderr.matches("no state is kept").count(), 1, "{}", first.stderr);
     // The commit lifts the label that it needs lifted; the other tenant goes on.
     stage.commit(&[labelled("acme", 1, false, "", false), tenant("zeta", &[2], &delay(2))].concat());
-    let plan = stage.genesync(&["plan", "--rev", "HEAD", "--detailed-exitcode"]).expect(5);
-    assert!(plan.stderr.contains("planned without a state"), "{}", plan.stderr);
+    let plan = stage.stateless(&["plan", "--rev", "HEAD", "--detailed-exitcode"]).expect(5);
+    assert_eq!(plan.stderr.matches("planned without a state").count(), 1, "{}", plan.stderr);
     assert!(plan.stdout.contains("refused by guard `protected`: acme is protected"), "{}", plan.stdout);
-    forget_if_there(&stage);
-    let refused = stage.genesync(&["apply"]).expect(6);
+    assert!(!plan.stdout.contains("adopt"), "{}", plan.stdout);
+    let refused = stage.stateless(&["apply"]).expect(6);
     assert!(printed(&refused).contains("switches off greetings.enabled"), "{}", printed(&refused));
     assert!(greets(&stage, 1) && stage.live(2).1["greetings"]["delayMs"] == 2);
-    forget(&stage);
-    stage.genesync(&["apply", "--tenant", "acme", "--allow", "protected", "--reason", "asked for"]).expect(0);
+    let command = refused.stdout.lines().find_map(|line| line.strip_prefix("All of it is opened by: "));
+    let words = named_command(&format!("`{}`", command.unwrap()), "genesync apply");
+    stage.stateless(&words.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
     assert!(!greets(&stage, 1));
     // In a commit of its own the label goes, and the next one may use that.
-    forget(&stage);
-    stage.commit(&labelled("acme", 1, true, "", true));
-    stage.genesync(&["apply"]).expect(0);
-    forget(&stage);
-    stage.commit(&labelled("acme", 1, false, "", true));
-    stage.genesync(&["apply"]).expect(0);
-    forget(&stage);
-    stage.commit(&labelled("acme", 1, false, "", false));
-    stage.genesync(&["apply"]).expect(0);
-    assert!(!greets(&stage, 1));
-}
-
-fn forget_if_there(stage: &Stage) {
-    if stage.path("state").exists() {
-        forget(stage);
+    for (protected, greeting) in [(true, true), (false, true), (false, false)] {
+        stage.commit(&labelled("acme", 1, protected, "", greeting));
+        stage.stateless(&["apply"]).expect(0);
     }
+    assert!(!greets(&stage, 1) && !stage.path("state").exists());
 }
 
 #[test]
@@ -152,10 +142,8 @@ fn no_commit_lifts_the_limit_of_the_run_that_it_needs() {
     for with_state in [true, false] {
         let ms = if with_state { 2 } else { 3 };
         stage.commit(&[fleet(1..=6, ms), vec![project("{run: {tenantsMax: 6}}")]].concat());
-        if !with_state {
-            forget(&stage);
-        }
-        let refused = stage.genesync(&["apply"]).expect(5);
+        let apply = || if with_state { stage.genesync(&["apply"]) } else { stage.stateless(&["apply"]) };
+        let refused = apply().expect(5);
         assert!(
             printed(&refused).contains("one run changes 6 tenants, and the limit is 2"),
             "{}",
@@ -163,7 +151,7 @@ fn no_commit_lifts_the_limit_of_the_run_that_it_needs() {
         );
         // Taken back; in a commit of its own the limit is lifted.
         stage.commit(&[fleet(1..=6, 1), vec![project("{run: {tenantsMax: 2}}")]].concat());
-        stage.genesync(&["apply"]).expect(0);
+        apply().expect(0);
     }
     stage.commit(&[project("{run: {tenantsMax: 6}}")]);
     stage.genesync(&["apply"]).expect(0);
@@ -291,8 +279,10 @@ fn a_state_that_is_deleted_under_a_controller_ends_its_writes_and_fails_its_prob
     );
     assert_eq!(stage.writes(mark), []);
     assert_eq!(running.stop().0, 0);
-    // A process that is started anew takes the state as it is: it makes one.
+    // A process that is started anew takes the state as it is: it makes one, which knows nothing of what was applied.
     let _running = stage.controller();
+    wait_until("it is asked about", || stage.status("acme")["reason"].to_string().contains("genesync allow"));
+    run(&stage, &named_command(&stage.status("acme")["reason"].to_string(), "genesync allow")).expect(0);
     wait_until("it is set back", || stage.live(1).1["greetings"]["delayMs"] == 1);
 }
 
@@ -313,11 +303,12 @@ fn a_conflict_is_held_where_the_tenant_says_so_and_git_wins_by_the_command_that_
         if !with_state {
             // Nor does the log tell yet: then the version alone says who made it.
             stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
-            forget(&stage);
         }
+        let genesync =
+            |words: &[&str]| if with_state { stage.genesync(words) } else { stage.stateless(words) };
         conflict(&stage, 5);
-        let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(4);
-        let held = stage.genesync(&["apply"]).expect(4);
+        let plan = genesync(&["plan", "--detailed-exitcode"]).expect(4);
+        let held = genesync(&["apply"]).expect(4);
         let told = match with_state {
             true => "git and somebody else moved greetings.delayMs (by Mara Ionescu)",
             false => "Mara Ionescu changed what is live, and nothing is known of what was applied before",
@@ -332,9 +323,7 @@ fn a_conflict_is_held_where_the_tenant_says_so_and_git_wins_by_the_command_that_
             plan.stdout
         );
         assert_eq!(stage.live(1).1["greetings"]["delayMs"], 777);
-        stage
-            .genesync(&["apply", "--tenant", "acme", "--allow", "conflict", "--reason", "git is right"])
-            .expect(0);
+        genesync(&["apply", "--tenant", "acme", "--allow", "conflict", "--reason", "git is right"]).expect(0);
         assert_eq!(stage.live(1).1["greetings"]["delayMs"], 5);
     }
 }
@@ -411,13 +400,13 @@ fn whoever_changed_a_field_is_named_once_the_log_proves_it() {
 }
 
 /// The command that a text names between backticks, with a reason in place of `TEXT`.
-fn named_command(text: &str, begins: &str) -> Vec<String> {
+pub fn named_command(text: &str, begins: &str) -> Vec<String> {
     let named = text.split('`').find(|part| part.starts_with(begins)).unwrap_or_else(|| panic!("{text}"));
     let words = named.strip_prefix("genesync ").unwrap().split(' ');
     words.map(|word| if word == "TEXT" { "asked for".to_owned() } else { word.to_owned() }).collect()
 }
 
-fn run(stage: &Stage, words: &[String]) -> Ran {
+pub fn run(stage: &Stage, words: &[String]) -> Ran {
     stage.genesync(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
@@ -514,6 +503,14 @@ fn night(stage: &Stage, runs: &dyn Fn()) {
             is_so()
         });
     };
+    // One tenant was live with another delay before git was connected; the others were as git says.
+    settle("mono", "asked about", &|| reason("mono").contains("genesync allow adopt mono"));
+    assert_eq!(stage.live(3).1["greetings"]["delayMs"], 9);
+    run(stage, &named_command(&reason("mono"), "genesync allow")).expect(0);
+    settle("mono", "taken over", &|| stage.live(3).1["greetings"]["delayMs"] == 1);
+    for name in ["acme", "zeta", "mono"] {
+        settle(name, "in sync", &|| stage.status(name)["status"] == "Synced");
+    }
     // Somebody pauses a tenant; its commit waits, and the others go on.
     stage.genesync(&["pause", "zeta", "--reason", "release freeze"]).expect(0);
     stage.commit(&[tenant("zeta", &[2], &delay(5)), tenant("mono", &[3], &delay(5))].concat());
@@ -552,11 +549,12 @@ fn night(stage: &Stage, runs: &dyn Fn()) {
 
 fn a_small_fleet() -> Stage {
     let sync = ", onConflict: hold, onOff: hold";
-    Stage::applied(&[
-        labelled("acme", 1, true, sync, true),
-        tenant("zeta", &[2], &delay(1)),
-        tenant("mono", &[3], &delay(1)),
-    ])
+    let fleet = [labelled("acme", 1, true, sync, true), tenant("zeta", &[2], &delay(1))].concat();
+    let stage = Stage::new();
+    stage.commit(&[fleet, tenant("mono", &[3], &delay(9))].concat());
+    stage.stateless(&["apply"]).expect(0);
+    stage.commit(&tenant("mono", &[3], &delay(1)));
+    stage
 }
 
 #[test]

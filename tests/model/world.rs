@@ -221,6 +221,7 @@ impl Toy {
             },
             limits: Limits { drafts, ..Limits::default() },
             precedents: Default::default(),
+            has_state: false,
             timing: Timing::default(),
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),

@@ -273,6 +273,7 @@ impl Universe {
                 ..Limits::default()
             },
             precedents: Default::default(),
+            has_state: false,
             timing: Timing {
                 write_ms: 2_000,
                 settle_ms: SETTLE_MS,

@@ -82,7 +82,9 @@ fn refuse_shared(guards: &BTreeSet<Guard>) -> Result<(), Failure> {
         | Guard::Window
         | Guard::Pause
         | Guard::Conflict
-        | Guard::RunOff => None,
+        | Guard::RunOff
+        | Guard::Adopt
+        | Guard::Owner => None,
     };
     match guards.iter().find_map(|guard| Some((guard, hint(guard)?))) {
         None => Ok(()),

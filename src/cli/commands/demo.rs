@@ -369,7 +369,7 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         timing: Timing { write_ms: 2_000, settle_ms: 300, ..Timing::default() },
         lease: Duration::from_secs(30),
         pacing: Pacing::default(),
-        store: StorePlace::Folder(folder.join("state")),
+        store: Some(StorePlace::Folder(folder.join("state"))),
         replica: "demo".into(),
         controller: ControllerSettings::default(),
         hook_secrets: Vec::new(),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "this command makes files")]
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -37,6 +38,8 @@ enum Ci {
 }
 
 const PROJECT: &str = include_str!("../../../examples/starter/genesync.yaml");
+/// The id in the example, in whose place each repository gets its own.
+const EXAMPLE_ID: &str = "4f1d0c8a92be7365";
 const BASE: &str = include_str!("../../../examples/starter/bases/house-style.yaml");
 const TENANT: &str = include_str!("../../../examples/starter/tenants/acme/tenant.yaml");
 const GITHUB: [(&str, &str); 2] = [
@@ -83,7 +86,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         .hint("a further tenant is a folder with a tenant.yaml under its tenants/"));
     }
     let mut files = vec![
-        ("genesync.yaml".to_owned(), PROJECT.to_owned()),
+        ("genesync.yaml".to_owned(), PROJECT.replace(EXAMPLE_ID, &drawn_id())),
         ("bases/house-style.yaml".to_owned(), BASE.to_owned()),
         (format!("tenants/{name}/tenant.yaml"), TENANT.replace("acme", name)),
         (format!("tenants/{name}/web.yaml"), WEB.to_owned()),
@@ -117,6 +120,11 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         "next: put the organization's id into tenants/{name}/tenant.yaml, then run `genesync validate`"
     ));
     Ok(Exit::Done)
+}
+
+/// An id that no other repository has: the standard library takes the keys of its hashers from the system's random source.
+fn drawn_id() -> String {
+    format!("{:016x}", RandomState::new().hash_one(std::process::id()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 //! failure's hint; those are `output.rs` and `failure.rs`. Start reading at `plan.rs`, the command most people meet
 //! first.
 
+pub mod accept;
 pub mod accessibility;
 pub mod allow;
 pub mod apply;

@@ -25,6 +25,7 @@ use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
 use crate::render;
 use crate::render::document::{PlanDocument, SharedDocument};
+use crate::render::unmanaged::OUTSIDE;
 use crate::render::value::escape;
 use crate::store::Store;
 
@@ -180,7 +181,7 @@ fn rendered(
 
 /// The state, where there is one. Without it a plan judges nothing that only a state knows.
 async fn state(settings: &Settings, output: &Output) -> Result<Option<Store>, Failure> {
-    let store = Store::look(&settings.store).await?;
+    let store = session::look_at_store(settings).await?;
     if store.is_none() {
         output.talk(
             "planned without a state: what was applied last, pauses, holds and what was opened are not known here",
@@ -337,6 +338,7 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             (None, _) => Ok(()),
         };
     }
+    out.push_str(&outside(document));
     out.push_str(&unknown(document));
     out.push_str(&versions(document));
     for refusal in &document.refusals {
@@ -351,6 +353,14 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
     }
     out.push_str(&summary(fleet, session, document));
     out
+}
+
+/// What somebody changed beside the plan, in a line each.
+fn outside(document: &PlanDocument) -> String {
+    let platform = document.platform_changes.iter().map(|change| &change.told);
+    let all = document.unmanaged_changes.iter().map(|change| &change.told).chain(platform);
+    let lines: String = all.map(|told| format!("  {}\n", escape(&told.text()))).collect();
+    if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}\n") }
 }
 
 /// How many tenants change, in the last lines of a plan.
@@ -370,7 +380,11 @@ fn summary(fleet: &Fleet, session: &Session, document: &PlanDocument) -> String 
             0 => String::new(),
             unmanaged => format!(", {unmanaged} with nothing to manage"),
         };
-        format!("No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}\n")
+        let others = match document.unmanaged_changes.len() {
+            0 => String::new(),
+            count => format!("; {} that git does not name changed", render::value::counted(count, "field")),
+        };
+        format!("No changes: {tenants} {are} in sync with {revision}{nothing}{ignored}{others}\n")
     } else {
         let verb = if summary.tenants == 1 { "changes" } else { "change" };
         format!(

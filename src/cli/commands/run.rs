@@ -24,7 +24,10 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let settings = session::settings(flags.clone())?;
     let origin = place::origin(&args.path, args.rev.as_deref(), &settings)?;
-    let store = session::open_store(&settings).await?;
+    let store = match args.once {
+        true => session::open_store_or_none(&settings, output).await?,
+        false => session::open_store(&settings).await?,
+    };
     let listen = args.listen.or(settings.controller.listen);
     let process = Process::start(settings, flags, store, telemetry);
     let following = Arc::new(Following::new(process, origin)?);

@@ -15,9 +15,11 @@ use crate::config::{Flags, Settings};
 use crate::model::json::at_dotted;
 use crate::model::plan::{HIDDEN, is_confidential};
 use crate::model::record::Ending;
+use crate::model::unmanaged::{PlatformChange, by_somebody, by_the_platform};
 use crate::model::{Status, TenantName};
 use crate::plan::diff::differing;
 use crate::render;
+use crate::render::unmanaged::OUTSIDE;
 use crate::render::value::escape;
 use crate::store::{HeadTrouble, HistoryLine, Overwritten, RunLine, Store, TenantRow, Which};
 
@@ -101,7 +103,10 @@ pub async fn history(args: &HistoryArgs, flags: Flags, output: &Output) -> Resul
 
 /// The store, for looking at; one that is not there yet is said so.
 pub async fn store(settings: &Settings) -> Result<Store, Failure> {
-    let looked = Store::look(&settings.store).await?;
+    if settings.store.is_none() {
+        return Err(session::no_state());
+    }
+    let looked = session::look_at_store(settings).await?;
     looked.ok_or_else(|| {
         Failure::new(Exit::Outside, "there is no store yet")
             .hint("`genesync run` makes one; name its own with --state-dir or --store")
@@ -110,7 +115,8 @@ pub async fn store(settings: &Settings) -> Result<Store, Failure> {
 
 /// Every row, and why heads are not taken, as one document.
 pub fn document(rows: &[TenantRow], troubles: &[HeadTrouble], exit: Option<Exit>) -> String {
-    let mut document = json!({"tenants": rows, "headTroubles": troubles});
+    let platform = by_the_platform(rows.iter().flat_map(|row| &row.unmanaged));
+    let mut document = json!({"tenants": rows, "platformChanges": platform, "headTroubles": troubles});
     if let (Some(exit), Some(fields)) = (exit, document.as_object_mut()) {
         fields.insert("exitCode".into(), exit.code().into());
     }
@@ -142,12 +148,27 @@ pub fn table(rows: &[TenantRow], troubles: &[HeadTrouble]) -> String {
     let synced = rows.iter().filter(|row| row.status == Status::Synced).count();
     // Writing to a String can't fail.
     let _ = writeln!(text, "{synced} of {} tenants Synced", rows.len());
+    text.push_str(&outside(rows));
     for trouble in troubles {
         let HeadTrouble { repository, message, since, replica } = trouble;
         let line = format!("for {}, {replica} takes no head of {repository}: {message}", age(*since, now));
         let _ = writeln!(text, "{}", escape(&line));
     }
     text
+}
+
+/// What somebody changed in fields that git does not name, what was switched off first, and what the platform did.
+fn outside(rows: &[TenantRow]) -> String {
+    let platform = by_the_platform(rows.iter().flat_map(|row| &row.unmanaged));
+    let tenants = rows.iter().map(|row| (&row.tenant, row.unmanaged.as_slice()));
+    let theirs = by_somebody(tenants, &platform);
+    let mut theirs: Vec<_> =
+        theirs.iter().flat_map(|(tenant, all)| all.iter().map(move |one| (tenant, one))).collect();
+    theirs.sort_by_key(|(_, one)| std::cmp::Reverse(one.class));
+    let theirs = theirs.into_iter().map(|(tenant, one)| format!("{tenant}: {}", one.words()));
+    let lines = theirs.chain(platform.iter().map(PlatformChange::words));
+    let lines: String = lines.map(|line| format!("  {}\n", escape(&line))).collect();
+    if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}") }
 }
 
 fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {

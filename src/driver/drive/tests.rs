@@ -172,6 +172,7 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         limits: Limits::default(),
         precedents: Default::default(),
         timing: Timing::default(),
+        has_state: false,
         versions: Versions::Enforced,
         own_clients: BTreeSet::new(),
         reviewed: None,

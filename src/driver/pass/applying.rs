@@ -64,7 +64,9 @@ where
         let order = self.order;
         let fresh = seats.iter().filter(|seat| seat.is_fresh()).count() + self.unplanned;
         let counts = |seat: &&Seat| seat.is_fresh() || seat.is_held_by_guard();
-        let planned = Changing::of(seats.iter().filter(counts).filter_map(|seat| seat.run.plan()));
+        let written: Vec<_> =
+            seats.iter().filter(counts).filter_map(|seat| seat.run.to_be_written()).collect();
+        let planned = Changing::of(written.iter().map(AsRef::as_ref));
         let changing = match fresh {
             0 => Changing::default(),
             _ => Changing { tenants: fresh + held_by_guards(seats), ..planned },
@@ -104,7 +106,7 @@ where
         let order = self.order;
         let goes_off = |seat: &&mut Seat| {
             let is_open = seat.run.spec().limits.allowed.contains(&Guard::RunOff);
-            let goes_off = || seat.run.plan().is_some_and(guards::run_off::goes_off);
+            let goes_off = || seat.run.to_be_written().is_some_and(|plan| guards::run_off::goes_off(&plan));
             !is_open && seat.run.has_work() && goes_off()
         };
         let mut off: Vec<&mut Seat> = seats.iter_mut().filter(goes_off).collect();

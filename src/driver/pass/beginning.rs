@@ -9,7 +9,7 @@ use super::{Ended, Lookup, Member, Pass, PassError, Progress, Seat};
 use crate::clock;
 use crate::config::ConfigError;
 use crate::driver::ports::{Ports, Reads};
-use crate::driver::spec::{Subject, Terms, spec};
+use crate::driver::spec::{Subject, Terms, journal_of, spec};
 use crate::driver::{drive, outcome, rewind};
 use crate::model::plan::Limits;
 use crate::model::precedent::RunLimits;
@@ -172,7 +172,11 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             else {
                 continue;
             };
-            let journal = journals.remove(&name).unwrap_or_else(|| Ok(Journal::default()));
+            let kept = journals.remove(&name);
+            let journal = match &member.tenant {
+                Some(tenant) => journal_of(Some(&order.store), kept, tenant, &member.resources).await,
+                None => Ok(Journal::default()),
+            };
             let ready = match (journal, clients.of(&member, &order.lookup).await) {
                 (Ok(journal), Ok(own)) => Ok((journal, own)),
                 (Err(error), _) => Err(causes(&error)),

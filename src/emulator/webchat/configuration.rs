@@ -94,6 +94,19 @@ impl World {
         self.store(organization_id, body, None, &origin)
     }
 
+    /// Lets the platform itself change what it serves, as with a release of its own: no version is made, and no entry written.
+    /// Nothing happens where there is no configuration.
+    pub fn release(&mut self, organization_id: &str, patch: &Map<String, Value>, now: Timestamp) {
+        self.settle(now);
+        let Some(known) = self.configuration(organization_id).cloned() else { return };
+        let mut body = known.body;
+        tree::merge(&mut body, patch);
+        let changed = Configuration::new(known.version, body, known.date_modified, known.modified_by);
+        if let Some(organization) = self.webchat.organizations.get_mut(organization_id) {
+            organization.current = Some(changed);
+        }
+    }
+
     /// Lets somebody delete a configuration; nothing happens where there is none.
     pub fn remove(&mut self, organization_id: &str, actor: &Actor, now: Timestamp) {
         self.settle(now);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::choice::choice;
 use super::field::present;
-use super::text::{Date, Email, Items, Labels, Name, Reason, RuleId, Whole};
+use super::text::{Date, Email, Items, Labels, Name, Reason, RuleId, Whole, form};
 use super::{ApiVersion, Metadata};
 use crate::model::plan::Limits;
 use crate::model::{ObjectKind, Severity};
@@ -42,6 +42,10 @@ pub struct Project {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[schemars(inline)]
 pub struct ProjectSpec {
+    /// Which repository this is, for ever: whatever it writes is marked with it. `genesync init` draws it.
+    #[serde(deserialize_with = "present")]
+    #[schemars(with = "RepositoryId")]
+    pub id: Option<RepositoryId>,
     /// How rules are applied.
     pub rules: Rules,
     /// How much may change without being asked about.
@@ -49,6 +53,15 @@ pub struct ProjectSpec {
     /// What is asked of the audit log.
     pub audit: Audit,
 }
+
+form!(
+    RepositoryId,
+    "a repository id",
+    "Which repository this is: 8 to 64 lower-case letters, digits and dashes.",
+    r"^[a-z0-9-]{8,64}$",
+    64,
+    ["4f1d0c8a92be7365"]
+);
 
 /// What is asked of the audit log.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
@@ -89,7 +102,8 @@ impl ProjectSpec {
     /// The limits that it sets; the defaults where it is silent.
     pub fn limits(&self) -> Limits {
         let unaudited = self.audit.unaudited_kinds.0.iter().map(|kind| kind.0).collect();
-        Limits { unaudited, ..self.guards.limits() }
+        let owner = self.id.as_ref().map(|id| id.0.as_str().into());
+        Limits { unaudited, owner, ..self.guards.limits() }
     }
 }
 
@@ -221,6 +235,7 @@ impl Guards {
             flap_window_ms: self.tenant.flap_window_ms.map_or(defaults.flap_window_ms, |ms| ms.0.into()),
             drafts: Default::default(),
             allowed: defaults.allowed,
+            owner: defaults.owner,
             unaudited: defaults.unaudited,
         }
     }

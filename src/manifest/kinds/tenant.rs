@@ -145,6 +145,18 @@ choice! {
     }
 }
 
+choice! {
+    /// What becomes of what another user changed in fields that git does not name.
+    pub enum OnUnmanaged {
+        /// It is reported, and stays.
+        Report = "report",
+        /// It is drift: the value from before is set back.
+        Drift = "drift",
+        /// It stays, and nobody is told.
+        Ignore = "ignore",
+    }
+}
+
 /// How a tenant is kept in sync.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -160,6 +172,8 @@ pub struct Sync {
     pub on_conflict: OnConflict,
     /// What becomes of what somebody else switched off and git has on.
     pub on_off: OnOff,
+    /// What becomes of what another user changed in fields that git does not name.
+    pub unmanaged: OnUnmanaged,
     /// Hours in which writes are allowed. Empty: always.
     pub windows: Items<WindowSpec, 0, 20>,
     /// Fields that are left to somebody else for a while: differences there are counted, and neither told nor mended.
@@ -174,6 +188,7 @@ impl Default for Sync {
             on_remove: OnRemove::Orphan,
             on_conflict: OnConflict::Git,
             on_off: OnOff::Repair,
+            unmanaged: OnUnmanaged::Report,
             windows: Items(Vec::new()),
             ignore: Items(Vec::new()),
         }
@@ -259,6 +274,11 @@ impl TenantDocument {
                 on_off: match spec.sync.on_off {
                     OnOff::Repair => model::OnOff::Repair,
                     OnOff::Hold => model::OnOff::Hold,
+                },
+                unmanaged: match spec.sync.unmanaged {
+                    OnUnmanaged::Report => model::OnUnmanaged::Report,
+                    OnUnmanaged::Drift => model::OnUnmanaged::Drift,
+                    OnUnmanaged::Ignore => model::OnUnmanaged::Ignore,
                 },
             },
             owners: spec.owners.0.iter().map(|owner| owner.0.clone()).collect(),

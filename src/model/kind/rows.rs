@@ -50,6 +50,9 @@ pub struct Fields {
     pub reach: &'static [&'static str],
     /// The field that lets every site show it, and the list of sites that may.
     pub domains: Option<(&'static str, &'static str)>,
+    /// The text, seen by administrators alone, at whose end the mark of the owner stands; none where there is no place for one.
+    /// Without a text but the mark it is absent.
+    pub mark: Option<&'static str>,
     /// Fields that the server adds and ignores in a write.
     pub server: &'static [&'static str],
 }
@@ -63,6 +66,7 @@ const NO_FIELDS: Fields = Fields {
     off: &[],
     reach: &[],
     domains: None,
+    mark: None,
     server: &[],
 };
 
@@ -157,6 +161,7 @@ pub(super) const WEB_MESSAGING: Row = Row {
         ],
         reach: &["features.audiences"],
         domains: None,
+        mark: None,
         server: &["version", "dateModified", "modifiedBy"],
     },
     ..PLAIN
@@ -261,6 +266,7 @@ pub(super) const MESSENGER_CONFIGURATION: Row = Row {
             ("headlessMode.enabled", Off::WhenSet),
         ],
         reach: &["languages"],
+        mark: Some("description"),
         ..NO_FIELDS
     },
     ..PLAIN
@@ -295,6 +301,7 @@ pub(super) const MESSENGER_DEPLOYMENT: Row = Row {
             ("configuration", Off::WhenGone),
         ],
         domains: Some(("allowAllDomains", "allowedDomains")),
+        mark: Some("description"),
         ..NO_FIELDS
     },
     ..PLAIN

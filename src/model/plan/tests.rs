@@ -55,6 +55,8 @@ fn webchat() -> TargetPlan {
         draft: None,
         body: Arc::new(map(json!({"greetings": {"messages": ["Fáilte", "Hello"]}, "features": {}}))),
         unfinished: None,
+        unmanaged: Vec::new(),
+        another_program: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }
@@ -89,6 +91,8 @@ fn cloud(next: Option<Next>, draft: Option<TheirDraft>) -> TargetPlan {
         draft,
         body: Arc::default(),
         unfinished: None,
+        unmanaged: Vec::new(),
+        another_program: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }

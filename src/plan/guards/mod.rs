@@ -8,7 +8,9 @@
 //!
 //! Start reading at [`check_tenant`]; `run_tenants` is asked once for all tenants.
 
+pub mod adopt;
 pub mod conflict;
+pub mod owner;
 pub mod pause;
 pub mod protected;
 pub mod recreate;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::model::plan::Limits;
+use crate::model::plan::{Limits, TargetPlan};
 use crate::model::precedent::RunLimits;
 use crate::model::{Base, Guard, ObjectRef, Plan, Precedents, Refusal, Resource, Target, Tenant};
 
@@ -34,6 +36,8 @@ const SHARE_FLOOR: usize = 10;
 /// What a guard judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
+    /// What one object needs.
+    Object,
     /// The plan of one tenant.
     Tenant,
     /// The plans of all tenants of one run.
@@ -46,6 +50,7 @@ impl Scope {
     /// The word for it in output and documentation.
     pub fn name(self) -> &'static str {
         match self {
+            Scope::Object => "object",
             Scope::Tenant => "tenant",
             Scope::Run => "run",
             Scope::History => "history",
@@ -89,7 +94,12 @@ pub const ALL: &[GuardInfo] = &[
     pause::GUARD,
     conflict::GUARD,
     run_off::GUARD,
+    adopt::GUARD,
+    owner::GUARD,
 ];
+
+/// Objects that may not be written, each with why.
+pub type ObjectRefusals = BTreeMap<ObjectRef, Vec<Refusal>>;
 
 /// What the guards of a tenant look at.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +116,21 @@ pub struct Judged<'a> {
     pub bases: &'a BTreeMap<ObjectRef, Base>,
     /// How much may change.
     pub limits: &'a Limits,
+}
+
+/// Lists why single objects may not be written: what does not refer to them goes on.
+///
+/// `is_recorded` says whether an object is known to have been applied, or that nobody is to be asked about that.
+pub fn check_objects(judged: Judged<'_>, is_recorded: impl Fn(&Target) -> bool) -> ObjectRefusals {
+    let allowed = &judged.limits.allowed;
+    let of_one = |target: &Arc<TargetPlan>| {
+        let is_recorded = allowed.contains(&Guard::Adopt) || is_recorded(&target.target);
+        let theirs = || owner::check(target, judged.limits.owner.as_deref());
+        let theirs = if allowed.contains(&Guard::Owner) { None } else { theirs() };
+        let refusals: Vec<Refusal> = adopt::check(target, is_recorded).into_iter().chain(theirs).collect();
+        (!refusals.is_empty()).then(|| (target.target.object_ref(), refusals))
+    };
+    judged.plan.targets.iter().filter_map(of_one).collect()
 }
 
 /// Lists why one tenant's plan may not be applied now. Empty means that it may.

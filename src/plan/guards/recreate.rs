@@ -33,7 +33,7 @@ pub fn replaced(
         (*known != id).then(|| {
             format!(
                 "{} has the id {id}, and genesync applied the id {known}. Restore the name of the applied object, or manage this one with --allow recreate --reason …",
-                named(target)
+                target.in_full()
             )
         })
     };
@@ -69,15 +69,8 @@ fn gone_message(target: &Target, base: &Base) -> String {
     };
     format!(
         "another user {lost} {}, which genesync applied{version}. {fix} with --allow recreate --reason …",
-        named(target)
+        target.in_full()
     )
-}
-
-fn named(target: &Target) -> String {
-    match target.object.is_implied() {
-        true => format!("{} of {target}", target.object),
-        false => target.to_string(),
-    }
 }
 
 fn refusal(message: String) -> Refusal {

@@ -120,12 +120,27 @@ pub(super) fn conflict() -> Vec<String> {
     let by = Attribution { actor, deed: Deed::Changed, at: None, remote_ip: None };
     let changed = change("widget.theme.colors.primary", Class::Cosmetic);
     let changed = Change { kind: ChangeKind::Conflict, author: Some(Author::Named(by)), ..changed };
-    let holds = Withheld { conflicts: true, off: true };
+    let holds = Withheld { conflicts: true, unrecorded: false, off: true };
     let (target, tenant) = (target(Object::implied()), tenant().name);
     match holding::hold(&target, &tenant, holds, &[changed], None, None) {
         Some(Next::Decide(reason)) => vec![format!("held: {reason}")],
         _ => Vec::new(),
     }
+}
+
+/// A configuration that somebody made before git named it.
+pub(super) fn adopt() -> Vec<Refusal> {
+    let fields = ["messengerApp.styles.primaryColor", "name"].map(|path| change(path, Class::Cosmetic));
+    let live = observed(messenger(), Some(7), fields.into());
+    super::adopt::check(&TargetPlan { next: Some(Next::Store), ..live }, false).into_iter().collect()
+}
+
+/// A configuration that another repository manages as well.
+pub(super) fn owner() -> Vec<Refusal> {
+    let live = observed(messenger(), Some(7), vec![change("name", Class::Text)]);
+    let marked = [("description".to_owned(), "Our shop [genesync 93be1a7c0d42f586]".into())];
+    let live = TargetPlan { observed: Arc::new(Map::from_iter(marked)), ..live };
+    super::owner::check(&live, Some("4f1d0c8a92be7365")).into_iter().collect()
 }
 
 /// A branch that was reset to another commit.
@@ -197,6 +212,8 @@ fn observed(object: Object, version: Option<u64>, changes: Vec<Change>) -> Targe
         draft: None,
         body: Arc::default(),
         unfinished: None,
+        unmanaged: Vec::new(),
+        another_program: None,
         unrecorded: None,
         ours_to_overwrite: false,
     }

@@ -196,7 +196,7 @@ proptest! {
                 }
             };
             let (tenant, revision, drafts) = (&tenant, &revision, Drafts::Refuse);
-            make(Basis { tenant, revision, sides: &sides, drafts, holds: Withheld::default(), evidence: &evidence })
+            make(Basis { tenant, revision, sides: &sides, drafts, owner: None, holds: Withheld::default(), evidence: &evidence })
         };
         let mut planned = with(&known, &super::super::plan);
         for look in looks {

@@ -15,7 +15,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn configuration() -> impl Strategy<Value = Arc<Map<String, Value>>> {
+pub(super) fn configuration() -> impl Strategy<Value = Arc<Map<String, Value>>> {
     let path = prop_oneof![
         Just("greetings.delayMs"),
         Just("greetings.messages"),

@@ -305,6 +305,7 @@ fn what_is_listed_and_not_found_by_its_id_is_not_made_twice() {
         let mut scene = Scene::in_sync();
         // Enforced for the first time: nothing is known of what was there.
         scene.journal = Journal::default();
+        scene.allowed.insert(crate::model::Guard::Adopt);
         scene.writes();
         differs(&mut scene);
         scene.platform.gone_by_id = u32::MAX;
@@ -412,6 +413,8 @@ fn what_was_published_with_more_holds_the_deployments_that_serve_it_and_no_other
         draft: None,
         body: Arc::default(),
         unfinished: None,
+        unmanaged: Vec::new(),
+        another_program: None,
         unrecorded: None,
         ours_to_overwrite: true,
     };

@@ -10,7 +10,7 @@ use crate::model::colour::Colour;
 use crate::model::{ChangeKind, ObjectKind};
 use crate::render::document::{ChangeDocument, TargetDocument, TenantPlan};
 use crate::render::picture::look::Appearance;
-use crate::render::plan::{by, taken_over, unfinished, unrecorded, version};
+use crate::render::plan::{another_program, taken_over, unfinished, unrecorded, version};
 use crate::render::review::{is_as_primary, remark};
 use crate::render::value::{counted, escape};
 
@@ -51,6 +51,8 @@ pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks
     let draft = target.draft.iter().map(|draft| ("Draft", escape(&cut(&taken_over(draft)))));
     let left = target.unfinished.iter().map(|draft| ("Draft", escape(&cut(&unfinished(draft)))));
     let theirs = target.unrecorded.iter().map(|by| ("No record", cut(&unrecorded(by))));
+    let others =
+        target.another_program.iter().map(|program| ("Another program", cut(&another_program(program))));
     let left_out = target.changes.len().saturating_sub(CHANGES_MAX);
     let more = (left_out > 0)
         .then(|| ("More", format!("{} are not shown here", counted(left_out, "changed field"))));
@@ -61,7 +63,7 @@ pub(super) fn target_section(tenant: &TenantPlan, target: &TargetDocument, looks
         } else {
             0
         },
-        alerts: held.chain(draft).chain(left).chain(theirs).chain(more).collect(),
+        alerts: held.chain(draft).chain(left).chain(theirs).chain(others).chain(more).collect(),
         ignored: escape(&target.ignored.join(", ")),
         changes: target.changes.iter().take(CHANGES_MAX).map(|change| row(change, of_object)).collect(),
     }
@@ -83,7 +85,7 @@ fn row(change: &ChangeDocument, looks: Option<&Looks>) -> ChangeRow {
         },
         why: change.kind.name(),
         class: change.class.name(),
-        by: change.by.as_ref().map(by).unwrap_or_default(),
+        by: change.by.as_ref().map(ToString::to_string).unwrap_or_default(),
         applied: change.applied.as_ref().map(|value| cut(&readable(&change.path, value))).unwrap_or_default(),
         old: old_pieces,
         new: new_pieces,

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::controller::Controller;
-use crate::model::{Status, TenantName, causes};
+use crate::model::text::listed;
+use crate::model::unmanaged::{Noticed, by_somebody, by_the_platform};
+use crate::model::{Class, Status, TenantName, causes};
 use crate::notify::{Cause, NotifyPolicy, Sender, Sent, Trouble, due};
 use crate::store::{Lease, StoreError, TenantRow, Which};
 use crate::telemetry::masked;
@@ -57,8 +59,9 @@ async fn tell(
     sender: &Sender,
     policy: &NotifyPolicy,
 ) -> Result<(), StoreError> {
-    let mut troubles: Vec<Trouble> =
-        controller.store.tenants(Which::Troubled).await?.iter().filter_map(trouble).collect();
+    let rows = controller.store.tenants(Which::Troubled).await?;
+    let mut troubles: Vec<Trouble> = rows.iter().filter_map(trouble).collect();
+    troubles.extend(of_unmanaged(rows.iter().map(|row| (&row.tenant, row.unmanaged.as_slice()))));
     if let Some(trouble) = controller.head.trouble() {
         let reason = masked(&trouble.message).into_owned();
         troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since: trouble.since, reason });
@@ -98,6 +101,25 @@ async fn keep(controller: &Controller, before: &Sent, after: &Sent) -> Result<()
     controller.store.keep_note(NOTE, &text).await
 }
 
+/// What somebody changed in fields that git does not name, what was switched off by itself. Of what the platform did in many
+/// organizations nobody is told.
+fn of_unmanaged<'a>(
+    tenants: impl IntoIterator<Item = (&'a TenantName, &'a [Noticed])> + Clone,
+) -> Vec<Trouble> {
+    let platform = by_the_platform(tenants.clone().into_iter().flat_map(|(_, noticed)| noticed));
+    let mut troubles = Vec::new();
+    for (tenant, theirs) in by_somebody(tenants, &platform) {
+        let (off, others): (Vec<&Noticed>, _) = theirs.into_iter().partition(|one| one.class == Class::Off);
+        for (cause, all) in [(Cause::SwitchedOff, off), (Cause::Unmanaged, others)] {
+            let Some(since) = all.iter().map(|one| one.since).min() else { continue };
+            let words: Vec<String> = all.into_iter().map(Noticed::words).collect();
+            let reason = masked(&listed(&words)).into_owned();
+            troubles.push(Trouble { cause, tenant: Some(tenant.clone()), since, reason });
+        }
+    }
+    troubles
+}
+
 fn trouble(row: &TenantRow) -> Option<Trouble> {
     let cause = match row.status {
         Status::Drifted => Cause::Drift,
@@ -114,4 +136,52 @@ fn trouble(row: &TenantRow) -> Option<Trouble> {
     };
     let reason = masked(&row.reason).into_owned();
     Some(Trouble { cause, tenant: Some(row.tenant.clone()), since, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{Object, OrganizationId};
+
+    #[test]
+    fn what_was_switched_off_is_told_by_itself_and_what_the_platform_did_to_nobody() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let seen = |organization: &str, path: &str, class: Class, by: Option<&str>, since: i64| Noticed {
+            organization: OrganizationId::new(organization),
+            object: Object::implied(),
+            path: path.into(),
+            class,
+            value: "same".into(),
+            by: by.map(str::to_owned),
+            since: at(since),
+        };
+        let shape = |organization: &str| seen(organization, "shape", Class::Cosmetic, None, 1);
+        let mara = Some("by Mara Ionescu");
+        let of_a = [
+            shape("o-1"),
+            seen("o-1", "title", Class::Text, mara, 30),
+            seen("o-1", "greeting", Class::Text, mara, 20),
+            seen("o-1", "launcher", Class::Off, mara, 40),
+        ];
+        let (of_b, of_c) = ([shape("o-2")], [shape("o-3")]);
+        let (a, b, c) = (TenantName::new("a"), TenantName::new("b"), TenantName::new("c"));
+        let told = |tenants: Vec<(&TenantName, &[Noticed])>| -> Vec<(Cause, String, i64)> {
+            let name = |trouble: &Trouble| trouble.tenant.as_ref().unwrap().to_string();
+            let all = of_unmanaged(tenants);
+            all.iter().map(|one| (one.cause, name(one), one.since.as_second())).collect()
+        };
+        let of_mara = [(Cause::SwitchedOff, "a".to_owned(), 40), (Cause::Unmanaged, "a".to_owned(), 20)];
+        assert_eq!(told(vec![(&a, &of_a), (&b, &of_b), (&c, &of_c)]), of_mara);
+        // In two organizations it may be anybody's.
+        assert_eq!(told(vec![(&b, &of_b), (&c, &of_c)]).len(), 2);
+        let reasons: Vec<String> =
+            of_unmanaged([(&a, &of_a[1..])]).into_iter().map(|one| one.reason).collect();
+        assert_eq!(reasons[0], "launcher (off) of o-1, by Mara Ionescu");
+        assert_eq!(
+            reasons[1],
+            "title (text) of o-1, by Mara Ionescu, greeting (text) of o-1, by Mara Ionescu"
+        );
+    }
 }

@@ -113,7 +113,7 @@ fn headers_that_git_does_not_name_stay_and_drift_is_told_without_them() {
         }]);
     });
     commit(&cloud, KEYS[0], "Pictures");
-    genesync(&cloud, &["apply"]).expect(0);
+    genesync(&cloud, &["apply", "--allow", "adopt", "--reason", "taken over"]).expect(0);
     assert_eq!(writes(&cloud, 0), ["PATCH 200"]);
     let headers = json!({"X-Key": KEYS[0], "X-Hers": KEYS[2]});
     assert_eq!(kiosk(&cloud)["webhookHeaders"], headers);

@@ -184,7 +184,9 @@ fn who_set_the_defaults_that_a_first_apply_goes_over_is_told() {
     edit_default(&cloud, "Hers");
     let by_zoe = json!({"organizationId": organization(1), "actor": "Zoe Okafor", "default": {"messagingSetting": "Hers"}});
     cloud.stage.control("POST", "edit", &by_zoe);
-    genesync(&cloud, &["apply"]).expect(0);
+    let refused = genesync(&cloud, &["apply"]).expect(6);
+    assert!(refused.stdout.contains("adopt: the messaging defaults"), "{}", refused.stdout);
+    genesync(&cloud, &["apply", "--allow", "adopt", "--reason", "git is right"]).expect(0);
     let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
     let told = |who: &str, field: &str| {
         over.lines()

@@ -57,7 +57,7 @@ fn generated(info: &GuardInfo) -> String {
     let _ = writeln!(out, "\n{}.\n\n**Scope.** {}: {}", info.summary, info.scope.name(), judged(info));
     let _ = writeln!(out, "\n**Example.**\n\n```console\n{}\n```", info.printed().join("\n"));
     let tenant = match info.scope {
-        Scope::Tenant => " --tenant NAME",
+        Scope::Object | Scope::Tenant => " --tenant NAME",
         Scope::Run | Scope::History => "",
     };
     let _ = writeln!(
@@ -70,9 +70,7 @@ fn generated(info: &GuardInfo) -> String {
 
 fn judged(info: &GuardInfo) -> &'static str {
     match info.scope {
-        Scope::Tenant if info.guard == Guard::Conflict => {
-            "it holds one object of one tenant, and what does not refer to it goes on."
-        }
+        Scope::Object => "it holds one object of one tenant, and what does not refer to it goes on.",
         Scope::Run if info.guard == Guard::RunOff => {
             "it refuses the plans of a run that switch something off, and the other tenants go on."
         }
@@ -91,7 +89,7 @@ fn released(info: &GuardInfo) -> &'static str {
         Scope::Tenant if info.guard == Guard::Pause => {
             "The controller looks at the tenant and writes nothing until the date of the pause, or until `genesync resume NAME`."
         }
-        Scope::Tenant if info.guard == Guard::Conflict => {
+        Scope::Object if info.guard == Guard::Conflict => {
             "The controller looks at the tenant at each run, and writes the object once git or the admin UI ends the difference. To take git's\n\
              side, `genesync allow conflict NAME --reason TEXT` opens it for the tenant's next run."
         }
@@ -99,7 +97,7 @@ fn released(info: &GuardInfo) -> &'static str {
             "The controller asks the guard again at each run of the tenant, and writes once nothing was switched off at another tenant for an\n\
              hour. `genesync allow run-off NAME --reason TEXT` opens it for the tenant's next run."
         }
-        Scope::Tenant => {
+        Scope::Object | Scope::Tenant => {
             "The controller asks the guard again at each run of the tenant, and writes as soon as the guard no longer refuses.\n\
              `genesync allow GUARD NAME --reason TEXT` opens it for the tenant's next run. `genesync resume` does not open this guard."
         }

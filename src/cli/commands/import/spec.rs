@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::api::cloud::inventory::{Directory, Live};
 use crate::manifest::schema;
-use crate::model::{ObjectKind, json, reference};
+use crate::model::{ObjectKind, json, mark, reference};
 
 /// What two specs say alike.
 pub(super) fn shared(one: &Map<String, Value>, other: &Map<String, Value>) -> Map<String, Value> {
@@ -35,6 +35,17 @@ pub(super) fn without(spec: &Map<String, Value>, layer: &Map<String, Value>) -> 
         Some((key.clone(), value))
     };
     spec.iter().filter_map(rest).collect()
+}
+
+/// The mark of an owner is no part of what a manifest says: it stays live as it is.
+fn without_mark(kind: ObjectKind, body: &mut Map<String, Value>) {
+    let Some(field) = kind.fields().mark else { return };
+    let plain = body.get(field).and_then(Value::as_str).map(|text| mark::split(text).0.to_owned());
+    match plain.as_deref() {
+        None => {}
+        Some("") => drop(body.shift_remove(field)),
+        Some(plain) => drop(body.insert(field.to_owned(), plain.into())),
+    }
 }
 
 /// What a manifest can say of a live object, and what it leaves out and why.
@@ -75,6 +86,7 @@ pub(super) fn spec_of(live: &Live, directory: &Directory) -> (Map<String, Value>
         }
     });
     let mut kept = json::pick(&body, &|path| !dropped.contains(path));
+    without_mark(kind, &mut kept);
     across_midnight(&mut kept);
     both_directions(&mut kept);
     if !unknown.is_empty() {

@@ -136,7 +136,7 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         to_apply: summary.to_apply > 0 || summary.conflicts > 0 || plans().any(is_unfinished),
         changes: summary.tenants_changing > 0,
     };
-    let exit = exit::of_plan(found, detailed);
+    let (unmanaged_changes, platform_changes) = render::unmanaged::documents(plans());
     PlanDocument {
         revision: fleet.revision.to_string(),
         digest,
@@ -148,8 +148,10 @@ pub fn document(fleet: &Fleet, session: &Session, detailed: bool, from: Timestam
         stopped: fleet.project_is_broken().then(|| PROJECT_IS_BROKEN.to_owned()),
         management: Vec::new(),
         shared: Vec::new(),
+        unmanaged_changes,
+        platform_changes,
         findings: fleet.findings.clone(),
-        exit_code: exit.code(),
+        exit_code: exit::of_plan(found, detailed).code(),
     }
 }
 

@@ -4,6 +4,7 @@
 mod platform;
 
 use super::*;
+use crate::model::{Guard, ObjectRef};
 use platform::{ACTIVE_MS, Many, configuration, deployment, refusal};
 
 #[test]
@@ -254,4 +255,34 @@ fn what_became_active_while_others_went_on_is_not_reported_as_inactive() {
     let (ended, took_ms) = many.run();
     assert!(took_ms > 62_000 && ended.starts_with("Synced"), "{took_ms} ms: {ended}");
     assert_served(&mut many, 1, "a slow one");
+}
+
+#[test]
+fn what_was_never_applied_from_here_is_left_alone_with_what_refers_to_it_and_the_others_go_on() {
+    let mut many = Many::new(6);
+    assert!(many.run().0.starts_with("Synced"));
+    // The state is lost for two of the pairs; one of them is as git says.
+    let journal = &mut many.journal;
+    let is_lost = |object: &ObjectRef| [configuration(0), configuration(1)].contains(&object.object);
+    journal.bases.retain(|object, _| !is_lost(object));
+    journal.owed.retain(|receipt| !is_lost(&receipt.target.object_ref()));
+    journal.proofs.retain(|_, (object, _)| !is_lost(object));
+    let before = many.held.get(&configuration(0)).unwrap().versions.clone();
+    many.colour = "#222222";
+    let (ended, _) = many.run();
+    assert!(ended.starts_with("Refused"), "{ended}");
+    for told in ["`000`", "`001`", "adopt", "not written for that reason: MessengerDeployment `000`"] {
+        assert!(ended.contains(told), "{told}: {ended}");
+    }
+    assert!(!ended.contains("`002`"), "{ended}");
+    assert_eq!((many.count("store"), many.count("publish")), (8, 4), "{:?}", many.requests);
+    assert_eq!(many.held.get(&configuration(0)).unwrap().versions, before);
+    many.allowed.insert(Guard::Adopt);
+    let (ended, _) = many.run();
+    assert!(ended.starts_with("Synced"), "{ended}");
+    // From then on it is known.
+    many.allowed.clear();
+    many.colour = "#333333";
+    let (ended, _) = many.run();
+    assert!(ended.starts_with("Synced"), "{ended}");
 }

@@ -57,6 +57,7 @@ impl Scene {
         let mut spec = Spec::clone(&spec);
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
+        spec.has_state = true;
         spec.limits.drafts = self.drafts;
         spec.limits.allowed.clone_from(&self.allowed);
         let reference = serde_json::json!({"name": "web"});

@@ -10,7 +10,7 @@ use crate::model::record::IntentAction;
 use crate::model::reference::{Named, Names};
 use crate::model::timing::elapsed_ms;
 use crate::model::{
-    Act, Dialect, Draft, Instance, Look, Object, ObjectKind, Pinned, Readiness, Seen, Sought, Stored,
+    Act, Dialect, Draft, Guard, Instance, Look, Object, ObjectKind, Pinned, Readiness, Seen, Sought, Stored,
 };
 use crate::reconcile::Effect;
 
@@ -50,6 +50,8 @@ pub(super) struct Many {
     pub(super) before_accepted: BTreeMap<Object, Vec<Outcome<Stored>>>,
     /// The configuration whose draft somebody left.
     pub(super) drafted: Option<Object>,
+    /// Guards that are open.
+    pub(super) allowed: BTreeSet<Guard>,
     /// Whether the plan was reviewed, and is to be exact.
     pub(super) is_exact: bool,
     /// How long writes queue for the rate limit before their intents are saved; they do not where it is zero.
@@ -102,6 +104,7 @@ impl Many {
             refused: BTreeMap::new(),
             before_accepted: BTreeMap::new(),
             drafted: None,
+            allowed: BTreeSet::new(),
             is_exact: false,
             queue_ms: 0,
             has_queued: false,
@@ -116,6 +119,8 @@ impl Many {
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
         spec.is_exact = self.is_exact;
+        spec.has_state = true;
+        spec.limits.allowed.clone_from(&self.allowed);
         let styles = json!({"messenger": {"styles": {"primaryColor": self.colour}}});
         let refers =
             |n| json!({"configuration": {"name": *configuration(n).name}, "flow": {"name": "Inbound"}});

@@ -1,0 +1,115 @@
+//! What the history of a tenant says of a run, and what is remembered of changes that it leaves.
+//!
+//! In: a run that has ended. Out: lines of kind and text, what was noticed. Never: a secret, or a name without proof. Start
+//! reading at [`history`].
+
+use jiff::Timestamp;
+
+use crate::model::author::Author;
+use crate::model::text::counted;
+use crate::model::unmanaged::{Noticed, noticed as noticed_in};
+use crate::model::{Change, ChangeKind, Class, ObjectRef, Status, Target};
+use crate::plan::resolve::PINNED;
+use crate::reconcile::Run;
+
+/// What happened in a run, in lines; `told` is how its tenant is and why, where that is news.
+pub(super) fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    // What a watched tenant drifted by is told when it is seen first; what was set back, each time.
+    let drift = run.first_plan().into_iter().flat_map(|plan| &plan.targets).flat_map(|target| {
+        let moved = target.changes.iter().filter(|change| change.kind != ChangeKind::ToApply);
+        moved.map(|change| (target.target.object_ref(), change))
+    });
+    if news || !run.receipts().is_empty() {
+        let mut drift: Vec<(ObjectRef, &Change)> = drift.collect();
+        drift.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
+        lines.extend(
+            drift
+                .into_iter()
+                .map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
+        );
+    }
+    for receipt in run.receipts() {
+        let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
+        lines.push(("write", text));
+    }
+    if let Some((status, reason)) = told {
+        let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        lines.push(("status", format!("{}{reason}", status.word())));
+    }
+    lines
+}
+
+/// Who moved what, where the audit log knows somebody: `Mara Ionescu changed greetings.delayMs of … and 2 more fields`. Of each
+/// field only what is proved.
+pub(super) fn moved_by(run: &Run) -> Option<String> {
+    let targets = run.plan().into_iter().flat_map(|plan| &plan.targets);
+    let mut all: Vec<(ObjectRef, &Change)> = targets
+        .flat_map(|target| target.changes.iter().map(|change| (target.target.object_ref(), change)))
+        .filter(|(_, change)| change.kind != ChangeKind::ToApply)
+        .collect();
+    // What was switched off is told before anything else.
+    all.sort_by_key(|(_, change)| change.theirs != Some(Class::Off));
+    let (object, change) = all.iter().find(|(_, change)| change.by().is_some())?;
+    let by = change.by()?;
+    let theirs = |change: &&Change| change.by().is_some_and(|other| other.actor.id == by.actor.id);
+    let theirs = all.iter().filter(|(_, change)| theirs(change)).count();
+    let more = match theirs - 1 {
+        0 => String::new(),
+        more => format!(" and {}", counted(more, "more field")),
+    };
+    let others = match all.len() - theirs {
+        0 => String::new(),
+        others => format!(", {} moved besides", counted(others, "field")),
+    };
+    let (who, deed) = (by.actor.label(), by.deed.verb());
+    Some(format!("{who} {deed} {} of {object}{more}{others}, and the tenant is in watch mode", change.path))
+}
+
+/// `greetings.delayMs: 1500 in git, 777 live`.
+fn moved(change: &Change) -> String {
+    let value = |value: &Option<serde_json::Value>| {
+        let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+        match text.char_indices().nth(80) {
+            Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+            None => text,
+        }
+    };
+    let [live, git] = change.shown();
+    let wanted = if change.path == PINNED { "to be pinned" } else { "in git" };
+    format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
+}
+
+/// `, by Mara Ionescu at … from …`.
+fn by(change: &Change) -> String {
+    let (own, by) = match &change.author {
+        Some(Author::Named(by)) => ("", by),
+        Some(Author::Own(by)) => ("our own ", by),
+        Some(Author::Unknown(untold)) => return format!(", author not known: {untold}"),
+        None => return String::new(),
+    };
+    let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
+    let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
+    format!(", {} {own}{}{at}{from}", by.preposition(), by.actor.label())
+}
+
+/// What is known after a run of changes in fields that git does not name; none where it could not tell. Of a region that was
+/// left out stands what was known of it.
+pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Vec<Noticed>> {
+    let seen = noticed_in(run.plan()?, now);
+    let is_unseen = |one: &&Noticed| {
+        let is_there = |target: &Target| target.organization == one.organization;
+        run.spec().targets().any(|target| is_there(&target)) && !run.targets().iter().any(is_there)
+    };
+    let seen = seen.into_iter().map(|one| one.since_first(known));
+    Some(seen.chain(known.iter().filter(is_unseen).cloned()).collect())
+}
+
+/// A line for each that was not known before.
+pub(super) fn news_of<'a>(
+    seen: Option<&'a [Noticed]>,
+    known: &'a [Noticed],
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    let new = seen.unwrap_or_default().iter().filter(|one| one.is_new(known));
+    new.map(|one| ("unmanaged", one.words()))
+}

@@ -1,0 +1,89 @@
+//! The mark of whoever owns an object, at the end of its description: ` [genesync 4f1d0c8a92be7365]`.
+//!
+//! In: descriptions, the id of a repository. Out: the text without a mark, whose mark it is, the text with one. Never:
+//! takes anything but the end of a text for a mark. Start reading at [`split`].
+
+/// What a mark begins with.
+const BEGIN: &str = "[genesync ";
+/// Shortest and longest id, in bytes.
+const ID_BYTES: std::ops::RangeInclusive<usize> = 8..=64;
+/// A description that gets longer than this by a mark gets none: the platform names no limit, and this is the least of
+/// those that it names elsewhere.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// A text without the mark at its end, and the id in that; none where there is no mark.
+pub fn split(text: &str) -> (&str, Option<&str>) {
+    let Some((before, rest)) = text.rfind(BEGIN).map(|at| text.split_at(at)) else { return (text, None) };
+    let id = rest.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(']')).filter(|id| is_id(id));
+    match id {
+        Some(id) => (split(before.trim_end()).0, Some(id)),
+        None => (text, None),
+    }
+}
+
+fn is_id(text: &str) -> bool {
+    ID_BYTES.contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// A text with a mark in place of any that it had; as it is where there is no room for one.
+pub fn join(text: &str, id: &str) -> String {
+    let (plain, _) = split(text);
+    let gap = if plain.is_empty() { "" } else { " " };
+    let marked = format!("{plain}{gap}{BEGIN}{id}]");
+    if marked.chars().count() > TEXT_CHARS_MAX { text.to_owned() } else { marked }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_the_end_of_a_text_and_nothing_else() {
+        let id = "4f1d0c8a92be7365";
+        let long = "x".repeat(990);
+        let table = [
+            // (text, without a mark, whose it is, with ours)
+            ("", "", None, "[genesync 4f1d0c8a92be7365]".to_owned()),
+            ("Our shop", "Our shop", None, "Our shop [genesync 4f1d0c8a92be7365]".to_owned()),
+            (
+                "Our shop [genesync other-team-1]",
+                "Our shop",
+                Some("other-team-1"),
+                format!("Our shop [genesync {id}]"),
+            ),
+            ("[genesync other-team-1]", "", Some("other-team-1"), format!("[genesync {id}]")),
+            // Twice, as after a copy by hand.
+            (
+                "a [genesync aaaaaaaa] [genesync bbbbbbbb]",
+                "a",
+                Some("bbbbbbbb"),
+                format!("a [genesync {id}]"),
+            ),
+            (
+                "[genesync x] and more",
+                "[genesync x] and more",
+                None,
+                format!("[genesync x] and more [genesync {id}]"),
+            ),
+            (
+                "[genesync UPPERCASE]",
+                "[genesync UPPERCASE]",
+                None,
+                format!("[genesync UPPERCASE] [genesync {id}]"),
+            ),
+            (&long, &long, None, long.clone()),
+        ];
+        for (text, plain, whose, marked) in table {
+            assert_eq!(split(text), (plain, whose), "{text}");
+            assert_eq!(join(text, id), marked, "{text}");
+            if marked != text {
+                assert_eq!(
+                    (split(&marked), join(&marked, id)),
+                    ((plain, Some(id)), marked.clone()),
+                    "{text}"
+                );
+            }
+        }
+    }
+}

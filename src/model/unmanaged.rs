@@ -1,0 +1,208 @@
+//! What somebody changed in fields that git does not name, as it is remembered of a tenant.
+//!
+//! In: what each organization was seen to hold. Out: what is told of it, once for many organizations where nobody there did
+//! it. Never: takes what somebody edited for the platform's own doing. Start reading at [`Noticed`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::plan::TargetPlan;
+use super::{Class, Object, ObjectKind, OrganizationId, Plan, TenantName, json};
+
+/// In so many organizations one value has to appear for it to be the platform's own doing.
+const PLATFORM_FROM: usize = 3;
+
+/// One field that differs from what we wrote last, saw adopted, or a person accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Noticed {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The object; left out where the organization has but one.
+    #[serde(default = "Object::implied", skip_serializing_if = "Object::is_implied")]
+    pub object: Object,
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// What was done to visitors by it.
+    pub class: Class,
+    /// Digest of the live value: equal values have equal ones.
+    pub value: String,
+    /// Who did it, in words, or why that is not known; none where no version was made since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When it was first seen, by our clock.
+    pub since: Timestamp,
+}
+
+impl Noticed {
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.organization, &self.object, &self.path, &self.value)
+            == (&other.organization, &other.object, &other.path, &other.value)
+    }
+
+    /// The same, seen first when it was known first.
+    #[must_use]
+    pub fn since_first(self, known: &[Self]) -> Self {
+        let since = known.iter().find(|one| one.is_same(&self)).map_or(self.since, |one| one.since);
+        Self { since, ..self }
+    }
+
+    /// Whether it was not there before.
+    pub fn is_new(&self, known: &[Self]) -> bool {
+        !known.iter().any(|one| one.is_same(self))
+    }
+
+    /// `launcherButton.visibility (off) of MessengerConfiguration `Acme web` …, by Mara Ionescu`.
+    pub fn words(&self) -> String {
+        let object = super::ObjectRef::new(self.organization.clone(), self.object.clone());
+        let by = self.by.as_deref().unwrap_or("nobody made a version since");
+        format!("{} ({}) of {object}, {by}", self.path, self.class.name())
+    }
+}
+
+/// What is remembered of a plan's unmanaged changes. A value is kept as its digest, and one that is not to be shown as none.
+pub fn noticed(plan: &Plan, now: Timestamp) -> Vec<Noticed> {
+    let of_target = |target: &TargetPlan| {
+        let target = target.clone();
+        target.unmanaged.into_iter().map(move |change| {
+            let [_, is] = change.shown();
+            Noticed {
+                organization: target.target.organization.clone(),
+                object: target.target.object.clone(),
+                class: change.class,
+                value: json::digest_bytes(&is.as_ref().map(json::canonical_bytes).unwrap_or_default()),
+                by: change.author.as_ref().map(ToString::to_string),
+                path: change.path,
+                since: now,
+            }
+        })
+    };
+    plan.targets.iter().flat_map(|target| of_target(target)).collect()
+}
+
+/// One value that appeared in many organizations while nobody edited anything there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformChange {
+    /// The kind of the objects.
+    pub kind: ObjectKind,
+    /// Dotted path in the API's shape.
+    pub path: String,
+    /// Digest of the value.
+    pub value: String,
+    /// In how many organizations.
+    pub organizations: usize,
+    /// What it does to visitors.
+    pub class: Class,
+}
+
+impl PlatformChange {
+    /// Whether this is one of those that it speaks of.
+    pub fn covers(&self, one: &Noticed) -> bool {
+        one.by.is_none() && (self.kind, &self.path, &self.value) == (one.object.kind, &one.path, &one.value)
+    }
+
+    /// `the platform: launcherButton.shape (cosmetic) of MessengerConfiguration, in 12 organizations`.
+    pub fn words(&self) -> String {
+        let (kind, class) = (self.kind.name(), self.class.name());
+        format!("the platform: {} ({class}) of {kind}, in {} organizations", self.path, self.organizations)
+    }
+}
+
+/// What is the platform's own doing, of all that was noticed.
+pub fn by_the_platform<'a>(noticed: impl IntoIterator<Item = &'a Noticed>) -> Vec<PlatformChange> {
+    let mut places: BTreeMap<_, (Class, BTreeSet<&OrganizationId>)> = BTreeMap::new();
+    for one in noticed.into_iter().filter(|one| one.by.is_none()) {
+        let key = (one.object.kind, &one.path, &one.value);
+        let (class, organizations) = places.entry(key).or_insert_with(|| (one.class, BTreeSet::new()));
+        *class = (*class).max(one.class);
+        organizations.insert(&one.organization);
+    }
+    let many = places.into_iter().filter(|(_, (_, places))| places.len() >= PLATFORM_FROM);
+    many.map(|((kind, path, value), (class, places))| PlatformChange {
+        kind,
+        path: path.clone(),
+        value: value.clone(),
+        organizations: places.len(),
+        class,
+    })
+    .collect()
+}
+
+/// What somebody did, tenant by tenant, what was switched off first; what the platform did is left out.
+pub fn by_somebody<'a>(
+    tenants: impl IntoIterator<Item = (&'a TenantName, &'a [Noticed])>,
+    platform: &[PlatformChange],
+) -> Vec<(&'a TenantName, Vec<&'a Noticed>)> {
+    let theirs = |noticed: &'a [Noticed]| {
+        let theirs = noticed.iter().filter(|one| !platform.iter().any(|known| known.covers(one)));
+        let mut theirs: Vec<&Noticed> = theirs.collect();
+        theirs.sort_by_key(|one| std::cmp::Reverse(one.class));
+        theirs
+    };
+    let all = tenants.into_iter().map(|(tenant, noticed)| (tenant, theirs(noticed)));
+    all.filter(|(_, theirs)| !theirs.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(organization: &str, value: &str, by: Option<&str>, class: Class) -> Noticed {
+        Noticed {
+            organization: OrganizationId::new(organization),
+            object: Object::implied(),
+            path: "launcher.shape".into(),
+            class,
+            value: value.into(),
+            by: by.map(str::to_owned),
+            since: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn one_value_in_three_organizations_without_an_editor_is_the_platforms() {
+        let cosmetic = |organization, value, by| seen(organization, value, by, Class::Cosmetic);
+        let table: [(Vec<Noticed>, &[usize]); 6] = [
+            (vec![cosmetic("a", "v", None), cosmetic("b", "v", None)], &[]),
+            (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "v", None)], &[3]),
+            // One organization twice is one.
+            (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("b", "v", None)], &[]),
+            (vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "w", None)], &[]),
+            // Somebody edited there, whether or not it is known who.
+            (
+                vec![cosmetic("a", "v", None), cosmetic("b", "v", None), cosmetic("c", "v", Some("by Mara"))],
+                &[],
+            ),
+            (Vec::new(), &[]),
+        ];
+        for (noticed, expected) in table {
+            let found: Vec<usize> =
+                by_the_platform(&noticed).iter().map(|change| change.organizations).collect();
+            assert_eq!(found, expected, "{noticed:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_platform_did_is_nobodys_and_off_stands_first() {
+        let of = |organization| {
+            vec![
+                seen(organization, "v", None, Class::Cosmetic),
+                Noticed { path: "text".into(), ..seen(organization, "t", Some("by Mara"), Class::Text) },
+                Noticed { path: "on".into(), ..seen(organization, "f", Some("by Mara"), Class::Off) },
+            ]
+        };
+        let (a, b) = (TenantName::new("a"), TenantName::new("b"));
+        let (of_a, of_b) = ([of("o-1"), of("o-2")].concat(), of("o-3"));
+        let platform = by_the_platform(of_a.iter().chain(&of_b));
+        assert_eq!(platform.iter().map(|change| change.organizations).collect::<Vec<_>>(), [3]);
+        let theirs = by_somebody([(&a, &of_a[..]), (&b, &of_b[..]), (&b, &of_b[..1])], &platform);
+        let told: Vec<(&str, Vec<&str>)> = theirs
+            .iter()
+            .map(|(tenant, all)| (tenant.as_str(), all.iter().map(|one| one.path.as_str()).collect()))
+            .collect();
+        assert_eq!(told, [("a", vec!["on", "on", "text", "text"]), ("b", vec!["on", "text"])]);
+    }
+}

@@ -1,0 +1,212 @@
+//! What somebody changed in fields that git does not name.
+//!
+//! In: what git says of an object, what it holds, and its [`Baseline`]. Out: [`Unmanaged`] changes, or what git would say if
+//! it named what was there before. Never: takes a field that git names for unmanaged, or names anybody where no version was
+//! made since. Start reading at [`changes`].
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::class::{Step, class_of};
+use super::diff::{self, Field};
+use super::owner::without_mark;
+use super::{Evidence, author, canonical, resolve};
+use crate::model::plan::Unmanaged;
+use crate::model::{
+    Base, Baseline, Counting, Desired, ObjectKind, Observed, OnUnmanaged, Receipt, Receiver, Revision,
+    Stored, json,
+};
+
+/// What differs from the baseline in fields that git does not name, in path order.
+pub fn changes(
+    kind: ObjectKind,
+    desired: &Desired,
+    observed: &Observed,
+    evidence: &Evidence<'_>,
+) -> Vec<Unmanaged> {
+    let (Observed::Present(stored), Some(baseline)) = (observed, evidence.baseline.as_deref()) else {
+        return Vec::new();
+    };
+    let before = as_base(baseline);
+    let evidence = Evidence { base: Some(&before), ..evidence.clone() };
+    let step = Step { kind, before: &baseline.body, after: &stored.body };
+    let of_path = |path: String| {
+        let value = |body: &Map<String, Value>| {
+            json::at_dotted(body, &path).map(|value| without_mark(kind, &path, value))
+        };
+        let (was, is) = (value(&baseline.body), value(&stored.body));
+        let field = Field { kind, path: &path, wanted: was.as_ref(), found: is.as_ref() };
+        let author = match is_untouched(kind, stored, baseline) {
+            true => None,
+            false => Some(author::author(field, stored, &evidence).0),
+        };
+        Unmanaged { class: class_of(step, &path), was, is, author, path }
+    };
+    paths(kind, desired, stored, baseline).into_iter().map(of_path).collect()
+}
+
+/// Whether nobody made a version since: then what differs is the platform's own doing.
+fn is_untouched(kind: ObjectKind, stored: &Stored, baseline: &Baseline) -> bool {
+    kind.counting() != Counting::Contents && stored.version == baseline.version
+}
+
+/// The fields that differ and that git does not name.
+fn paths(kind: ObjectKind, desired: &Desired, stored: &Stored, baseline: &Baseline) -> Vec<String> {
+    if *baseline.body == *stored.body {
+        return Vec::new();
+    }
+    // An object that took the place of another one is compared with nothing, and so is what was never published.
+    let is_another = baseline.id.as_ref().zip(stored.id()).is_some_and(|(known, id)| known != id);
+    if desired.exclusive || is_another || stored.version == 0 && kind.has_drafts() {
+        return Vec::new();
+    }
+    // A section is told by its fields, and one without any says nothing.
+    let is_section = |body, path: &str| json::at_dotted(body, path).is_none_or(Value::is_object);
+    let is_field = |path: &str| !is_section(&*baseline.body, path) || !is_section(&*stored.body, path);
+    let mut paths = diff::differing(kind, &baseline.body, &stored.body);
+    paths.retain(|path| is_field(path) && !resolve::names(desired, path) && !is_the_servers(kind, path));
+    paths
+}
+
+/// Whether a field is the server's own, such as a moment.
+fn is_the_servers(kind: ObjectKind, path: &str) -> bool {
+    let lies_in = |section: &&str| {
+        path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    kind.fields().server.iter().any(lies_in)
+}
+
+/// What git would say if it named what was there before in each field that somebody changed and that it does not name.
+pub fn named<'a>(
+    policy: OnUnmanaged,
+    kind: ObjectKind,
+    desired: Cow<'a, Desired>,
+    observed: &Observed,
+    baseline: Option<&Baseline>,
+) -> Cow<'a, Desired> {
+    let (OnUnmanaged::Drift, Observed::Present(stored), Some(baseline)) = (policy, observed, baseline) else {
+        return desired;
+    };
+    if paths(kind, &desired, stored, baseline).is_empty() {
+        return desired;
+    }
+    let undone = Undoing { kind }.of([&stored.body, &baseline.body, &desired.body], &mut String::new());
+    let mut body = Map::clone(&desired.body);
+    json::graft(&mut body, &undone);
+    Cow::Owned(Desired { body: Arc::new(body), ..desired.into_owned() })
+}
+
+/// Takes changes back that git says nothing of.
+struct Undoing {
+    kind: ObjectKind,
+}
+
+impl Undoing {
+    /// What one section has to say for that, of what is live, what was there before, and what git names of it: `null` for
+    /// what was not there.
+    fn of(&self, [live, before, named]: [&Map<String, Value>; 3], path: &mut String) -> Map<String, Value> {
+        let empty = Map::new();
+        let mut undone = Map::new();
+        let added = live.keys().filter(|key| !before.contains_key(*key));
+        for key in before.keys().chain(added) {
+            let length = path.len();
+            if length > 0 {
+                path.push('.');
+            }
+            path.push_str(key);
+            let (is, was, git) = (live.get(key), before.get(key), named.get(key));
+            let section = |value: Option<&'_ Value>| value.is_none_or(Value::is_object);
+            let inner = |value: Option<&'_ Value>| value.and_then(Value::as_object).unwrap_or(&empty).clone();
+            let is_whole = git.is_none() && (is.is_none() || was.is_none());
+            if is_the_servers(self.kind, path) {
+            } else if section(is) && section(was) && section(git) && !is_whole {
+                let inner = self.of([&inner(is), &inner(was), &inner(git)], path);
+                if !inner.is_empty() {
+                    undone.insert(key.clone(), Value::Object(inner));
+                }
+            } else if git.is_none() && !canonical::equal(self.kind, path, was, is) {
+                undone.insert(key.clone(), was.cloned().unwrap_or(Value::Null));
+            }
+            path.truncate(length);
+        }
+        undone
+    }
+}
+
+/// The base as of which somebody's changes are told, where what was kept since holds them already.
+pub fn before(base: &Base, known: &Baseline) -> Base {
+    Base { version: known.version, body: Arc::clone(&known.body), ..base.clone() }
+}
+
+/// What was seen last, in the form in which authors are looked for.
+fn as_base(baseline: &Baseline) -> Base {
+    Base {
+        version: baseline.version,
+        body: Arc::clone(&baseline.body),
+        revision: Revision::new(""),
+        id: baseline.id.clone(),
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    }
+}
+
+/// What an object is compared with from now on, now that what git names is in force; none where that is what is kept as its
+/// base.
+///
+/// What we wrote counts, and so does what a person let be published along. What somebody else changed stays told: a write of
+/// ours carries it along and accepts nothing.
+pub fn kept(
+    kind: ObjectKind,
+    desired: &Desired,
+    (stored, base): (&Stored, &Map<String, Value>),
+    known: &Baseline,
+    written: &[&Receipt],
+    let_along: &[String],
+) -> Option<Baseline> {
+    // A job copies everything.
+    if written.iter().any(|receipt| receipt.by == Receiver::Job) {
+        return None;
+    }
+    let left = paths(kind, desired, stored, known).into_iter().filter(|path| !let_along.contains(path));
+    let left: BTreeSet<String> = left.collect();
+    if left.is_empty() {
+        return None;
+    }
+    let mut body = json::pick(base, &|path| !left.contains(path));
+    json::overlay(&mut body, &json::pick(&known.body, &|path| left.contains(path)));
+    Some(Baseline { version: known.version, body: Arc::new(body), id: stored.id().cloned() })
+}
+
+/// What an object is compared with once a person has accepted some of what differs, field by field; none where there is
+/// nothing of that.
+pub fn accepted(
+    kind: ObjectKind,
+    desired: &Desired,
+    stored: &Stored,
+    known: &Baseline,
+    is_accepted: impl Fn(&str) -> bool,
+) -> Option<Baseline> {
+    let paths = paths(kind, desired, stored, known);
+    let accepted: BTreeSet<&String> = paths.iter().filter(|path| is_accepted(path)).collect();
+    if accepted.is_empty() {
+        return None;
+    }
+    let mut body = json::pick(&known.body, &|path| !accepted.contains(&path.to_owned()));
+    json::overlay(&mut body, &json::pick(&stored.body, &|path| accepted.contains(&path.to_owned())));
+    let version = if accepted.len() == paths.len() { stored.version } else { known.version };
+    Some(Baseline { version, body: Arc::new(body), id: stored.id().cloned() })
+}
+
+/// The newest version that only writes of ours lead to, one after the other.
+pub fn followed(version: u64, written: &[&Receipt]) -> u64 {
+    let next = |version| written.iter().find(|receipt| receipt.from_version == Some(version));
+    let mut newest = version;
+    while let Some(receipt) = next(newest).filter(|receipt| receipt.version > newest) {
+        newest = receipt.version;
+    }
+    newest
+}

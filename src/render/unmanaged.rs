@@ -1,0 +1,91 @@
+//! What somebody changed in fields that git does not name: told beside a plan, which writes nothing of it.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+
+use super::document::{PlatformDocument, UnmanagedDocument, object};
+use super::sentence::Sentence;
+use super::value::pair;
+use crate::model::Plan;
+use crate::model::author::Author;
+use crate::model::plan::{TargetPlan, Unmanaged};
+use crate::model::unmanaged::{PlatformChange, by_the_platform, noticed};
+
+/// What stands above such changes.
+pub const OUTSIDE: &str = "Changed by others, in fields that git does not name";
+
+/// What somebody changed, what was switched off first; and once for all organizations, what the platform did.
+pub fn documents<'a>(
+    plans: impl Iterator<Item = &'a Plan> + Clone,
+) -> (Vec<UnmanagedDocument>, Vec<PlatformDocument>) {
+    let all: Vec<_> = plans.clone().flat_map(|plan| noticed(plan, Timestamp::UNIX_EPOCH)).collect();
+    let platform = by_the_platform(&all);
+    let changes = plans.flat_map(|plan| {
+        let of_target = move |target: &'a TargetPlan| target.unmanaged.iter().map(move |one| (target, one));
+        plan.targets
+            .iter()
+            .flat_map(move |target| of_target(target))
+            .map(move |(target, one)| (plan, target, one))
+    });
+    // In the order in which they were noticed.
+    let theirs = changes.zip(&all).filter(|(_, noticed)| !platform.iter().any(|known| known.covers(noticed)));
+    let mut theirs: Vec<UnmanagedDocument> =
+        theirs.map(|((plan, target, change), _)| document(plan, target, change)).collect();
+    theirs.sort_by_key(|change| Reverse(change.class));
+    (theirs, platform.into_iter().map(of_the_platform).collect())
+}
+
+fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDocument {
+    let [was, is] = change.shown();
+    let [before, live] = pair(&change.path, was.as_ref(), is.as_ref());
+    let told = Sentence::new(change.class, format!("{}, ", plan.tenant))
+        .value(target.target.to_string())
+        .words(": ")
+        .value(&change.path)
+        .words(format!(" ({}) ", change.class.name()))
+        .value(before)
+        .words(" became ")
+        .value(live)
+        .words(", ");
+    let told = attributed(told, change.author.as_ref());
+    UnmanagedDocument {
+        tenant: plan.tenant.to_string(),
+        organization_id: target.target.organization.to_string(),
+        region: target.target.region.key(),
+        object: object(&target.target),
+        path: change.path.clone(),
+        class: change.class,
+        was,
+        is,
+        by: change.author.clone(),
+        told,
+    }
+}
+
+/// A sentence with who did it, or why nobody is named.
+fn attributed(told: Sentence, author: Option<&Author>) -> Sentence {
+    let (own, by) = match author {
+        None => return told.words("and nobody made a version since"),
+        Some(Author::Unknown(untold)) => return told.words(format!("author not known: {untold}")),
+        Some(Author::Named(by)) => ("", by),
+        Some(Author::Own(by)) => ("our own ", by),
+    };
+    let told = told.words(format!("{} {own}", by.preposition())).value(by.actor.label());
+    let at = by.at.map(|at| format!(", {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    let told = told.words(at.unwrap_or_default());
+    match &by.remote_ip {
+        Some(ip) => told.words(", from ").value(ip),
+        None => told,
+    }
+}
+
+fn of_the_platform(change: PlatformChange) -> PlatformDocument {
+    PlatformDocument {
+        told: Sentence::new(change.class, "").words(change.words()),
+        kind: change.kind.name(),
+        path: change.path,
+        organizations: change.organizations,
+        class: change.class,
+    }
+}

@@ -1,0 +1,206 @@
+//! What others change in fields that git does not name: told until it is set back, named or accepted.
+
+use serde_json::{Value, json};
+
+use crate::cloud::Cloud;
+use crate::support::{Stage, organization, tenant, wait_until};
+
+/// A tenant whose manifest names one field alone.
+fn one_field(name: &str, number: u32, delay: u32, sync: &str) -> Vec<(String, String)> {
+    let files = tenant(name, &[number], &format!("  greetings: {{delayMs: {delay}}}\n")).into_iter();
+    files.map(|(path, text)| (path, text.replace("mode: enforce", &format!("mode: {sync}")))).collect()
+}
+
+fn plan(stage: &Stage) -> Value {
+    stage.genesync(&["plan", "--format", "json", "--detailed-exitcode"]).expect(0).json()
+}
+
+fn paths(plan: &Value, list: &str) -> Vec<String> {
+    let all = plan[list].as_array().unwrap().iter();
+    all.map(|change| change["path"].as_str().unwrap().to_owned()).collect()
+}
+
+/// An organization that is configured and was taken over.
+fn adopted(sync: &str) -> Stage {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
+    stage.stateless(&["apply"]).expect(0);
+    stage.commit(&one_field("acme", 1, 1, sync));
+    stage.genesync(&["apply"]).expect(0);
+    stage
+}
+
+#[test]
+fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_person_accepts_it() {
+    let stage = adopted("enforce");
+    let text = stage.genesync(&["plan"]).expect(0).stdout;
+    assert!(
+        text.starts_with("No changes: 1 tenant is in sync") && !text.contains("Changed by others"),
+        "{text}"
+    );
+    stage.edit(1, &json!({"greetings": {"messages": ["Hi"]}}));
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    let told = |text: &str| {
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("Changed by others")).skip(1);
+        let (first, second) = (lines.next().unwrap().to_owned(), lines.next().unwrap().to_owned());
+        // What was switched off stands first.
+        assert!(first.contains("greetings.enabled") && first.contains("off"), "{text}");
+        assert!(second.contains("greetings.messages") && second.contains("text"), "{text}");
+        assert!(first.contains("Mara Ionescu") && second.contains("Mara Ionescu"), "{text}");
+    };
+    let text = stage.genesync(&["plan", "--detailed-exitcode"]).expect(0).stdout;
+    told(&text);
+    assert!(text.contains("2 fields that git does not name changed"), "{text}");
+    let before = plan(&stage);
+    assert_eq!(paths(&before, "unmanagedChanges"), ["greetings.enabled", "greetings.messages"]);
+    assert_eq!(before["unmanagedChanges"][0]["was"], true);
+    for format in ["markdown", "html"] {
+        let text = stage.genesync(&["plan", "--format", format]).expect(0).stdout;
+        assert!(text.contains("Changed by others") && text.contains("greetings.enabled"), "{text}");
+    }
+    // A run writes nothing of it, is in sync, and says it once in the history.
+    for _ in 0..2 {
+        stage.genesync(&["apply"]).expect(0);
+        told(&stage.genesync(&["status"]).expect(0).stdout);
+    }
+    let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
+    assert_eq!(history.matches("greetings.enabled (off)").count(), 1, "{history}");
+    // A write of ours carries it along and accepts nothing.
+    stage.commit(&one_field("acme", 1, 5, "enforce"));
+    stage.genesync(&["apply"]).expect(0);
+    let live = stage.live(1).1;
+    assert_eq!((&live["greetings"]["delayMs"], &live["greetings"]["enabled"]), (&json!(5), &json!(false)));
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), ["greetings.enabled", "greetings.messages"]);
+    // A person accepts one field, then the rest.
+    let wrong = stage.genesync(&["accept", "acme", "greetings.delayMs"]).expect(2);
+    assert!(wrong.stderr.contains("greetings.enabled"), "{}", wrong.stderr);
+    stage.genesync(&["accept", "acme", "greetings.messages"]).expect(0);
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), ["greetings.enabled"]);
+    let status = stage.genesync(&["status"]).expect(0).stdout;
+    assert!(status.contains("greetings.enabled") && !status.contains("greetings.messages"), "{status}");
+    stage.genesync(&["accept", "acme"]).expect(0);
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), Vec::<String>::new());
+    assert!(stage.genesync(&["accept", "acme"]).expect(0).stdout.contains("nothing to accept"));
+    stage.genesync(&["apply"]).expect(0);
+    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by others"));
+    let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
+    assert_eq!(history.matches("accepted").count(), 2, "{history}");
+    // What is accepted is what the next change is told from.
+    stage.edit(1, &json!({"greetings": {"enabled": true}}));
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), ["greetings.enabled"]);
+    assert_eq!(stage.live(1).1["greetings"]["messages"], json!(["Hi"]));
+}
+
+#[test]
+fn as_drift_it_is_set_back_and_ignored_it_is_nothing_to_tell() {
+    let stage = adopted("enforce, unmanaged: drift");
+    stage.edit(1, &json!({"greetings": {"enabled": false}, "futureThing": {"on": true}}));
+    let text = stage.genesync(&["plan", "--detailed-exitcode"]).expect(8).stdout;
+    assert!(text.contains("drift") && text.contains("Mara Ionescu"), "{text}");
+    stage.genesync(&["apply"]).expect(0);
+    let live = stage.live(1).1;
+    assert_eq!((&live["greetings"]["enabled"], live.get("futureThing")), (&json!(true), None));
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), Vec::<String>::new());
+    // A person can accept it there as well.
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["accept", "acme"]).expect(0);
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.live(1).1["greetings"]["enabled"], false);
+
+    let stage = adopted("enforce, unmanaged: ignore");
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), Vec::<String>::new());
+    assert_eq!(stage.live(1).1["greetings"]["enabled"], false);
+}
+
+#[test]
+fn a_watched_tenant_is_compared_with_what_it_held_when_it_was_seen_first() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
+    stage.stateless(&["apply"]).expect(0);
+    // Git says something else of one field, and the tenant is only watched.
+    stage.commit(&one_field("acme", 1, 9, "watch"));
+    stage.genesync(&["apply"]).expect(0);
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["apply"]).expect(0);
+    let status = stage.genesync(&["status"]).expect(0).stdout;
+    assert!(status.contains("greetings.enabled (off)") && status.contains("Mara Ionescu"), "{status}");
+    stage.genesync(&["accept", "acme"]).expect(0);
+    stage.genesync(&["apply"]).expect(0);
+    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by others"));
+}
+
+#[test]
+fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
+    let stage = Stage::new();
+    let fleet: Vec<_> =
+        (1..=3).flat_map(|number| one_field(&format!("t{number}"), number, 1, "enforce")).collect();
+    stage.commit(&fleet);
+    stage.genesync(&["apply"]).expect(0);
+    let release = |number: u32| {
+        let body =
+            json!({"organizationId": organization(number), "platform": {"newThing": {"shape": "round"}}});
+        stage.control("POST", "edit", &body);
+    };
+    release(1);
+    release(2);
+    let two = plan(&stage);
+    assert_eq!(paths(&two, "unmanagedChanges"), ["newThing.shape", "newThing.shape"]);
+    assert!(two["unmanagedChanges"][0].get("by").is_none(), "{two}");
+    release(3);
+    stage.edit(3, &json!({"greetings": {"enabled": false}}));
+    // Before anybody wrote: whoever edited there may have done it.
+    let text = stage.genesync(&["plan"]).expect(0).stdout;
+    assert!(text.contains("newThing.shape") && !text.contains("the platform"), "{text}");
+    let fourth = one_field("t4", 4, 1, "enforce");
+    stage.commit(&fourth);
+    stage.genesync(&["apply"]).expect(0);
+    release(4);
+    let four = plan(&stage);
+    assert_eq!(four["platformChanges"][0]["organizations"], 3, "{four}");
+    let mut left = paths(&four, "unmanagedChanges");
+    left.sort();
+    assert_eq!(left, ["greetings.enabled", "newThing.shape"], "{four}");
+    // A commit to all of them leaves it the platform's.
+    let fleet: Vec<_> =
+        (1..=4).flat_map(|number| one_field(&format!("t{number}"), number, 2, "enforce")).collect();
+    stage.commit(&fleet);
+    stage.genesync(&["apply", "--allow", "run-tenants", "--reason", "all of them"]).expect(0);
+    assert_eq!(plan(&stage)["platformChanges"][0]["organizations"], 3);
+    let status = stage.genesync(&["status"]).expect(0).stdout;
+    assert_eq!(status.matches("the platform: newThing.shape").count(), 1, "{status}");
+}
+
+#[test]
+fn a_messenger_that_goes_dark_is_told_by_its_publisher() {
+    let cloud = Cloud::applied(1);
+    let dark = json!({"messenger": {"launcherButton": {"visibility": "Off"}}});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": dark}}));
+    // A draft is served to nobody.
+    let text = cloud.plan().expect(0).stdout;
+    assert!(text.contains("unpublished draft of Mara") && !text.contains("Changed by others"), "{text}");
+    cloud.edit(1, json!({"publish": {"configuration": "Website"}}));
+    let text = cloud.plan().expect(0).stdout;
+    assert!(text.contains("messenger.launcherButton.visibility") && text.contains("(off)"), "{text}");
+    assert!(text.contains("published by “Mara Ionescu”"), "{text}");
+    cloud.apply(&[]).expect(0);
+    let status = cloud.genesync(&["status"]).expect(0).stdout;
+    assert!(status.contains("messenger.launcherButton.visibility (off)"), "{status}");
+}
+
+#[test]
+fn a_controller_notices_and_tells_it() {
+    let stage = adopted("enforce");
+    stage.configure(&["controller.resync-ms = 300"]);
+    let _running = stage.controller();
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    wait_until("it is noticed", || {
+        let unmanaged = stage.status("acme")["unmanaged"].to_string();
+        unmanaged.contains("greetings.enabled") && unmanaged.contains("Mara Ionescu")
+    });
+    assert_eq!(stage.status("acme")["status"], "Synced");
+    stage.genesync(&["accept", "acme"]).expect(0);
+    wait_until("it is no longer told", || stage.status("acme")["unmanaged"] == json!([]));
+    assert_eq!(stage.live(1).1["greetings"]["enabled"], false);
+}
