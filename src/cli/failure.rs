@@ -115,11 +115,12 @@ impl From<&ConfigError> for Failure {
                     "set GENESYNC_CREDENTIALS_{variable}_CLIENT_ID and GENESYNC_CREDENTIALS_{variable}_CLIENT_SECRET, or mount {name}/client-id and {name}/client-secret under --credentials-dir, or name a command in the settings file"
                 ))
             }
+            ConfigError::StateNowhere => Failure::new(Exit::Usage, message)
+                .hint("leave the place out on a runner that keeps nothing, and else the word `none`"),
             ConfigError::Unreadable { .. }
             | ConfigError::Invalid { .. }
             | ConfigError::Endpoint { .. }
             | ConfigError::Value { .. }
-            | ConfigError::StateNowhere
             | ConfigError::Store => Failure::new(Exit::Usage, message),
             ConfigError::Credentials { .. } => Failure::new(Exit::Outside, message),
         }

@@ -117,7 +117,7 @@ enum Command {
     Pause(pause::PauseArgs),
     /// Open guards for the next run of a tenant: the controller's, or a scheduled job's
     Allow(allow::AllowArgs),
-    /// Take what another user changed in fields that git does not name for what it should be
+    /// Accept what another user changed in fields that git does not name
     Accept(accept::AcceptArgs),
     /// End pauses and holds
     Resume(pause::ResumeArgs),

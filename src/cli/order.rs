@@ -16,9 +16,9 @@ use crate::driver::clients::{Clients, connect};
 use crate::driver::pass::{Holds, Lookup, Member, Order};
 use crate::driver::spec::Terms;
 use crate::fleet::{Fleet, known};
-use crate::model::TenantName;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::precedent::Parent;
+use crate::model::{Memory, TenantName};
 use crate::platform::Heard;
 use crate::store::{Asked, Store};
 
@@ -78,7 +78,7 @@ pub fn order(
             revision: fleet.revision.clone(),
             limits,
             timing: settings.timing,
-            has_state: settings.store.is_some(),
+            memory: if settings.store.is_some() { Memory::Kept } else { Memory::None },
             today,
         },
         reviewed,

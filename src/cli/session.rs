@@ -16,8 +16,8 @@ use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
 use crate::model::precedent::{Parent, RunLimits};
 use crate::model::{
-    Fault, FaultKind, Guard, Mode, OrganizationId, Plan, Precedents, Refusal, Resource, Tenant, TenantName,
-    causes,
+    Fault, FaultKind, Guard, Memory, Mode, OrganizationId, Plan, Precedents, Refusal, Resource, Tenant,
+    TenantName, causes,
 };
 use crate::plan::guards;
 use crate::platform::Heard;
@@ -85,7 +85,7 @@ impl Session {
             revision: fleet.revision.clone(),
             limits: limits.clone(),
             timing: settings.timing,
-            has_state: store.is_some(),
+            memory: if store.is_some() { Memory::Kept } else { Memory::OutOfReach },
             today: clock::today(),
         };
         let (mut runs, mut unmanaged, mut failed) = (Vec::new(), Vec::new(), Vec::new());
@@ -95,7 +95,7 @@ impl Session {
             None => BTreeMap::new(),
         };
         let said = precedents(store, fleet).await?;
-        let pauses = pauses(store).await;
+        let rows = rows(store).await;
         let fault = |failure: &Failure| Fault::new(FaultKind::Local, failure.message.clone());
         for loaded in sound() {
             let Some(tenant) = loaded.tenant.as_ref().filter(|_| !loaded.resources.is_empty()) else {
@@ -124,6 +124,7 @@ impl Session {
                 resources: loaded.resources.clone(),
                 precedents: parent.judge_of(&said, tenant),
                 before: desired_before.get(&loaded.name).map(Vec::as_slice).unwrap_or_default(),
+                noticed: rows.get(&loaded.name).map(|row| row.unmanaged.clone()).unwrap_or_default(),
                 own_clients,
                 reviewed: None,
                 is_exact: true,
@@ -132,6 +133,7 @@ impl Session {
             };
             runs.push(Run::new(Arc::new(spec(&terms, subject)), journal));
         }
+        let pauses = rows.into_iter().filter_map(|(tenant, row)| Some((tenant, row.pause?))).collect();
         // Where no tenant is left, the command as a whole has failed, for the first one's reason.
         let nobody = first_failure.filter(|_| runs.is_empty());
         let before = match store {
@@ -203,18 +205,14 @@ fn organizations_of(tenant: &Tenant) -> BTreeSet<OrganizationId> {
     tenant.targets().map(|target| target.organization.clone()).collect()
 }
 
-/// Tenants that are paused or held, as far as there is a state that can tell.
-async fn pauses(store: Option<&Store>) -> BTreeMap<TenantName, Pause> {
+/// What is known of each tenant, as far as there is a state that can tell.
+async fn rows(store: Option<&Store>) -> BTreeMap<TenantName, TenantRow> {
     let Some(store) = store else { return BTreeMap::new() };
     let rows = store.tenants(Which::All).await.unwrap_or_else(|error| {
         tracing::warn!(error = causes(&error), "pauses can't be read, and are not shown");
         Vec::new()
     });
-    rows.into_iter().filter_map(paused).collect()
-}
-
-fn paused(row: TenantRow) -> Option<(TenantName, Pause)> {
-    Some((row.tenant, row.pause?))
+    rows.into_iter().map(|row| (row.tenant.clone(), row)).collect()
 }
 
 /// Opens the store that the settings name, for a command that is about nothing but the state.
@@ -229,7 +227,7 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
 }
 
 /// What a command without a state does not know, in one line.
-const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run remembers nothing of what was applied, paused, held or opened before, sees no other run, and can't tell an object that was never applied from one that was (guards adopt, recreate and pause, and run-off beyond this run)";
+const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run remembers nothing of what was applied, paused, held or opened before, and sees no other run. The guards adopt, recreate, rewind and pause are off, run-off sees this run alone, and protected goes by the commit's first parent";
 
 /// Opens the store that the settings name, or one that lasts as long as the command: then it says what that does not know.
 ///
@@ -241,6 +239,24 @@ pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<
     }
     output.talk(NO_MEMORY);
     Ok(Store::open_for_now(&settings.replica).await?)
+}
+
+/// What is said where objects differ of which a state knows nothing that knows nothing at all.
+const NEW_STATE: &str = "this state is new, and knows of no object that it was applied. On a runner that keeps no state, write `state = \"none\"` into the settings, or set GENESYNC_STATE=none";
+
+/// Whether a state that outlives the command has seen no head of a repository yet.
+///
+/// # Errors
+/// It can't be read.
+pub async fn is_new(settings: &Settings, store: &Store, repository: &str) -> Result<bool, Failure> {
+    Ok(settings.store.is_some() && store.head(repository).await?.is_none())
+}
+
+/// Says what a runner may need whose new state has objects refused by the guard `adopt`.
+pub fn tell_new_state(is_new: bool, needed: &BTreeSet<Guard>, output: &Output) {
+    if is_new && needed.contains(&Guard::Adopt) {
+        output.talk(NEW_STATE);
+    }
 }
 
 /// Looks at the store that the settings name; none where there is none, or none yet.
@@ -256,7 +272,7 @@ pub async fn look_at_store(settings: &Settings) -> Result<Option<Store>, Failure
 
 /// A command that needs a state where the settings say that none is kept.
 pub fn no_state() -> Failure {
-    Failure::new(Exit::Usage, "the settings say that no state is kept (`state = \"none\"`), and this command is about one")
+    Failure::new(Exit::Usage, "the settings say that no state is kept (`state = \"none\"`), and this command needs one")
         .hint("leave `state` out of the settings, and name a folder (`state-dir`) or a database (`store`) that outlives the command")
 }
 

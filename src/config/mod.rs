@@ -50,7 +50,9 @@ pub enum ConfigError {
         reason: String,
     },
     /// A place for the state, and the word that none is kept.
-    #[error("the settings say that no state is kept (`state = \"none\"`), and where: leave one of them out")]
+    #[error(
+        "the settings say that no state is kept (`state = \"none\"` or GENESYNC_STATE=none), and name a place for one (`state-dir`, `store`, their flags or variables)"
+    )]
     StateNowhere,
     /// The store's URL is none.
     #[error("the store is no URL of a PostgreSQL database: write postgres://USER@HOST/DATABASE")]

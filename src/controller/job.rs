@@ -22,7 +22,9 @@ use crate::driver::{counting, rewind};
 use crate::fleet::known::{Known, KnownTenant};
 use crate::model::plan::Limits;
 use crate::model::record::Journal;
-use crate::model::{FaultKind, Guard, Mode, Precedents, Refusal, Revision, Status, TenantName, causes};
+use crate::model::{
+    FaultKind, Guard, Memory, Mode, Precedents, Refusal, Revision, Status, TenantName, causes,
+};
 use crate::store::{Claimed, Finished, Pause, PauseKind};
 use crate::telemetry::metrics::RunResult;
 
@@ -121,7 +123,7 @@ async fn attempt(
         revision: head.revision.clone(),
         limits: Limits { allowed: kept.opened, ..head.limits.clone() },
         timing: controller.tunables().timing,
-        has_state: true,
+        memory: Memory::Kept,
         today: clock::today(),
     };
     let subject = Subject {
@@ -129,6 +131,7 @@ async fn attempt(
         resources,
         before: &[],
         precedents,
+        noticed: claimed.unmanaged.clone(),
         own_clients,
         reviewed: None,
         is_exact: false,

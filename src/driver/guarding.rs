@@ -28,8 +28,8 @@ pub(super) fn came_of(run: &Run, touched: bool, has_said: bool) -> Option<Revisi
 }
 
 /// The command that opens what refuses a run for the next one; nothing where a guard of all tenants does.
-pub(super) fn opened_by(refusals: &[Refusal], run: &Run) -> String {
-    let guards: BTreeSet<Guard> = refusals.iter().map(|refusal| refusal.guard).collect();
+pub(super) fn opened_by<'a>(refusals: impl Iterator<Item = &'a Refusal>, run: &Run) -> String {
+    let guards: BTreeSet<Guard> = refusals.map(|refusal| refusal.guard).collect();
     if guards.iter().any(|guard| matches!(guard, Guard::RunTenants | Guard::Rewind)) {
         return String::new();
     }

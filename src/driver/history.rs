@@ -5,7 +5,6 @@
 
 use jiff::Timestamp;
 
-use crate::model::author::Author;
 use crate::model::text::counted;
 use crate::model::unmanaged::{Noticed, noticed as noticed_in};
 use crate::model::{Change, ChangeKind, Class, ObjectRef, Status, Target};
@@ -80,17 +79,9 @@ fn moved(change: &Change) -> String {
     format!("{}: {} {wanted}, {} live", change.path, value(&git), value(&live))
 }
 
-/// `, by Mara Ionescu at … from …`.
+/// `, by Mara Ionescu, 2026-11-29 10:00:00 UTC, from 192.0.2.1`.
 fn by(change: &Change) -> String {
-    let (own, by) = match &change.author {
-        Some(Author::Named(by)) => ("", by),
-        Some(Author::Own(by)) => ("our own ", by),
-        Some(Author::Unknown(untold)) => return format!(", author not known: {untold}"),
-        None => return String::new(),
-    };
-    let at = by.at.map(|at| format!(" at {at}")).unwrap_or_default();
-    let from = by.remote_ip.as_ref().map(|ip| format!(" from {ip}")).unwrap_or_default();
-    format!(", {} {own}{}{at}{from}", by.preposition(), by.actor.label())
+    change.author.as_ref().map(|author| format!(", {author}")).unwrap_or_default()
 }
 
 /// What is known after a run of changes in fields that git does not name; none where it could not tell. Of a region that was
@@ -101,15 +92,14 @@ pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Ve
         let is_there = |target: &Target| target.organization == one.organization;
         run.spec().targets().any(|target| is_there(&target)) && !run.targets().iter().any(is_there)
     };
-    let seen = seen.into_iter().map(|one| one.since_first(known));
+    let seen = seen.into_iter().map(|one| one.with_known(known));
     Some(seen.chain(known.iter().filter(is_unseen).cloned()).collect())
 }
 
-/// A line for each that was not known before.
-pub(super) fn news_of<'a>(
-    seen: Option<&'a [Noticed]>,
-    known: &'a [Noticed],
-) -> impl Iterator<Item = (&'static str, String)> + 'a {
+/// A line for each that was not known before, or of which it is known by now who did it; what was switched off first.
+pub(super) fn news_of(seen: Option<&[Noticed]>, known: &[Noticed]) -> Vec<(&'static str, String)> {
     let new = seen.unwrap_or_default().iter().filter(|one| one.is_new(known));
-    new.map(|one| ("unmanaged", one.words()))
+    let mut new: Vec<&Noticed> = new.collect();
+    new.sort_by_key(|one| std::cmp::Reverse(one.class));
+    new.into_iter().map(|one| ("unmanaged", one.words())).collect()
 }

@@ -108,7 +108,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
         (Some(Status::Paused), _) => (end.status(), reason_under_a_pause(run)),
         // Whoever applies by hand is told the command that applies.
         (status, End::Refused(refusals)) if setting.asked.is_none() => {
-            (status, format!("{told}{}", opened_by(refusals, run)))
+            (status, format!("{told}{}", opened_by(refusals.iter().chain(run.refusals()), run)))
         }
         (status, _) => (status, told.clone()),
     };

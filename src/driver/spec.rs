@@ -9,7 +9,8 @@ use super::spread::seed_of;
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::precedent::JudgedBy;
 use crate::model::record::Journal;
-use crate::model::{Mode, ObjectRef, Resource, Revision, Target, Tenant, Timing};
+use crate::model::unmanaged::Noticed;
+use crate::model::{Memory, Mode, ObjectRef, Resource, Revision, Target, Tenant, Timing};
 use crate::reconcile::Spec;
 use crate::store::{Store, StoreError};
 
@@ -22,8 +23,8 @@ pub struct Terms {
     pub limits: Limits,
     /// Deadlines and patience.
     pub timing: Timing,
-    /// Whether a state knows what was applied.
-    pub has_state: bool,
+    /// Where it is known from what was applied before.
+    pub memory: Memory,
     /// The day by which ignored fields are judged.
     pub today: Date,
 }
@@ -39,6 +40,8 @@ pub struct Subject<'a> {
     pub before: &'a [Resource],
     /// What the commit that was applied last said of its organizations.
     pub precedents: JudgedBy,
+    /// What was known of changes in fields that git does not name.
+    pub noticed: Vec<Noticed>,
     /// Ids of our own OAuth clients.
     pub own_clients: BTreeSet<String>,
     /// What a person reviewed, where only that may be written.
@@ -53,8 +56,18 @@ pub struct Subject<'a> {
 
 /// Puts a run's subject together.
 pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
-    let Subject { tenant, resources, before, precedents, own_clients, reviewed, is_exact, is_paused, salt } =
-        subject;
+    let Subject {
+        tenant,
+        resources,
+        before,
+        precedents,
+        noticed,
+        own_clients,
+        reviewed,
+        is_exact,
+        is_paused,
+        salt,
+    } = subject;
     // For every run: a rule ends on its day whenever the fleet was loaded.
     let ignored = tenant.ignored_on(terms.today);
     let resource = |resource: Resource| Resource {
@@ -73,7 +86,8 @@ pub fn spec(terms: &Terms, subject: Subject<'_>) -> Spec {
         limits: terms.limits.clone(),
         precedents,
         timing: terms.timing,
-        has_state: terms.has_state,
+        memory: terms.memory,
+        noticed,
         versions: tenant.dialect.capabilities().versions,
         own_clients,
         is_exact: is_exact || reviewed.is_some(),
@@ -98,10 +112,9 @@ pub async fn journal_of(
         let target = target.clone();
         resources.iter().map(move |resource| target.of(resource.object.clone()).object_ref())
     };
-    // Of what is only watched nothing is applied, and no base is kept.
-    if let (Some(store), Mode::Enforce) = (store, tenant.mode) {
+    if let Some(store) = store {
         let objects: Vec<ObjectRef> = tenant.targets().flat_map(of).collect();
-        store.inherit(&tenant.name, &mut journal, &objects).await?;
+        store.inherit(&tenant.name, &mut journal, &objects, tenant.mode == Mode::Enforce).await?;
     }
     Ok(journal)
 }
@@ -151,7 +164,7 @@ mod tests {
             revision: Revision::new("r1"),
             limits: Limits::default(),
             timing: Timing::default(),
-            has_state: true,
+            memory: Memory::Kept,
             today: today.parse().unwrap(),
         };
         let tenant = tenant();
@@ -161,6 +174,7 @@ mod tests {
             resources: vec![resource("new")],
             before: &before,
             precedents: JudgedBy::default(),
+            noticed: Vec::new(),
             own_clients: BTreeSet::new(),
             reviewed: None,
             is_exact: false,

@@ -81,6 +81,11 @@ pub fn at_dotted<'a>(map: &'a Map<String, Value>, path: &str) -> Option<&'a Valu
     })
 }
 
+/// Whether a field is a section, or lies below it.
+pub fn lies_in(path: &str, section: &str) -> bool {
+    path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 /// The same with another value at a dotted path; without one where there is none.
 pub fn with(map: &Map<String, Value>, path: &str, value: Option<&Value>) -> Map<String, Value> {
     let nest = |inner: Value, key: &str| {

@@ -16,7 +16,8 @@ pub fn split(text: &str) -> (&str, Option<&str>) {
     let Some((before, rest)) = text.rfind(BEGIN).map(|at| text.split_at(at)) else { return (text, None) };
     let id = rest.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(']')).filter(|id| is_id(id));
     match id {
-        Some(id) => (split(before.trim_end()).0, Some(id)),
+        // The one gap that a mark comes with: any other space is the text's own.
+        Some(id) => (split(before.strip_suffix(' ').unwrap_or(before)).0, Some(id)),
         None => (text, None),
     }
 }
@@ -26,12 +27,12 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
-/// A text with a mark in place of any that it had; as it is where there is no room for one.
+/// A text with a mark in place of any that it had; with none where there is no room for one.
 pub fn join(text: &str, id: &str) -> String {
     let (plain, _) = split(text);
     let gap = if plain.is_empty() { "" } else { " " };
     let marked = format!("{plain}{gap}{BEGIN}{id}]");
-    if marked.chars().count() > TEXT_CHARS_MAX { text.to_owned() } else { marked }
+    if marked.chars().count() > TEXT_CHARS_MAX { plain.to_owned() } else { marked }
 }
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ mod tests {
     fn a_mark_is_the_end_of_a_text_and_nothing_else() {
         let id = "4f1d0c8a92be7365";
         let long = "x".repeat(990);
+        let long_and_theirs = format!("{long} [genesync other-team-1]");
         let table = [
             // (text, without a mark, whose it is, with ours)
             ("", "", None, "[genesync 4f1d0c8a92be7365]".to_owned()),
@@ -72,12 +74,16 @@ mod tests {
                 None,
                 format!("[genesync UPPERCASE] [genesync {id}]"),
             ),
+            ("Our shop\n", "Our shop\n", None, format!("Our shop\n [genesync {id}]")),
+            ("two  ", "two  ", None, format!("two   [genesync {id}]")),
+            (" ", " ", None, format!("  [genesync {id}]")),
             (&long, &long, None, long.clone()),
+            (&long_and_theirs, &long, Some("other-team-1"), long.clone()),
         ];
         for (text, plain, whose, marked) in table {
             assert_eq!(split(text), (plain, whose), "{text}");
             assert_eq!(join(text, id), marked, "{text}");
-            if marked != text {
+            if marked.ends_with(']') {
                 assert_eq!(
                     (split(&marked), join(&marked, id)),
                     ((plain, Some(id)), marked.clone()),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Actor, Names, Object, Reference, Revision, SecretName, Target};
+use super::{Actor, Names, Object, Reference, Revision, SecretName, Target, json};
 
 /// What git says a configuration should hold. Fields that it does not name are not managed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,8 +34,7 @@ impl Desired {
 
     /// Whether a field is ignored: it is named, or lies below what is named.
     pub fn ignores(&self, path: &str) -> bool {
-        let covers = |rest: &str| rest.is_empty() || rest.starts_with('.');
-        self.ignored.iter().any(|field| path.strip_prefix(field.as_str()).is_some_and(covers))
+        self.ignored.iter().any(|field| json::lies_in(path, field))
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::author::Author;
 use super::plan::TargetPlan;
 use super::{Class, Object, ObjectKind, OrganizationId, Plan, TenantName, json};
 
@@ -15,7 +16,7 @@ use super::{Class, Object, ObjectKind, OrganizationId, Plan, TenantName, json};
 const PLATFORM_FROM: usize = 3;
 
 /// One field that differs from what we wrote last, saw adopted, or a person accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Noticed {
     /// The organization.
@@ -32,6 +33,9 @@ pub struct Noticed {
     /// Who did it, in words, or why that is not known; none where no version was made since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// Whether that is a name, told with proof.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_named: bool,
     /// When it was first seen, by our clock.
     pub since: Timestamp,
 }
@@ -42,44 +46,57 @@ impl Noticed {
             == (&other.organization, &other.object, &other.path, &other.value)
     }
 
-    /// The same, seen first when it was known first.
+    /// The same with what was known of it: when it was seen first, and a name that was proved then.
     #[must_use]
-    pub fn since_first(self, known: &[Self]) -> Self {
-        let since = known.iter().find(|one| one.is_same(&self)).map_or(self.since, |one| one.since);
-        Self { since, ..self }
+    pub fn with_known(self, known: &[Self]) -> Self {
+        let Some(before) = self.among(known) else { return self };
+        let since = before.since;
+        // Whoever did it has done so whether or not the log is asked again.
+        let keeps_name = before.is_named && !self.is_named && self.by.is_some();
+        match keeps_name {
+            true => before.clone(),
+            false => Self { since, ..self },
+        }
     }
 
-    /// Whether it was not there before.
+    /// Whether it was not there before, or nobody could be named for it.
     pub fn is_new(&self, known: &[Self]) -> bool {
-        !known.iter().any(|one| one.is_same(self))
+        self.among(known).is_none_or(|before| self.is_named && !before.is_named)
+    }
+
+    /// The same change, as it was known.
+    pub fn among<'a>(&self, known: &'a [Self]) -> Option<&'a Self> {
+        known.iter().find(|one| one.is_same(self))
     }
 
     /// `launcherButton.visibility (off) of MessengerConfiguration `Acme web` …, by Mara Ionescu`.
     pub fn words(&self) -> String {
         let object = super::ObjectRef::new(self.organization.clone(), self.object.clone());
-        let by = self.by.as_deref().unwrap_or("nobody made a version since");
+        let by = self.by.as_deref().unwrap_or("no version was made since");
         format!("{} ({}) of {object}, {by}", self.path, self.class.name())
     }
 }
 
-/// What is remembered of a plan's unmanaged changes. A value is kept as its digest, and one that is not to be shown as none.
+/// What is remembered of a plan's unmanaged changes.
 pub fn noticed(plan: &Plan, now: Timestamp) -> Vec<Noticed> {
-    let of_target = |target: &TargetPlan| {
-        let target = target.clone();
-        target.unmanaged.into_iter().map(move |change| {
-            let [_, is] = change.shown();
-            Noticed {
-                organization: target.target.organization.clone(),
-                object: target.target.object.clone(),
-                class: change.class,
-                value: json::digest_bytes(&is.as_ref().map(json::canonical_bytes).unwrap_or_default()),
-                by: change.author.as_ref().map(ToString::to_string),
-                path: change.path,
-                since: now,
-            }
-        })
-    };
-    plan.targets.iter().flat_map(|target| of_target(target)).collect()
+    plan.targets.iter().flat_map(|target| noticed_of(target, now)).collect()
+}
+
+/// What is remembered of one object's. A value is kept as its digest, and one that is not to be shown as none.
+pub fn noticed_of(target: &TargetPlan, now: Timestamp) -> impl Iterator<Item = Noticed> {
+    target.unmanaged.iter().map(move |change| {
+        let [_, is] = change.shown();
+        Noticed {
+            organization: target.target.organization.clone(),
+            object: target.target.object.clone(),
+            class: change.class,
+            value: json::digest_bytes(&is.as_ref().map(json::canonical_bytes).unwrap_or_default()),
+            by: change.author.as_ref().map(ToString::to_string),
+            is_named: matches!(change.author, Some(Author::Named(_) | Author::Own(_))),
+            path: change.path.clone(),
+            since: now,
+        }
+    })
 }
 
 /// One value that appeared in many organizations while nobody edited anything there.
@@ -158,6 +175,7 @@ mod tests {
             class,
             value: value.into(),
             by: by.map(str::to_owned),
+            is_named: by.is_some(),
             since: Timestamp::UNIX_EPOCH,
         }
     }
@@ -182,6 +200,29 @@ mod tests {
             let found: Vec<usize> =
                 by_the_platform(&noticed).iter().map(|change| change.organizations).collect();
             assert_eq!(found, expected, "{noticed:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_was_proved_stays_and_one_that_comes_late_is_news() {
+        let unknown = Noticed { is_named: false, ..seen("a", "v", Some("author not known"), Class::Text) };
+        let mara = Noticed {
+            since: Timestamp::from_second(9).unwrap(),
+            ..seen("a", "v", Some("by Mara"), Class::Text)
+        };
+        let later = |one: &Noticed| Noticed { since: Timestamp::from_second(99).unwrap(), ..one.clone() };
+        let other = Noticed { value: "w".into(), ..unknown.clone() };
+        let table = [
+            // (known, seen, what is remembered, whether it is news)
+            (vec![], &mara, mara.clone(), true),
+            (vec![mara.clone()], &later(&unknown), mara.clone(), false),
+            (vec![unknown.clone()], &later(&mara), Noticed { since: unknown.since, ..mara.clone() }, true),
+            (vec![mara.clone()], &later(&mara), mara.clone(), false),
+            (vec![mara.clone()], &other, other.clone(), true),
+        ];
+        for (known, seen, remembered, is_news) in table {
+            assert_eq!(seen.clone().with_known(&known), remembered);
+            assert_eq!(seen.is_new(&known), is_news, "{known:?} {seen:?}");
         }
     }
 

@@ -105,9 +105,9 @@ impl Message {
             Cause::Degraded(_) => format!("Something outside fails for {tenants}"),
             Cause::Unconfirmed => format!("Writes to {tenants} have no audit entry"),
             Cause::Invalid => format!("The manifests of {tenants} have errors"),
-            Cause::Unmanaged => format!("Somebody changed what git does not name at {tenants}"),
+            Cause::Unmanaged => format!("Another user changed fields of {tenants} that git does not name"),
             Cause::SwitchedOff => {
-                format!("Somebody switched something off that git does not name at {tenants}")
+                format!("Another user switched off what git does not name at {tenants}")
             }
             Cause::SourceStale => "The configuration repository can't be read".into(),
         };

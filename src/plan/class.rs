@@ -42,7 +42,7 @@ pub fn class_of_new(kind: ObjectKind, path: &str) -> Class {
 /// The class of one field's change.
 pub fn class_of(step: Step<'_>, path: &str) -> Class {
     let Fields { off, .. } = step.kind.fields();
-    let of_field = |(field, _): &&(&str, Off)| lies_in(path, field);
+    let of_field = |(field, _): &&(&str, Off)| json::lies_in(path, field);
     if off.iter().filter(of_field).any(|(field, when)| is_off(step, field, *when)) {
         return Class::Off;
     }
@@ -58,13 +58,9 @@ pub fn loss_of(step: Step<'_>, path: &str) -> Option<Protect> {
     if domains.is_some_and(|(all, list)| [all, list].contains(&path) && loses_sites(step, all, list)) {
         return Some(Protect::Domains);
     }
-    let hours = lies_in(path, HOURS) && Week::of(step.before).loses_to(&Week::of(step.after));
+    let hours = json::lies_in(path, HOURS) && Week::of(step.before).loses_to(&Week::of(step.after));
     let fewer = reach.contains(&path) && loses_items(step, path);
     (hours || fewer).then_some(Protect::Reach)
-}
-
-fn lies_in(path: &str, section: &str) -> bool {
-    path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn is_off(step: Step<'_>, field: &str, when: Off) -> bool {

@@ -8,14 +8,17 @@ use std::collections::BTreeSet;
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::Next;
 use crate::model::text::listed;
-use crate::model::{Change, ChangeKind, Class, Guard, Mode, OnConflict, OnOff, Target, Tenant, TenantName};
+use crate::model::{
+    Change, ChangeKind, Class, Guard, Memory, Mode, OnConflict, OnOff, Target, Tenant, TenantName,
+};
 
 /// Which differences of a tenant are left to a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Withheld {
     /// Fields that git and somebody else moved.
     pub conflicts: bool,
-    /// What somebody else made, where no state can know what was applied before: with one, the guard `adopt` judges that.
+    /// What somebody else made, where the operator keeps no state that knows what was applied before: with one, the guard
+    /// `adopt` judges that.
     pub unrecorded: bool,
     /// What somebody else switched off.
     pub off: bool,
@@ -24,12 +27,12 @@ pub struct Withheld {
 impl Withheld {
     /// What a tenant holds, but for what the operator opened. Nothing is held of one that is only watched: nothing
     /// would be written.
-    pub fn of(tenant: &Tenant, allowed: &BTreeSet<Guard>, has_state: bool) -> Self {
+    pub fn of(tenant: &Tenant, allowed: &BTreeSet<Guard>, memory: Memory) -> Self {
         let holds = tenant.mode == Mode::Enforce && !allowed.contains(&Guard::Conflict);
         let conflicts = holds && tenant.policy.on_conflict == OnConflict::Hold;
         Self {
             conflicts,
-            unrecorded: conflicts && !has_state,
+            unrecorded: conflicts && memory == Memory::None,
             off: holds && tenant.policy.on_off == OnOff::Hold,
         }
     }

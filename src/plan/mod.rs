@@ -131,7 +131,7 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
     let desired = unmanaged::named(policy, kind, desired, observed, baseline.as_deref());
     // What is set back is told from the baseline, whatever was kept since.
     let before = baseline.as_deref().filter(|_| policy == OnUnmanaged::Drift);
-    let before = evidence.base.zip(before).map(|(base, known)| unmanaged::before(base, known));
+    let before = before.map(|known| unmanaged::before(evidence.base, known));
     let evidence = Evidence { base: before.as_ref().or(evidence.base), ..evidence };
     let (mut changes, already_done) = diff::changes(kind, &desired, observed, &evidence);
     // Where everything that is not named is to go, what could not be looked up is named all the same.

@@ -23,16 +23,21 @@ pub fn without_mark(kind: ObjectKind, path: &str, value: &Value) -> Value {
     }
 }
 
-/// A body that is to be written, with our mark where there is a place for one.
+/// A body that is to be written, with our mark where there is a place for one, and with nobody else's.
 pub fn marked(kind: ObjectKind, body: Arc<Map<String, Value>>, id: Option<&str>) -> Arc<Map<String, Value>> {
-    let (Some(field), Some(id)) = (kind.fields().mark, id) else { return body };
+    let Some(field) = kind.fields().mark else { return body };
     let text = match body.get(field) {
         None | Some(Value::Null) => "",
         Some(Value::String(text)) => text,
         Some(_) => return body,
     };
+    let wanted = match (id, mark::split(text)) {
+        (Some(id), _) => mark::join(text, id),
+        (None, (_, None)) => return body,
+        (None, (plain, Some(_))) => plain.to_owned(),
+    };
     let mut marked = Map::clone(&body);
-    marked.insert(field.to_owned(), mark::join(text, id).into());
+    marked.insert(field.to_owned(), wanted.into());
     Arc::new(marked)
 }
 

@@ -73,10 +73,7 @@ fn paths(kind: ObjectKind, desired: &Desired, stored: &Stored, baseline: &Baseli
 
 /// Whether a field is the server's own, such as a moment.
 fn is_the_servers(kind: ObjectKind, path: &str) -> bool {
-    let lies_in = |section: &&str| {
-        path.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    kind.fields().server.iter().any(lies_in)
+    kind.fields().server.iter().any(|section| json::lies_in(path, section))
 }
 
 /// What git would say if it named what was there before in each field that somebody changed and that it does not name.
@@ -136,9 +133,10 @@ impl Undoing {
     }
 }
 
-/// The base as of which somebody's changes are told, where what was kept since holds them already.
-pub fn before(base: &Base, known: &Baseline) -> Base {
-    Base { version: known.version, body: Arc::clone(&known.body), ..base.clone() }
+/// The base as of which somebody's changes are told, where what was kept since holds them already, or nothing was applied yet.
+pub fn before(base: Option<&Base>, known: &Baseline) -> Base {
+    let rest = base.cloned().unwrap_or_else(|| as_base(known));
+    Base { version: known.version, body: Arc::clone(&known.body), ..rest }
 }
 
 /// What was seen last, in the form in which authors are looked for.

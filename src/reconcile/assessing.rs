@@ -10,6 +10,7 @@ use super::{Effect, End, NO_NAMES, Note, Phase, Run, Spec, Step};
 use crate::model::author::{Attribution, Log};
 use crate::model::plan::TargetPlan;
 use crate::model::timing::{earlier, elapsed_ms, later};
+use crate::model::unmanaged::{Noticed, noticed_of};
 use crate::model::{
     ActorKind, ChangeKind, Counting, Fault, FaultKind, ObjectRef, Observed, Plan, Sighting, Stored, Target,
 };
@@ -175,7 +176,7 @@ impl Run {
             sides: &sides,
             drafts: spec.limits.drafts,
             owner: spec.limits.owner.as_deref(),
-            holds: plan::holding::Withheld::of(&spec.tenant, &spec.limits.allowed, spec.has_state),
+            holds: plan::holding::Withheld::of(&spec.tenant, &spec.limits.allowed, spec.memory),
             evidence: &evidence,
         };
         make(basis)
@@ -201,20 +202,16 @@ impl Run {
         unnamed.map(|actor| actor.id.clone()).collect()
     }
 
-    /// Whether somebody is to hear who changed fields that git does not name: whoever reads a plan, and else whoever is told of
-    /// what is news. What has stood there for a while costs no question at each look.
+    /// Whether the audit log is to be asked who changed fields that git does not name: for whoever reads a plan, and else for
+    /// what is news, or so young that its entry may not show yet. What has stood there for a while costs no question.
     fn is_told_of(&self, planned: &TargetPlan, now: Timestamp) -> bool {
-        if planned.unmanaged.iter().all(|change| change.author.is_none()) {
-            return false;
-        }
-        let object = planned.target.object_ref();
-        let known = self.journal.0.bases.get(&object).map(|base| base.version);
-        let modified_at = self.place_of(&planned.target).and_then(|at| match self.observed.get(at)? {
-            Observed::Present(stored) => stored.modified_at,
-            Observed::Absent => None,
-        });
-        let is_young = modified_at.is_none_or(|at| elapsed_ms(at, now) < NEWS_MS);
-        self.spec.is_exact || planned.version != known || is_young
+        let is_asked_about = |one: &Noticed| match one.among(&self.spec.noticed) {
+            _ if one.by.is_none() => false,
+            None => true,
+            Some(known) => !known.is_named && elapsed_ms(known.since, now) < NEWS_MS,
+        };
+        let mut seen = noticed_of(planned, now);
+        if self.spec.is_exact { !planned.unmanaged.is_empty() } else { seen.any(|one| is_asked_about(&one)) }
     }
 
     /// Targets that somebody else wrote last, or where somebody moved a field that a write of ours has kept since.

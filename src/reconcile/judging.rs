@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Run;
 use crate::model::plan::TargetPlan;
-use crate::model::{ObjectRef, Plan, Refusal, Target};
+use crate::model::{Memory, ObjectRef, Plan, Refusal, Target};
 use crate::plan::guards::{self, Judged, ObjectRefusals};
 
 impl Run {
@@ -75,7 +75,9 @@ impl Run {
         if !self.may_write() {
             return ObjectRefusals::new();
         }
-        guards::check_objects(self.in_view(plan), |target| !self.spec.has_state || self.is_recorded(target))
+        guards::check_objects(self.in_view(plan), |target| {
+            self.spec.memory != Memory::Kept || self.is_recorded(target)
+        })
     }
 
     /// Whether a record says that an object was applied, or written: by this run, or by one that broke off.

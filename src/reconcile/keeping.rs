@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{Effect, Phase, Run, Step};
 use crate::model::{
-    Base, Baseline, Counting, Guard, ObjectRef, Observed, OnUnmanaged, Readiness, Receipt, Record, Stored,
-    Target,
+    Base, Baseline, Counting, Guard, Memory, ObjectRef, Observed, OnUnmanaged, Readiness, Receipt, Record,
+    Stored, Target,
 };
 use crate::plan::{self, unmanaged};
 
@@ -38,14 +38,17 @@ impl Run {
     /// Of what is only watched nothing is applied: what it holds when it is first seen is what its fields that git does not
     /// name are compared with.
     pub(super) fn first_seen(&self) -> Vec<Record> {
-        if !self.spec.has_state {
+        if self.spec.memory != Memory::Kept {
             return Vec::new();
         }
+        let takes_all = self.spec.tenant.policy.unmanaged == OnUnmanaged::Ignore;
         let first = |(target, observed): (&Target, &Observed)| {
             let (object, Observed::Present(stored)) = (target.object_ref(), observed) else { return None };
-            let is_known = self.journal.0.baseline(&object).is_some();
+            let known = self.journal.0.baseline(&object);
+            // Where nobody is to be told of anything, what is there is what counts from then on.
+            let is_news = known.is_none_or(|known| takes_all && *known.body != *stored.body);
             let is_compared = stored.version > 0 || !object.object.kind.has_drafts();
-            let baseline = (!is_known && is_compared).then(|| Baseline {
+            let baseline = (is_news && is_compared).then(|| Baseline {
                 version: stored.version,
                 body: std::sync::Arc::clone(&stored.body),
                 id: stored.id().cloned(),
@@ -173,7 +176,10 @@ impl Run {
 
     /// Receipts of this run for an object.
     fn receipts_of(&self, object: &ObjectRef) -> impl Iterator<Item = &Receipt> {
-        self.receipts.iter().filter(move |receipt| receipt.target.object_ref() == *object)
+        let speaks_of = move |target: &Target| {
+            target.object == object.object && target.organization == object.organization
+        };
+        self.receipts.iter().filter(move |receipt| speaks_of(&receipt.target))
     }
 
     /// When we last wrote an object that only its content tells from an earlier state, in milliseconds since 1970; 0 for any

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::model::plan::{Limits, Reviewed};
 use crate::model::precedent::JudgedBy;
-use crate::model::{Resource, Revision, Target, Tenant, Timing, Versions};
+use crate::model::unmanaged::Noticed;
+use crate::model::{Memory, Resource, Revision, Target, Tenant, Timing, Versions};
 
 /// What a run is about: fixed when it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,8 +23,10 @@ pub struct Spec {
     pub precedents: JudgedBy,
     /// Deadlines and patience.
     pub timing: Timing,
-    /// Whether a state knows what was applied: without one, nothing is judged that only it knows.
-    pub has_state: bool,
+    /// Where it is known from what was applied before.
+    pub memory: Memory,
+    /// What was known of changes in fields that git does not name.
+    pub noticed: Vec<Noticed>,
     /// Whether the server refuses a write that names a stale version.
     pub versions: Versions,
     /// Ids of our own OAuth clients.

@@ -9,7 +9,7 @@ use crate::model::record::{Intent, IntentAction};
 use crate::model::write::Job;
 use crate::model::write::{JobTarget, JobTargetStatus};
 use crate::model::{
-    Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Outcome, Record, Region, Seen, Stored,
+    Act, Actor, ActorKind, Base, CredentialsName, FaultKind, Memory, Outcome, Record, Region, Seen, Stored,
     TenantName,
 };
 use crate::model::{Resource, Revision, Tenant, Versions};
@@ -82,7 +82,8 @@ pub(super) fn run_with(replicas: usize, mode: Mode, journal: Journal) -> Run {
         limits: Limits::default(),
         precedents: Default::default(),
         timing: Timing::default(),
-        has_state: false,
+        memory: Memory::None,
+        noticed: Vec::new(),
         versions: Versions::Enforced,
         own_clients: BTreeSet::from(["us".to_owned()]),
         reviewed: None,

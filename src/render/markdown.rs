@@ -14,7 +14,7 @@ use super::finding::merged;
 use super::plan::{another_program, ignored, taken_over, unfinished, unrecorded, version};
 use super::review::{self, headline, is_as_primary, is_shown, is_told, remark, worst_first};
 use super::sentence::{Part, Sentence};
-use super::unmanaged::OUTSIDE;
+use super::unmanaged::{self, OUTSIDE};
 use super::value::{REVIEWED_LENGTH_MAX, counted, escape, pair_within, value};
 use crate::model::{Finding, Mode, ObjectKind, Severity};
 
@@ -123,16 +123,15 @@ fn head(document: &PlanDocument) -> String {
 /// What somebody changed beside the plan.
 fn outside(document: &PlanDocument) -> String {
     let mut out = String::new();
-    let platform = document.platform_changes.iter().map(|change| &change.told);
-    let all: Vec<&Sentence> =
-        document.unmanaged_changes.iter().map(|change| &change.told).chain(platform).collect();
+    let (told, more) = unmanaged::told(document);
+    let all: Vec<&Sentence> = told.collect();
     if !all.is_empty() {
         let _ = writeln!(out, "\n{OUTSIDE}:\n");
     }
     for told in all.iter().take(SENTENCES_MAX) {
         let _ = writeln!(out, "- {}", sentence(told));
     }
-    and_more(&mut out, all.len(), SENTENCES_MAX);
+    and_more(&mut out, all.len() + more, SENTENCES_MAX);
     out
 }
 

@@ -23,7 +23,7 @@ use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
 use super::review::{headline, is_shown, is_told, worst, worst_first};
 use super::sentence::{Part, Sentence};
-use super::unmanaged::OUTSIDE;
+use super::unmanaged::{self, OUTSIDE};
 use super::value::{counted, escape};
 use crate::model::{Mode, Severity};
 pub use looks::{Looks, TenantLooks};
@@ -193,8 +193,10 @@ fn numbers(document: &PlanDocument) -> Vec<Number> {
 
 /// What somebody changed beside the plan, what was switched off first.
 fn outside(document: &PlanDocument) -> Vec<Vec<Piece>> {
-    let platform = document.platform_changes.iter().map(|change| &change.told);
-    document.unmanaged_changes.iter().map(|change| &change.told).chain(platform).map(pieces).collect()
+    let (told, more) = unmanaged::told(document);
+    let more = (more > 0)
+        .then(|| vec![Piece { text: format!("and {more} more"), is_value: false, is_moved: false }]);
+    told.map(pieces).chain(more).collect()
 }
 
 fn finding(finding: &crate::model::Finding) -> FindingLine {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use super::document::{PlatformDocument, UnmanagedDocument, object};
+use super::document::{PlanDocument, PlatformDocument, UnmanagedDocument, object};
 use super::sentence::Sentence;
 use super::value::pair;
 use crate::model::Plan;
@@ -14,6 +14,17 @@ use crate::model::unmanaged::{PlatformChange, by_the_platform, noticed};
 
 /// What stands above such changes.
 pub const OUTSIDE: &str = "Changed by others, in fields that git does not name";
+
+/// Most such changes that are told where a person reads them; a document for programs has all.
+pub const TOLD_MAX: usize = 100;
+
+/// What is told of a plan, what was switched off first, and how much more there is.
+pub fn told(document: &PlanDocument) -> (impl Iterator<Item = &Sentence>, usize) {
+    let platform = document.platform_changes.iter().map(|change| &change.told);
+    let all = document.unmanaged_changes.iter().map(|change| &change.told).chain(platform);
+    let count = document.unmanaged_changes.len() + document.platform_changes.len();
+    (all.take(TOLD_MAX), count.saturating_sub(TOLD_MAX))
+}
 
 /// What somebody changed, what was switched off first; and once for all organizations, what the platform did.
 pub fn documents<'a>(
@@ -66,7 +77,7 @@ fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDo
 /// A sentence with who did it, or why nobody is named.
 fn attributed(told: Sentence, author: Option<&Author>) -> Sentence {
     let (own, by) = match author {
-        None => return told.words("and nobody made a version since"),
+        None => return told.words("no version was made since"),
         Some(Author::Unknown(untold)) => return told.words(format!("author not known: {untold}")),
         Some(Author::Named(by)) => ("", by),
         Some(Author::Own(by)) => ("our own ", by),
@@ -82,7 +93,12 @@ fn attributed(told: Sentence, author: Option<&Author>) -> Sentence {
 
 fn of_the_platform(change: PlatformChange) -> PlatformDocument {
     PlatformDocument {
-        told: Sentence::new(change.class, "").words(change.words()),
+        told: Sentence::new(change.class, "the platform: ").value(&change.path).words(format!(
+            " ({}) of {}, in {} organizations",
+            change.class.name(),
+            change.kind.name(),
+            change.organizations
+        )),
         kind: change.kind.name(),
         path: change.path,
         organizations: change.organizations,

@@ -1,9 +1,11 @@
 //! What another tenant applied of an object belongs to whichever tenant names its organization now.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sqlx::{Any, Transaction};
 
 use super::journals::{Journals, READING, base_of};
-use super::{Store, StoreError, failed, json, text};
+use super::{Store, StoreError, failed, json, names, text};
 use crate::model::record::Journal;
 use crate::model::{ObjectRef, TenantName};
 
@@ -15,7 +17,7 @@ fn keys_of(object: &ObjectRef) -> impl Iterator<Item = serde_json::Value> + use<
 
 impl Store {
     /// Adds to a tenant's journal what others are known to have applied of these objects, as far as it has nothing of its own:
-    /// protection and adoption belong to an object, whatever folder names it.
+    /// protection and adoption belong to an object, whatever folder names it. `is_applied` says whether it may be written.
     ///
     /// # Errors
     /// The database failed, or a row can't be read.
@@ -24,8 +26,13 @@ impl Store {
         tenant: &TenantName,
         journal: &mut Journal,
         objects: &[ObjectRef],
+        is_applied: bool,
     ) -> Result<(), StoreError> {
-        let unknown = objects.iter().filter(|object| !journal.bases.contains_key(object));
+        // Of what is only watched no base is kept, and a baseline is enough.
+        let is_known = |object: &&ObjectRef| {
+            journal.bases.contains_key(*object) || !is_applied && journal.baselines.contains_key(*object)
+        };
+        let unknown = objects.iter().filter(|object| !is_known(object));
         let keys: Vec<_> = unknown.flat_map(keys_of).collect();
         if keys.is_empty() {
             return Ok(());
@@ -45,21 +52,27 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        let mut named = Vec::new();
+        let mut theirs = BTreeMap::new();
         for row in &rows {
             let (object, whose) = (ObjectRef::from_key(&text(row, "object")?), text(row, "tenant")?);
+            theirs.insert(object, (base_of(row, &whose)?, TenantName::new(whose)));
+        }
+        let owners: BTreeSet<&TenantName> = theirs.values().map(|(_, whose)| whose).collect();
+        let mut kept = Journals::new();
+        self.read_baselines(&names(owners)?, &mut kept).await?;
+        for (object, (base, whose)) in theirs {
+            // What the tenant has of its own is newer.
+            if journal.bases.contains_key(&object) {
+                continue;
+            }
+            let baseline = kept.get(&whose).and_then(|kept| kept.baselines.get(&object));
+            if let (Some(baseline), false) = (baseline, journal.baselines.contains_key(&object)) {
+                journal.baselines.insert(object.clone(), baseline.clone());
+            }
             if !object.draft {
                 journal.inherited.insert(object.clone());
             }
-            journal.bases.insert(object, base_of(row, &whose)?);
-            named.push(serde_json::json!({ "name": whose }));
-        }
-        let mut theirs = Journals::new();
-        self.read_baselines(&json(&named)?, &mut theirs).await?;
-        for (object, baseline) in theirs.into_values().flat_map(|theirs| theirs.baselines) {
-            if journal.inherited.contains(&object) {
-                journal.baselines.insert(object, baseline);
-            }
+            journal.bases.insert(object, base);
         }
         Ok(())
     }

@@ -136,7 +136,7 @@ fn that_no_state_is_kept_is_the_operators_word_alone() {
     assert!(both.stderr.contains("no state is kept"), "{}", both.stderr);
     for command in [&["status"][..], &["history", "acme"], &["run"], &["pause", "acme", "--reason", "x"]] {
         let ran = stage.stateless(command).expect(2);
-        assert!(ran.stderr.contains("this command is about one"), "{command:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("this command needs one"), "{command:?}: {}", ran.stderr);
     }
     // In the file it is the same, for a pass of the whole repository as well.
     let settings = std::fs::read_to_string(stage.path("settings.toml")).unwrap();
@@ -224,6 +224,41 @@ fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about(
         descriptions(&cloud),
         [json!(format!("[genesync {THEIRS}]")), json!(format!("Hers [genesync {THEIRS}]"))]
     );
+    cloud.is_at_rest();
+}
+
+#[test]
+fn a_repository_without_an_id_takes_an_object_over_as_well() {
+    let cloud = Cloud::new(1);
+    cloud.stage.commit(&[project(OURS)]);
+    cloud.apply(&[]).expect(0);
+    let plain = project(OURS).1.replace(&format!("id: {OURS}"), "");
+    cloud.stage.commit(&[&files(1, "#222222", &[])[..], &[("genesync.yaml".into(), plain)]].concat());
+    assert!(cloud.apply(&[]).expect(5).stdout.contains("this one has no `spec.id`"));
+    cloud.apply(&["--allow", "owner", "--reason", "handed over"]).expect(0);
+    assert!(
+        descriptions(&cloud).iter().all(|text| !text.to_string().contains("genesync")),
+        "{:?}",
+        descriptions(&cloud)
+    );
+    cloud.commit("#333333");
+    cloud.apply(&[]).expect(0);
+}
+
+#[test]
+fn a_description_that_ends_in_a_line_keeps_it_beside_the_mark() {
+    let cloud = Cloud::new(1);
+    let text = |colour: &str| {
+        let all = files(1, colour, &[]).into_iter();
+        all.map(|(path, text)| match path.ends_with("messenger.yaml") {
+            true => (path, text.replacen("spec:\n", "spec:\n  description: |\n    Our shop\n", 1)),
+            false => (path, text),
+        })
+        .collect::<Vec<_>>()
+    };
+    cloud.stage.commit(&[text("#222222"), vec![project(OURS)]].concat());
+    cloud.apply(&[]).expect(0);
+    assert_eq!(descriptions(&cloud)[0], json!(format!("Our shop\n [genesync {OURS}]")));
     cloud.is_at_rest();
 }
 

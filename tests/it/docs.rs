@@ -307,3 +307,9 @@ fn the_cloud_example_is_valid_and_explains_itself() {
     let explained = stage.genesync(&["explain", "video.enabled", place]).expect(0).stdout;
     assert!(explained.contains("not managed"), "{explained}");
 }
+
+#[test]
+fn the_demo_takes_ten_tenants_to_their_audit_entries() {
+    let ran = Stage::new().genesync(&["demo"]).expect(0);
+    assert!(ran.stdout.contains("No changes: 10 tenants are in sync with"), "{}", ran.stdout);
+}

@@ -22,7 +22,8 @@ use jiff::Timestamp;
 use crate::postgres::{Bouncer, Postgres};
 use trust::{
     a_head_is_written_once_something_came_of_it, an_opening_lasts_until_a_run_wrote,
-    no_two_tenants_go_off_within_an_hour, what_was_said_of_guards_is_kept_with_a_run_in_sync,
+    no_two_tenants_go_off_within_an_hour, what_a_person_accepts_is_kept_whole_or_not_at_all,
+    what_another_tenant_applied_goes_with_the_object, what_was_said_of_guards_is_kept_with_a_run_in_sync,
 };
 use waves::{
     a_change_waits_for_lower_waves_and_is_watched, an_invalid_tenant_counts_as_git_says_now,
@@ -677,7 +678,9 @@ macro_rules! suite {
             no_two_tenants_go_off_within_an_hour,
             what_was_said_of_guards_is_kept_with_a_run_in_sync,
             a_head_is_written_once_something_came_of_it,
-            an_opening_lasts_until_a_run_wrote
+            an_opening_lasts_until_a_run_wrote,
+            what_another_tenant_applied_goes_with_the_object,
+            what_a_person_accepts_is_kept_whole_or_not_at_all
         )
     };
 }

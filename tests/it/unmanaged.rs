@@ -132,6 +132,39 @@ fn a_watched_tenant_is_compared_with_what_it_held_when_it_was_seen_first() {
 }
 
 #[test]
+fn a_watched_tenant_drifts_by_what_git_does_not_name_where_that_is_drift() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
+    stage.stateless(&["apply"]).expect(0);
+    // The audit log does not tell in time: what was there when it was seen first does.
+    stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
+    stage.commit(&one_field("acme", 1, 1, "watch, unmanaged: drift"));
+    stage.genesync(&["apply"]).expect(0);
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    let plan = stage.genesync(&["plan", "--detailed-exitcode"]).expect(8).stdout;
+    let line = plan.lines().find(|line| line.contains("greetings.enabled")).unwrap();
+    assert!(line.contains("drift") && line.contains("off"), "{plan}");
+    stage.genesync(&["apply"]).expect(0);
+    assert_eq!(stage.status("acme")["status"], "Drifted");
+    assert_eq!(stage.live(1).1["greetings"]["enabled"], false);
+}
+
+#[test]
+fn in_watch_as_well_what_is_ignored_is_what_counts_from_then_on() {
+    let stage = Stage::new();
+    stage.commit(&tenant("acme", &[1], "  greetings: {enabled: true, messages: [Hello], delayMs: 1}\n"));
+    stage.stateless(&["apply"]).expect(0);
+    stage.commit(&one_field("acme", 1, 1, "watch, unmanaged: ignore"));
+    stage.genesync(&["apply"]).expect(0);
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["apply"]).expect(0);
+    stage.commit(&one_field("acme", 1, 1, "watch"));
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), Vec::<String>::new());
+    stage.edit(1, &json!({"greetings": {"enabled": true}}));
+    assert_eq!(paths(&plan(&stage), "unmanagedChanges"), ["greetings.enabled"]);
+}
+
+#[test]
 fn what_the_platform_does_everywhere_is_one_line_and_nobodys() {
     let stage = Stage::new();
     let fleet: Vec<_> =

@@ -7,8 +7,8 @@ use genesync::model::plan::{Drafts, Limits};
 use genesync::model::record::Journal;
 use genesync::model::write::{Job, JobTarget, JobTargetStatus};
 use genesync::model::{
-    Dialect, Fault, FaultKind, Mode, ObjectRef, Observed, Outcome, Receipt, Record, Resource, Revision,
-    Stored, Tenant, TenantName, Versions, Write,
+    Dialect, Fault, FaultKind, Memory, Mode, ObjectRef, Observed, Outcome, Receipt, Record, Resource,
+    Revision, Stored, Tenant, TenantName, Versions, Write,
 };
 use genesync::plan;
 use genesync::reconcile::{Effect, End, Entries, Event, Pending, Phase, Run, Spec, Timing};
@@ -221,7 +221,8 @@ impl Toy {
             },
             limits: Limits { drafts, ..Limits::default() },
             precedents: Default::default(),
-            has_state: false,
+            memory: Memory::None,
+            noticed: Vec::new(),
             timing: Timing::default(),
             versions: self.versions,
             own_clients: BTreeSet::from(["us".to_owned()]),

@@ -17,8 +17,8 @@ use genesync::model::Timing;
 use genesync::model::plan::Limits;
 use genesync::model::record::{Intent, IntentAction, Journal};
 use genesync::model::{
-    CredentialsName, Dialect, Guard, Mode, Object, OrganizationId, Record, Region, Resource, Revision,
-    Target, Tenant, TenantName, Versions,
+    CredentialsName, Dialect, Guard, Memory, Mode, Object, OrganizationId, Record, Region, Resource,
+    Revision, Target, Tenant, TenantName, Versions,
 };
 use genesync::reconcile::{Note, Spec};
 use genesync::store::StoreError;
@@ -273,7 +273,8 @@ impl Universe {
                 ..Limits::default()
             },
             precedents: Default::default(),
-            has_state: false,
+            memory: Memory::None,
+            noticed: Vec::new(),
             timing: Timing {
                 write_ms: 2_000,
                 settle_ms: SETTLE_MS,

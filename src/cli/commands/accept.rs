@@ -15,7 +15,9 @@ use crate::cli::session::{self, Session, Wishes};
 use crate::cli::{Exit, Failure, Output, SourceArgs};
 use crate::clock;
 use crate::config::{Flags, Settings, env};
+use crate::driver::leases::Leases;
 use crate::fleet::Fleet;
+use crate::model::json::lies_in;
 use crate::model::plan::Drafts;
 use crate::model::precedent::Parent;
 use crate::model::text::listed;
@@ -23,7 +25,7 @@ use crate::model::unmanaged::{Noticed, noticed};
 use crate::model::{OnUnmanaged, TenantName};
 use crate::reconcile::Run;
 use crate::render::value::{counted, escape};
-use crate::store::{ClaimCause, Lease, Store};
+use crate::store::{ClaimCause, Lease, Store, Which};
 
 /// How often a tenant that another process works on is asked for.
 const LEASE_POLL: Duration = Duration::from_millis(200);
@@ -48,10 +50,7 @@ pub struct AcceptArgs {
 impl AcceptArgs {
     /// Whether a field is meant.
     fn means(&self, path: &str) -> bool {
-        let lies_in = |section: &String| {
-            path.strip_prefix(section.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        self.field.as_ref().is_none_or(lies_in)
+        self.field.as_ref().is_none_or(|section| lies_in(path, section))
     }
 }
 
@@ -72,9 +71,13 @@ pub async fn run(args: &AcceptArgs, flags: Flags, output: &Output) -> Result<Exi
         tenant.policy.unmanaged = OnUnmanaged::Report;
     }
     let lease = leased(&store, &TenantName::new(args.tenant.as_str()), &settings).await?;
+    // A look may take longer than a lease does.
+    let leases = Leases::start(&store, settings.lease, Box::new(|_| {}));
+    let _held = leases.hold(lease.clone(), clock::monotonic());
     let accepted = accept(args, &fleet, &settings, &store, &lease, output).await;
-    store.release(std::slice::from_ref(&lease)).await?;
+    let released = store.release(std::slice::from_ref(&lease)).await;
     output.data(&accepted?);
+    released?;
     Ok(Exit::Done)
 }
 
@@ -119,11 +122,17 @@ async fn accept(
     if let Some((tenant, fault)) = session.failed.first() {
         return Err(Failure::new(Exit::Outside, format!("{tenant}: {fault}")));
     }
+    if let Some(fault) = session.runs.iter().find_map(Run::left_out) {
+        let message = format!("{}: {fault}; nothing was accepted", args.tenant);
+        return Err(Failure::new(Exit::Outside, message).hint("try again once every region answers"));
+    }
     let Some((run, plan)) = session.runs.first().and_then(|run| Some((run, run.plan()?))) else {
         return Err(unseen(args, session.runs.first()));
     };
-    let (accepted, left): (Vec<Noticed>, Vec<Noticed>) =
-        noticed(plan, clock::now()).into_iter().partition(|one| args.means(&one.path));
+    let known = store.tenants(Which::Named(std::slice::from_ref(&lease.tenant))).await?;
+    let known = known.into_iter().flat_map(|row| row.unmanaged).collect::<Vec<_>>();
+    let seen = noticed(plan, clock::now()).into_iter().map(|one| one.with_known(&known));
+    let (accepted, left): (Vec<Noticed>, Vec<Noticed>) = seen.partition(|one| args.means(&one.path));
     if accepted.is_empty() {
         return nothing(args, &left);
     }

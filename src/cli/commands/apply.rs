@@ -22,7 +22,7 @@ use crate::driver::exit;
 use crate::driver::pass::{self, Ended, Order, Passed};
 use crate::fleet::{Fleet, PROJECT_IS_BROKEN};
 use crate::model::plan::Limits;
-use crate::model::{ChangeKind, Guard, Status, Target};
+use crate::model::{ChangeKind, Status, Target};
 use crate::plan::resolve;
 use crate::reconcile::{End, Run};
 use crate::render;
@@ -81,7 +81,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
         output.talk(&format!("guards opened for this run: {opened} ({})", escape(reason)));
     }
     let store = session::open_store_or_none(&settings, output).await?;
-    let is_new = settings.store.is_some() && store.head(&place.identity).await?.is_none();
+    let is_new = session::is_new(&settings, &store, &place.identity).await?;
     if fleet.project_is_broken() {
         return broken_project(&fleet, args.format, PROJECT_IS_BROKEN, output);
     }
@@ -101,9 +101,7 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     let order = order::order(&place, &fleet, &settings, &store, wishes)?;
     let passed = apply(&order, &progress).await?;
     let exit = exit(&fleet, &passed, args.require_confirmed);
-    if is_new && passed.needed.contains(&Guard::Adopt) {
-        output.talk(NEW_STATE);
-    }
+    session::tell_new_state(is_new, &passed.needed, output);
     match args.format {
         Format::Json => {
             let document = document(&fleet, &passed, exit, guards.opened());
@@ -113,9 +111,6 @@ pub async fn run(args: &ApplyArgs, flags: Flags, output: &Output) -> Result<Exit
     }
     Ok(exit)
 }
-
-/// What is said where objects differ of which a state knows nothing that knows nothing at all.
-const NEW_STATE: &str = "this state is new, and knows of no object that it was applied; on a runner that keeps none, say `state = \"none\"` in the settings, or GENESYNC_STATE=none";
 
 /// The guards that are open: those of the command, and those that were approved with the plan.
 fn guards_of(args: &GuardArgs, plan: Option<&ReviewedPlan>) -> GuardArgs {

@@ -7,7 +7,7 @@
 
 pub mod files;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -32,7 +32,8 @@ use crate::config::{ControllerSettings, Settings};
 use crate::driver::pass::Passed;
 use crate::emulator::{self, World, seed_from_json};
 use crate::fleet::{self, Fleet, Options};
-use crate::model::{Dialect, Region, Status, StorePlace, Target, Tenant, TenantName, Timing};
+use crate::model::plan::Limits;
+use crate::model::{Dialect, Guard, Region, Status, StorePlace, Target, Tenant, TenantName, Timing};
 use crate::render;
 use crate::source::Source;
 use crate::store::Store;
@@ -88,6 +89,10 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     }
 
     chapter(output, "5. Apply, replicate, confirm");
+    output.data(
+        "What was live before this state began is left alone until a person opens the guard `adopt`. Here it is open,\n\
+         as with --allow adopt --reason \"the demo takes it over\".\n\n",
+    );
     let telling = Output::new(false, true);
     let place = Place {
         source: source.clone(),
@@ -95,7 +100,7 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         identity: folder.path.join("fleet").display().to_string(),
     };
     let wishes = Wishes {
-        limits: fleet.limits.clone(),
+        limits: Limits { allowed: BTreeSet::from([Guard::Adopt]), ..fleet.limits.clone() },
         is_whole: true,
         reviewed: None,
         lease_patience: settings.lease,

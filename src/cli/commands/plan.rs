@@ -357,9 +357,11 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
 
 /// What somebody changed beside the plan, in a line each.
 fn outside(document: &PlanDocument) -> String {
-    let platform = document.platform_changes.iter().map(|change| &change.told);
-    let all = document.unmanaged_changes.iter().map(|change| &change.told).chain(platform);
-    let lines: String = all.map(|told| format!("  {}\n", escape(&told.text()))).collect();
+    let (told, more) = render::unmanaged::told(document);
+    let mut lines: String = told.map(|told| format!("  {}\n", escape(&told.text()))).collect();
+    if more > 0 {
+        lines.push_str(&format!("  and {more} more\n"));
+    }
     if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}\n") }
 }
 

@@ -19,7 +19,7 @@ use crate::model::unmanaged::{PlatformChange, by_somebody, by_the_platform};
 use crate::model::{Status, TenantName};
 use crate::plan::diff::differing;
 use crate::render;
-use crate::render::unmanaged::OUTSIDE;
+use crate::render::unmanaged::{OUTSIDE, TOLD_MAX};
 use crate::render::value::escape;
 use crate::store::{HeadTrouble, HistoryLine, Overwritten, RunLine, Store, TenantRow, Which};
 
@@ -167,7 +167,12 @@ fn outside(rows: &[TenantRow]) -> String {
     theirs.sort_by_key(|(_, one)| std::cmp::Reverse(one.class));
     let theirs = theirs.into_iter().map(|(tenant, one)| format!("{tenant}: {}", one.words()));
     let lines = theirs.chain(platform.iter().map(PlatformChange::words));
-    let lines: String = lines.map(|line| format!("  {}\n", escape(&line))).collect();
+    let lines: Vec<String> = lines.map(|line| format!("  {}\n", escape(&line))).collect();
+    let more = match lines.len().saturating_sub(TOLD_MAX) {
+        0 => String::new(),
+        more => format!("  and {more} more\n"),
+    };
+    let lines: String = lines.into_iter().take(TOLD_MAX).chain([more]).collect();
     if lines.is_empty() { lines } else { format!("{OUTSIDE}:\n{lines}") }
 }
 

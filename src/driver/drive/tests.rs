@@ -9,8 +9,8 @@ use super::*;
 use crate::model::plan::Limits;
 use crate::model::record::{Intent, IntentAction, Journal};
 use crate::model::{
-    CredentialsName, Desired, Dialect, Look, Mode, Object, Observed, OrganizationId, Region, Resource,
-    Revision, Seen, Target, Tenant, Timing, Versions,
+    CredentialsName, Desired, Dialect, Look, Memory, Mode, Object, Observed, OrganizationId, Region,
+    Resource, Revision, Seen, Target, Tenant, Timing, Versions,
 };
 use crate::reconcile::{AuditQuery, Entries, Spec};
 
@@ -172,7 +172,8 @@ fn run_with_an_open_write(now: Timestamp) -> (Run, Timestamp) {
         limits: Limits::default(),
         precedents: Default::default(),
         timing: Timing::default(),
-        has_state: false,
+        memory: Memory::None,
+        noticed: Vec::new(),
         versions: Versions::Enforced,
         own_clients: BTreeSet::new(),
         reviewed: None,

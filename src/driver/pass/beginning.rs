@@ -321,6 +321,7 @@ impl<R: Reads, P: Ports> Pass<'_, R, P> {
             resources: member.resources.clone(),
             before: &[],
             precedents: order.parent.judge_of(precedents, tenant),
+            noticed: claimed.unmanaged.clone(),
             own_clients,
             reviewed: order.reviewed.as_ref().map(|all| all.get(name).cloned().unwrap_or_default()),
             is_exact: false,

@@ -17,12 +17,13 @@ pub const GUARD: GuardInfo = GuardInfo {
 };
 
 /// Refuses to write an object of which no record says that it was applied.
-pub fn check(target: &TargetPlan, is_recorded: bool) -> Option<Refusal> {
+pub fn check(target: &TargetPlan, is_recorded: impl FnOnce() -> bool) -> Option<Refusal> {
     let is_written = matches!(target.next, Some(Next::Store | Next::Publish | Next::Wait));
     // What is always there was made by nobody, as long as nothing is set in it that would be lost.
     let is_unset = target.target.object.kind.counting() == Counting::Contents
         && target.changes.iter().all(|change| change.observed.is_none());
-    if is_recorded || is_unset || target.version.is_none() || target.changes.is_empty() || !is_written {
+    let differs = target.version.is_some() && !target.changes.is_empty() && is_written && !is_unset;
+    if !differs || is_recorded() {
         return None;
     }
     let named: Vec<&str> = target.changes.iter().map(|change| change.path.as_str()).collect();

@@ -124,7 +124,7 @@ pub struct Judged<'a> {
 pub fn check_objects(judged: Judged<'_>, is_recorded: impl Fn(&Target) -> bool) -> ObjectRefusals {
     let allowed = &judged.limits.allowed;
     let of_one = |target: &Arc<TargetPlan>| {
-        let is_recorded = allowed.contains(&Guard::Adopt) || is_recorded(&target.target);
+        let is_recorded = || allowed.contains(&Guard::Adopt) || is_recorded(&target.target);
         let theirs = || owner::check(target, judged.limits.owner.as_deref());
         let theirs = if allowed.contains(&Guard::Owner) { None } else { theirs() };
         let refusals: Vec<Refusal> = adopt::check(target, is_recorded).into_iter().chain(theirs).collect();

@@ -132,7 +132,7 @@ pub(super) fn conflict() -> Vec<String> {
 pub(super) fn adopt() -> Vec<Refusal> {
     let fields = ["messengerApp.styles.primaryColor", "name"].map(|path| change(path, Class::Cosmetic));
     let live = observed(messenger(), Some(7), fields.into());
-    super::adopt::check(&TargetPlan { next: Some(Next::Store), ..live }, false).into_iter().collect()
+    super::adopt::check(&TargetPlan { next: Some(Next::Store), ..live }, || false).into_iter().collect()
 }
 
 /// A configuration that another repository manages as well.

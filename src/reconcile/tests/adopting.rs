@@ -9,7 +9,7 @@ fn adopting(replicas: usize, known: &[usize], allowed: &[Guard], mode: Mode) -> 
     known.iter().for_each(|number| journal.absorb(applied(*number, 2)));
     let run = run_with(replicas, mode, journal);
     let mut spec = Spec::clone(&run.spec);
-    spec.has_state = true;
+    spec.memory = crate::model::Memory::Kept;
     spec.limits.allowed = allowed.iter().copied().collect();
     Run::new(Arc::new(spec), run.journal.0)
 }

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock;
 use crate::controller::Controller;
 use crate::model::text::listed;
@@ -61,7 +63,8 @@ async fn tell(
 ) -> Result<(), StoreError> {
     let rows = controller.store.tenants(Which::Troubled).await?;
     let mut troubles: Vec<Trouble> = rows.iter().filter_map(trouble).collect();
-    troubles.extend(of_unmanaged(rows.iter().map(|row| (&row.tenant, row.unmanaged.as_slice()))));
+    let tenants = rows.iter().map(|row| (&row.tenant, row.unmanaged.as_slice()));
+    troubles.extend(of_unmanaged(tenants, clock::now(), controller.tunables().intervals.resync));
     if let Some(trouble) = controller.head.trouble() {
         let reason = masked(&trouble.message).into_owned();
         troubles.push(Trouble { cause: Cause::SourceStale, tenant: None, since: trouble.since, reason });
@@ -102,13 +105,17 @@ async fn keep(controller: &Controller, before: &Sent, after: &Sent) -> Result<()
 }
 
 /// What somebody changed in fields that git does not name, what was switched off by itself. Of what the platform did in many
-/// organizations nobody is told.
+/// organizations nobody is told; whether it did is known once all of them were looked at, which takes a resync.
 fn of_unmanaged<'a>(
     tenants: impl IntoIterator<Item = (&'a TenantName, &'a [Noticed])> + Clone,
+    now: Timestamp,
+    resync: Duration,
 ) -> Vec<Trouble> {
     let platform = by_the_platform(tenants.clone().into_iter().flat_map(|(_, noticed)| noticed));
+    let looked_at = now.checked_sub(resync.saturating_mul(2)).unwrap_or(Timestamp::MIN);
     let mut troubles = Vec::new();
-    for (tenant, theirs) in by_somebody(tenants, &platform) {
+    for (tenant, mut theirs) in by_somebody(tenants, &platform) {
+        theirs.retain(|one| one.by.is_some() || one.since <= looked_at);
         let (off, others): (Vec<&Noticed>, _) = theirs.into_iter().partition(|one| one.class == Class::Off);
         for (cause, all) in [(Cause::SwitchedOff, off), (Cause::Unmanaged, others)] {
             let Some(since) = all.iter().map(|one| one.since).min() else { continue };
@@ -140,8 +147,6 @@ fn trouble(row: &TenantRow) -> Option<Trouble> {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
     use crate::model::{Object, OrganizationId};
 
@@ -155,6 +160,7 @@ mod tests {
             class,
             value: "same".into(),
             by: by.map(str::to_owned),
+            is_named: by.is_some(),
             since: at(since),
         };
         let shape = |organization: &str| seen(organization, "shape", Class::Cosmetic, None, 1);
@@ -167,17 +173,21 @@ mod tests {
         ];
         let (of_b, of_c) = ([shape("o-2")], [shape("o-3")]);
         let (a, b, c) = (TenantName::new("a"), TenantName::new("b"), TenantName::new("c"));
-        let told = |tenants: Vec<(&TenantName, &[Noticed])>| -> Vec<(Cause, String, i64)> {
+        let resync = Duration::from_secs(100);
+        let told_at = |now: i64, tenants: Vec<(&TenantName, &[Noticed])>| -> Vec<(Cause, String, i64)> {
             let name = |trouble: &Trouble| trouble.tenant.as_ref().unwrap().to_string();
-            let all = of_unmanaged(tenants);
+            let all = of_unmanaged(tenants, at(now), resync);
             all.iter().map(|one| (one.cause, name(one), one.since.as_second())).collect()
         };
         let of_mara = [(Cause::SwitchedOff, "a".to_owned(), 40), (Cause::Unmanaged, "a".to_owned(), 20)];
-        assert_eq!(told(vec![(&a, &of_a), (&b, &of_b), (&c, &of_c)]), of_mara);
-        // In two organizations it may be anybody's.
-        assert_eq!(told(vec![(&b, &of_b), (&c, &of_c)]).len(), 2);
-        let reasons: Vec<String> =
-            of_unmanaged([(&a, &of_a[1..])]).into_iter().map(|one| one.reason).collect();
+        for now in [60, 999] {
+            assert_eq!(told_at(now, vec![(&a, &of_a), (&b, &of_b), (&c, &of_c)]), of_mara);
+        }
+        // In two organizations it may be anybody's, once the others were looked at as well.
+        let in_two = |now| told_at(now, vec![(&b, &of_b), (&c, &of_c)]).len();
+        assert_eq!((in_two(200), in_two(201)), (0, 2));
+        let reasons = of_unmanaged([(&a, &of_a[1..])], at(60), resync);
+        let reasons: Vec<String> = reasons.into_iter().map(|one| one.reason).collect();
         assert_eq!(reasons[0], "launcher (off) of o-1, by Mara Ionescu");
         assert_eq!(
             reasons[1],

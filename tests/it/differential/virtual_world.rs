@@ -289,7 +289,7 @@ pub(super) fn order(
         terms: Terms {
             revision: Revision::new(revision),
             limits,
-            has_state: true,
+            memory: genesync::model::Memory::Kept,
             timing,
             today: "2026-11-29".parse().unwrap(),
         },

@@ -1,7 +1,8 @@
 //! What the store keeps so that guards hold: who went off, what was said, what is open, and which store it is.
 
 use genesync::model::precedent::RunLimits;
-use genesync::model::{Guard, Precedents, Protect, Said};
+use genesync::model::unmanaged::Noticed;
+use genesync::model::{Baseline, Class, Guard, Object, ObjectRef, Precedents, Protect, Said};
 use genesync::store::GuardOpening;
 
 use super::*;
@@ -179,4 +180,114 @@ fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
             store.close().await;
         }
     });
+}
+
+fn object(organization: &str) -> ObjectRef {
+    ObjectRef::new(OrganizationId::new(organization), Object::implied())
+}
+
+fn body(word: &str) -> std::sync::Arc<serde_json::Map<String, serde_json::Value>> {
+    std::sync::Arc::new(serde_json::json!({ "x": word }).as_object().cloned().unwrap())
+}
+
+fn based(organization: &str, version: u64) -> Record {
+    let base = Base {
+        version,
+        body: body("applied"),
+        revision: Revision::new("c1"),
+        id: None,
+        onto: 0,
+        drafted_at: 0,
+        ignored: Default::default(),
+    };
+    Record::Applied { object: object(organization), base }
+}
+
+fn compared(organization: &str, word: &str) -> Record {
+    let baseline = Baseline { version: 2, body: body(word), id: Some("c-1".into()) };
+    Record::Baseline { object: object(organization), baseline: Some(baseline) }
+}
+
+/// A folder that is renamed takes along what was applied, once; what it has of its own is newer.
+pub async fn what_another_tenant_applied_goes_with_the_object(pair: &Pair) {
+    let (a, b) = (&pair.a, &pair.b);
+    let (old, older, new) = (
+        take(a, "old", LONG).await.unwrap(),
+        take(a, "older", LONG).await.unwrap(),
+        take(b, "new", LONG).await.unwrap(),
+    );
+    let read = async |store: &Store, lease: &Lease| store.journal(&lease.tenant).await.unwrap();
+    a.append(&old, &[based("o", 7), compared("o", "old")]).await.unwrap();
+    a.append(&older, &[based("o", 3), compared("o", "older"), based("p", 1)]).await.unwrap();
+    let inherit = async |mut journal: genesync::model::record::Journal, is_applied: bool| {
+        b.inherit(&new.tenant, &mut journal, &[object("o"), object("q")], is_applied).await.unwrap();
+        journal
+    };
+    // Whoever saw the newest version had the last word, of both.
+    let journal = inherit(read(b, &new).await, true).await;
+    let o = object("o");
+    assert_eq!((journal.bases[&o].version, &journal.baselines[&o].body), (7, &body("old")));
+    assert_eq!(journal.inherited, std::collections::BTreeSet::from([o.clone()]));
+    // What is accepted under the new name before anything is kept there stays accepted.
+    b.append(&new, &[compared("o", "accepted")]).await.unwrap();
+    let journal = inherit(read(b, &new).await, true).await;
+    assert_eq!((journal.bases[&o].version, &journal.baselines[&o].body), (7, &body("accepted")));
+    // Of what is only watched a baseline is enough.
+    assert!(inherit(read(b, &new).await, false).await.bases.is_empty());
+    // Once it is kept there, nobody else has it.
+    let kept = [based("o", 8), compared("o", "new"), Record::Inherited { object: o.clone() }];
+    b.append(&new, &kept).await.unwrap();
+    let journal = inherit(read(b, &new).await, true).await;
+    assert_eq!((journal.bases[&o].version, journal.inherited.len()), (8, 0));
+    for lease in [&old, &older] {
+        let left = read(a, lease).await;
+        assert!(!left.bases.contains_key(&o) && left.baselines.is_empty(), "{}", lease.tenant);
+    }
+    assert_eq!(read(a, &older).await.bases.len(), 1, "another object stays");
+    // A baseline is forgotten where the base tells.
+    b.append(&new, &[Record::Baseline { object: o, baseline: None }]).await.unwrap();
+    assert!(read(b, &new).await.baselines.is_empty());
+}
+
+fn noticed(path: &str) -> Noticed {
+    Noticed {
+        organization: OrganizationId::new("o"),
+        object: Object::implied(),
+        path: path.into(),
+        class: Class::Off,
+        value: "sha256:1".into(),
+        by: Some("by Mara Ionescu".into()),
+        is_named: true,
+        since: "2026-11-29T10:00:00Z".parse().unwrap(),
+    }
+}
+
+/// What is accepted, what is left and the line of history are one transaction, which needs the lease.
+pub async fn what_a_person_accepts_is_kept_whole_or_not_at_all(pair: &Pair) {
+    let (a, b) = (&pair.a, &pair.b);
+    advance(a, None, "c1", &[wanted("acme", "1")]).await;
+    let claimed = claim(a, 1).await.pop().unwrap();
+    let both = vec![noticed("x"), noticed("y")];
+    let ended = Finished { unmanaged: Some(both.clone()), ..done(&claimed, true) };
+    a.finish(&[ended]).await.unwrap();
+    let row = async || b.tenants(Which::Troubled).await.unwrap().pop();
+    assert_eq!(row().await.unwrap().unmanaged, both, "a notification is about it");
+    // A run that could not tell leaves it as it is.
+    let lease = take(a, "acme", LONG).await.unwrap();
+    let left = vec![noticed("y")];
+    a.accept(&lease, &[compared("o", "accepted")], &left, "by mara: x").await.unwrap();
+    assert_eq!(row().await.unwrap().unmanaged, left);
+    let lines = b.history(&lease.tenant, 10).await.unwrap();
+    let told: Vec<&str> =
+        lines.iter().filter(|line| line.kind == "accepted").map(|line| line.detail.as_str()).collect();
+    assert_eq!(told, ["by mara: x"]);
+    assert_eq!(b.journal(&lease.tenant).await.unwrap().baselines[&object("o")].body, body("accepted"));
+    // Without the lease nothing of it is kept.
+    a.release(std::slice::from_ref(&lease)).await.unwrap();
+    let other = take(b, "acme", LONG).await.unwrap();
+    let fenced = a.accept(&lease, &[compared("o", "late")], &[], "late").await;
+    assert!(matches!(fenced, Err(StoreError::Fenced { .. })), "{fenced:?}");
+    assert_eq!(b.journal(&other.tenant).await.unwrap().baselines[&object("o")].body, body("accepted"));
+    b.accept(&other, &[], &[], "by mara: y").await.unwrap();
+    assert_eq!(row().await.map(|row| row.unmanaged), None);
 }

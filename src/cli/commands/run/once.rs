@@ -8,7 +8,7 @@ use super::RunArgs;
 use crate::cli::commands::status;
 use crate::cli::order::{self, Wishes};
 use crate::cli::place::{self, Place, Reads};
-use crate::cli::session::CONCURRENCY;
+use crate::cli::session::{self, CONCURRENCY};
 use crate::cli::{Exit, Failure, Format, Output, SourceArgs};
 use crate::clock;
 use crate::config::Settings;
@@ -41,6 +41,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
         asked: None,
         heard: Some(Arc::clone(&process.heard)),
     };
+    let is_new = session::is_new(settings, &process.store, &place.identity).await?;
     let order = order::order(&place, &fleet, settings, &process.store, wishes)?;
     let progress: Arc<dyn pass::Progress> =
         Arc::new(Logged { following: Arc::clone(following), advances: Advances::default() });
@@ -63,6 +64,7 @@ pub async fn run(args: &RunArgs, following: &Arc<Following>, output: &Output) ->
     }
     let passed = passed?;
     passed.runs().for_each(|run| counting::count(&process.metrics, run, clock::now()));
+    session::tell_new_state(is_new, &passed.needed, output);
     report(args, &process.store, &fleet, &passed, output).await
 }
 

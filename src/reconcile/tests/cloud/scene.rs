@@ -57,7 +57,7 @@ impl Scene {
         let mut spec = Spec::clone(&spec);
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
-        spec.has_state = true;
+        spec.memory = crate::model::Memory::Kept;
         spec.limits.drafts = self.drafts;
         spec.limits.allowed.clone_from(&self.allowed);
         let reference = serde_json::json!({"name": "web"});
@@ -104,6 +104,10 @@ impl Scene {
             }
             event = match (asked, run.end()) {
                 (_, Some(End::Held(Hold { reason, .. }))) => return format!("Held: {reason}"),
+                (_, Some(End::Refused(refusals))) => {
+                    let guards: Vec<&str> = refusals.iter().map(|refusal| refusal.guard.name()).collect();
+                    return format!("{}: refused by {}", word(run.end().unwrap()), guards.join(", "));
+                }
                 (_, Some(End::Degraded(fault))) => return format!("Degraded: {fault}"),
                 (_, Some(end)) => return word(end).into(),
                 (None, None) => Event::Proceed,

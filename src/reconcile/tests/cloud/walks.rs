@@ -112,7 +112,9 @@ fn walk(walk: &Walk) -> Result<(), String> {
             break;
         }
         // What became of a write may not be known, and then whose the object is: a person is asked about that, too.
-        scene.allowed.insert(Guard::Adopt);
+        if ended.last().is_some_and(|ended| ended.contains("refused by adopt")) {
+            scene.allowed.insert(Guard::Adopt);
+        }
     }
     scene.allowed.clear();
     let broken = std::mem::take(&mut scene.platform.broken);

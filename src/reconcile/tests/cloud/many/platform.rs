@@ -119,7 +119,7 @@ impl Many {
         spec.tenant.dialect = Dialect::Cloud;
         spec.versions = Versions::Unenforced;
         spec.is_exact = self.is_exact;
-        spec.has_state = true;
+        spec.memory = crate::model::Memory::Kept;
         spec.limits.allowed.clone_from(&self.allowed);
         let styles = json!({"messenger": {"styles": {"primaryColor": self.colour}}});
         let refers =
