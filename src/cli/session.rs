@@ -227,7 +227,7 @@ pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
 }
 
 /// What a command without a state does not know, in one line.
-const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run remembers nothing of what was applied, paused, held or opened before, and sees no other run. The guards adopt, recreate, rewind and pause are off, run-off sees this run alone, and protected goes by the commit's first parent";
+const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run does not know what was applied, paused, held or opened before, or what other runs do. The guards adopt, recreate, rewind and pause are off, run-off sees this run alone, and protected compares with the commit's first parent";
 
 /// Opens the store that the settings name, or one that lasts as long as the command: then it says what that does not know.
 ///
@@ -242,7 +242,7 @@ pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<
 }
 
 /// What is said where objects differ of which a state knows nothing that knows nothing at all.
-const NEW_STATE: &str = "this state is new, and knows of no object that it was applied. On a runner that keeps no state, write `state = \"none\"` into the settings, or set GENESYNC_STATE=none";
+const NEW_STATE: &str = "this state is new, and has no record of any applied object. On a runner that keeps no state, write `state = \"none\"` into the settings, or set GENESYNC_STATE=none";
 
 /// Whether a state that outlives the command has seen no head of a repository yet.
 ///

@@ -61,7 +61,7 @@ pub fn headline(document: &PlanDocument) -> String {
     }
     if !document.unmanaged_changes.is_empty() {
         let fields = counted(document.unmanaged_changes.len(), "field");
-        parts.push(format!("{fields} that git does not name changed by others"));
+        parts.push(format!("{fields} that git does not name changed by other users"));
     }
     if parts.is_empty() {
         parts.push("no changes".into());

@@ -13,7 +13,7 @@ use crate::model::plan::{TargetPlan, Unmanaged};
 use crate::model::unmanaged::{PlatformChange, by_the_platform, noticed};
 
 /// What stands above such changes.
-pub const OUTSIDE: &str = "Changed by others, in fields that git does not name";
+pub const OUTSIDE: &str = "Changed by other users, in fields that git does not name";
 
 /// Most such changes that are told where a person reads them; a document for programs has all.
 pub const TOLD_MAX: usize = 100;

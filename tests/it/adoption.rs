@@ -143,7 +143,7 @@ fn that_no_state_is_kept_is_the_operators_word_alone() {
     std::fs::write(stage.path("settings.toml"), format!("state = \"none\"\n{settings}")).unwrap();
     let mut pass = stage.command(&["run", "--once"]);
     let pass = crate::support::ran(pass.env_remove("GENESYNC_STATE_DIR").output().unwrap()).expect(0);
-    assert_eq!(pass.stderr.matches("remembers nothing of what was applied").count(), 1, "{}", pass.stderr);
+    assert_eq!(pass.stderr.matches("does not know what was applied").count(), 1, "{}", pass.stderr);
     assert_eq!(ms(&stage, 3), 9);
 }
 

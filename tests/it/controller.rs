@@ -155,10 +155,8 @@ fn an_edit_is_shown_where_it_is_watched_and_set_back_where_git_wins() {
         let history = stage.genesync(&["history", name]).expect(0).stdout;
         let drift =
             history.lines().find(|line| line.contains(" drift ")).unwrap_or_else(|| panic!("{history}"));
-        let told = format!(
-            "greetings.delayMs: 1 in git, 777 live of {}, by Mara Ionescu, 20",
-            organization(number)
-        );
+        let told =
+            format!("greetings.delayMs: 1 in git, 777 live of {}, by Mara Ionescu, 20", organization(number));
         assert!(drift.contains(&told) && drift.contains(" from 192.0.2.10"), "{drift}");
     }
 }

@@ -35,13 +35,13 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
     let stage = adopted("enforce");
     let text = stage.genesync(&["plan"]).expect(0).stdout;
     assert!(
-        text.starts_with("No changes: 1 tenant is in sync") && !text.contains("Changed by others"),
+        text.starts_with("No changes: 1 tenant is in sync") && !text.contains("Changed by other users"),
         "{text}"
     );
     stage.edit(1, &json!({"greetings": {"messages": ["Hi"]}}));
     stage.edit(1, &json!({"greetings": {"enabled": false}}));
     let told = |text: &str| {
-        let mut lines = text.lines().skip_while(|line| !line.starts_with("Changed by others")).skip(1);
+        let mut lines = text.lines().skip_while(|line| !line.starts_with("Changed by other users")).skip(1);
         let (first, second) = (lines.next().unwrap().to_owned(), lines.next().unwrap().to_owned());
         // What was switched off stands first.
         assert!(first.contains("greetings.enabled") && first.contains("off"), "{text}");
@@ -56,7 +56,7 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
     assert_eq!(before["unmanagedChanges"][0]["was"], true);
     for format in ["markdown", "html"] {
         let text = stage.genesync(&["plan", "--format", format]).expect(0).stdout;
-        assert!(text.contains("Changed by others") && text.contains("greetings.enabled"), "{text}");
+        assert!(text.contains("Changed by other users") && text.contains("greetings.enabled"), "{text}");
     }
     // A run writes nothing of it, is in sync, and says it once in the history.
     for _ in 0..2 {
@@ -82,7 +82,7 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
     assert_eq!(paths(&plan(&stage), "unmanagedChanges"), Vec::<String>::new());
     assert!(stage.genesync(&["accept", "acme"]).expect(0).stdout.contains("nothing to accept"));
     stage.genesync(&["apply"]).expect(0);
-    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by others"));
+    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by other users"));
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
     assert_eq!(history.matches("accepted").count(), 2, "{history}");
     // What is accepted is what the next change is told from.
@@ -128,7 +128,7 @@ fn a_watched_tenant_is_compared_with_what_it_held_when_it_was_seen_first() {
     assert!(status.contains("greetings.enabled (off)") && status.contains("Mara Ionescu"), "{status}");
     stage.genesync(&["accept", "acme"]).expect(0);
     stage.genesync(&["apply"]).expect(0);
-    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by others"));
+    assert!(!stage.genesync(&["status"]).expect(0).stdout.contains("Changed by other users"));
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_messenger_that_goes_dark_is_told_by_its_publisher() {
     cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": dark}}));
     // A draft is served to nobody.
     let text = cloud.plan().expect(0).stdout;
-    assert!(text.contains("unpublished draft of Mara") && !text.contains("Changed by others"), "{text}");
+    assert!(text.contains("unpublished draft of Mara") && !text.contains("Changed by other users"), "{text}");
     cloud.edit(1, json!({"publish": {"configuration": "Website"}}));
     let text = cloud.plan().expect(0).stdout;
     assert!(text.contains("messenger.launcherButton.visibility") && text.contains("(off)"), "{text}");
