@@ -88,11 +88,13 @@ fn by(change: &Change) -> String {
 /// left out stands what was known of it.
 pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Vec<Noticed>> {
     let seen = noticed_in(run.plan()?, now);
+    // A name that was proved before this run wrote can't be proved again from what it wrote over.
+    let at_first = run.first_plan().map(|plan| noticed_in(plan, now)).unwrap_or_default();
     let is_unseen = |one: &&Noticed| {
         let is_there = |target: &Target| target.organization == one.organization;
         run.spec().targets().any(|target| is_there(&target)) && !run.targets().iter().any(is_there)
     };
-    let seen = seen.into_iter().map(|one| one.with_known(known));
+    let seen = seen.into_iter().map(|one| one.with_known(&at_first).with_known(known));
     Some(seen.chain(known.iter().filter(is_unseen).cloned()).collect())
 }
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::document::{PlanDocument, PlatformDocument, UnmanagedDocument, object};
 use super::sentence::Sentence;
 use super::value::pair;
-use crate::model::Plan;
 use crate::model::author::Author;
 use crate::model::plan::{TargetPlan, Unmanaged};
 use crate::model::unmanaged::{PlatformChange, by_the_platform, noticed};
+use crate::model::{Plan, Target};
 
 /// What stands above such changes.
 pub const OUTSIDE: &str = "Changed by other users, in fields that git does not name";
@@ -50,14 +50,19 @@ pub fn documents<'a>(
 fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDocument {
     let [was, is] = change.shown();
     let [before, live] = pair(&change.path, was.as_ref(), is.as_ref());
-    let told = Sentence::new(change.class, format!("{}, ", plan.tenant))
-        .value(target.target.to_string())
-        .words(": ")
+    let Target { organization, object: named, .. } = &target.target;
+    let told = Sentence::new(change.class, format!("{}, ", plan.tenant));
+    let told = match named.is_implied() {
+        true => told,
+        false => told.words(format!("{} ", named.kind.name())).value(&*named.name).words(" of "),
+    };
+    let told = told
+        .words(format!("organization {organization}: "))
         .value(&change.path)
-        .words(format!(" ({}) ", change.class.name()))
-        .value(before)
-        .words(" became ")
-        .value(live)
+        .words(format!(" ({}) changed from ", change.class.name()))
+        .value(unquoted(&before))
+        .words(" to ")
+        .value(unquoted(&live))
         .words(", ");
     let told = attributed(told, change.author.as_ref());
     UnmanagedDocument {
@@ -72,6 +77,11 @@ fn document(plan: &Plan, target: &TargetPlan, change: &Unmanaged) -> UnmanagedDo
         by: change.author.clone(),
         told,
     }
+}
+
+/// A text as a sentence quotes it: without the marks that JSON sets.
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
 }
 
 /// A sentence with who did it, or why nobody is named.

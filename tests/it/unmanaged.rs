@@ -92,6 +92,26 @@ fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_p
 }
 
 #[test]
+fn whoever_changed_it_is_named_also_after_a_write_of_ours() {
+    // The run that writes is the first one that sees the change.
+    let stage = adopted("enforce");
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.commit(&one_field("acme", 1, 5, "enforce"));
+    stage.genesync(&["apply"]).expect(0);
+    let cloud = Cloud::applied(1);
+    let dark = json!({"messenger": {"launcherButton": {"visibility": "Off"}}});
+    cloud.edit(1, json!({"draft": {"configuration": "Website", "patch": dark}}));
+    cloud.edit(1, json!({"publish": {"configuration": "Website"}}));
+    cloud.commit("#222222");
+    cloud.apply(&["--draft", "adopt"]).expect(0);
+    for status in [stage.genesync(&["status"]), cloud.genesync(&["status"])] {
+        let status = status.expect(0).stdout;
+        let line = status.lines().find(|line| line.contains("(off)")).unwrap_or_else(|| panic!("{status}"));
+        assert!(line.contains("Mara Ionescu"), "{status}");
+    }
+}
+
+#[test]
 fn as_drift_it_is_set_back_and_ignored_it_is_nothing_to_tell() {
     let stage = adopted("enforce, unmanaged: drift");
     stage.edit(1, &json!({"greetings": {"enabled": false}, "futureThing": {"on": true}}));
