@@ -7,8 +7,9 @@ use jiff::Timestamp;
 
 use crate::model::text::counted;
 use crate::model::unmanaged::{Noticed, noticed as noticed_in};
-use crate::model::{Change, ChangeKind, Class, ObjectRef, Status, Target};
+use crate::model::{Change, ChangeKind, Class, ObjectRef, Receipt, Status, Target};
 use crate::plan::resolve::PINNED;
+use crate::plan::unmanaged::followed;
 use crate::reconcile::Run;
 
 /// What happened in a run, in lines; `told` is how its tenant is and why, where that is news.
@@ -94,7 +95,14 @@ pub(super) fn noticed(run: &Run, known: &[Noticed], now: Timestamp) -> Option<Ve
         let is_there = |target: &Target| target.organization == one.organization;
         run.spec().targets().any(|target| is_there(&target)) && !run.targets().iter().any(is_there)
     };
-    let seen = seen.into_iter().map(|one| one.with_known(&at_first).with_known(known));
+    let newest_of = |before: &Noticed| {
+        let is_of_it =
+            |target: &Target| target.organization == before.organization && target.object == before.object;
+        let written: Vec<&Receipt> =
+            run.receipts().iter().filter(|receipt| is_of_it(&receipt.target)).collect();
+        followed(before.version, &written)
+    };
+    let seen = seen.into_iter().map(|one| one.with_known(&at_first, newest_of).with_known(known, newest_of));
     Some(seen.chain(known.iter().filter(is_unseen).cloned()).collect())
 }
 

@@ -36,6 +36,9 @@ pub struct Noticed {
     /// Whether that is a name, told with proof.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_named: bool,
+    /// The version at which that was so.
+    #[serde(default)]
+    pub version: u64,
     /// When it was first seen, by our clock.
     pub since: Timestamp,
 }
@@ -46,15 +49,17 @@ impl Noticed {
             == (&other.organization, &other.object, &other.path, &other.value)
     }
 
-    /// The same with what was known of it: when it was seen first, and a name that was proved then.
+    /// The same with what was known of it: when it was seen first, and a name that was proved then, if since then no version
+    /// was made but by us. `newest_of` says to which version writes of ours lead from the one that was known: after any other
+    /// version another user may have set the same value.
     #[must_use]
-    pub fn with_known(self, known: &[Self]) -> Self {
+    pub fn with_known(self, known: &[Self], newest_of: impl Fn(&Self) -> u64) -> Self {
         let Some(before) = self.among(known) else { return self };
         let since = before.since;
-        // Whoever did it has done so whether or not the log is asked again.
-        let keeps_name = before.is_named && !self.is_named && self.by.is_some();
+        let keeps_name =
+            before.is_named && !self.is_named && self.by.is_some() && newest_of(before) == self.version;
         match keeps_name {
-            true => before.clone(),
+            true => Self { version: self.version, ..before.clone() },
             false => Self { since, ..self },
         }
     }
@@ -94,6 +99,7 @@ pub fn noticed_of(target: &TargetPlan, now: Timestamp) -> impl Iterator<Item = N
             by: change.author.as_ref().map(ToString::to_string),
             is_named: matches!(change.author, Some(Author::Named(_) | Author::Own(_))),
             path: change.path.clone(),
+            version: target.version.unwrap_or_default(),
             since: now,
         }
     })
@@ -176,6 +182,7 @@ mod tests {
             value: value.into(),
             by: by.map(str::to_owned),
             is_named: by.is_some(),
+            version: 5,
             since: Timestamp::UNIX_EPOCH,
         }
     }
@@ -221,9 +228,15 @@ mod tests {
             (vec![mara.clone()], &other, other.clone(), true),
         ];
         for (known, seen, remembered, is_news) in table {
-            assert_eq!(seen.clone().with_known(&known), remembered);
+            assert_eq!(seen.clone().with_known(&known, |before| before.version), remembered);
             assert_eq!(seen.is_new(&known), is_news, "{known:?} {seen:?}");
         }
+        // After a version of another user it may be theirs; after one of ours it is not.
+        let moved = Noticed { version: 6, ..later(&unknown) };
+        let theirs = moved.clone().with_known(std::slice::from_ref(&mara), |before| before.version);
+        assert_eq!((theirs.is_named, theirs.by), (false, moved.by.clone()));
+        let ours = moved.with_known(std::slice::from_ref(&mara), |before| before.version + 1);
+        assert_eq!(ours, Noticed { version: 6, ..mara });
     }
 
     #[test]

@@ -208,6 +208,7 @@ impl Run {
         let is_asked_about = |one: &Noticed| match one.among(&self.spec.noticed) {
             _ if one.by.is_none() => false,
             None => true,
+            Some(known) if known.version != one.version => true,
             Some(known) => !known.is_named && elapsed_ms(known.since, now) < NEWS_MS,
         };
         let mut seen = noticed_of(planned, now);

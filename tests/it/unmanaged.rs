@@ -112,6 +112,27 @@ fn whoever_changed_it_is_named_also_after_a_write_of_ours() {
 }
 
 #[test]
+fn nobody_is_named_for_what_another_user_did_again() {
+    let stage = adopted("enforce");
+    let line = || {
+        let status = stage.genesync(&["status"]).expect(0).stdout;
+        status.lines().find(|line| line.contains("(off)")).unwrap_or_else(|| panic!("{status}")).to_owned()
+    };
+    stage.edit(1, &json!({"greetings": {"enabled": false}}));
+    stage.genesync(&["apply"]).expect(0);
+    assert!(line().contains("Mara Ionescu"), "{}", line());
+    // On and off again between two looks, by Zoe, and her entries are late.
+    stage.control("POST", "settings", &json!({"auditDelayMs": 3_600_000}));
+    for enabled in [true, false] {
+        let patch = json!({"greetings": {"enabled": enabled}});
+        let edit = json!({"organizationId": organization(1), "actor": "Zoe Okafor", "patch": patch});
+        stage.control("POST", "edit", &edit);
+    }
+    stage.genesync(&["apply"]).expect(0);
+    assert!(!line().contains("Mara") && line().contains("author not known"), "{}", line());
+}
+
+#[test]
 fn as_drift_it_is_set_back_and_ignored_it_is_nothing_to_tell() {
     let stage = adopted("enforce, unmanaged: drift");
     stage.edit(1, &json!({"greetings": {"enabled": false}, "futureThing": {"on": true}}));

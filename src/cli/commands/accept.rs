@@ -131,7 +131,8 @@ async fn accept(
     };
     let known = store.tenants(Which::Named(std::slice::from_ref(&lease.tenant))).await?;
     let known = known.into_iter().flat_map(|row| row.unmanaged).collect::<Vec<_>>();
-    let seen = noticed(plan, clock::now()).into_iter().map(|one| one.with_known(&known));
+    let seen =
+        noticed(plan, clock::now()).into_iter().map(|one| one.with_known(&known, |before| before.version));
     let (accepted, left): (Vec<Noticed>, Vec<Noticed>) = seen.partition(|one| args.means(&one.path));
     if accepted.is_empty() {
         return nothing(args, &left);

@@ -161,6 +161,7 @@ mod tests {
             value: "same".into(),
             by: by.map(str::to_owned),
             is_named: by.is_some(),
+            version: 5,
             since: at(since),
         };
         let shape = |organization: &str| seen(organization, "shape", Class::Cosmetic, None, 1);

@@ -258,6 +258,7 @@ fn noticed(path: &str) -> Noticed {
         value: "sha256:1".into(),
         by: Some("by Mara Ionescu".into()),
         is_named: true,
+        version: 5,
         since: "2026-11-29T10:00:00Z".parse().unwrap(),
     }
 }
