@@ -1,24 +1,30 @@
-# Two commands do everything: `make demo` and `make test`. Neither needs more than a Rust toolchain and a C compiler.
+# Two commands do everything. `make demo` needs a Rust toolchain and what a build needs; `make test` also needs what the tests start.
 
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 # Property tests of `make test` try the same inputs every time. Without it, as in `cargo test`, they try new ones.
 SEED ?= 1
 
-.PHONY: demo test tools format lint docs browser deny bench schemas examples seeds kills reliability
+.PHONY: demo test build-tools test-tools format lint docs browser deny bench schemas examples seeds kills reliability
 
 # Ten tenants from a git commit to confirmed audit entries, against the embedded emulator.
-demo: tools
-	$(CARGO) run --locked --quiet -- demo
+demo: build-tools
+	@echo "Building genesync and its libraries: some minutes the first time, seconds after that."
+	@$(CARGO) build --locked
+	@$(CARGO) run --locked --quiet -- demo
 
 # Everything that has to hold before a change lands.
-test: tools format lint docs browser
+test: test-tools format lint docs browser
 	PROPTEST_RNG_SEED=$(SEED) $(CARGO) test --locked
 	./scripts/deny.sh
 
-# What the build and the tests need beyond the toolchain: a C compiler, make and perl for the git library's TLS, git itself.
-tools:
-	@./scripts/install-tools.sh
+# What a build needs beyond the toolchain: a C compiler, and make and perl for the TLS of the git library.
+build-tools:
+	@./scripts/install-tools.sh build
+
+# What the tests start: git, database servers, a browser.
+test-tools:
+	@./scripts/install-tools.sh build test
 
 format:
 	$(CARGO) fmt --check
@@ -32,7 +38,7 @@ docs:
 # The pages that are checked in, in a real browser: a test says when they are not what the program makes.
 BROWSER := target/browser
 
-browser: tools $(BROWSER)/node_modules
+browser: test-tools $(BROWSER)/node_modules
 	cp tests/browser/check.mjs $(BROWSER)/
 	node $(BROWSER)/check.mjs examples/review/outputs/*.html
 
@@ -45,7 +51,7 @@ $(BROWSER)/node_modules: tests/browser/package.json tests/browser/package-lock.j
 # Measures the release build and writes docs/benchmarks.md; never part of a test. Takes a while and wants a quiet machine.
 BENCH_TOOLS := target/bench-tools
 
-bench: tools $(BENCH_TOOLS)/bin/oha $(BENCH_TOOLS)/peer/node_modules
+bench: test-tools $(BENCH_TOOLS)/bin/oha $(BENCH_TOOLS)/peer/node_modules
 	@command -v wrk >/dev/null || apt-get install -y wrk || echo "wrk is not installed: its figure will be missing"
 	$(CARGO) bench --locked --bench fleet
 
@@ -72,9 +78,9 @@ seeds:
 	GENESYNC_SEEDS=200000 $(CARGO) test --locked --release --test sim -- --nocapture
 
 # Ten thousand kills at random times, in a quarter of an hour; GENESYNC_SEED repeats a run.
-kills: tools
+kills: test-tools
 	GENESYNC_KILLS=10000 $(CARGO) test --locked --test crash -- --nocapture kills_at_random
 
 # Breaks everything that can be broken, and writes docs/reliability.md. Takes ten minutes.
-reliability: tools
+reliability: test-tools
 	GENESYNC_RELIABILITY=1 $(CARGO) test --locked --test crash -- --nocapture the_report_has

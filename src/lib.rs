@@ -41,6 +41,7 @@ pub mod store; // journal, bases, leases, history: SQLite or PostgreSQL
 pub mod config; // the operator's settings
 pub mod clock; // the time
 pub mod crash; // the points at which a test ends the process
+pub mod private; // files of ours that only their owner may read
 pub mod telemetry; // logs, metrics, traces
 pub mod notify; // messages to people
 pub mod forge; // comments on pull requests

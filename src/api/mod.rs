@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
+use crate::model::seal::holds_digests;
 use crate::model::write::{Accepted, Job, StartJob};
 use crate::model::{
     CredentialsName, Dialect, Entry, Fault, FaultKind, Look, ObjectKind, ObjectRef, OrganizationId, Outcome,
@@ -79,6 +80,16 @@ impl ReadApi {
             }
             Dialect::Cloud => self.survey(look).await,
         }
+    }
+
+    /// Reads the configuration of an organization of the `webchat` dialect, for what its answer tells besides.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn configuration(&self, target: &Target) -> Result<Response, Fault> {
+        let response = self.call(target, &webchat::read(&target.organization)).await?;
+        webchat::observed(&response)?;
+        Ok(response)
     }
 
     /// Asks how a replication job is doing.
@@ -192,6 +203,10 @@ impl Api {
     /// Sends a write, once, and gives up at its deadline.
     pub async fn write(&self, write: &Write) -> Outcome<Accepted> {
         let dialect = write.target.object.kind.dialect();
+        // Digests stand in the state in place of values that are gone: live they would put a webhook out of order.
+        if write.body.values().any(holds_digests) {
+            return Outcome::Unsent(local("a digest stands in place of a confidential value".to_owned()));
+        }
         let secret = match &write.secret {
             None => None,
             Some(name) => match self.read.client.secret(name) {
@@ -246,4 +261,42 @@ fn too_late(operation: &Operation) -> Fault {
     let message =
         format!("{} was not written: its deadline had passed before it was sent", operation.subject);
     Fault::new(FaultKind::Transient, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::model::seal::Seal;
+    use crate::model::{Act, Object};
+
+    // Guarantee: no-digest-is-sent
+    #[tokio::test]
+    async fn a_body_that_holds_a_digest_is_not_sent() {
+        let api = Api::new(ReadApi::new(BTreeMap::new(), BTreeMap::new(), Options::default()).unwrap());
+        let plain = json!({"webhookHeaders": {"X-Key": "k"}}).as_object().cloned().unwrap();
+        let sealed = Seal::of(&Secret::new("key".to_owned())).sealed(&plain).into_owned();
+        let nested = [("list".to_owned(), json!([1, { "below": Value::Object(sealed.clone()) }]))];
+        let table = [(plain, false), (sealed, true), (nested.into_iter().collect(), true)];
+        for (body, holds_one) in table {
+            let write = Write {
+                target: Target {
+                    organization: OrganizationId::new("org"),
+                    region: Region::EuWest1,
+                    credentials: CredentialsName::new("main"),
+                    object: Object { kind: ObjectKind::OpenMessagingIntegration, name: "Kiosk".into() },
+                },
+                if_match: Some(1),
+                body: Arc::new(body),
+                deadline: clock::now() + Duration::from_secs(60),
+                act: Act::Store,
+                id: Some("id".into()),
+                secret: None,
+            };
+            // No region is known: whatever gets past is not sent either, and says so.
+            let Outcome::Unsent(fault) = api.write(&write).await else { panic!("it is sent") };
+            assert_eq!(fault.to_string().contains("a digest stands in place"), holds_one, "{fault}");
+        }
+    }
 }

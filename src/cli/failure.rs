@@ -9,7 +9,7 @@ use crate::model::{Fault, FaultKind, causes};
 use crate::render;
 use crate::service::ServiceError;
 use crate::source::SourceError;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreTrouble};
 
 /// A command that could not do what it was asked to.
 #[derive(Debug, Clone)]
@@ -30,13 +30,18 @@ impl Failure {
 
     /// A defect of ours.
     pub fn bug(message: impl Into<String>) -> Self {
-        Self::new(Exit::Bug, message)
-            .hint("this is a bug in genesync; please report it with the command line and this message")
+        Self::new(Exit::Bug, message).hint("report this bug with the command line and this message")
     }
 
     /// Says what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
+        self
+    }
+
+    /// Says what it is about, before the message.
+    pub fn about(mut self, what: &str) -> Self {
+        self.message = format!("{what}: {}", self.message);
         self
     }
 
@@ -66,18 +71,18 @@ impl From<SourceError> for Failure {
         let message = causes(&error);
         match &error {
             SourceError::NotARepository { .. } => Failure::new(Exit::Outside, message)
-                .hint("apply works from commits; run `git init` and commit, or name another path"),
-            SourceError::NoTenants { .. } => Failure::new(Exit::Findings, message).hint(
-                "an empty tree never means that everything should go; `genesync init` starts a repository",
-            ),
+                .hint("run `git init` and commit, or name a path that holds a git repository"),
+            SourceError::NoTenants { .. } => Failure::new(Exit::Findings, message)
+                .hint("start a repository with `genesync init`; an empty repository never deletes anything"),
             SourceError::Url { .. } => Failure::new(Exit::Usage, message),
             SourceError::Revision { .. } => Failure::new(Exit::Outside, message),
             SourceError::Limit { .. } | SourceError::Malformed { .. } => {
                 Failure::new(Exit::Findings, message)
             }
+            SourceError::Form { form, .. } => Failure::new(Exit::Outside, message).hint(form.hint()),
             SourceError::Git { source, .. } if source.code() == git2::ErrorCode::Owner => {
                 Failure::new(Exit::Outside, message).hint(
-                    "the repository belongs to another user; add it to git's safe.directory if you trust it",
+                    "add the repository to git's safe.directory if you trust it: it belongs to another user",
                 )
             }
             SourceError::Git { .. } | SourceError::Io { .. } => Failure::new(Exit::Outside, message),
@@ -96,7 +101,7 @@ impl From<PassError> for Failure {
         let message = causes(&error);
         match error {
             PassError::Rewound(_) => Failure::new(Exit::Refused, message)
-                .hint("if history was meant to be rewritten, run again with --allow rewind --reason …"),
+                .hint("run this again with --allow rewind --reason … if you meant to rewrite history"),
             PassError::Overtaken(_) => Failure::new(Exit::Outside, message).hint("run it again"),
             PassError::NoClients(error) => Failure::from(&*error),
             PassError::Store(error) => Failure::from(error),
@@ -116,7 +121,7 @@ impl From<&ConfigError> for Failure {
                 ))
             }
             ConfigError::StateNowhere => Failure::new(Exit::Usage, message)
-                .hint("leave the place out on a runner that keeps nothing, and else the word `none`"),
+                .hint("remove the folder or URL of the state if the runner keeps nothing, else remove the word `none`"),
             ConfigError::Unreadable { .. }
             | ConfigError::Invalid { .. }
             | ConfigError::Endpoint { .. }
@@ -145,20 +150,29 @@ impl From<StoreError> for Failure {
         let message = causes(&error);
         match &error {
             StoreError::Newer { .. } => Failure::new(Exit::Outside, message).hint(
-                "a later genesync made it; use that one, or give this one a store of its own",
+                "use the later version of genesync that made it, or give this version another store",
             ),
             StoreError::OtherRepository { .. } => Failure::new(Exit::Usage, message).hint(
-                "give another repository a store of its own; where it is the same one under another name, run `genesync apply --allow rewind --reason …` with that name once",
+                "give each repository its own store; if it is the same repository under another name, run `genesync apply --allow rewind --reason …` once with that name",
             ),
             StoreError::Corrupt { .. } | StoreError::Damaged { .. } | StoreError::Status { .. } => Failure::new(Exit::Outside, message).hint(
-                "without the store nothing is lost but who changed what since the last run: give genesync an empty one",
+                "put the last copy of the state back, or give genesync an empty store, which loses pauses, holds and history",
             ),
+            StoreError::NotADatabase { .. } => {
+                Failure::new(Exit::Outside, message).hint(StoreTrouble::NotADatabase.hint())
+            }
+            StoreError::Folder { .. } => Failure::new(Exit::Outside, message).hint(StoreTrouble::Unopenable.hint()),
+            StoreError::Database { .. } => {
+                let failure = Failure::new(Exit::Outside, message);
+                match error.trouble() {
+                    Some(trouble) => failure.hint(trouble.hint()),
+                    None => failure,
+                }
+            }
             StoreError::Fenced { .. }
             | StoreError::Superseded { .. }
             | StoreError::Off { .. }
-            | StoreError::Exchanged { .. }
-            | StoreError::Folder { .. }
-            | StoreError::Database { .. } => Failure::new(Exit::Outside, message),
+            | StoreError::Exchanged { .. } => Failure::new(Exit::Outside, message),
         }
     }
 }
@@ -168,7 +182,7 @@ impl From<Fault> for Failure {
         let failure = Failure::new(Exit::Outside, fault.to_string());
         match fault.kind {
             FaultKind::Denied => {
-                failure.hint("`genesync doctor --permissions` lists what a client has to be allowed")
+                failure.hint("list the permissions that a client needs with `genesync doctor --permissions`")
             }
             _ => failure,
         }
@@ -188,7 +202,7 @@ mod tests {
         let source = std::io::Error::other("address in use");
         let secret = |text: &str| Secret::new(text.to_owned());
         let short = HookSecrets::new(vec![secret("short")]).unwrap_err();
-        let no_url = Sender::new(&secret("nowhere"), NotifyFormat::Json).unwrap_err();
+        let no_url = Sender::new(&secret("nowhere"), NotifyFormat::Json, &Default::default()).unwrap_err();
         let table = [
             (
                 ServiceError::Client(Fault::new(FaultKind::Local, "TLS can't be set up")),
@@ -196,7 +210,7 @@ mod tests {
             ),
             (
                 ServiceError::Listen { address, source },
-                (Exit::Outside, "`127.0.0.1:8490` can't be listened on: address in use"),
+                (Exit::Outside, "cannot listen on `127.0.0.1:8490`: address in use"),
             ),
             (
                 ServiceError::HookSecrets(short),
@@ -206,13 +220,10 @@ mod tests {
                 ServiceError::Notifications(no_url),
                 (
                     Exit::Usage,
-                    "GENESYNC_NOTIFY_URL: the receiver's URL can't be used: relative URL without a base",
+                    "GENESYNC_NOTIFY_URL: cannot use the receiver's URL: relative URL without a base",
                 ),
             ),
-            (
-                ServiceError::Overdue,
-                (Exit::Outside, "the store did not answer in the time that there is for stopping"),
-            ),
+            (ServiceError::Overdue, (Exit::Outside, "the store did not answer within the shutdown time")),
         ];
         for (error, (exit, message)) in table {
             let failure = Failure::from(error);

@@ -3,11 +3,19 @@
 use std::path::Path;
 
 use super::{Exit, Failure};
+use crate::private;
 
 /// Writes a file that the operator named.
 #[expect(clippy::disallowed_methods, reason = "the operator named the file to write")]
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     std::fs::write(path, bytes).map_err(|error| {
+        Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
+    })
+}
+
+/// Writes a file that the operator named and that holds what is live: nobody else is to read it.
+pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    private::write(path, bytes).map_err(|error| {
         Failure::new(Exit::Outside, format!("`{}` can't be written: {error}", path.display()))
     })
 }

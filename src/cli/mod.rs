@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::config::{Flags, Settings, env};
+use crate::config::{self, Flags, Settings, env};
 use crate::lsp;
 pub use crate::model::Exit;
 use crate::service::logging;
@@ -33,8 +33,8 @@ use commands::accessibility::ReportFormat;
 use commands::plan::PlanFormat;
 use commands::validate::ValidateFormat;
 use commands::{
-    accept, accessibility, allow, apply, completions, demo, doctor, emulate, explain, import, init, pause,
-    picture, plan, pr_comment, rules, run, schema, status, validate,
+    accept, accessibility, allow, apply, completions, demo, doctor, emulate, explain, import, init, man,
+    pause, picture, plan, pr_comment, rules, run, schema, status, validate,
 };
 pub use failure::Failure;
 pub use output::Output;
@@ -98,55 +98,89 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start a configuration repository with one example tenant
+    #[command(after_help = "Example:\n  genesync init our-chats --tenant northbank")]
     Init(init::InitArgs),
     /// Check manifests, offline and without credentials
+    #[command(after_help = "Example:\n  genesync validate --fix")]
     Validate(validate::ValidateArgs),
     /// Show what would change, and who changed what; writes nothing
+    #[command(after_help = "Example:\n  genesync plan --since origin/main")]
     Plan(plan::PlanArgs),
     /// Make the live configurations equal to a commit, replicate and confirm
+    #[command(after_help = "Example:\n  genesync apply https://git.example.com/our-chats.git --rev main")]
     Apply(apply::ApplyArgs),
     /// Keep the live configurations equal to a repository: the controller
+    #[command(after_help = "Example:\n  genesync run https://git.example.com/our-chats.git")]
     Run(run::RunArgs),
     /// Show how every tenant is, from the store
+    #[command(after_help = "Example:\n  genesync status")]
     Status(status::StatusArgs),
     /// Show what happened to a tenant, from the store
+    #[command(after_help = "Example:\n  genesync history northbank --overwritten")]
     History(status::HistoryArgs),
     /// Make the controller look at tenants now
+    #[command(after_help = "Example:\n  genesync sync northbank")]
     Sync(pause::SyncArgs),
     /// Watch tenants, and write nothing to them
+    #[command(
+        after_help = "Example:\n  genesync pause northbank --reason \"campaign of the marketing team\""
+    )]
     Pause(pause::PauseArgs),
     /// Open guards for the next run of a tenant: the controller's, or a scheduled job's
+    #[command(after_help = "Example:\n  genesync allow protected northbank --reason \"the branch closes\"")]
     Allow(allow::AllowArgs),
     /// Accept what another user changed in fields that git does not name
+    #[command(after_help = "Example:\n  genesync accept northbank")]
     Accept(accept::AcceptArgs),
     /// End pauses and holds
+    #[command(after_help = "Example:\n  genesync resume northbank")]
     Resume(pause::ResumeArgs),
     /// Show what `enforce` would change, before it is switched on; writes nothing
+    #[command(after_help = "Example:\n  genesync adopt --tenant northbank")]
     Adopt(plan::PlanArgs),
     /// Check credentials, permissions, clocks and limits, and say how to mend what is missing
+    #[command(after_help = "Example:\n  genesync doctor --tenant northbank")]
     Doctor(doctor::DoctorArgs),
     /// Write manifests for what is live
+    #[command(
+        after_help = "Example:\n  genesync import --tenant northbank --organization 8b1f0c52-6d3e-4a7b-9c10-2f4e5d6a7b8c --region eu-west-1 --credentials northbank"
+    )]
     Import(import::ImportArgs),
     /// Print a value, the line that won, and those that it beat
+    #[command(after_help = "Example:\n  genesync explain greetings.enabled --tenant northbank")]
     Explain(explain::ExplainArgs),
     /// Post a plan to its pull request: one comment, updated in place
+    #[command(after_help = "Example:\n  genesync pr-comment --provider github --file plan.md")]
     PrComment(pr_comment::PrCommentArgs),
     /// Draw a likeness of a tenant's widget
+    #[command(after_help = "Example:\n  genesync picture northbank")]
     Picture(picture::PictureArgs),
     /// List rules, and who would newly fail before one is tightened
+    #[command(after_help = "Example:\n  genesync rules list")]
     Rules(rules::RulesArgs),
     /// Report how accessible every tenant's widget is
+    #[command(after_help = "Example:\n  genesync accessibility --format html")]
     Accessibility(accessibility::AccessibilityArgs),
     /// Serve an editor over the language server protocol, on the standard streams
+    #[command(after_help = "Example:\n  genesync lsp")]
     Lsp,
     /// Print the JSON Schema of a kind of document
+    #[command(after_help = "Example:\n  genesync schema --out schemas")]
     Schema(schema::SchemaArgs),
     /// Run the Genesys emulator
+    #[command(after_help = "Example:\n  genesync emulate")]
     Emulate(emulate::EmulateArgs),
     /// Show one full run: emulator, example tenants, plan, apply, confirm
+    #[command(after_help = "Example:\n  genesync demo")]
     Demo(demo::DemoArgs),
     /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  genesync completions bash > ~/.local/share/bash-completion/completions/genesync"
+    )]
     Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them
+    #[command(after_help = "Example:\n  genesync man --out /usr/share/man/man1")]
+    Man(man::ManArgs),
 }
 
 impl Command {
@@ -177,8 +211,25 @@ impl Command {
             | Command::Schema(_)
             | Command::Emulate(_)
             | Command::Demo(_)
-            | Command::Completions(_) => false,
+            | Command::Completions(_)
+            | Command::Man(_) => false,
         }
+    }
+}
+
+impl Command {
+    /// Whether it may have to know what time it is somewhere; the others work without any settings.
+    fn reads_time_zones(&self) -> bool {
+        !matches!(
+            self,
+            Command::Init(_)
+                | Command::PrComment(_)
+                | Command::Schema(_)
+                | Command::Emulate(_)
+                | Command::Demo(_)
+                | Command::Completions(_)
+                | Command::Man(_)
+        )
     }
 }
 
@@ -194,7 +245,12 @@ pub fn main() -> ExitCode {
     let json = command.wants_json();
     let flags = global.flags();
     let telemetry = Arc::new(start_telemetry(&command, &flags, quiet, verbose));
-    let work = AssertUnwindSafe(|| dispatch(flags, command, &output, &telemetry));
+    let work = AssertUnwindSafe(|| {
+        if command.reads_time_zones() {
+            config::supply_time_zones(flags.settings.clone())?;
+        }
+        dispatch(flags, command, &output, &telemetry)
+    });
     let result = std::panic::catch_unwind(work);
     let result =
         result.unwrap_or_else(|_| Err(Failure::bug("it ended unexpectedly; the lines above say where")));
@@ -270,7 +326,7 @@ fn dispatch(
         Command::Rules(args) => rules::run(&args, flags, output),
         Command::Accessibility(args) => accessibility::run(&args, flags, output),
         Command::Lsp => block_on(async {
-            lsp::serve().await;
+            lsp::serve().await.map_err(|error| Failure::new(Exit::Findings, error.to_string()))?;
             Ok(Exit::Done)
         }),
         Command::PrComment(args) => block_on(pr_comment::run(&args, output)),
@@ -279,6 +335,7 @@ fn dispatch(
         Command::Emulate(args) => block_on(emulate::run(&args, output)),
         Command::Demo(args) => block_on(demo::run(&args, output)),
         Command::Completions(args) => completions::run(&args, Cli::command(), output),
+        Command::Man(args) => man::run(&args, Cli::command(), output),
     }
 }
 
@@ -289,4 +346,35 @@ fn block_on(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, F
     // A blocking call that is still under way must not hold the exit up.
     runtime.shutdown_background();
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shell hands over: words, with quotes around those that have spaces; a redirection is the shell's own.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split(" > ").next().unwrap_or_default();
+        let parts = line.split('"').enumerate();
+        let words = |(at, part): (usize, &str)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        };
+        parts.flat_map(words).collect()
+    }
+
+    #[test]
+    fn the_help_of_every_command_shows_an_example_that_the_command_accepts() {
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example =
+                help.strip_prefix("Example:\n  ").unwrap_or_else(|| panic!("`{name}` shows no example"));
+            let typed = words(example);
+            assert_eq!(typed.get(1).map(String::as_str), Some(name), "{example}");
+            if let Err(error) = Cli::try_parse_from(typed) {
+                panic!("{example}: {error}");
+            }
+        }
+    }
 }

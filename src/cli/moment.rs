@@ -1,10 +1,12 @@
 //! Moments as people type them: `2026-12-24T18:30` is wall-clock time of a zone, `2026-12-24T18:30Z` is not.
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, Zoned};
 
 use super::{Exit, Failure};
+use crate::model::zone;
 
 /// The time zone that a tenant's hours are meant in: what the manifest says, or else what the operator says.
 ///
@@ -16,11 +18,11 @@ pub fn zone(asked: Option<&str>, named: Option<&str>) -> Result<Option<TimeZone>
         return Err(Failure::new(Exit::Usage, format!("the manifest's hours are in {name}, not in {other}"))
             .hint("leave --tz out; for a moment in another zone write it with its offset, such as 2026-12-24T18:30-05:00"));
     }
-    let unknown = |_| {
+    let unknown = || {
         Failure::new(Exit::Usage, format!("there is no time zone `{name}`"))
             .hint("use an IANA name such as Europe/Berlin")
     };
-    TimeZone::get(name).map(Some).map_err(unknown)
+    zone::find(name).map(Some).ok_or_else(unknown)
 }
 
 /// What there is to say of a wall-clock time that the clock passes over, or shows twice.
@@ -45,8 +47,8 @@ pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
-    if let Ok(moment) = text.parse::<Zoned>() {
-        return Ok(moment.timestamp());
+    if let Some(moment) = bracketed(text) {
+        return Ok(moment);
     }
     let Ok(local) = text.parse::<DateTime>() else {
         return Err(Failure::new(Exit::Usage, format!("`{text}` is no moment"))
@@ -63,13 +65,24 @@ pub fn read(text: &str, zone: Option<&TimeZone>) -> Result<Timestamp, Failure> {
     moment.map_err(|error| Failure::new(Exit::Usage, format!("`{text}` can't be read: {error}")))
 }
 
+/// A moment with the name of its zone behind it: `2026-12-24T18:30[Europe/Berlin]`, with an offset or without.
+fn bracketed(text: &str) -> Option<Timestamp> {
+    let (local, name) = text.strip_suffix(']')?.split_once('[')?;
+    let zone = zone::find(name)?;
+    if let Ok(moment) = local.parse::<Timestamp>() {
+        let is_agreed = Pieces::parse(local).ok()?.to_numeric_offset()? == zone.to_offset(moment);
+        return is_agreed.then_some(moment);
+    }
+    zone.to_ambiguous_timestamp(local.parse().ok()?).compatible().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_time_that_the_clock_passes_over_or_shows_twice_is_told() {
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let berlin = zone::find("Europe/Berlin").unwrap();
         for (text, told) in [
             (
                 "2026-03-29T02:30",

@@ -14,7 +14,7 @@ use crate::model::precedent::Parent;
 use crate::model::text::counted;
 use crate::model::{Guard, OrganizationId, Tenant, TenantName, causes};
 use crate::service::Origin;
-use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
+use crate::source::{Fetching, REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::Store;
 
 /// Whether a local path without `--rev` means its files or its last commit.
@@ -68,7 +68,7 @@ pub async fn parent(
         }
         // Files of no repository have nothing before them.
         (Source::Folder(path), _) => match Source::repository(path) {
-            Ok(source) if source.uncommitted() > 0 => fleet::said_at(&source, "HEAD", clock::today()),
+            Ok(source) if source.uncommitted() != Some(0) => fleet::said_at(&source, "HEAD", clock::today()),
             Ok(source) => fleet::parent(&source, "HEAD", clock::today()),
             Err(_) => return Ok(Parent::default()),
         },
@@ -86,7 +86,7 @@ pub async fn parent(
 pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Place, Failure> {
     if RemoteUrl::looks_like(&args.path) {
         let url = RemoteUrl::parse(&args.path)?;
-        let source = Source::remote(&url, &settings.cache_dir, settings.git_token.as_ref())?;
+        let source = Source::remote(&url, &fetching(settings))?;
         let revision = args.rev.as_deref().unwrap_or("HEAD");
         // The cache has a `HEAD` of its own, which means nothing.
         let revision = match revision.strip_prefix("HEAD") {
@@ -114,10 +114,25 @@ pub fn place(args: &SourceArgs, reads: Reads, settings: &Settings) -> Result<Pla
 /// Says so where a commit is read, and the files that lie there are other ones by now.
 pub fn tell_uncommitted(place: &Place, args: &SourceArgs, output: &Output) {
     // Whoever names a commit means it.
-    let files = if args.rev.is_none() { place.source.uncommitted() } else { 0 };
-    if files > 0 {
-        let verb = if files == 1 { "is" } else { "are" };
-        output.warning(&format!("{} {verb} not committed, and {verb} not looked at", counted(files, "file")));
+    let files = if args.rev.is_none() { place.source.uncommitted() } else { Some(0) };
+    match files {
+        Some(0) => {}
+        Some(files) => {
+            let verb = if files == 1 { "is" } else { "are" };
+            let files = counted(files, "file");
+            output.warning(&format!("{files} {verb} not committed, and {verb} not looked at"));
+        }
+        None => output.warning(
+            "the index of the work tree can't be read, so files may be edited and not committed: `git sparse-checkout reapply --no-sparse-index` mends that",
+        ),
+    }
+}
+
+fn fetching(settings: &Settings) -> Fetching {
+    Fetching {
+        cache: settings.cache_dir.clone(),
+        token: settings.git_token.clone(),
+        proxies: settings.proxies.clone(),
     }
 }
 
@@ -125,8 +140,8 @@ pub fn tell_uncommitted(place: &Place, args: &SourceArgs, output: &Output) {
 pub fn origin(path: &str, rev: Option<&str>, settings: &Settings) -> Result<Origin, Failure> {
     let revision = rev.unwrap_or("HEAD").to_owned();
     if RemoteUrl::looks_like(path) {
-        let (cache, token) = (settings.cache_dir.clone(), settings.git_token.clone());
-        return Ok(Origin::Remote { url: RemoteUrl::parse(path)?, cache, token, revision });
+        let fetching = fetching(settings);
+        return Ok(Origin::Remote { url: RemoteUrl::parse(path)?, fetching, revision });
     }
     let folder = Path::new(path);
     if !folder.is_dir() {

@@ -26,9 +26,20 @@ pub struct Progress {
     started: Instant,
     output: Output,
     visible: AtomicBool,
-    silent: bool,
+    notes: Notes,
     stop: CancellationToken,
     advances: Advances,
+}
+
+/// Which notes of runs are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Notes {
+    /// All of them.
+    All,
+    /// All but those that the result repeats.
+    WithoutResults,
+    /// All of them with `-v`, none without.
+    Verbose,
 }
 
 impl Progress {
@@ -44,7 +55,7 @@ impl Progress {
             started: clock::monotonic(),
             output: *output,
             visible: AtomicBool::new(false),
-            silent: false,
+            notes: Notes::All,
             stop: CancellationToken::new(),
             advances: Advances::default(),
         }
@@ -52,7 +63,12 @@ impl Progress {
 
     /// The same, for work whose result says again what the notes would say.
     pub fn silent(output: &Output, what: &str, length: usize) -> Self {
-        Self { silent: true, ..Self::new(output, what, length) }
+        Self { notes: Notes::WithoutResults, ..Self::new(output, what, length) }
+    }
+
+    /// The same bar; it prints the notes of runs with `-v` only.
+    pub fn alone(output: &Output, what: &str, length: usize) -> Self {
+        Self { notes: Notes::Verbose, ..Self::new(output, what, length) }
     }
 
     /// There are so many pieces of work, as is known by now.
@@ -82,6 +98,13 @@ impl Progress {
     pub fn step_of(&self, length: usize) {
         self.over(length);
         self.step();
+    }
+
+    fn talk(&self, line: &str) {
+        match self.notes {
+            Notes::Verbose => self.output.detail(line),
+            Notes::All | Notes::WithoutResults => self.output.talk(line),
+        }
     }
 
     fn appear(&self) {
@@ -122,7 +145,7 @@ impl pass::Progress for Progress {
     fn waiting(&self, tenants: usize, first: &TenantName, holder: &str) {
         let tenants = counted(tenants, "tenant");
         let line = format!("waiting for {tenants} leased by {holder}, such as {first}");
-        self.bar.suspend(|| self.output.talk(&escape(&line)));
+        self.bar.suspend(|| self.talk(&escape(&line)));
     }
 }
 
@@ -130,6 +153,8 @@ impl Watcher for Progress {
     fn note(&self, tenant: &TenantName, note: &Note) {
         let line = escape(&format!("{tenant}: {note}"));
         self.bar.suspend(|| match note {
+            Note::OutOfPlace { .. } | Note::OtherKey { .. } => self.output.warning(&line),
+            _ if self.notes == Notes::Verbose => self.talk(&line),
             // Long work says what it waits for.
             Note::AwaitingAudit { polls, .. } if *polls > 0 => self.output.talk(&line),
             // The course of things; the result says it again.
@@ -138,8 +163,7 @@ impl Watcher for Progress {
             | Note::JobStarted { .. }
             | Note::AwaitingAudit { .. }
             | Note::Landed { .. } => self.output.detail(&line),
-            Note::ForeignEdit { .. } if self.silent => {}
-            Note::OutOfPlace { .. } => self.output.warning(&line),
+            Note::ForeignEdit { .. } if self.notes == Notes::WithoutResults => {}
             _ => self.output.talk(&line),
         });
         self.appear();
@@ -151,7 +175,7 @@ impl Watcher for Progress {
         self.appear();
         // Where nobody sees the bar, a line does.
         if let Some(told) = self.advances.told(tenant, advance).filter(|_| self.bar.is_hidden()) {
-            self.output.talk(&escape(&format!("{tenant}: {told}")));
+            self.talk(&escape(&format!("{tenant}: {told}")));
         }
     }
 

@@ -16,14 +16,15 @@ use crate::fleet::Fleet;
 use crate::model::plan::{Drafts, Limits};
 use crate::model::precedent::{Parent, RunLimits};
 use crate::model::{
-    Fault, FaultKind, Guard, Memory, Mode, OrganizationId, Plan, Precedents, Refusal, Resource, Tenant,
-    TenantName, causes,
+    Fault, FaultKind, Guard, Memory, Mode, OrganizationId, Plan, Precedents, Refusal, Resource, StorePlace,
+    Tenant, TenantName, causes,
 };
 use crate::plan::guards;
 use crate::platform::Heard;
+use crate::private;
 use crate::reconcile::Run;
 use crate::render::opening;
-use crate::store::{Pause, Store, TenantRow, Which};
+use crate::store::{Pause, Store, StoreError, TenantRow, Which};
 
 /// Runs that are driven at once unless the operator says otherwise: as many as the controller has under way.
 pub const CONCURRENCY: usize = 64;
@@ -219,11 +220,49 @@ async fn rows(store: Option<&Store>) -> BTreeMap<TenantName, TenantRow> {
 ///
 /// # Errors
 /// The settings say that none is kept, or it can't be opened.
-pub async fn open_store(settings: &Settings) -> Result<Store, Failure> {
+pub async fn open_store(settings: &Settings, output: &Output) -> Result<Store, Failure> {
     match &settings.store {
-        Some(place) => Ok(Store::open(place, &settings.replica).await?),
+        Some(place) => {
+            if let Some(exposed) = exposed(place) {
+                output.warning(&exposed);
+            }
+            let unusable = |error| unusable(place, error);
+            let store = Store::open(place, &settings.replica).await.map_err(unusable)?;
+            let store = store.sealed_with(settings.state_key.as_ref()).await.map_err(unusable)?;
+            store.seal_old_rows().await.map_err(unusable)?;
+            Ok(store)
+        }
         None => Err(no_state()),
     }
+}
+
+/// A state that can't be used, and where it is.
+fn unusable(place: &StorePlace, error: StoreError) -> Failure {
+    let names_its_place = matches!(
+        error,
+        StoreError::Folder { .. } | StoreError::NotADatabase { .. } | StoreError::Damaged { .. }
+    );
+    let place = match place {
+        StorePlace::Folder(folder) => format!("the state in `{}`", folder.display()),
+        // Its URL may hold a password.
+        StorePlace::Postgres(url) => {
+            let url = url::Url::parse(url.expose()).ok();
+            let host = url.as_ref().and_then(url::Url::host_str).unwrap_or("another host");
+            format!("the state in PostgreSQL at `{host}`")
+        }
+    };
+    let failure = Failure::from(error);
+    if names_its_place { failure } else { failure.about(&place) }
+}
+
+/// What is said of a folder of the state that was there, and that others than its owner may enter.
+fn exposed(place: &StorePlace) -> Option<String> {
+    let StorePlace::Folder(folder) = place else { return None };
+    let rights = private::rights_of_others(folder)?;
+    Some(format!(
+        "other users of this machine may enter the state's folder `{0}` (rights {rights}), which holds what is live in every organization: `chmod 700 {0}`",
+        folder.display()
+    ))
 }
 
 /// What a command without a state does not know, in one line.
@@ -235,7 +274,7 @@ const NO_MEMORY: &str = "no state is kept (state = \"none\"): this run does not 
 /// It can't be opened.
 pub async fn open_store_or_none(settings: &Settings, output: &Output) -> Result<Store, Failure> {
     if settings.store.is_some() {
-        return open_store(settings).await;
+        return open_store(settings, output).await;
     }
     output.talk(NO_MEMORY);
     Ok(Store::open_for_now(&settings.replica).await?)
@@ -265,7 +304,15 @@ pub fn tell_new_state(is_new: bool, needed: &BTreeSet<Guard>, output: &Output) {
 /// It can't be read.
 pub async fn look_at_store(settings: &Settings) -> Result<Option<Store>, Failure> {
     match &settings.store {
-        Some(place) => Ok(Store::look(place).await?),
+        Some(place) => {
+            let unusable = |error| unusable(place, error);
+            match Store::look(place).await.map_err(unusable)? {
+                Some(store) => {
+                    store.sealed_with(settings.state_key.as_ref()).await.map(Some).map_err(unusable)
+                }
+                None => Ok(None),
+            }
+        }
         None => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use super::{ConfigError, Settings, env};
+use crate::model::secret::stored;
 use crate::model::{CredentialsName, Secret};
 
 /// An OAuth client.
@@ -32,13 +33,16 @@ struct Printed {
 }
 
 impl Settings {
-    /// Looks a name up: environment first, then the directory, then the command.
+    /// Looks a name up: environment first, then the directory, then the command. The first that knows anything of the name
+    /// counts alone: an id of one and a secret of another would be two clients.
     ///
     /// # Errors
-    /// Nothing is known under the name, or what is known can't be read. No error holds any of the text.
+    /// Nothing is known under the name, or what is known can't be read or lacks a part. No error holds any of the text.
     pub async fn credentials(&self, name: &CredentialsName) -> Result<Credentials, ConfigError> {
         let name = name.as_str();
-        if let Some((client_id, client_secret)) = env::credentials(name) {
+        if let Some(found) = env::credentials(name) {
+            let (client_id, client_secret) =
+                found.map_err(|reason| ConfigError::Credentials { name: name.into(), reason })?;
             return Ok(Credentials { client_id, client_secret });
         }
         if let Some(found) = self.credentials_dir.as_deref().and_then(|dir| from_dir(dir, name)) {
@@ -62,12 +66,13 @@ fn from_dir(dir: &Path, name: &str) -> Option<Result<Credentials, ConfigError>> 
         return None;
     }
     let read = |file: &str| {
-        std::fs::read_to_string(folder.join(file))
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|error| ConfigError::Credentials {
-                name: name.into(),
-                reason: format!("`{}`: {error}", folder.join(file).display()),
-            })
+        let path = folder.join(file);
+        let fail = |why: String| ConfigError::Credentials {
+            name: name.into(),
+            reason: format!("`{}` {why}", path.display()),
+        };
+        let text = std::fs::read_to_string(&path).map_err(|error| fail(format!("can't be read: {error}")))?;
+        stored(&text).map(str::to_owned).ok_or_else(|| fail("is empty".into()))
     };
     Some(read("client-id").and_then(|client_id| {
         Ok(Credentials { client_id, client_secret: Secret::new(read("client-secret")?) })
@@ -95,5 +100,10 @@ async fn from_command(name: &str, command: &[String]) -> Result<Credentials, Con
             error.column()
         ))
     })?;
-    Ok(Credentials { client_id: printed.client_id, client_secret: Secret::new(printed.client_secret) })
+    let part = |text: &str, field: &str| {
+        stored(text).map(str::to_owned).ok_or_else(|| fail(format!("`{program}` printed an empty `{field}`")))
+    };
+    let client_id = part(&printed.client_id, "clientId")?;
+    let client_secret = Secret::new(part(&printed.client_secret, "clientSecret")?);
+    Ok(Credentials { client_id, client_secret })
 }

@@ -6,6 +6,8 @@ use std::env;
 use std::path::PathBuf;
 
 use super::ConfigError;
+use crate::model::proxies::Proxies;
+use crate::model::secret::stored;
 use crate::model::{Region, Secret};
 
 /// Path of the settings file.
@@ -14,6 +16,8 @@ pub const SETTINGS: &str = "GENESYNC_SETTINGS";
 pub const STATE_DIR: &str = "GENESYNC_STATE_DIR";
 /// `none` says that no state is kept.
 pub const STATE: &str = "GENESYNC_STATE";
+/// Directory of compiled time zones.
+pub const TIME_ZONES: &str = "GENESYNC_TIME_ZONES";
 /// Directory of fetched repositories.
 pub const CACHE_DIR: &str = "GENESYNC_CACHE_DIR";
 /// Directory of mounted credentials: `<name>/client-id` and `<name>/client-secret`.
@@ -24,6 +28,8 @@ pub const CREDENTIALS_PREFIX: &str = "GENESYNC_CREDENTIALS_";
 pub const ENDPOINT_PREFIX: &str = "GENESYNC_ENDPOINT_";
 /// URL of a PostgreSQL database that keeps the state.
 pub const STORE: &str = "GENESYNC_STORE";
+/// Key with which confidential values in the state are digested.
+pub const STATE_KEY: &str = "GENESYNC_STATE_KEY";
 /// Name of this process among its replicas; by default host and process id.
 pub const REPLICA: &str = "GENESYNC_REPLICA";
 /// Secrets of git webhooks, separated by commas: the old and the new one while they rotate.
@@ -52,6 +58,10 @@ pub const GITLAB_PROJECT: &str = "CI_PROJECT_ID";
 pub const GITLAB_NUMBER: &str = "CI_MERGE_REQUEST_IID";
 /// The commit, set by a job's runner.
 pub const GITLAB_COMMIT: &str = "CI_COMMIT_SHA";
+/// The proxy for https, in its two spellings, and the one for everything: the first that is set counts.
+const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+/// Hosts that are asked without the proxy.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// What is logged, such as `debug` or `genesync::api=debug`.
 pub const LOG: &str = "GENESYNC_LOG";
 
@@ -96,6 +106,11 @@ pub fn state_dir() -> Option<PathBuf> {
     path(STATE_DIR)
 }
 
+/// [`TIME_ZONES`].
+pub fn time_zones() -> Option<PathBuf> {
+    path(TIME_ZONES)
+}
+
 /// [`CACHE_DIR`].
 pub fn cache_dir() -> Option<PathBuf> {
     path(CACHE_DIR)
@@ -111,49 +126,109 @@ pub fn endpoint(region: Region) -> Option<String> {
     text(&format!("{ENDPOINT_PREFIX}{}", upper(region.key())))
 }
 
-/// The client id and secret of a name, where both are set.
-pub fn credentials(name: &str) -> Option<(String, Secret)> {
-    let prefix = format!("{CREDENTIALS_PREFIX}{}", upper(name));
-    Some((text(&format!("{prefix}_CLIENT_ID"))?, Secret::new(text(&format!("{prefix}_CLIENT_SECRET"))?)))
+/// The client id and secret of a name; none where neither variable is set.
+///
+/// # Errors
+/// One of them is missing, empty or no text: which one. Never any of its text.
+pub fn credentials(name: &str) -> Option<Result<(String, Secret), String>> {
+    let variable = |part: &str| format!("{CREDENTIALS_PREFIX}{}_CLIENT_{part}", upper(name));
+    let (id, secret) = (variable("ID"), variable("SECRET"));
+    if env::var_os(&id).is_none() && env::var_os(&secret).is_none() {
+        return None;
+    }
+    let part = |variable: &str| match env::var(variable) {
+        Ok(text) => stored(&text).map(str::to_owned).ok_or_else(|| format!("{variable} is empty")),
+        Err(env::VarError::NotPresent) => Err(format!("{variable} is not set")),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{variable} is not UTF-8")),
+    };
+    Some(part(&id).and_then(|id| Ok((id, Secret::new(part(&secret)?)))))
+}
+
+/// A variable that holds a secret, as it was stored.
+fn secret(name: &str) -> Option<Secret> {
+    Some(Secret::new(stored(&text(name)?)?.to_owned()))
+}
+
+/// The proxy that the environment names.
+///
+/// # Errors
+/// It is none that requests can go through.
+pub fn proxies() -> Result<Proxies, ConfigError> {
+    let exempt = NO_PROXY.iter().find_map(|name| text(name)).unwrap_or_default();
+    let Some((name, proxy)) = PROXIES.iter().find_map(|name| Some((*name, text(name)?))) else {
+        return Ok(Proxies::default());
+    };
+    // What is set may hold a password, so it is not repeated.
+    let unusable = |expected| ConfigError::Value { name, given: "****".into(), expected };
+    Proxies::through(proxy.trim(), &exempt, name).map_err(unusable)
+}
+
+/// [`STATE_KEY`]: empty if it is set to nothing, or to what is no text.
+pub fn state_key() -> Option<Secret> {
+    let key = env::var_os(STATE_KEY)?;
+    Some(Secret::new(key.to_str().and_then(stored).unwrap_or_default().to_owned()))
 }
 
 /// [`GIT_TOKEN`].
 pub fn git_token() -> Option<Secret> {
-    text(GIT_TOKEN).map(Secret::new)
+    secret(GIT_TOKEN)
 }
 
 /// [`STORE`].
 pub fn store() -> Option<Secret> {
-    text(STORE).map(Secret::new)
+    secret(STORE)
 }
 
 /// [`REPLICA`], or host and process id.
 pub fn replica() -> String {
-    text(REPLICA).unwrap_or_else(|| {
-        let host = text("HOSTNAME").unwrap_or_else(|| "localhost".into());
-        format!("{host}/{}", std::process::id())
-    })
+    text(REPLICA).unwrap_or_else(|| format!("{}/{}", host(), std::process::id()))
 }
 
-/// Whoever types, as the system calls them: for the history of pauses.
-pub fn user() -> String {
-    text("USER").or_else(|| text("LOGNAME")).unwrap_or_else(|| "somebody".into())
+/// Who started this process, for the history: as the variables of the runner say, else user and host. Whoever sets
+/// variables can claim any name, so the text says that it is claimed.
+pub fn claimant() -> String {
+    let claimed = RUNNERS.iter().find_map(|runner| {
+        let by = text(runner.by)?;
+        let run = text(runner.run).map(|run| format!(" in {} {run}", runner.name)).unwrap_or_default();
+        Some(format!("{by}{run}"))
+    });
+    let local = || {
+        let user = text("USER").or_else(|| text("LOGNAME")).or_else(|| whoami::username().ok());
+        format!("{}@{}", user.as_deref().unwrap_or("unknown"), host())
+    };
+    let shown: String = claimed.unwrap_or_else(local).chars().take(CLAIM_CHARS_MAX).collect();
+    format!("{shown} (as claimed)")
+}
+
+/// Longest name that is taken from a runner.
+const CLAIM_CHARS_MAX: usize = 200;
+
+/// The variables in which a runner says who started a job, and which job.
+struct Runner {
+    name: &'static str,
+    by: &'static str,
+    run: &'static str,
+}
+
+const RUNNERS: [Runner; 3] = [
+    Runner { name: "GitHub run", by: "GITHUB_ACTOR", run: "GITHUB_RUN_ID" },
+    Runner { name: "GitLab job", by: "GITLAB_USER_LOGIN", run: "CI_JOB_ID" },
+    Runner { name: "Azure build", by: "BUILD_REQUESTEDFOR", run: "BUILD_BUILDID" },
+];
+
+fn host() -> String {
+    text("HOSTNAME").or_else(|| whoami::hostname().ok()).unwrap_or_else(|| "localhost".into())
 }
 
 /// [`HOOK_SECRETS`].
 pub fn hook_secrets() -> Vec<Secret> {
     let secrets = text(HOOK_SECRETS).unwrap_or_default();
-    secrets
-        .split(',')
-        .map(str::trim)
-        .filter(|secret| !secret.is_empty())
-        .map(|secret| Secret::new(secret.to_owned()))
-        .collect()
+    secrets.split(',').filter_map(stored).map(|secret| Secret::new(secret.to_owned())).collect()
 }
 
 /// [`NOTIFY_URL`].
 pub fn notify_url() -> Option<Secret> {
-    text(NOTIFY_URL).map(Secret::new)
+    secret(NOTIFY_URL)
 }
 
 /// What a forge's runner says of a job: API, repository, pull request, commit.
@@ -189,7 +264,7 @@ pub fn gitlab_job() -> ForgeJob {
 
 /// [`FORGE_TOKEN`], or what the runner of the forge itself hands over under a name.
 pub fn forge_token(name: &str) -> Option<Secret> {
-    text(FORGE_TOKEN).or_else(|| text(name)).map(Secret::new)
+    secret(FORGE_TOKEN).or_else(|| secret(name))
 }
 
 /// [`LOG`].

@@ -9,6 +9,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::ConfigError;
+use crate::model::Secret;
+use crate::model::secret::stored;
 
 /// The file as it is written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -28,10 +30,14 @@ pub struct SettingsFile {
     pub state: Option<KeptState>,
     /// Where the journal is kept.
     pub state_dir: Option<PathBuf>,
+    /// A file that holds the key with which confidential values in the state are digested.
+    pub state_key_file: Option<PathBuf>,
     /// Where fetched repositories are kept.
     pub cache_dir: Option<PathBuf>,
     /// A PostgreSQL database in the state directory's stead.
     pub store: Option<String>,
+    /// A folder of compiled time zones that are used instead of the built-in ones.
+    pub time_zones: Option<PathBuf>,
     /// The controller.
     pub controller: ControllerFile,
     /// The order in which tenants get a change.
@@ -179,6 +185,17 @@ impl Default for Pacing {
     /// 300 a minute is the platform's documented limit for one token.
     fn default() -> Self {
         Self { requests_per_minute: 300, burst: 30, in_flight: 8 }
+    }
+}
+
+/// Reads the key from its file.
+///
+/// # Errors
+/// The file can't be read. Its text is in no error.
+pub fn read_key(path: PathBuf) -> Result<Secret, ConfigError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Secret::new(stored(&text).unwrap_or_default().to_owned())),
+        Err(source) => Err(ConfigError::Unreadable { path, source }),
     }
 }
 

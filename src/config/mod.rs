@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod env;
 pub mod file;
 mod resolved;
+mod time_zones;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::model::address::travels_safely;
-use crate::model::{Region, Secret, StorePlace, Timing};
+use crate::model::proxies::Proxies;
+use crate::model::{Region, Secret, StorePlace, Timing, zone};
 use file::{CredentialsEntry, Pacing, SettingsFile};
 
 pub use resolved::ControllerSettings;
@@ -23,10 +25,10 @@ pub use resolved::ControllerSettings;
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The settings file can't be read.
-    #[error("reading the settings file `{path}` failed")]
+    /// The settings file, or the folder of time zones, can't be read.
+    #[error("cannot read `{path}`, which the operator's settings name")]
     Unreadable {
-        /// The file.
+        /// The file or the folder.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -42,7 +44,7 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// An endpoint is not one.
-    #[error("`{given}` is no endpoint: {reason}")]
+    #[error("`{given}` is not an endpoint: {reason}")]
     Endpoint {
         /// As given.
         given: String,
@@ -55,16 +57,16 @@ pub enum ConfigError {
     )]
     StateNowhere,
     /// The store's URL is none.
-    #[error("the store is no URL of a PostgreSQL database: write postgres://USER@HOST/DATABASE")]
+    #[error("the store is not the URL of a PostgreSQL database, such as postgres://USER@HOST/DATABASE")]
     Store,
     /// No credentials are known under a name.
-    #[error("there are no credentials named `{name}`")]
+    #[error("found no credentials named `{name}`")]
     NoCredentials {
         /// The name.
         name: String,
     },
     /// Credentials can't be read.
-    #[error("the credentials `{name}` can't be read: {reason}")]
+    #[error("cannot read the credentials `{name}`: {reason}")]
     Credentials {
         /// The name.
         name: String,
@@ -100,6 +102,8 @@ pub struct Settings {
     pub pacing: Pacing,
     /// Where the state is kept; none where the operator says that nothing outlives a command.
     pub store: Option<StorePlace>,
+    /// What confidential values in the state are digested with; none for the state's own id.
+    pub state_key: Option<Secret>,
     /// A name of this process that no other has: who holds its leases.
     pub replica: String,
     /// How the controller works.
@@ -112,6 +116,8 @@ pub struct Settings {
     pub cache_dir: PathBuf,
     /// Token for fetching over https.
     pub git_token: Option<Secret>,
+    /// The proxy that requests leave through.
+    pub proxies: Proxies,
 }
 
 /// What was typed.
@@ -129,6 +135,21 @@ pub struct Flags {
     pub store: Option<String>,
 }
 
+/// Takes the operator's time zones, if the environment or the settings file names any. `settings` is `--settings`.
+///
+/// # Errors
+/// The settings file is not valid, or there are no time zones at the place that it names.
+pub fn supply_time_zones(settings: Option<PathBuf>) -> Result<(), ConfigError> {
+    let named = match env::time_zones() {
+        Some(named) => Some(named),
+        None => file::read(settings.or_else(env::settings))?.time_zones,
+    };
+    if let Some(folder) = named {
+        zone::supply(time_zones::read(&folder)?);
+    }
+    Ok(())
+}
+
 impl Settings {
     /// Puts the settings together: a flag wins over the environment, that over the file, that over the default.
     ///
@@ -144,10 +165,12 @@ impl Settings {
             pacing,
             state,
             state_dir: filed_state,
+            state_key_file,
             cache_dir,
             store: filed_store,
             controller,
             waves,
+            time_zones: _,
         } = file::read(settings.or_else(env::settings))?;
         let mut endpoints = BTreeMap::new();
         for (key, url) in &filed {
@@ -176,12 +199,14 @@ impl Settings {
                 store.map(Secret::new).or_else(env::store).or(filed_store.map(Secret::new)),
                 state_dir.or_else(env::state_dir).or(filed_state),
             )?,
+            state_key: state_key(state_key_file)?,
             replica: env::replica(),
             controller: ControllerSettings::of(&controller, waves)?,
             hook_secrets: env::hook_secrets(),
             notify_url: env::notify_url(),
             cache_dir: env::cache_dir().or(cache_dir).unwrap_or_else(env::default_cache_dir),
             git_token: env::git_token(),
+            proxies: env::proxies()?,
         })
     }
 
@@ -193,6 +218,25 @@ impl Settings {
         }
     }
 }
+
+/// The key of digests. A short one could be guessed.
+fn state_key(file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+    let (name, key) = match env::state_key() {
+        Some(key) => (env::STATE_KEY, Some(key)),
+        None => ("state-key-file", file.map(file::read_key).transpose()?),
+    };
+    match &key {
+        Some(short) if short.expose().len() < KEY_BYTES_MIN => Err(ConfigError::Value {
+            name,
+            given: "****".into(),
+            expected: "a key of 16 bytes or more, as `openssl rand -hex 32` makes one",
+        }),
+        _ => Ok(key),
+    }
+}
+
+/// Shortest key of digests.
+const KEY_BYTES_MIN: usize = 16;
 
 /// Where the state is kept: in a database, in a folder, or nowhere.
 fn store_place(

@@ -22,8 +22,8 @@ use crate::fleet::{
     known::{Known, LoadError, Moved},
 };
 use crate::model::precedent::{Parent, RunLimits};
-use crate::model::{Guard, Revision, Secret, causes};
-use crate::source::{REMOTE_HEAD, RemoteUrl, Source, SourceError};
+use crate::model::{Guard, Revision, causes};
+use crate::source::{Fetching, REMOTE_HEAD, RemoteUrl, Source, SourceError};
 use crate::store::{Advance, NewHead, Store, StoreError};
 use crate::telemetry::masked;
 use crate::telemetry::metrics::Metrics;
@@ -47,10 +47,8 @@ pub enum Origin {
     Remote {
         /// Where it is.
         url: RemoteUrl,
-        /// Where the cache is.
-        cache: std::path::PathBuf,
-        /// The token to fetch with.
-        token: Option<Secret>,
+        /// How it is fetched.
+        fetching: Fetching,
         /// The branch, tag or commit to follow.
         revision: String,
     },
@@ -69,8 +67,8 @@ impl Origin {
     fn refresh(&self) -> Result<(Source, Revision), SourceError> {
         match self {
             Origin::Local { source, revision, .. } => Ok((source.clone(), source.head(revision)?)),
-            Origin::Remote { url, cache, token, revision } => {
-                let source = Source::remote(url, cache, token.as_ref())?;
+            Origin::Remote { url, fetching, revision } => {
+                let source = Source::remote(url, fetching)?;
                 // The cache has a `HEAD` of its own, which means nothing.
                 let revision = match revision.strip_prefix("HEAD") {
                     Some(steps) => format!("{REMOTE_HEAD}{steps}"),
@@ -155,6 +153,7 @@ impl HeadError {
                 SourceError::NotARepository { .. }
                 | SourceError::Url { .. }
                 | SourceError::Revision { .. }
+                | SourceError::Form { .. }
                 | SourceError::Git { .. }
                 | SourceError::Io { .. } => TroubleKind::Unreachable,
             },

@@ -41,7 +41,12 @@ pub fn connect(settings: &Settings, heard: Option<Heard>) -> Result<ReadApi, Fau
         Region::ALL.iter().filter_map(|region| Some((*region, settings.base_url(*region)?))).collect();
     let pace = Pace { per_minute: settings.pacing.requests_per_minute, burst: settings.pacing.burst };
     let in_flight = settings.timing.in_flight as usize;
-    ReadApi::new(base_urls, BTreeMap::new(), Options { pace, in_flight, heard, ..Options::default() })
+    let proxies = settings.proxies.clone();
+    ReadApi::new(
+        base_urls,
+        BTreeMap::new(),
+        Options { pace, in_flight, heard, proxies, ..Options::default() },
+    )
 }
 
 impl Clients {

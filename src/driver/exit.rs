@@ -13,6 +13,8 @@ pub struct Outcome {
     pub wrote: bool,
     /// Whether its run ended by a defect of genesync.
     pub is_bug: bool,
+    /// Whether its run ended because its lease did: another process works on it, or may.
+    pub is_taken: bool,
 }
 
 /// What the caller asked to see in the code.
@@ -32,12 +34,17 @@ const WORST_FIRST: [Exit; 5] = [Exit::Bug, Exit::Outside, Exit::Refused, Exit::H
 impl Outcome {
     /// Its trouble, if it has one.
     fn trouble(self, asked: Asked) -> Option<Exit> {
-        let Some(status) = self.status else { return Some(if self.is_bug { Exit::Bug } else { Exit::Held }) };
         if self.is_bug {
             return Some(Exit::Bug);
         }
         // A command that was to apply nothing to a tenant does not fail because of it.
         let is_watched = self.mode == Mode::Watch;
+        let Some(status) = self.status else {
+            return match self.is_taken {
+                true => Some(Exit::Outside).filter(|_| !is_watched),
+                false => Some(Exit::Held),
+            };
+        };
         match status {
             Status::Synced | Status::OutOfSync | Status::Drifted | Status::Waiting | Status::Paused => None,
             Status::Unconfirmed | Status::Held | Status::Refused | Status::Degraded(_) if is_watched => None,
@@ -111,7 +118,7 @@ mod tests {
     const STRICT: Asked = Asked { require_confirmed: true, ..ONCE };
 
     fn of(status: Status) -> Outcome {
-        Outcome { status: Some(status), mode: Mode::Enforce, wrote: false, is_bug: false }
+        Outcome { status: Some(status), mode: Mode::Enforce, wrote: false, is_bug: false, is_taken: false }
     }
 
     fn wrote(status: Status) -> Outcome {
@@ -127,6 +134,8 @@ mod tests {
         let outside = Status::Degraded(FaultKind::Transient);
         let interrupted = Outcome { status: None, ..of(Status::Synced) };
         let bug = Outcome { is_bug: true, ..interrupted };
+        let taken = Outcome { is_taken: true, ..interrupted };
+        let taken_in_vain = Outcome { mode: Mode::Watch, ..taken };
         // The tenants; apply, run --once, with --detailed-exitcode, with --require-confirmed.
         let table: Vec<(Vec<Outcome>, [u8; 4])> = vec![
             (vec![], [0, 0, 0, 0]),
@@ -149,6 +158,9 @@ mod tests {
             (vec![of(Status::Degraded(FaultKind::Rejected))], [4, 4, 4, 4]),
             (vec![of(outside)], [7, 7, 7, 7]),
             (vec![interrupted], [4, 4, 4, 4]),
+            (vec![taken, of(Status::Held)], [7, 7, 7, 7]),
+            (vec![taken_in_vain], [0, 0, 0, 0]),
+            (vec![taken, wrote(Status::Synced)], [6, 6, 6, 6]),
             (vec![bug, of(outside)], [70, 70, 70, 70]),
             (vec![of(Status::Synced), of(outside)], [7, 7, 7, 7]),
             (vec![of(Status::Invalid), of(Status::Held)], [4, 4, 4, 4]),

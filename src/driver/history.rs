@@ -29,6 +29,7 @@ pub(super) fn history(run: &Run, told: Option<(Status, &str)>, news: bool) -> Ve
                 .map(|(object, change)| ("drift", format!("{} of {object}{}", moved(change), by(change)))),
         );
     }
+    lines.extend(run.overwritten().iter().map(|revert| ("overwrote", revert.words())));
     for receipt in run.receipts() {
         let text = format!("{} from commit {}", receipt.subject(), run.spec().revision.short());
         lines.push(("write", text));

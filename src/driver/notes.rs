@@ -19,6 +19,7 @@ pub fn log(tenant: &TenantName, note: &Note) {
         Note::ForeignEdit { .. }
         | Note::Overwrote { .. }
         | Note::Mixed { .. }
+        | Note::OtherKey { .. }
         | Note::LeftOut { .. }
         | Note::GaveUp { .. }
         | Note::Unclear { .. } => {

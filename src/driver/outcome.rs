@@ -132,6 +132,7 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
     let unmanaged = noticed(run, &claimed.unmanaged, setting.now);
     let mut history = history(run, shown.filter(|_| news).map(|shown| (shown, told.as_str())), news);
     history.extend(news_of(unmanaged.as_deref(), &claimed.unmanaged));
+    history.extend(open_while_written(run));
     let eventful = news || touched || run.tally().conflicts > 0 || setting.asked.is_some();
     plain(Finished {
         lease: claimed.lease.clone(),
@@ -160,11 +161,19 @@ pub fn finished(run: &Run, claimed: &Claimed, mode: Mode, setting: &Setting<'_>)
             cause: claimed.cause,
             writes: run.writes(),
             conflicts: run.tally().conflicts,
-            status: status.map_or("Stopped", Status::word),
+            // A tenant that is paused was only looked at, whatever it differs by.
+            status: shown.or(status).map_or("Stopped", Status::word),
             asked: setting.asked.cloned(),
         }),
         history,
     })
+}
+
+/// The guards that were open while something was written, for the command or for this run.
+fn open_while_written(run: &Run) -> Option<(&'static str, String)> {
+    let open: Vec<&str> = run.spec().limits.allowed.iter().map(|guard| guard.name()).collect();
+    (run.wrote() && !open.is_empty())
+        .then(|| ("guards", format!("open while it was written: {}", open.join(", "))))
 }
 
 /// The wave that a change waits for.

@@ -164,7 +164,8 @@ impl Ended {
     /// What the exit code is made of.
     pub fn outcome(&self) -> exit::Outcome {
         let wrote = self.run.as_ref().is_some_and(Run::wrote);
-        exit::Outcome { status: self.status, mode: self.mode, wrote, is_bug: self.is_bug }
+        let is_taken = self.run.as_ref().and_then(Run::end) == Some(&End::LeaseLost);
+        exit::Outcome { status: self.status, mode: self.mode, wrote, is_bug: self.is_bug, is_taken }
     }
 }
 
@@ -204,7 +205,7 @@ pub enum PassError {
     #[error("refused by guard `rewind`: {}; nothing is written", .0.message)]
     Rewound(Refusal),
     /// Another process keeps taking other commits.
-    #[error("another process took {0} meanwhile")]
+    #[error("another process took commit {0} meanwhile")]
     Overtaken(Revision),
     /// No tenant has a client.
     #[error("{0}")]

@@ -85,8 +85,13 @@ pub struct SeedOrganization {
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// It is not JSON, or not of a world file's shape.
-    #[error("reading the world file")]
-    Shape(#[from] serde_json::Error),
+    #[error("{place}: {problem}")]
+    Shape {
+        /// The field, such as `organizations[0].cloud`, or `the world file`.
+        place: String,
+        /// What is wrong there, with its line and column.
+        problem: serde_json::Error,
+    },
     /// Two of a kind have the same id.
     #[error("the world file has two {kind} with the id `{id}`")]
     Twice {
@@ -146,12 +151,24 @@ impl Seed {
     }
 }
 
+fn parse(bytes: &[u8]) -> Result<Seed, SeedError> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let seed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let is_whole = matches!(path.as_str(), "." | "?");
+        let place = if is_whole { "the world file".to_owned() } else { format!("`{path}`") };
+        SeedError::Shape { place, problem: error.into_inner() }
+    })?;
+    json.end().map_err(|problem| SeedError::Shape { place: "the world file".to_owned(), problem })?;
+    Ok(seed)
+}
+
 /// Reads a world file.
 ///
 /// # Errors
 /// [`SeedError`] when it is not JSON, has an unknown field, or contradicts itself.
 pub fn seed_from_json(bytes: &[u8]) -> Result<Seed, SeedError> {
-    let seed: Seed = serde_json::from_slice(bytes)?;
+    let seed = parse(bytes)?;
     unique("clients", seed.clients.iter().map(|client| &client.id))?;
     unique("organizations", seed.organizations.iter().flatten().map(|organization| &organization.id))?;
     for organization in seed.organizations.iter().flatten() {

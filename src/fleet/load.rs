@@ -217,6 +217,7 @@ fn mode_finding(tenant: &TenantName, entry: &FileEntry, severity: Severity) -> F
             FileMode::Regular | FileMode::Submodule | FileMode::Other => None,
         },
         fix: None,
+        waived: None,
     }
 }
 
@@ -294,6 +295,7 @@ fn irregular(path: &Arc<str>, message: &str) -> Finding {
         related: Vec::new(),
         help: None,
         fix: None,
+        waived: None,
     }
 }
 

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde_json::Value;
 
-use super::load::{Loaded, Options, load};
+use super::load::{self, Loaded, Options, load};
 use super::shared::Shared;
+use crate::manifest::Input;
+use crate::manifest::yaml::{Node, compose};
 use crate::model::TenantName;
-use crate::model::snapshot::Snapshot;
+use crate::model::snapshot::{FileEntry, Snapshot};
 use crate::source::{Source, SourceError};
 
 /// What differs between two revisions.
@@ -85,14 +87,33 @@ pub fn moved(source: &Source, since: &str, revision: &str, today: Date) -> Resul
     Ok(Moved { tenants, before: old.tenants, after: new.tenants, gone, project })
 }
 
-/// The files under `bases/` that differ between two revisions.
+/// The files under `bases/` that say something else than at an earlier revision. A comment, or another way to write the same
+/// value, is nothing else.
 ///
 /// # Errors
 /// The source can't be read.
 pub fn changed_layers(source: &Source, since: &str, revision: &str) -> Result<Vec<Arc<str>>, SourceError> {
     let (before, now) = (source.snapshot(since)?.bases, source.snapshot(revision)?.bases);
-    let moved = now.iter().filter(|entry| !before.contains(entry));
-    let gone = before.iter().filter(|entry| !now.iter().any(|known| known.path == entry.path));
-    let paths: BTreeSet<Arc<str>> = moved.chain(gone).map(|entry| Arc::clone(&entry.path)).collect();
-    Ok(paths.into_iter().collect())
+    let reader = source.reader()?;
+    let in_any = before.iter().chain(&now).filter(|entry| !(before.contains(entry) && now.contains(entry)));
+    let paths: BTreeSet<&Arc<str>> = in_any.map(|entry| &entry.path).collect();
+    let mut changed = Vec::new();
+    for path in paths {
+        let said = |files: &[FileEntry]| match files.iter().find(|entry| entry.path == *path) {
+            Some(entry) => load::input(&reader, entry).map(|input| documents(&input)),
+            None => Ok(Some(Vec::new())),
+        };
+        let (earlier, now) = (said(&before)?, said(&now)?);
+        if earlier.is_none() || earlier != now {
+            changed.push(Arc::clone(path));
+        }
+    }
+    Ok(changed)
+}
+
+/// What a file says, without its comments; none where it can't be read.
+fn documents(input: &Input) -> Option<Vec<Value>> {
+    let composed = compose(std::str::from_utf8(&input.bytes).ok()?, 0);
+    let is_read = composed.problems.iter().all(|problem| problem.warning);
+    is_read.then(|| composed.documents.iter().map(Node::to_json).collect())
 }

@@ -12,6 +12,7 @@ use super::{ForgeError, WAIT_MAX};
 use crate::clock;
 use crate::model::Secret;
 use crate::model::address::travels_safely;
+use crate::model::proxies::Proxies;
 use crate::model::text::escape;
 
 /// How long one call may take.
@@ -40,42 +41,58 @@ pub enum Answer {
 }
 
 /// A client of one forge.
-pub struct Client {
+pub struct Client<'a> {
     http: reqwest::Client,
     api: String,
     provider: Provider,
     token: Secret,
+    waits: &'a Waits<'a>,
+    /// What an error adds about a proxy.
+    way: String,
 }
+
+/// Is called with each wait of a second or more, before it.
+pub type Waits<'a> = dyn Fn(Duration) + Sync + 'a;
 
 /// What to do about an answer that is no result.
 enum Next {
     Again(Duration),
+    /// The same, because of a limit.
+    Limited(Duration),
     Done(Answer),
 }
 
-impl Client {
+impl<'a> Client<'a> {
     /// A client for an API's URL.
-    pub fn new(api: &str, provider: Provider, token: Secret) -> Result<Self, ForgeError> {
+    pub fn new(
+        api: &str,
+        provider: Provider,
+        token: Secret,
+        (proxies, waits): (&Proxies, &'a Waits<'a>),
+    ) -> Result<Self, ForgeError> {
         let url = Url::parse(api)
             .map_err(|error| ForgeError::new(format!("`{}` is no URL: {error}", escape(api))))?;
         travels_safely(&url)
-            .map_err(|why| ForgeError::new(format!("`{}` can't be used: {why}", escape(api))))?;
+            .map_err(|why| ForgeError::new(format!("cannot use `{}`: {why}", escape(api))))?;
+        let (way, proxies) = (proxies.way(&url), proxies.clone());
         let http = reqwest::Client::builder()
+            .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .timeout(TIMEOUT)
             .user_agent(concat!("genesync/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| {
-                ForgeError::new(format!("the HTTP client can't be set up: {}", error.without_url()))
+                ForgeError::new(format!("cannot set up the HTTP client: {}", error.without_url()))
             })?;
-        Ok(Self { http, api: api.trim_end_matches('/').to_owned(), provider, token })
+        Ok(Self { http, api: api.trim_end_matches('/').to_owned(), provider, token, waits, way })
     }
 
     /// Makes a call. One that only reads is tried again; one that writes only where the forge said that it did nothing.
     pub async fn send(&self, call: Call) -> Result<Answer, ForgeError> {
         let reads = call.method == Method::GET;
         let mut backoff = BACKOFF;
+        let mut is_limited = false;
         for attempt in 1.. {
             let next = match self.once(&call).await {
                 Ok(response) => self.judge(response, reads).await,
@@ -85,13 +102,24 @@ impl Client {
             };
             match next {
                 Next::Done(answer) => return Ok(answer),
-                Next::Again(_) if attempt >= TRIES_MAX => break,
+                Next::Again(_) | Next::Limited(_) if attempt >= TRIES_MAX => break,
                 Next::Again(wait) => tokio::time::sleep(wait).await,
+                Next::Limited(wait) => {
+                    is_limited = true;
+                    if wait >= Duration::from_secs(1) {
+                        (self.waits)(wait);
+                    }
+                    tokio::time::sleep(wait).await;
+                }
             }
             backoff *= 2;
         }
-        Err(ForgeError::new(format!("the forge at {} did not answer {TRIES_MAX} times", escape(&self.api)))
-            .hint("try again later"))
+        let api = format!("{}{}", escape(&self.api), self.way);
+        let message = match is_limited {
+            true => format!("the forge at {api} limits requests, also after {TRIES_MAX} tries"),
+            false => format!("the forge at {api} did not answer {TRIES_MAX} times"),
+        };
+        Err(ForgeError::new(message).hint("try again later"))
     }
 
     async fn once(&self, call: &Call) -> Result<reqwest::Response, reqwest::Error> {
@@ -106,26 +134,58 @@ impl Client {
     }
 
     async fn judge(&self, response: reqwest::Response, reads: bool) -> Next {
-        let status = response.status();
-        let limited = status == StatusCode::TOO_MANY_REQUESTS
-            || (status == StatusCode::FORBIDDEN
-                && (header(&response, "x-ratelimit-remaining") == Some("0")
-                    || header(&response, RETRY_AFTER.as_str()).is_some()));
-        if limited {
-            return Next::Again(asked(&response).unwrap_or(BACKOFF).min(WAIT_MAX));
-        }
-        // A gateway in between may answer for a forge that goes on with what it was asked.
-        if status.is_server_error() {
-            return if reads { Next::Again(BACKOFF) } else { Next::Done(Answer::Lost) };
-        }
+        let (status, limit) = (response.status(), Limit::of(&response));
         let body = read(response).await;
-        Next::Done(match (status.is_success(), body) {
-            (true, Some(body)) => Answer::Done(body),
-            (true, None) if reads => return Next::Again(BACKOFF),
-            (true, None) => Answer::Lost,
-            (false, body) => Answer::Refused { status: status.as_u16(), reason: reason(body.as_ref()) },
-        })
+        verdict(status, limit, body, reads)
     }
+}
+
+/// What an answer's headers say of a limit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Limit {
+    /// Nothing is left of it.
+    is_used_up: bool,
+    /// How long to wait: in seconds, or until the limit starts anew.
+    wait: Option<Duration>,
+    /// `Retry-After` is there.
+    is_asked: bool,
+}
+
+impl Limit {
+    fn of(response: &reqwest::Response) -> Self {
+        Self {
+            is_used_up: header(response, "x-ratelimit-remaining") == Some("0"),
+            wait: asked(response),
+            is_asked: header(response, RETRY_AFTER.as_str()).is_some(),
+        }
+    }
+}
+
+/// What to do about an answer. GitHub's secondary limits show in the message alone: it asks for a minute then
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>).
+fn verdict(status: StatusCode, limit: Limit, body: Option<Value>, reads: bool) -> Next {
+    let said = reason(body.as_ref());
+    let lower = said.to_ascii_lowercase();
+    let is_refusal = matches!(status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
+    if is_refusal && (lower.contains("secondary rate limit") || lower.contains("abuse detection")) {
+        let wait = limit.wait.filter(|_| limit.is_asked || limit.is_used_up);
+        return Next::Limited(wait.unwrap_or(WAIT_MAX).min(WAIT_MAX));
+    }
+    let limited = status == StatusCode::TOO_MANY_REQUESTS
+        || (status == StatusCode::FORBIDDEN && (limit.is_used_up || limit.is_asked));
+    if limited {
+        return Next::Limited(limit.wait.unwrap_or(BACKOFF).min(WAIT_MAX));
+    }
+    // A gateway in between may answer for a forge that goes on with what it was asked.
+    if status.is_server_error() {
+        return if reads { Next::Again(BACKOFF) } else { Next::Done(Answer::Lost) };
+    }
+    Next::Done(match (status.is_success(), body) {
+        (true, Some(body)) => Answer::Done(body),
+        (true, None) if reads => return Next::Again(BACKOFF),
+        (true, None) => Answer::Lost,
+        (false, _) => Answer::Refused { status: status.as_u16(), reason: said },
+    })
 }
 
 fn header<'a>(response: &'a reqwest::Response, name: &str) -> Option<&'a str> {
@@ -154,13 +214,77 @@ async fn read(mut response: reqwest::Response) -> Option<Value> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// What the forge has to say, in a line without surprises.
+/// What the forge has to say, in a line without surprises: its message, and what it says of single fields.
 fn reason(body: Option<&Value>) -> String {
-    let said = body.and_then(|body| body.get("message").or_else(|| body.get("error")));
-    let text = match said {
+    let field = |name: &str| body.and_then(|body| body.get(name));
+    let message = match field("message").or_else(|| field("error")) {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
         None => "it did not say why".into(),
     };
+    let errors = field("errors").and_then(Value::as_array).into_iter().flatten();
+    let details = errors.filter_map(|error| error.as_str().or_else(|| error.get("message")?.as_str()));
+    let text = std::iter::once(message.as_str()).chain(details).collect::<Vec<_>>().join(": ");
     escape(&text.chars().take(300).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_limit_is_waited_for_however_it_shows_and_a_refusal_is_none() {
+        let secondary = "You have exceeded a secondary rate limit and have been temporarily blocked.";
+        let after = |seconds| Limit { wait: Some(Duration::from_secs(seconds)), ..Limit::default() };
+        let asked = |seconds| Limit { is_asked: true, ..after(seconds) };
+        let used_up = |seconds| Limit { is_used_up: true, ..after(seconds) };
+        // The status, the headers, the message, and the seconds that are waited for.
+        let table = [
+            (403, after(1800), secondary, Some(60)),
+            (403, Limit::default(), secondary, Some(60)),
+            (429, Limit::default(), secondary, Some(60)),
+            (403, asked(3), secondary, Some(3)),
+            (403, Limit::default(), "You have triggered an abuse detection mechanism.", Some(60)),
+            (403, used_up(4), "API rate limit exceeded for installation ID 1.", Some(4)),
+            (403, used_up(9_000), "API rate limit exceeded for installation ID 1.", Some(60)),
+            (429, asked(2), "Retry later", Some(2)),
+            (403, after(1800), "Unable to create comment because issue is locked.", None),
+            (403, Limit::default(), "Resource not accessible by integration", None),
+            (422, Limit::default(), secondary, None),
+        ];
+        for (status, limit, message, expected) in table {
+            let body = Some(json!({"message": message}));
+            let seconds = match verdict(StatusCode::from_u16(status).unwrap(), limit, body, false) {
+                Next::Limited(wait) | Next::Again(wait) => Some(wait.as_secs()),
+                Next::Done(Answer::Refused { .. }) => None,
+                Next::Done(other) => panic!("{message}: {other:?}"),
+            };
+            assert_eq!(seconds, expected, "{status} {message}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_single_fields_is_part_of_the_reason() {
+        let table = [
+            (
+                json!({"message": "Validation Failed", "errors": [{"field": "body", "message": "Body is too long (maximum is 65536 characters)"}]}),
+                "Validation Failed: Body is too long (maximum is 65536 characters)",
+            ),
+            (
+                json!({"message": "Validation Failed", "errors": ["Body is too long"]}),
+                "Validation Failed: Body is too long",
+            ),
+            (
+                json!({"message": {"note": ["is too long (maximum is 1000000 characters)"]}}),
+                "{\"note\":[\"is too long (maximum is 1000000 characters)\"]}",
+            ),
+            (json!({"error": "insufficient_scope"}), "insufficient_scope"),
+            (json!([]), "it did not say why"),
+        ];
+        for (body, expected) in table {
+            assert_eq!(reason(Some(&body)), expected);
+        }
+    }
 }

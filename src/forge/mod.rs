@@ -9,9 +9,10 @@ mod dialect;
 
 use std::time::Duration;
 
+use crate::model::proxies::Proxies;
 use crate::model::text::escape;
 use crate::model::{Secret, json};
-use client::{Answer, Client};
+use client::{Answer, Client, Waits};
 pub use dialect::Provider;
 use dialect::{Author, Comment};
 
@@ -81,25 +82,31 @@ impl ForgeError {
 }
 
 /// A forge, seen from one pull request.
-pub struct Forge {
-    client: Client,
+pub struct Forge<'a> {
+    client: Client<'a>,
     provider: Provider,
     place: PullRequest,
     /// Tells comments of several plans on one pull request apart.
     key: String,
 }
 
-impl Forge {
-    /// A forge that is asked with a token.
+impl<'a> Forge<'a> {
+    /// A forge that is asked with a token. `waits` is called before each wait for one of its limits.
     ///
     /// # Errors
     /// The HTTP client can't be set up, or the token would travel in the open.
-    pub fn new(provider: Provider, place: PullRequest, key: &str, token: Secret) -> Result<Self, ForgeError> {
+    pub fn new(
+        provider: Provider,
+        place: PullRequest,
+        key: &str,
+        token: Secret,
+        (proxies, waits): (&Proxies, &'a Waits<'a>),
+    ) -> Result<Self, ForgeError> {
         // A path of a URL is tidied up before it is sent: `..` would lead elsewhere.
         if place.repository.split('/').any(|part| part.is_empty() || part.chars().all(|c| c == '.')) {
             return Err(ForgeError::new(format!("`{}` is no repository", escape(&place.repository))));
         }
-        let client = Client::new(&place.api, provider, token)?;
+        let client = Client::new(&place.api, provider, token, (proxies, waits))?;
         Ok(Self { client, provider, place, key: key.to_owned() })
     }
 
@@ -227,12 +234,14 @@ fn says(comment: &str, text: &str) -> bool {
 }
 
 fn refused(status: u16, reason: &str) -> ForgeError {
-    let error = ForgeError::new(format!("the forge said {status}: {reason}"));
+    let error = ForgeError::new(format!("the forge answered {status}: {reason}"));
+    let says = |text: &str| reason.to_ascii_lowercase().contains(text);
     match status {
         401 => error.hint("the token is not valid, or has expired"),
+        403 | 422 if says("locked") => error.hint("unlock the conversation of the pull request, and run this again"),
+        _ if says("too long") => error.hint("plan fewer tenants with --tenant, or attach the plan as a file and link to it"),
         403 => error.hint("the token may not do this: on GitHub it needs `pull-requests: write` and `checks: write`, and a pull request from a fork gets no such token"),
         404 => error.hint("there is no such repository or pull request, or the token may not see it"),
-        422 => error.hint("the pull request may be locked, or what was sent is too long"),
         _ => error,
     }
 }

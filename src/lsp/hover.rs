@@ -7,7 +7,7 @@ use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
 use crate::manifest::yaml::{Node, Span};
 use crate::manifest::{Managed, TenantManifest};
-use crate::model::colour::{Colour, NON_TEXT_RATIO};
+use crate::model::colour::{Colour, NON_TEXT_RATIO, shown_ratio};
 use crate::model::secret::is_telling;
 use crate::render::markdown::code;
 use crate::render::picture::look::looks;
@@ -96,7 +96,7 @@ fn contrast(managed: &Managed<'_>, field: &str) -> Option<String> {
     let of = |one: Colour, other: Colour, needed: f64| {
         let ratio = one.contrast(other);
         let verdict = if ratio >= needed { "passes" } else { "fails" };
-        format!("{} on {}: {ratio:.2} of {needed}, {verdict}", one.hex(), other.hex())
+        format!("{} on {}: {} of {needed}, {verdict}", one.hex(), other.hex(), shown_ratio(ratio))
     };
     let is_drawn = field.starts_with("widget.theme.colors.") || field == "messenger.styles.primaryColor";
     is_drawn.then(|| {

@@ -1,17 +1,23 @@
 //! The language server: diagnostics, hover, completion and fixes for whoever writes manifests in an editor.
 //!
 //! In: what an editor says over the language server protocol. Out: what it shows. Never: asks the network, writes a
-//! file, or says anything that `validate` would not. Start reading at [`serve`]; `place.rs` turns places of editors into
-//! bytes, `hover.rs` and `completion.rs` say what stands at one.
+//! file, or says anything that `validate` would not. Start reading at [`serve`]; `framing.rs` cuts messages, `place.rs` turns places
+//! of editors into bytes, `hover.rs` and `completion.rs` say what stands at one.
 
 mod completion;
+mod framing;
 mod hover;
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use framing::FramingError;
+use futures::future::{Either, select};
+use tokio::io::BufReader;
 use tower_lsp_server::jsonrpc::Result;
 use tower_lsp_server::ls_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionParams, CodeActionProviderCapability,
@@ -66,16 +72,45 @@ struct Open {
     findings: Vec<Finding>,
 }
 
-/// Serves one editor on the standard streams until it says goodbye.
-pub async fn serve() {
-    let (service, socket) = LspService::new(|client| Backend { client, open: Mutex::default() });
-    let server = Server::new(tokio::io::stdin(), tokio::io::stdout(), socket);
-    // One thing after another: a text must not be overtaken by an older one.
-    server.concurrency_level(1).serve(service).await;
+/// Why a session ended otherwise than the protocol says.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// A message has no frame that can be read.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+    /// `exit`, or the end of the stream, without `shutdown` before it.
+    #[error("the editor left without the request `shutdown`")]
+    NoShutdown,
 }
+
+/// Serves one editor on the standard streams until it leaves.
+///
+/// # Errors
+/// The editor can't be understood, or left without `shutdown`.
+pub async fn serve() -> std::result::Result<(), SessionError> {
+    let is_shut_down = Arc::new(AtomicBool::new(false));
+    let shut_down = Arc::clone(&is_shut_down);
+    let (service, socket) =
+        LspService::new(|client| Backend { client, open: Mutex::default(), is_shut_down: shut_down });
+    let (frames, messages) = tokio::io::duplex(PIPE_BYTES);
+    // Its end is dropped with the last message, and the server reads the rest and ends.
+    let passing = async move { framing::pass(BufReader::new(tokio::io::stdin()), frames).await };
+    let server = Server::new(messages, tokio::io::stdout(), socket);
+    // One thing after another: a text must not be overtaken by an older one.
+    let serving = pin!(server.concurrency_level(1).serve(service));
+    if let Either::Left((passed, serving)) = select(pin!(passing), serving).await {
+        passed?;
+        serving.await;
+    }
+    is_shut_down.load(Ordering::Relaxed).then_some(()).ok_or(SessionError::NoShutdown)
+}
+
+/// How much of an editor's messages waits to be read.
+const PIPE_BYTES: usize = 64 * 1024;
 
 struct Backend {
     client: Client,
+    is_shut_down: Arc<AtomicBool>,
     open: Mutex<BTreeMap<Uri, Open>>,
 }
 
@@ -179,6 +214,7 @@ impl LanguageServer for Backend {
     }
 
     async fn shutdown(&self) -> Result<()> {
+        self.is_shut_down.store(true, Ordering::Relaxed);
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 use tower_lsp_server::ls_types::{Position, Range};
 
 use crate::model::Location;
+use crate::model::text::with_line_feeds;
 
 /// The byte at an editor's place; none below the last line.
 pub fn byte(text: &str, position: Position) -> Option<usize> {
+    let text = &*with_line_feeds(text);
     let start = match position.line {
         0 => 0,
         line => text.match_indices('\n').nth(line as usize - 1)?.0 + 1,
@@ -27,7 +29,9 @@ pub fn position(text: &str, byte: usize) -> Position {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let before = text.get(..end).unwrap_or_default();
+    // The line feed behind a carriage return is on its line, also where the place is between the two.
+    let lines = with_line_feeds(text);
+    let before = lines.get(..end).unwrap_or_default();
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let units: usize = before.get(start..).unwrap_or_default().chars().map(char::len_utf16).sum();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
@@ -37,7 +41,7 @@ pub fn position(text: &str, byte: usize) -> Position {
 /// An editor's range of a finding; the first line for one about a whole file.
 pub fn range(text: &str, location: &Location) -> Range {
     if location.line == 0 {
-        let end = text.find('\n').unwrap_or(text.len());
+        let end = text.find(['\r', '\n']).unwrap_or(text.len());
         return Range { start: position(text, 0), end: position(text, end) };
     }
     let (start, end) = (location.bytes.start as usize, location.bytes.end as usize);
@@ -50,6 +54,9 @@ mod tests {
 
     #[test]
     fn columns_are_utf_16_units_and_come_back_as_the_same_byte() {
+        let old = "a\rb\r\rü";
+        assert_eq!(position(old, old.find('ü').unwrap()), Position { line: 3, character: 0 });
+        assert_eq!(byte(old, Position { line: 1, character: 0 }), Some(2));
         let text = "a: ü\r\nb: 👋x\n\nlast";
         for (at, _) in text.char_indices().filter(|(_, c)| *c != '\r' && *c != '\n') {
             assert_eq!(byte(text, position(text, at)), Some(at), "{at}");

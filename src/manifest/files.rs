@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::yaml::Span;
 use crate::model::Location;
+use crate::model::text::with_line_feeds;
 
 /// One file's path and text.
 #[derive(Debug, Clone)]
@@ -26,8 +27,10 @@ pub struct Files {
 impl SourceFile {
     /// A text, its lines counted once: a broken file can have thousands of findings.
     fn new(path: Arc<str>, text: Arc<str>) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1));
+        let lines = with_line_feeds(&text);
+        let starts = std::iter::once(0).chain(lines.match_indices('\n').map(|(newline, _)| newline + 1));
         let starts = starts.map(|start| u32::try_from(start).unwrap_or(u32::MAX)).collect();
+        drop(lines);
         Self { path, text, starts }
     }
 
@@ -90,6 +93,8 @@ mod tests {
         let table = [
             ("abc", 0, (1, 1)),
             ("a\nbc", 3, (2, 2)),
+            ("a\rbc", 3, (2, 2)),
+            ("a\r\nbc", 4, (2, 2)),
             ("ü: ß", 4, (1, 4)),
             ("\u{feff}a", 3, (1, 1)),
             ("a", 99, (1, 2)),

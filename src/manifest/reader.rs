@@ -45,6 +45,7 @@ impl Reader {
             related: Vec::new(),
             help,
             fix: None,
+            waived: None,
         });
     }
 
@@ -59,6 +60,7 @@ impl Reader {
             related: Vec::new(),
             help: None,
             fix: None,
+            waived: None,
         });
     }
 

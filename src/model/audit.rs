@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::author::Untold;
-use super::plan::{HIDDEN, is_confidential};
+use super::plan::HIDDEN;
+use super::seal::is_confidential;
 use super::{ObjectRef, Receipt};
 
 /// Characters of a person's id that are shown where the name can't be read.

@@ -5,6 +5,14 @@ use color::{AlphaColor, Oklch, OpaqueColor, Srgb};
 /// Parts that are not text but have to be seen need this contrast (WCAG 2.2, 1.4.11).
 pub const NON_TEXT_RATIO: f64 = 3.0;
 
+/// A contrast to two digits, as people read it. One that fails a limit of the WCAG is not rounded up to that limit: 4.4989
+/// beside *asks for 4.5* is 4.49.
+pub fn shown_ratio(ratio: f64) -> String {
+    let rounded = (ratio * 100.0).round() / 100.0;
+    let is_lifted = [NON_TEXT_RATIO, 4.5, 7.0].iter().any(|limit| ratio < *limit && rounded >= *limit);
+    format!("{:.2}", if is_lifted { (ratio * 100.0).floor() / 100.0 } else { rounded })
+}
+
 /// The contrast that text needs (WCAG 2.2: 1.4.3 for `AA`, 1.4.6 for `AAA`).
 pub fn text_ratio(level: &str, is_large: bool) -> f64 {
     match (level, is_large) {
@@ -133,6 +141,22 @@ mod tests {
 
     fn colour(text: &str) -> Colour {
         Colour::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_contrast_that_fails_is_not_shown_as_one_that_passes() {
+        for (ratio, shown) in [
+            (4.4989, "4.49"),
+            (4.4999999, "4.49"),
+            (4.5, "4.50"),
+            (4.504, "4.50"),
+            (2.9951, "2.99"),
+            (6.999, "6.99"),
+            (8.597, "8.60"),
+            (21.0, "21.00"),
+        ] {
+            assert_eq!(shown_ratio(ratio), shown, "{ratio}");
+        }
     }
 
     #[test]

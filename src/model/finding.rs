@@ -69,6 +69,24 @@ pub struct Fix {
     pub replacement: String,
 }
 
+/// Why a finding is accepted for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waived {
+    /// Who answers for it.
+    pub by: String,
+    /// The last day, as `YYYY-MM-DD`.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl fmt::Display for Waived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "waived by {} until {}: {}", self.by, self.until, self.reason)
+    }
+}
+
 /// One message about one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,4 +114,7 @@ pub struct Finding {
     /// A replacement that makes it pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<Fix>,
+    /// The waiver that is in force for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waived: Option<Waived>,
 }

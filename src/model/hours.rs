@@ -258,11 +258,11 @@ mod tests {
             .map(|(day, start, end)| json!({"dayOfWeek": day, "startTime": start, "endTime": end}))
             .collect();
         let body = json!({"availability": {"schedule": "custom", "rules": rules}});
-        Hours::of(body.as_object().unwrap(), TimeZone::get(zone).unwrap())
+        Hours::of(body.as_object().unwrap(), crate::model::zone::find(zone).unwrap())
     }
 
     fn local(zone: &str, at: &str) -> Timestamp {
-        at.parse::<DateTime>().unwrap().to_zoned(TimeZone::get(zone).unwrap()).unwrap().timestamp()
+        at.parse::<DateTime>().unwrap().to_zoned(crate::model::zone::find(zone).unwrap()).unwrap().timestamp()
     }
 
     #[test]

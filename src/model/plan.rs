@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::author::{Attribution, Author};
+use super::seal::is_confidential;
 use super::{Actor, Class, Guard, Mode, ObjectKind, ObjectRef, Protect, Revision, Target, TenantName, json};
 
 /// Why a field differs.
@@ -72,11 +73,6 @@ pub struct Change {
 /// Stands where a value is not shown.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Whether the values at a path are kept out of everything that is printed: headers often carry somebody's key.
-pub fn is_confidential(path: &str) -> bool {
-    path.split('.').next() == Some("webhookHeaders")
-}
-
 impl Change {
     /// The live value and git's, as they may be shown.
     pub fn shown(&self) -> [Option<Value>; 2] {
@@ -100,8 +96,9 @@ impl Change {
 
 /// The value of a field, as it may be shown.
 fn shown(path: &str, value: &Option<Value>) -> Option<Value> {
-    match is_confidential(path) {
-        true => value.as_ref().map(|_| HIDDEN.into()),
+    let is_plain = matches!(value, None | Some(Value::Bool(_) | Value::Null));
+    match is_confidential(path) && !is_plain {
+        true => Some(HIDDEN.into()),
         false => value.clone(),
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::seal::Seal;
 use super::{Act, Actor, Base, Baseline, ObjectRef, Receipt, Revision, Target};
 
 /// Identifies an intent within its tenant's journal.
@@ -130,6 +131,12 @@ pub struct Revert {
     pub path: String,
     /// Who had moved it, where that is known.
     pub by: Option<Actor>,
+    /// The value that they had set, as it may be shown; none where the field was absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theirs: Option<Value>,
+    /// The value that is set instead, as it may be shown; none where the field is removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ours: Option<Value>,
     /// When it was set back, by our clock.
     pub at: Timestamp,
 }
@@ -183,7 +190,53 @@ pub struct Journal {
     /// Audit entries that prove a receipt, and the object and version that it speaks of: where entries name no
     /// versions, one that is known here proves nothing else.
     pub proofs: BTreeMap<String, (ObjectRef, u64)>,
+    /// What reveals the digests that stand in it; none where no digest does.
+    pub seal: Option<Seal>,
+    /// Objects of whose bases or baselines digests are kept under another key: they are still to be kept under this one.
+    pub rekeyed: BTreeSet<ObjectRef>,
 }
+
+impl Intent {
+    /// The same with digests in place of what is confidential; none where nothing is.
+    pub fn sealed(&self, seal: &Seal) -> Option<Self> {
+        let IntentAction::Put { body, over, .. } = &self.action else { return None };
+        let sealed = |body: &Arc<Map<String, Value>>| match seal.sealed(body) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(sealed) => Some(Arc::new(sealed)),
+        };
+        let (of_body, of_over) = (sealed(body), over.as_ref().and_then(|over| sealed(&over.body)));
+        if of_body.is_none() && of_over.is_none() {
+            return None;
+        }
+        let mut copy = self.clone();
+        if let IntentAction::Put { body, over, .. } = &mut copy.action {
+            body.clone_from(&of_body.unwrap_or_else(|| Arc::clone(body)));
+            if let (Some(over), Some(sealed)) = (over, of_over) {
+                over.body = sealed;
+            }
+        }
+        Some(copy)
+    }
+}
+
+impl Revert {
+    /// `greetings.delayMs of ORG: 9000, set by Mara Ionescu, is overwritten by 1200`.
+    pub fn words(&self) -> String {
+        let value = |value: &Option<Value>| {
+            let text = value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            match text.char_indices().nth(SHOWN_CHARS_MAX) {
+                Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+                None => text,
+            }
+        };
+        let by = self.by.as_ref().map(|actor| format!(", set by {},", actor.label())).unwrap_or_default();
+        let (path, object) = (&self.path, &self.object);
+        format!("{path} of {object}: {}{by} is overwritten by {}", value(&self.theirs), value(&self.ours))
+    }
+}
+
+/// Most characters of a value in a line; the whole value is in the journal.
+const SHOWN_CHARS_MAX: usize = 500;
 
 impl Journal {
     /// Takes one more line in.
@@ -207,9 +260,11 @@ impl Journal {
                 }
             }
             Record::Applied { object, base } => {
+                self.rekeyed.remove(&object.published());
                 self.bases.insert(object, base);
             }
             Record::Baseline { object, baseline: Some(baseline) } => {
+                self.rekeyed.remove(&object);
                 self.baselines.insert(object, baseline);
             }
             Record::Inherited { object } => {
@@ -219,6 +274,52 @@ impl Journal {
                 self.baselines.remove(&object);
             }
         }
+    }
+
+    /// Puts values back in the place of their digests in what is known of an object, as far as what is live or what git says
+    /// tells them: then they compare as before. Whether some are found to be of another key, of which that says nothing.
+    pub fn reveal(&mut self, object: &ObjectRef, candidates: &[&Map<String, Value>]) -> bool {
+        let Some(seal) = self.seal else { return false };
+        let reveal = |body: &mut Arc<Map<String, Value>>| {
+            let mut revealed = Map::clone(body);
+            let any_other = seal.reveal(&mut revealed, candidates);
+            if revealed != **body {
+                *body = Arc::new(revealed);
+            }
+            any_other
+        };
+        let draft = object.draft();
+        let mut any_other = false;
+        for object in [Some(object), draft.as_ref()].into_iter().flatten() {
+            any_other |= self.bases.get_mut(object).is_some_and(|base| reveal(&mut base.body));
+            any_other |= self.baselines.get_mut(object).is_some_and(|known| reveal(&mut known.body));
+        }
+        for intent in &mut self.unresolved {
+            if let IntentAction::Put { target, body, over, .. } = &mut intent.action
+                && target.object_ref() == *object
+            {
+                reveal(body);
+                if let Some(over) = over {
+                    reveal(&mut over.body);
+                }
+            }
+        }
+        any_other && self.rekeyed.insert(object.clone())
+    }
+
+    /// What is kept under another key, to be kept under the one of today.
+    pub fn kept_anew(&self) -> Vec<Record> {
+        let of_one = |object: &ObjectRef| {
+            let base = |object: ObjectRef| {
+                let base = self.bases.get(&object)?.clone();
+                Some(Record::Applied { object, base })
+            };
+            let baseline = self.baselines.get(object).cloned();
+            let baseline =
+                baseline.map(|known| Record::Baseline { object: object.clone(), baseline: Some(known) });
+            [base(object.clone()), object.draft().and_then(base), baseline].into_iter().flatten()
+        };
+        self.rekeyed.iter().flat_map(of_one).collect()
     }
 
     /// What fields of an object that git does not name are compared with.

@@ -31,6 +31,9 @@ pub struct Named {
     pub id: Arc<str>,
     /// Its newest published version, where it has such.
     pub version: Option<u64>,
+    /// Whether the platform shows that it was never published, so that nothing may refer to it yet. Not true where that
+    /// is not known.
+    pub is_unpublished: bool,
 }
 
 /// What goes by each name that was asked for: nothing, one thing, or several.

@@ -27,6 +27,13 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A credential as it was stored, whatever editor, shell or vault stored it: without a byte order mark, a trailing line
+/// break, or spaces around it. None where nothing is left.
+pub fn stored(text: &str) -> Option<&str> {
+    let bare = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    (!bare.is_empty()).then_some(bare)
+}
+
 /// Prefixes that vendors put before their tokens so that they can be found.
 const TOKEN_PREFIXES: &[&str] = &[
     "-----BEGIN",

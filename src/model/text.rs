@@ -1,4 +1,9 @@
-//! Which characters are not what they look like.
+//! Which characters are not what they look like, and which texts are the same to a reader.
+
+use std::borrow::Cow;
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+use unicase::UniCase;
 
 /// Whether a character could move the cursor, hide text, or turn it around.
 pub fn is_hidden(c: char) -> bool {
@@ -29,6 +34,33 @@ pub fn escape_json(document: &str, kept: char) -> String {
     out
 }
 
+/// A text as it is compared where neither the case of letters nor how accents are encoded makes a difference:
+/// canonical caseless matching as of the Unicode Standard, section 3.13.5, D145.
+pub fn folded(text: &str) -> String {
+    let composed = ComposingNormalizerBorrowed::new_nfc();
+    let folded = UniCase::unicode(composed.normalize(text)).to_folded_case();
+    composed.normalize(&folded).into_owned()
+}
+
+/// A text with a line feed for each carriage return that ends a line alone, as YAML 1.2 (5.4) and editors count lines;
+/// every byte stays where it is.
+pub fn with_line_feeds(text: &str) -> Cow<'_, str> {
+    let mut rest =
+        text.match_indices('\r').filter(|(at, _)| text.as_bytes().get(at + 1) != Some(&b'\n')).peekable();
+    if rest.peek().is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in rest {
+        out.push_str(text.get(from..at).unwrap_or_default());
+        out.push('\n');
+        from = at + 1;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
 /// So many of something: `1 check`, `3 checks`.
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
@@ -43,5 +75,36 @@ pub fn listed(names: &[impl AsRef<str>]) -> String {
     match names.len().saturating_sub(LISTED_MAX) {
         0 => told,
         more => format!("{told} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carriage_return_alone_ends_a_line() {
+        for (text, lines) in
+            [("a\rb", "a\nb"), ("a\r\nb\r", "a\r\nb\n"), ("\r\rü", "\n\nü"), ("a\nb", "a\nb")]
+        {
+            assert_eq!(with_line_feeds(text), lines);
+        }
+    }
+
+    #[test]
+    fn texts_that_read_the_same_fold_to_the_same() {
+        for (one, other) in [
+            ("Caf\u{e9}?", "cafe\u{301}?"),
+            ("STRASSE", "straße"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("\u{1f600}", "\u{1f600}"),
+            ("\u{ac00}", "\u{1100}\u{1161}"),
+        ] {
+            assert_eq!(folded(one), folded(other), "{one} {other}");
+        }
+        for (one, other) in [("Hadi", "Had\u{131}"), ("a", "\u{e4}"), ("می\u{200c}خواهم", "میخواهم")]
+        {
+            assert_ne!(folded(one), folded(other), "{one} {other}");
+        }
     }
 }

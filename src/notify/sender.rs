@@ -14,6 +14,7 @@ use super::slack;
 use crate::clock;
 use crate::model::Secret;
 use crate::model::address::travels_safely;
+use crate::model::proxies::Proxies;
 use crate::model::text::escape;
 
 /// How long a delivery may take, from the first byte to the last of the answer.
@@ -37,13 +38,13 @@ pub enum NotifyFormat {
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     /// The URL is not one, or a secret must not travel to it.
-    #[error("the receiver's URL can't be used: {reason}")]
+    #[error("cannot use the receiver's URL: {reason}")]
     Url {
         /// What is wrong with it.
         reason: String,
     },
     /// The client can't be set up.
-    #[error("the HTTP client can't be set up: {reason}")]
+    #[error("cannot set up the HTTP client: {reason}")]
     Client {
         /// Why.
         reason: String,
@@ -66,6 +67,8 @@ pub struct Sender {
     http: reqwest::Client,
     url: Secret,
     format: NotifyFormat,
+    /// What an error adds about a proxy.
+    way: String,
 }
 
 impl Sender {
@@ -73,11 +76,13 @@ impl Sender {
     ///
     /// # Errors
     /// The URL can't be used.
-    pub fn new(url: &Secret, format: NotifyFormat) -> Result<Self, NotifyError> {
+    pub fn new(url: &Secret, format: NotifyFormat, proxies: &Proxies) -> Result<Self, NotifyError> {
         let refuse = |reason: String| NotifyError::Url { reason };
         let parsed = Url::parse(url.expose()).map_err(|error| refuse(error.to_string()))?;
         travels_safely(&parsed).map_err(|reason| refuse(reason.into()))?;
+        let (way, proxies) = (proxies.way(&parsed), proxies.clone());
         let http = reqwest::Client::builder()
+            .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
             // Where a redirect leads, nobody has agreed to.
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -85,7 +90,7 @@ impl Sender {
             .user_agent(concat!("genesync/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| NotifyError::Client { reason: error.without_url().to_string() })?;
-        Ok(Self { http, url: url.clone(), format })
+        Ok(Self { http, url: url.clone(), format, way })
     }
 
     /// Sends a message, once.
@@ -99,7 +104,8 @@ impl Sender {
         };
         let body = body.map_err(|error| undelivered(error.to_string()))?;
         let request = self.http.post(self.url.expose()).header(CONTENT_TYPE, "application/json").body(body);
-        let mut response = request.send().await.map_err(|error| undelivered(chain(error)))?;
+        let mut response =
+            request.send().await.map_err(|error| undelivered(format!("{}{}", chain(error), self.way)))?;
         if response.status().is_success() {
             return Ok(());
         }

@@ -12,11 +12,10 @@ use crate::model::{Actor, Change, ChangeKind, TenantName};
 pub fn reverts(targets: &[&TargetPlan], at: Timestamp) -> Vec<Revert> {
     let of_one = |target: &&TargetPlan| {
         let object = target.target.object_ref();
-        let revert = |change: &Change| Revert {
-            object: object.clone(),
-            path: change.path.clone(),
-            by: change.by().map(|by| by.actor.clone()),
-            at,
+        let revert = |change: &Change| {
+            let [theirs, ours] = change.shown();
+            let by = change.by().map(|by| by.actor.clone());
+            Revert { object: object.clone(), path: change.path.clone(), by, theirs, ours, at }
         };
         target.changes.iter().filter(|change| moved(change)).map(revert).collect::<Vec<_>>()
     };
@@ -160,6 +159,8 @@ mod tests {
             object: ObjectRef::new(OrganizationId::new(format!("org-{number}")), Object::implied()),
             path: path.into(),
             by: by.map(actor),
+            theirs: None,
+            ours: None,
             at: at(ms),
         }
     }

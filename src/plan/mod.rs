@@ -166,10 +166,7 @@ fn of_one(basis: Basis<'_>, side: &Side<'_>, at: usize) -> Option<TargetPlan> {
         next,
         draft,
         unfinished,
-        unmanaged: match policy {
-            OnUnmanaged::Report => unmanaged::changes(kind, &desired, observed, &evidence),
-            OnUnmanaged::Drift | OnUnmanaged::Ignore => Vec::new(),
-        },
+        unmanaged: unmanaged::reported(policy, || unmanaged::changes(kind, &desired, observed, &evidence)),
         another_program: is_changing.then(|| owner::another_program(kind, observed, &evidence)).flatten(),
         unrecorded,
         body,

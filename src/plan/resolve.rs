@@ -171,11 +171,14 @@ fn one<'a>(names: &'a Names, kind: ReferenceKind, name: &str) -> Result<&'a Name
         return Err(format!("{reference}: this build can't look it up; leave it out, and it stays as it is"));
     }
     match names.get(&reference).map(Vec::as_slice) {
+        Some([named]) if named.is_unpublished => {
+            Err(format!("{reference} is not published: publish it in the admin UI first"))
+        }
         Some([named]) => Ok(named),
         None | Some([]) => Err(format!("there is no {reference}")),
         Some(several) => {
             let ids: Vec<&str> = several.iter().map(|named| &*named.id).collect();
-            Err(format!("{} things go by the name of {reference}: {}", several.len(), ids.join(", ")))
+            Err(format!("found {} objects named {reference}: {}", several.len(), ids.join(", ")))
         }
     }
 }
@@ -395,8 +398,11 @@ mod tests {
         let resources = [resource(ObjectKind::MessengerDeployment, "site", body)];
         let asked = references(&resources);
         assert_eq!(asked.len(), 2);
-        let named =
-            |ids: &[&str]| ids.iter().map(|id| Named { id: (*id).into(), version: None }).collect::<Vec<_>>();
+        let named = |ids: &[&str]| {
+            ids.iter()
+                .map(|id| Named { id: (*id).into(), version: None, is_unpublished: *id == "f-draft" })
+                .collect::<Vec<_>>()
+        };
         let of = |flows: &[&str], push: &[&str]| {
             let names: Names = asked
                 .iter()
@@ -416,13 +422,16 @@ mod tests {
         });
         assert_eq!((body, problems), (expected, Vec::new()));
         assert_eq!(of(&[], &["p-1"]).1, ["there is no inbound message flow `In`"]);
+        let unpublished = of(&["f-draft"], &["p-1"]);
+        let told = "inbound message flow `In` is not published: publish it in the admin UI first";
+        assert_eq!((unpublished.1, unpublished.0.get("flow")), (vec![told.to_owned()], None));
         // What is live there neither differs nor is to go.
         assert_eq!(of(&[], &["p-1"]).0.get("flow"), None);
         let [resource] = &resources;
         assert!(is_unfound(resource, "flow.id") && !is_unfound(resource, "status"));
         assert_eq!(
             of(&["f-1"], &["p-1", "p-2"]).1,
-            ["2 things go by the name of push integration `android`: p-1, p-2"]
+            ["found 2 objects named push integration `android`: p-1, p-2"]
         );
     }
 }

@@ -15,6 +15,7 @@ use super::diff::{self, Field};
 use super::owner::without_mark;
 use super::{Evidence, author, canonical, resolve};
 use crate::model::plan::Unmanaged;
+use crate::model::seal::holds_digests;
 use crate::model::{
     Base, Baseline, Counting, Desired, ObjectKind, Observed, OnUnmanaged, Receipt, Receiver, Revision,
     Stored, json,
@@ -48,6 +49,16 @@ pub fn changes(
     paths(kind, desired, stored, baseline).into_iter().map(of_path).collect()
 }
 
+/// Those of them that are reported instead of set back or ignored: what can't be set back is reported as well.
+pub fn reported(policy: OnUnmanaged, changes: impl FnOnce() -> Vec<Unmanaged>) -> Vec<Unmanaged> {
+    let can_not_be_set_back = |change: &Unmanaged| change.was.as_ref().is_some_and(holds_digests);
+    match policy {
+        OnUnmanaged::Report => changes(),
+        OnUnmanaged::Drift => changes().into_iter().filter(can_not_be_set_back).collect(),
+        OnUnmanaged::Ignore => Vec::new(),
+    }
+}
+
 /// Whether nobody made a version since: then what differs is the platform's own doing.
 fn is_untouched(kind: ObjectKind, stored: &Stored, baseline: &Baseline) -> bool {
     kind.counting() != Counting::Contents && stored.version == baseline.version
@@ -76,7 +87,8 @@ fn is_the_servers(kind: ObjectKind, path: &str) -> bool {
     kind.fields().server.iter().any(|section| json::lies_in(path, section))
 }
 
-/// What git would say if it named what was there before in each field that somebody changed and that it does not name.
+/// What git would say if it named what was there before in each field that somebody changed and that it does not name. A
+/// confidential value of which a digest alone is kept can't be set back: it stays, and [`changes`] reports it.
 pub fn named<'a>(
     policy: OnUnmanaged,
     kind: ObjectKind,
@@ -124,6 +136,7 @@ impl Undoing {
                 if !inner.is_empty() {
                     undone.insert(key.clone(), Value::Object(inner));
                 }
+            } else if was.is_some_and(holds_digests) {
             } else if git.is_none() && !canonical::equal(self.kind, path, was, is) {
                 undone.insert(key.clone(), was.cloned().unwrap_or(Value::Null));
             }

@@ -26,6 +26,7 @@ use super::token::{TokenAnswer, TokenCell};
 use super::{ClientCredentials, local};
 use crate::clock;
 use crate::crash;
+use crate::model::proxies::Proxies;
 use crate::model::{CredentialsName, Dialect, Fault, FaultKind, OrganizationId, Region, Target};
 use admission::Admitted;
 use answer::{Unread, allowance, cause, describe, header, read_body};
@@ -70,12 +71,20 @@ pub struct Options {
     pub in_flight: usize,
     /// Whoever counts.
     pub heard: Option<Heard>,
+    /// The proxy that requests leave through.
+    pub proxies: Proxies,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let pace = Pace { per_minute: 300, burst: 30 };
-        Self { read_timeout: Duration::from_secs(15), pace, in_flight: 8, heard: None }
+        Self {
+            read_timeout: Duration::from_secs(15),
+            pace,
+            in_flight: 8,
+            heard: None,
+            proxies: Proxies::default(),
+        }
     }
 }
 
@@ -130,14 +139,16 @@ impl Client {
         credentials: BTreeMap<CredentialsName, ClientCredentials>,
         options: Options,
     ) -> Result<Self, Fault> {
+        let proxies = options.proxies.clone();
         let http = reqwest::Client::builder()
+            .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
             .redirect(redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .user_agent(concat!("genesync/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| local(format!("the HTTP client can't be set up: {error}")))?;
+            .map_err(|error| local(format!("cannot set up the HTTP client: {error}")))?;
         Ok(Self {
             http,
             base_urls,
@@ -283,7 +294,8 @@ impl Client {
     }
 
     async fn fetch(&self, url: Url, subject: &str) -> Result<Response, Fault> {
-        let failed = |why: String| Fault::new(FaultKind::Transient, format!("{subject}: {why}"));
+        let way = self.options.proxies.way(&url);
+        let failed = |why: String| Fault::new(FaultKind::Transient, format!("{subject}{way}: {why}"));
         let answer = self.http.get(url).timeout(self.options.read_timeout).send().await;
         let answer = answer.map_err(|error| failed(cause(&error)))?;
         let mut response = describe(&answer, subject);
@@ -313,7 +325,8 @@ impl Client {
         };
         let answer = request.timeout(self.options.read_timeout).send().await;
         let answer = answer.map_err(|error| {
-            Fault::new(FaultKind::Transient, format!("{subject} failed: {}", cause(&error)))
+            let way = error.url().map(|url| self.options.proxies.way(url)).unwrap_or_default();
+            Fault::new(FaultKind::Transient, format!("{subject}{way} failed: {}", cause(&error)))
         })?;
         crash::point("C28");
         let status = answer.status().as_u16();
@@ -344,6 +357,7 @@ impl Client {
         if let Some(version) = operation.if_match {
             headers.insert(IF_MATCH, HeaderValue::from(version));
         }
+        let way = self.options.proxies.way(&url);
         let mut request = self.http.request(method, url);
         if let Some(body) = &operation.body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -355,7 +369,7 @@ impl Client {
             Err(error) => {
                 let fault = Fault::new(
                     FaultKind::Transient,
-                    format!("{} could not be asked for: {}", operation.subject, cause(&error)),
+                    format!("{} could not be asked for{way}: {}", operation.subject, cause(&error)),
                 );
                 self.heard(Told::Answered { status: None, budget_left: None });
                 return if error.is_connect() || error.is_builder() {

@@ -84,7 +84,26 @@ pub const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
 impl Response {
     /// What was asked about, and the status of the answer.
     pub fn told(&self) -> String {
-        format!("the request about {} was answered with {}", self.subject, self.status)
+        let mut told = format!("the request about {} was answered with {}", self.subject, self.status);
+        if self.is_detour() {
+            told.push_str(match self.status {
+                304 => ", which no cache was asked for",
+                407 => ", and the proxy wants credentials",
+                _ => ", and redirects are not followed",
+            });
+            told.push_str(": a proxy or gateway in between may have answered");
+            // The rest of the address may hold a session.
+            let host = self.location.as_deref().and_then(|location| url::Url::parse(location).ok());
+            if let Some(host) = host.as_ref().and_then(url::Url::host_str) {
+                told.push_str(&format!("; it points to `{}`", shown(host, 100)));
+            }
+        }
+        told
+    }
+
+    /// Whether it sends the client elsewhere instead of saying yes or no. The API never does.
+    pub fn is_detour(&self) -> bool {
+        (300..=399).contains(&self.status) || self.status == 407
     }
 
     /// A fault that carries what this answer told about itself.

@@ -137,7 +137,10 @@ fn read(answer: &TokenAnswer, client_id: &str) -> Result<(Secret, Duration), Fau
             let fault = fault(FaultKind::Throttled, "was answered with 429");
             return Err(Fault { retry_after_ms: *retry_after_ms, ..fault });
         }
-        500..=599 => return Err(fault(FaultKind::Transient, &format!("was answered with {status}"))),
+        // A proxy or a gateway in between sends the client elsewhere.
+        300..=399 | 407 | 500..=599 => {
+            return Err(fault(FaultKind::Transient, &format!("was answered with {status}")));
+        }
         _ => return Err(fault(FaultKind::Rejected, &format!("was answered with {status}"))),
     }
     // The reader's own message could quote the token.

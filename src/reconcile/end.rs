@@ -112,7 +112,10 @@ impl End {
             End::Cancelled(Some(Advance { done, all })) => {
                 format!("{STOPPED}: {done} of {all} objects are as git says; the next run does the others")
             }
-            End::LeaseLost => "another replica works on it now".into(),
+            End::LeaseLost => {
+                "its lease ran out, or went to another process, before its run ended; whoever looks at it next goes on from there"
+                    .into()
+            }
             End::Superseded => {
                 "git moved on, or the tenant was paused, before anything more was written; the next run starts from there"
                     .into()

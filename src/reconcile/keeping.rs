@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Effect, Phase, Run, Step};
+use super::{Effect, Note, Phase, Run, Step};
 use crate::model::{
     Base, Baseline, Counting, Guard, Memory, ObjectRef, Observed, OnUnmanaged, Readiness, Receipt, Record,
     Stored, Target,
@@ -24,7 +24,7 @@ impl Run {
         if !self.may_write() {
             return self.finish(now);
         }
-        let mut records = Vec::new();
+        let mut records = self.journal.0.kept_anew();
         for at in 0..self.targets.len() {
             if self.is_open(at) {
                 // Somebody has to see to it first.
@@ -55,7 +55,8 @@ impl Run {
             })?;
             Some(Record::Baseline { object, baseline: Some(baseline) })
         };
-        self.targets.iter().zip(&self.observed).filter_map(first).collect()
+        let first = self.targets.iter().zip(&self.observed).filter_map(first);
+        self.journal.0.kept_anew().into_iter().chain(first).collect()
     }
 
     /// Writes records down, and goes on from there.
@@ -71,6 +72,23 @@ impl Run {
 
     pub(super) fn kept(self, now: Timestamp) -> Step {
         if self.may_write() { self.finish(now) } else { self.proceed(now) }
+    }
+
+    /// Has the journal say of the n-th target what its digests are of, as far as what was read or git tells.
+    pub(super) fn reveal(&mut self, at: usize, observed: &Observed) -> Option<Note> {
+        self.journal.0.seal?;
+        let target = self.targets.get(at)?;
+        let resource = self.spec.resources.iter().find(|resource| resource.object == target.object);
+        let stored = match observed {
+            Observed::Present(stored) => Some(stored),
+            Observed::Absent => None,
+        };
+        let live = stored.map(|stored| &*stored.body);
+        let draft = stored.and_then(|stored| Some(&*stored.draft()?.body));
+        let desired = resource.map(|resource| &*resource.desired.body);
+        let candidates: Vec<_> = [live, draft, desired].into_iter().flatten().collect();
+        let object = target.object_ref();
+        self.journal.0.reveal(&object, &candidates).then_some(Note::OtherKey { object })
     }
 
     /// Whether something of the n-th target is still to be done, by us or by a person.

@@ -80,6 +80,8 @@ pub struct Run {
     phase: Phase,
     /// What the journal holds.
     journal: JournalState,
+    /// How much of what it says was set back earlier runs did.
+    reverts_before: usize,
     /// Every object of every organization that is not left out, the primary's first.
     targets: Arc<[Target]>,
     /// Why organizations were left out.
@@ -184,6 +186,7 @@ impl std::hash::Hash for JournalState {
         self.0.bases.hash(state);
         self.0.baselines.hash(state);
         self.0.inherited.hash(state);
+        self.0.rekeyed.hash(state);
         self.0.last_intent.hash(state);
         self.0.owed.hash(state);
         self.0.reverts.hash(state);
@@ -224,6 +227,7 @@ impl Run {
         Self {
             targets: spec.targets().collect(),
             width: spec.timing.in_flight.max(1) as usize,
+            reverts_before: journal.reverts.len(),
             left_out: Vec::new(),
             set_aside: BTreeMap::new(),
             stopped: BTreeMap::new(),

@@ -47,6 +47,11 @@ pub enum Note {
         /// The version that is known to exist.
         known: u64,
     },
+    /// What was applied is kept as digests under another key: what is live is taken for it.
+    OtherKey {
+        /// Of which object.
+        object: ObjectRef,
+    },
     /// An object may not show yet what was last written to it.
     NotShown {
         /// Where.
@@ -215,6 +220,7 @@ impl fmt::Display for Note {
                 let known = version_of(&object.object, *known);
                 write!(f, "{object} answered with something older than {known}; reading again")
             }
+            Note::OtherKey { object } => f.write_str(&other_key(object)),
             Note::NotShown { object } => write!(f, "{object} may not show our last write yet; reading again"),
             Note::Retrying { fault, wait_ms } => write!(f, "{fault}; trying again in {wait_ms} ms"),
             Note::Throttled { wait_ms } => write!(f, "the rate limit is reached; going on in {wait_ms} ms"),
@@ -244,11 +250,7 @@ impl fmt::Display for Note {
             Note::JobGone { reason } => {
                 write!(f, "no replication job: {reason}; writing each organization plainly")
             }
-            Note::Overwrote { object, seen, made } => write!(
-                f,
-                "version {made} of {object}, which is ours, went over a change that came after version {}; see the audit log for its author",
-                seen.unwrap_or(0)
-            ),
+            Note::Overwrote { object, seen, made } => f.write_str(&overwrote(object, *seen, *made)),
             Note::Served { object, region, latency_ms } => {
                 write!(f, "{object} in {region} serves it after {latency_ms} ms")
             }
@@ -265,4 +267,17 @@ impl fmt::Display for Note {
             Note::OutOfPlace { event } => write!(f, "the event `{event}` came out of place"),
         }
     }
+}
+
+fn other_key(object: &ObjectRef) -> String {
+    format!(
+        "the state key was changed: the confidential values that {object} holds now count as applied, whoever set them"
+    )
+}
+
+fn overwrote(object: &ObjectRef, seen: Option<u64>, made: u64) -> String {
+    format!(
+        "version {made} of {object}, which is ours, went over a change that came after version {}; see the audit log for its author",
+        seen.unwrap_or(0)
+    )
 }

@@ -216,8 +216,10 @@ impl Run {
         if alone {
             self.note_listing(&places, &seen, now);
         }
+        let mut notes = Vec::new();
         for (at, observed) in places.iter().copied().zip(seen.objects) {
             self.stale_at(Some(at));
+            notes.extend(self.reveal(at, &observed));
             match self.observed.get_mut(at) {
                 Some(known) => *known = observed,
                 None => self.observed.push(observed),
@@ -228,14 +230,14 @@ impl Run {
             self.names.insert(first.organization.clone(), seen.names);
         }
         // A deployment says what git says once what it pins does: both are known where a side is complete.
-        let served: Vec<Note> = places.into_iter().flat_map(|at| self.note_served(at, now)).collect();
+        notes.extend(places.into_iter().flat_map(|at| self.note_served(at, now)));
         let step = if span.to < span.end {
             let to = self.side(span.to).end;
             self.read(ReadSpan { from: span.to, to, end: span.end })
         } else {
             self.resolve(now)
         };
-        step.noting_all(served)
+        step.noting_all(notes)
     }
 
     /// Takes in what a listing did not show, of what is to be made, and how long the look took.
@@ -265,16 +267,6 @@ impl Run {
     fn is_old(&self, target: &Target, observed: &Observed, now: Timestamp) -> bool {
         let written = self.written_lately(&target.object_ref(), now);
         written.is_some_and(|body| !plan::canonical::covers(target.object.kind, body, &observed.body()))
-    }
-
-    /// Looks again at what may not show yet what an earlier run wrote: that is no failure, and once it had its time, what
-    /// is there is another user's.
-    fn look_later(mut self, target: &Target, now: Timestamp) -> Step {
-        let object = target.object_ref();
-        let is_first = !self.waiting.contains_key(&object);
-        let look_at = self.note_look(target, now);
-        let step = self.go(Phase::Waiting, Effect::WakeAt(look_at));
-        if is_first { step.noting(Note::NotShown { object }) } else { step }
     }
 
     /// Remembers that our last write of an object was seen: what differs from it after that is another user's.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{End, Phase, Run, Spec, Tally};
 use crate::model::plan::TargetPlan;
+use crate::model::record::Revert;
 use crate::model::{Confirmation, ObjectRef, Observed, Plan, Receipt, Refusal, Revision, Target};
 use crate::plan::guards::window::Opening;
 
@@ -102,6 +103,11 @@ impl Run {
     /// What the audit log said.
     pub fn confirmation(&self) -> Option<&Confirmation> {
         self.confirmation.as_ref()
+    }
+
+    /// What other users had set, and this run overwrote, with both values.
+    pub fn overwritten(&self) -> &[Revert] {
+        self.journal.0.reverts.get(self.reverts_before..).unwrap_or_default()
     }
 
     /// How often things went other than planned.

@@ -183,6 +183,16 @@ impl Run {
         waited.look_at
     }
 
+    /// Looks again at what may not show yet what an earlier run wrote: that is no failure, and once it had its time, what
+    /// is there is another user's.
+    pub(super) fn look_later(mut self, target: &Target, now: Timestamp) -> Step {
+        let object = target.object_ref();
+        let is_first = !self.waiting.contains_key(&object);
+        let look_at = self.note_look(target, now);
+        let step = self.go(Phase::Waiting, Effect::WakeAt(look_at));
+        if is_first { step.noting(Note::NotShown { object }) } else { step }
+    }
+
     /// Looks at what the platform was not done with once it is time, for as long as that may take.
     pub(super) fn await_ready(mut self, targets: &[&TargetPlan], now: Timestamp) -> Step {
         let (mut places, mut look_at, mut notes) = (Vec::new(), None::<Timestamp>, Vec::new());

@@ -409,4 +409,5 @@ mod cloud;
 mod endings;
 mod contents;
 mod leaving;
+mod rekeyed;
 mod reverts;

@@ -13,7 +13,7 @@ use super::markdown::code;
 use super::page::style_hash;
 use super::picture::look::Appearance;
 use super::value::{counted, escape};
-use crate::model::colour::{Colour, NON_TEXT_RATIO};
+use crate::model::colour::{Colour, NON_TEXT_RATIO, shown_ratio};
 use crate::model::{Finding, Severity};
 
 /// Rules whose findings are about accessibility.
@@ -131,7 +131,7 @@ fn row(subject: Subject<'_>) -> Row {
     if let Some(look) = &subject.look {
         let mut add = |what: &'static str, one: Colour, other: Colour, needed: f64| {
             let ratio = one.contrast(other);
-            let told = format!("{} on {}: {ratio:.2} of {needed}", one.hex(), other.hex());
+            let told = format!("{} on {}: {} of {needed}", one.hex(), other.hex(), shown_ratio(ratio));
             pairs.push(ColourPair { what, ratio, needed, told });
         };
         add("header, launcher and visitor's messages", look.on_accent, look.accent, look.needed);
@@ -160,13 +160,13 @@ fn row(subject: Subject<'_>) -> Row {
 
 fn found(finding: &Finding) -> Found {
     let place = &finding.location;
-    let waived = finding.help.as_deref().filter(|help| help.starts_with("waived by ")).unwrap_or_default();
+    let waived = finding.waived.as_ref().map(ToString::to_string).unwrap_or_default();
     Found {
         rule: finding.rule,
         severity: finding.severity.name(),
         message: escape(&finding.message),
         place: escape(&format!("{}:{}:{}", place.file, place.line, place.column)),
-        waived: escape(waived),
+        waived: escape(&waived),
     }
 }
 

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::document::{Allowed, ObjectDocument, RefusalDocument, TargetDocument, object, targets};
+use super::document::{Allowed, ObjectDocument, RefusalDocument, TargetDocument, object, object_of, targets};
 use crate::model::author::Untold;
-use crate::model::{Entry, Finding, Receipt, Standing, Status};
+use crate::model::record::Revert;
+use crate::model::{Actor, Entry, Finding, Receipt, Standing, Status};
 use crate::reconcile::{End, Run};
 
 /// What `apply --format json` prints.
@@ -18,6 +19,8 @@ use crate::reconcile::{End, Run};
 pub struct ApplyDocument {
     /// The commit.
     pub revision: String,
+    /// Who ran it, as claimed: by the variables of a runner, else user and host. Nothing proves it.
+    pub asked_by: String,
     /// Every tenant, by name.
     pub tenants: Vec<TenantResult>,
     /// Guards that were opened for the run, and why.
@@ -47,9 +50,46 @@ pub struct TenantResult {
     pub targets: Vec<TargetDocument>,
     /// Proof of each write.
     pub receipts: Vec<ReceiptDocument>,
+    /// Fields that other users had set and this run overwrote, with both values. The journal keeps them, too.
+    pub overwritten: Vec<OverwrittenDocument>,
     /// Entries by others in the window of the run.
     #[schemars(with = "Vec<Value>")]
     pub foreign: Vec<Entry>,
+}
+
+/// A field that another user had set and a write of ours overwrote.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OverwrittenDocument {
+    /// The organization.
+    pub organization_id: String,
+    /// Which of its objects; left out where it has but one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectDocument>,
+    /// The field, as plans write it: `greetings.delayMs`.
+    pub path: String,
+    /// The value that the other user had set; left out where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// The value that was written; left out where the field was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+    /// Who had set it, if that is proved.
+    #[schemars(with = "Option<Value>")]
+    pub by: Option<Actor>,
+}
+
+/// A field that was overwritten, as a document.
+pub fn overwritten(revert: &Revert) -> OverwrittenDocument {
+    let Revert { object: whole, path, by, theirs, ours, at: _ } = revert;
+    OverwrittenDocument {
+        organization_id: whole.organization.to_string(),
+        object: object_of(&whole.object),
+        path: path.clone(),
+        before: theirs.clone(),
+        after: ours.clone(),
+        by: by.clone(),
+    }
 }
 
 /// Proof of one write.
@@ -113,6 +153,7 @@ pub fn result(run: &Run) -> TenantResult {
         reason: run.reason(),
         targets: run.first_plan().map(targets).unwrap_or_default(),
         receipts: receipts.collect(),
+        overwritten: run.overwritten().iter().map(overwritten).collect(),
         foreign: run
             .confirmation()
             .map(|confirmation| confirmation.foreign.iter().map(Entry::shown).collect())

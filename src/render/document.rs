@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::sentence::Sentence;
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TheirDraft, Unfinished, opened_digest};
-use crate::model::{Actor, Change, Class, Finding, Plan, Refusal, Target};
+use crate::model::{Actor, Change, Class, Finding, Object, Plan, Refusal, Target};
 
 /// What `plan --format json` prints.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -269,7 +269,12 @@ impl ObjectDocument {
 }
 
 pub(super) fn object(target: &Target) -> Option<ObjectDocument> {
-    let object = Some(&target.object).filter(|object| !object.is_implied())?;
+    object_of(&target.object)
+}
+
+/// An object as a document; none for the one that an organization has but one of.
+pub(super) fn object_of(object: &Object) -> Option<ObjectDocument> {
+    let object = Some(object).filter(|object| !object.is_implied())?;
     Some(ObjectDocument { kind: object.kind.name(), name: object.name.to_string() })
 }
 

@@ -10,6 +10,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, S
 use super::value::counted;
 use super::value::{escape, is_hidden};
 use crate::model::secret::mask_secrets;
+use crate::model::text::with_line_feeds;
 use crate::model::{Finding, Location, Severity, TenantName};
 
 /// Most lines of a file that one finding shows.
@@ -108,7 +109,8 @@ impl Excerpt {
         if location.line == 0 {
             return None;
         }
-        let Range { start, end } = range(location);
+        let (lines, Range { start, end }) = (with_line_feeds(text), range(location));
+        let text = &*lines;
         let start = floor(text, start.min(text.len()));
         let line_start = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
         let mut stop = line_start;
@@ -172,20 +174,38 @@ fn mask(cut: &str, offset: usize, secrets: &[Range<usize>]) -> String {
 }
 
 /// Findings with those of a layer told once, and how many tenants have them.
-pub fn merged(findings: &[Finding]) -> Vec<Finding> {
-    let mut tenants: BTreeMap<(&str, u32, &str, &str), BTreeSet<Option<&TenantName>>> = BTreeMap::new();
-    fn key(finding: &Finding) -> (&str, u32, &str, &str) {
-        (&finding.location.file, finding.location.bytes.start, finding.rule, &finding.message)
+pub fn merged<'a>(findings: impl IntoIterator<Item = &'a Finding> + Clone) -> Vec<Finding> {
+    let mut tenants: BTreeMap<Key<'_>, BTreeSet<Option<&TenantName>>> = BTreeMap::new();
+    // One that is waived for a tenant is not for the others.
+    type Key<'a> = (&'a str, u32, &'a str, &'a str, Severity);
+    fn key(finding: &Finding) -> Key<'_> {
+        let Location { file, bytes, .. } = &finding.location;
+        (file, bytes.start, finding.rule, &finding.message, finding.severity)
     }
-    for finding in findings {
+    for finding in findings.clone() {
         tenants.entry(key(finding)).or_default().insert(finding.tenant.as_ref());
     }
-    let once = findings.iter().filter_map(|finding| {
+    let once = findings.into_iter().filter_map(|finding| {
         let tenants = tenants.remove(&key(finding))?.len();
         let more = if tenants > 1 { format!(" (in {tenants} tenants)") } else { String::new() };
         Some(Finding { message: format!("{}{more}", finding.message), ..finding.clone() })
     });
     once.collect()
+}
+
+/// The waivers in force, in a line each.
+pub fn waivers(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        let waived = finding.waived.as_ref()?;
+        let (rule, place) = (finding.rule, escape(&finding.location.to_string()));
+        Some(format!(
+            "waived[{rule}] {place}: {}; {}\n",
+            escape(&finding.message),
+            escape(&waived.to_string())
+        ))
+    };
+    let lines: String = merged(findings).iter().filter_map(line).collect();
+    if lines.is_empty() { lines } else { format!("{lines}\n") }
 }
 
 /// How many findings of each weight there are, in words: `2 errors, 1 warning`. What is only worth knowing is named where

@@ -158,6 +158,7 @@ pub fn everywhere(text: &str) -> PlanDocument {
         related: Vec::new(),
         help: None,
         fix: None,
+        waived: None,
     });
     document
 }

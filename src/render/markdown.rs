@@ -26,6 +26,8 @@ const TENANT_BYTES_MAX: usize = 12_000;
 const PART_BYTES_MAX: usize = 16_000;
 /// Most findings that are listed.
 const FINDINGS_MAX: usize = 40;
+/// Most errors that stand with the tenant that is not valid for them.
+const OWN_ERRORS_MAX: usize = 5;
 /// Most sentences on what visitors of one tenant will notice.
 const SENTENCES_MAX: usize = 12;
 /// Most moments of one tenant that are listed.
@@ -36,16 +38,18 @@ pub fn plan(document: &PlanDocument, link: Option<&str>) -> String {
     let mut out = head(document);
     let foot = foot(document, link);
     // The list of findings is short, and tells why tenants are not valid: it is never cut off.
-    let findings = findings(&document.findings);
-    let room = BYTES_MAX.saturating_sub(out.len() + findings.len() + foot.len() + 200);
+    let all: Vec<&Finding> = document.findings.iter().collect();
+    let room = BYTES_MAX.saturating_sub(out.len() + findings(&all).len() + foot.len() + 200);
     let shown = worst_first(document);
     let (mut used, mut left_out) = (0, 0);
+    let mut told: Vec<&Finding> = Vec::new();
     for tenant in &shown {
         let mut section = String::new();
-        write_tenant(&mut section, tenant, false);
+        let own = review::own_errors(&document.findings, tenant);
+        write_tenant(&mut section, tenant, &own, false);
         if section.len() > TENANT_BYTES_MAX {
             section.clear();
-            write_tenant(&mut section, tenant, true);
+            write_tenant(&mut section, tenant, &own, true);
         }
         if left_out > 0 || used + section.len() > room {
             left_out += 1;
@@ -53,13 +57,16 @@ pub fn plan(document: &PlanDocument, link: Option<&str>) -> String {
         }
         used += section.len();
         out.push_str(&section);
+        if own.len() <= OWN_ERRORS_MAX {
+            told.extend(own);
+        }
     }
     // Writing to a String can't fail; the results are dropped throughout.
     if left_out > 0 {
         let _ =
             writeln!(out, "\n**{} more than fit here**: see the whole plan.", counted(left_out, "tenant"));
     }
-    out.push_str(&findings);
+    out.push_str(&findings(&review::but(&all, &told)));
     out.push_str(&foot);
     out
 }
@@ -148,31 +155,40 @@ fn foot(document: &PlanDocument, link: Option<&str>) -> String {
     out
 }
 
-fn findings(findings: &[Finding]) -> String {
-    let told: Vec<Finding> =
-        merged(findings).into_iter().filter(|finding| finding.severity > Severity::Info).collect();
+fn findings(findings: &[&Finding]) -> String {
+    let all = merged(findings.iter().copied());
+    let told: Vec<&Finding> = all.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let waived: Vec<&Finding> = all.iter().filter(|finding| finding.waived.is_some()).collect();
     let mut out = String::new();
-    if told.is_empty() {
-        return out;
+    for (title, some) in [("Findings", told), ("Waivers in force", waived)] {
+        if !some.is_empty() {
+            let _ = writeln!(out, "\n#### {title}\n");
+            list(&mut out, &some, FINDINGS_MAX, PART_BYTES_MAX / 2);
+        }
     }
-    let _ = writeln!(out, "\n#### Findings\n");
-    let mut shown = 0;
-    for finding in told.iter().take(FINDINGS_MAX) {
-        let place =
-            format!("{}:{}:{}", finding.location.file, finding.location.line, finding.location.column);
-        let (severity, rule) = (finding.severity.name(), code(finding.rule));
-        let ways = finding.help.iter().chain(finding.fix.as_ref().map(|fix| &fix.title));
-        let ways: String = ways.map(|way| format!("; {}", code(&short(way)))).collect();
-        let line =
-            format!("- {severity} {rule} {}: {}{ways}", code(&short(&place)), code(&short(&finding.message)));
-        if out.len() + line.len() > PART_BYTES_MAX {
+    out
+}
+
+/// Findings in a line each, and how many more there are than are shown.
+fn list(out: &mut String, findings: &[&Finding], count_max: usize, bytes_max: usize) {
+    let (begin, mut shown) = (out.len(), 0);
+    for finding in findings.iter().take(count_max) {
+        let line = line(finding);
+        if out.len() - begin + line.len() > bytes_max {
             break;
         }
         let _ = writeln!(out, "{line}");
         shown += 1;
     }
-    and_more(&mut out, told.len(), shown);
-    out
+    and_more(out, findings.len(), shown);
+}
+
+fn line(finding: &Finding) -> String {
+    let place = code(&short(&finding.location.to_string()));
+    let severity = if finding.waived.is_some() { "waived" } else { finding.severity.name() };
+    let ways = finding.help.iter().chain(finding.fix.as_ref().map(|fix| &fix.title));
+    let ways: String = ways.map(|way| format!("; {}", code(&short(way)))).collect();
+    format!("- {severity} {} {place}: {}{ways}", code(finding.rule), code(&short(&finding.message)))
 }
 
 /// The end of a list of which only the first ones are shown.
@@ -202,7 +218,7 @@ pub fn sentence(sentence: &Sentence) -> String {
     sentence.parts.iter().map(part).collect()
 }
 
-fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
+fn write_tenant(out: &mut String, tenant: &TenantPlan, errors: &[&Finding], in_short: bool) {
     let worst = review::worst(tenant).map(|class| format!(", {}", class.name())).unwrap_or_default();
     let state = tenant.mode.unwrap_or(tenant.state);
     let _ = writeln!(out, "\n#### {} ({state}{worst})", code(&tenant.tenant));
@@ -214,7 +230,8 @@ fn write_tenant(out: &mut String, tenant: &TenantPlan, in_short: bool) {
         );
     }
     if tenant.state == "invalid" {
-        let _ = writeln!(out, "\nNot valid: see the findings. Nothing will be written for this tenant.");
+        let _ = writeln!(out, "\nNot valid: nothing will be written for this tenant.\n");
+        list(out, errors, OWN_ERRORS_MAX, TENANT_BYTES_MAX / 2);
     }
     if let Some(error) = &tenant.error {
         let _ = writeln!(out, "\nCould not be read: {}", code(&short(error)));

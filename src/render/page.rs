@@ -21,11 +21,11 @@ use super::document::{PlanDocument, PlanFile, TenantPlan};
 use super::finding::merged;
 use super::picture::sheet::LIKENESS;
 use super::picture::svg::{self, Glyphs};
-use super::review::{headline, is_shown, is_told, worst, worst_first};
+use super::review::{but, headline, is_shown, is_told, own_errors, worst, worst_first};
 use super::sentence::{Part, Sentence};
 use super::unmanaged::{self, OUTSIDE};
 use super::value::{counted, escape};
-use crate::model::{Mode, Severity};
+use crate::model::{Finding, Mode, Severity};
 pub use looks::{Looks, TenantLooks};
 use pictures::{Picture, pictures};
 use target::{TargetSection, target_section};
@@ -83,6 +83,7 @@ struct TenantSection {
     first: String,
     tags: Vec<&'static str>,
     is_invalid: bool,
+    errors: Vec<FindingLine>,
     will: &'static str,
     alerts: Vec<(String, String)>,
     sentences: Vec<Vec<Piece>>,
@@ -107,17 +108,20 @@ struct FindingLine {
 pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, String> {
     let mut glyphs = Glyphs::new();
     let shown = worst_first(document);
+    let mut told: Vec<&Finding> = Vec::new();
     let tenants = shown.iter().enumerate().map(|(index, tenant)| {
         let looks = looks.get(&tenant.tenant).map(Vec::as_slice).unwrap_or_default();
+        let errors = own_errors(&document.findings, tenant);
+        told.extend(errors.iter().take(FINDINGS_MAX));
         if index >= PICTURED_MAX && !looks.is_empty() {
-            let mut section = section(index, tenant, &[], &mut glyphs);
+            let mut section = section(index, tenant, errors, &[], &mut glyphs);
             section.alerts.push((
                 "Not drawn".to_owned(),
                 format!("the first {PICTURED_MAX} tenants are; `genesync picture` draws this one"),
             ));
             return section;
         }
-        section(index, tenant, looks, &mut glyphs)
+        section(index, tenant, errors, looks, &mut glyphs)
     });
     let tenants: Vec<TenantSection> = tenants.collect();
     let quiet: Vec<&str> = document
@@ -126,9 +130,10 @@ pub fn plan(document: &PlanDocument, looks: &TenantLooks) -> Result<String, Stri
         .filter(|tenant| !is_shown(tenant))
         .map(|tenant| tenant.tenant.as_str())
         .collect();
-    let findings = merged(&document.findings);
-    let findings: Vec<&crate::model::Finding> =
-        findings.iter().filter(|finding| finding.severity > Severity::Info).collect();
+    let all: Vec<&Finding> = document.findings.iter().collect();
+    let findings = merged(but(&all, &told));
+    let is_told = |finding: &&Finding| finding.severity > Severity::Info || finding.waived.is_some();
+    let findings: Vec<&Finding> = findings.iter().filter(is_told).collect();
     let page = PlanPage {
         style: STYLE,
         style_hash: style_hash(STYLE),
@@ -199,12 +204,12 @@ fn outside(document: &PlanDocument) -> Vec<Vec<Piece>> {
     told.map(pieces).chain(more).collect()
 }
 
-fn finding(finding: &crate::model::Finding) -> FindingLine {
+fn finding(finding: &Finding) -> FindingLine {
     let place = &finding.location;
     let fix = finding.fix.as_ref().map(|fix| format!("fix: {}", fix.title));
     let help: Vec<String> = finding.help.iter().cloned().chain(fix).collect();
     FindingLine {
-        severity: finding.severity.name(),
+        severity: if finding.waived.is_some() { "waived" } else { finding.severity.name() },
         rule: finding.rule,
         place: escape(&format!("{}:{}:{}", place.file, place.line, place.column)),
         message: escape(&cut(&finding.message)),
@@ -221,7 +226,13 @@ fn pieces(sentence: &Sentence) -> Vec<Piece> {
     sentence.parts.iter().map(piece).collect()
 }
 
-fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyphs) -> TenantSection {
+fn section(
+    index: usize,
+    tenant: &TenantPlan,
+    errors: Vec<&Finding>,
+    looks: &[Looks],
+    glyphs: &mut Glyphs,
+) -> TenantSection {
     let mut told = BTreeSet::new();
     let held = tenant.targets.iter().any(|target| target.undecided.is_some());
     let marks = [
@@ -260,6 +271,7 @@ fn section(index: usize, tenant: &TenantPlan, looks: &[Looks], glyphs: &mut Glyp
         },
         tags: marks.into_iter().flatten().collect(),
         is_invalid: tenant.state == "invalid",
+        errors: errors.into_iter().take(FINDINGS_MAX).map(finding).collect(),
         alerts: watched.chain(error).chain(refusals).chain(waits).collect(),
         will: if is_watched { "would" } else { "will" },
         sentences: tenant.visitors.iter().map(pieces).collect(),

@@ -7,13 +7,14 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::document::role;
+use super::document::{role, targets};
 use super::value::{escape, pair, value};
+use super::visitors;
 use crate::model::author::{Attribution, Author};
 use crate::model::plan::{TargetPlan, TheirDraft, Unfinished};
 use crate::model::{Actor, Change, ChangeKind, Class, ObjectKind, Plan, Refusal};
 
-/// One tenant's plan: a line with its name, then each organization with its changes.
+/// One tenant's plan: a line with its name, what visitors will notice, then each organization with its changes.
 pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     let bold = Style::new().bold();
     let mut out = String::new();
@@ -28,6 +29,9 @@ pub fn tenant(plan: &Plan, refusals: &[Refusal]) -> String {
     let gap = if counts.is_empty() { "" } else { "  " };
     // Writing to a String can't fail; the results are dropped throughout.
     let _ = writeln!(out, "{bold}{}{bold:#}  {}{gap}{counts}", plan.tenant, plan.mode.name());
+    for sentence in visitors::sentences(&targets(plan)) {
+        let _ = writeln!(out, "  {}", escape(&sentence.text()));
+    }
     let told = |target: &TargetPlan| {
         let is_quiet = target.changes.is_empty() && target.ignored.is_empty() && target.next.is_none();
         !is_quiet || target.unfinished.is_some()
@@ -141,7 +145,7 @@ fn alike(one: &[Change], other: &[Change]) -> bool {
 fn changes(target: &TargetPlan) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    let changes = off_first(&target.changes);
+    let changes = worst_first(&target.changes);
     for change in &changes {
         let [live, git] = change.shown();
         table.add_row([
@@ -160,10 +164,10 @@ fn changes(target: &TargetPlan) -> String {
     out
 }
 
-/// What somebody switched off stands before what is only different.
-fn off_first(changes: &[Change]) -> Vec<&Change> {
+/// What somebody switched off stands first, then what does most to visitors; what does as much stays in the order of paths.
+fn worst_first(changes: &[Change]) -> Vec<&Change> {
     let mut sorted: Vec<&Change> = changes.iter().collect();
-    sorted.sort_by_key(|change| change.theirs != Some(Class::Off));
+    sorted.sort_by_key(|change| (change.theirs != Some(Class::Off), std::cmp::Reverse(change.class)));
     sorted
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::picture::svg::xml;
 use super::value::{document, escape};
 use crate::model::json::digest_bytes;
+use crate::model::text::with_line_feeds;
 use crate::model::{Finding, Location, Severity};
 
 /// What a rule asks for, by its id.
@@ -48,6 +49,7 @@ fn region(location: &Location, texts: &Texts) -> Value {
     let mut region = json!({"startLine": location.line, "startColumn": location.column});
     let (start, end) = (location.bytes.start as usize, location.bytes.end as usize);
     if let Some(text) = texts.get(&location.file).and_then(|text| text.get(start..end)) {
+        let text = with_line_feeds(text);
         let last = text.rsplit('\n').next().unwrap_or_default().chars().count();
         let lines = text.matches('\n').count();
         let from = if lines == 0 { location.column as usize } else { 1 };
@@ -93,6 +95,11 @@ pub fn sarif(findings: &[Finding], texts: &Texts, rules: &Summaries) -> String {
         });
         if !fixes.is_empty() {
             result["fixes"] = fixes.into();
+        }
+        if let Some(waived) = &finding.waived {
+            let suppression =
+                json!({"kind": "external", "status": "accepted", "justification": waived.to_string()});
+            result["suppressions"] = json!([suppression]);
         }
         result
     };
@@ -229,6 +236,7 @@ mod tests {
             related: Vec::new(),
             help: Some("use another".into()),
             fix: Some(Fix { title: "use #8A5A00".into(), replacement: "x".into() }),
+            waived: None,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use super::document::{ChangeDocument, PlanDocument, TargetDocument, TenantPlan};
 use super::value::counted;
-use crate::model::Class;
 use crate::model::author::Author;
+use crate::model::{Class, Finding, Severity, TenantName};
 
 /// Whether there is anything to say of an organization.
 pub fn is_told(target: &TargetDocument) -> bool {
@@ -22,6 +22,21 @@ pub fn worst_first(document: &PlanDocument) -> Vec<&TenantPlan> {
     let mut shown: Vec<&TenantPlan> = document.tenants.iter().filter(|tenant| is_shown(tenant)).collect();
     shown.sort_by_key(|tenant| std::cmp::Reverse(weight(tenant)));
     shown
+}
+
+/// The errors for which a tenant is not valid.
+pub fn own_errors<'a>(findings: &'a [Finding], tenant: &TenantPlan) -> Vec<&'a Finding> {
+    let is_own = |finding: &&Finding| {
+        let name = finding.tenant.as_ref().map(TenantName::as_str);
+        finding.severity == Severity::Error && name == Some(tenant.tenant.as_str())
+    };
+    if tenant.state == "invalid" { findings.iter().filter(is_own).collect() } else { Vec::new() }
+}
+
+/// Findings without those that stand elsewhere already.
+pub fn but<'a>(findings: &[&'a Finding], told: &[&'a Finding]) -> Vec<&'a Finding> {
+    let is_told = |finding: &&Finding| told.iter().any(|other| std::ptr::eq(*other, *finding));
+    findings.iter().copied().filter(|finding| !is_told(finding)).collect()
 }
 
 /// How much a tenant needs to be looked at: trouble, then what visitors lose, then how much changes.

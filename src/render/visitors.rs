@@ -100,14 +100,10 @@ const UNSEEN: &[&str] =
 pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
     // A replica that differs in its own way is seen by visitors of its region.
     let seen = targets.iter().filter(|target| !is_as_primary(targets, target));
-    let mut told: Vec<Sentence> = Vec::new();
+    let mut told = OfRegions::default();
     let mut others = 0;
     for target in seen {
         let is_primary = target.role == "primary";
-        let of_region = |sentence: Sentence| match is_primary {
-            true => sentence,
-            false => sentence.words(format!(", in {}", target.region)),
-        };
         let is_new = target.version.is_none() && !target.changes.is_empty();
         if is_new {
             let sentence = match &target.object {
@@ -115,7 +111,7 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
                 Some(object) => Sentence::new(Class::Reach, format!("A new {} is made: ", object.kind))
                     .value(&*object.name),
             };
-            told.push(of_region(sentence));
+            told.add(sentence, target);
             continue;
         }
         for change in &target.changes {
@@ -123,15 +119,15 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
             if change.path == "configuration.version" && targets.iter().any(is_configuration) {
                 continue;
             }
-            match sentence(change).map(of_region) {
-                Some(sentence) if told.contains(&sentence) => {}
-                Some(sentence) => told.push(sentence),
+            match sentence(change) {
+                Some(sentence) => told.add(sentence, target),
                 None if UNSEEN.iter().any(|path| change.path.starts_with(path)) => {}
                 None if is_primary => others += 1,
                 None => {}
             }
         }
     }
+    let mut told = told.sentences();
     told.sort_by_key(|sentence| std::cmp::Reverse(sentence.class));
     if others > 0 {
         let what = if told.is_empty() { "setting" } else { "further setting" };
@@ -142,6 +138,40 @@ pub fn sentences(targets: &[TargetDocument]) -> Vec<Sentence> {
         told.push(Sentence::new(Class::Cosmetic, "Nothing that visitors would notice"));
     }
     told
+}
+
+/// Sentences with the regions of the replicas that they are about; none for what the primary's visitors notice, too.
+#[derive(Default)]
+struct OfRegions<'a>(Vec<(Sentence, Option<Vec<&'a str>>)>);
+
+impl<'a> OfRegions<'a> {
+    fn add(&mut self, sentence: Sentence, target: &'a TargetDocument) {
+        let of_primary = target.role == "primary";
+        let at = self.0.iter().position(|(known, _)| *known == sentence);
+        match at.and_then(|at| self.0.get_mut(at)) {
+            None => self.0.push((sentence, (!of_primary).then(|| vec![target.region]))),
+            Some((_, regions)) if of_primary => *regions = None,
+            Some((_, Some(regions))) if !regions.contains(&target.region) => regions.push(target.region),
+            Some((_, _)) => {}
+        }
+    }
+
+    fn sentences(self) -> Vec<Sentence> {
+        let of_regions = |(sentence, regions): (Sentence, Option<Vec<&str>>)| match regions {
+            None => sentence,
+            Some(regions) => sentence.words(format!(", in {}", and(&regions))),
+        };
+        self.0.into_iter().map(of_regions).collect()
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn and(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 fn is_configuration(target: &TargetDocument) -> bool {

@@ -15,7 +15,7 @@ pub enum ServiceError {
     #[error("{0}")]
     Client(Fault),
     /// The address of probes and hooks is not to be had.
-    #[error("`{address}` can't be listened on")]
+    #[error("cannot listen on `{address}`")]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -30,6 +30,6 @@ pub enum ServiceError {
     #[error("{}", env::NOTIFY_URL)]
     Notifications(#[source] NotifyError),
     /// It was told to stop, and its time is up.
-    #[error("the store did not answer in the time that there is for stopping")]
+    #[error("the store did not answer within the shutdown time")]
     Overdue,
 }

@@ -157,7 +157,7 @@ fn notifications(settings: &Settings) -> Result<Option<(Sender, NotifyPolicy)>, 
         file::NotifyFormat::Slack => NotifyFormat::Slack,
         file::NotifyFormat::Json => NotifyFormat::Json,
     };
-    let sender = Sender::new(url, format).map_err(ServiceError::Notifications)?;
+    let sender = Sender::new(url, format, &settings.proxies).map_err(ServiceError::Notifications)?;
     let policy = NotifyPolicy::default();
     let policy = NotifyPolicy {
         settle: settings.controller.notify_settle.unwrap_or(policy.settle),

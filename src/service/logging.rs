@@ -15,10 +15,11 @@ pub fn logging(settings: &Settings, asked: Option<String>) -> Options {
             file::LogFormat::Json => LogFormat::Json,
             file::LogFormat::Text => LogFormat::Text,
         },
-        traces: controller
-            .otlp_endpoint
-            .clone()
-            .map(|endpoint| TraceOptions { endpoint, headers: Vec::new() }),
+        traces: controller.otlp_endpoint.clone().map(|endpoint| TraceOptions {
+            endpoint,
+            headers: Vec::new(),
+            proxies: settings.proxies.clone(),
+        }),
     }
 }
 

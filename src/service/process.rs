@@ -87,7 +87,7 @@ impl Process {
     /// Binds the socket of probes and hooks, if there is to be one. Nothing is answered before [`Process::host`].
     ///
     /// # Errors
-    /// The address can't be listened on, or a secret of the webhook is no good.
+    /// The address cannot be listened on, or a secret of the webhook is no good.
     pub(super) async fn open(&self, address: Option<SocketAddr>) -> Result<Option<Door>, ServiceError> {
         let Some(address) = address else { return Ok(None) };
         let bound = TcpListener::bind(address).await;

@@ -18,7 +18,10 @@ fn examples() -> String {
 fn settings(text: &str) -> Settings {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("settings.toml");
-    std::fs::write(&path, text).unwrap();
+    // A file that is named is read.
+    let key = folder.path().join("state-key");
+    std::fs::write(&key, "0123456789abcdef").unwrap();
+    std::fs::write(&path, text.replace("/run/secrets/genesync/state-key", key.to_str().unwrap())).unwrap();
     Settings::resolve(Flags { settings: Some(path), ..Flags::default() }).unwrap()
 }
 

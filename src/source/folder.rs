@@ -1,14 +1,15 @@
-//! Files as they lie in a folder, for `validate` and `plan` while editing.
+//! Files as they lie in a folder, for `validate` and `plan` while editing: the same findings as for a commit of them.
 
 #![expect(clippy::disallowed_methods, reason = "this module is where folders are read")]
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, FileType};
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::SourceError;
 use super::listing::{DEPTH_MAX, Listing};
+use super::{SourceError, worktree};
 use crate::model::Revision;
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
 
@@ -19,79 +20,94 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> SourceError {
 
 /// Lists what lies in a folder. Links are listed and never followed.
 pub fn snapshot(root: &Path) -> Result<Snapshot, SourceError> {
+    let tree = Folder { root, submodules: worktree::submodules(root) };
     let mut listing = Listing::default();
-    for (name, kind) in entries(root)? {
-        match name.as_str() {
-            "genesync.yml" => listing.misnamed_project(&name),
-            "genesync.yaml" => listing.project(file(name, kind)),
-            "bases" | "tenants" if !kind.is_dir() => {
-                let mode = mode(kind);
-                listing.irregular(&name, format!("`{name}` is {} instead of a folder", mode.name()));
+    for (name, mode) in tree.entries("")? {
+        match (name.as_str(), mode) {
+            ("genesync.yml", _) => listing.misnamed_project(&name),
+            ("genesync.yaml", mode) => listing.project(file(name, mode.unwrap_or(FileMode::Other))),
+            ("bases" | "tenants", Some(mode)) => listing.not_a_folder(&name, mode),
+            ("bases", None) => {
+                tree.walk("bases", DEPTH_MAX, &mut |listing, entry| listing.base(entry), &mut listing)?
             }
-            "bases" => {
-                walk(root, "bases", DEPTH_MAX, &mut |listing, entry| listing.base(entry), &mut listing)?
-            }
-            "tenants" => tenants(root, &mut listing)?,
+            ("tenants", None) => tree.tenants(&mut listing)?,
             _ => {}
         }
     }
     listing.finish(Revision::new("folder"), &format!("`{}`", root.display()), true)
 }
 
-fn tenants(root: &Path, listing: &mut Listing) -> Result<(), SourceError> {
-    for (name, kind) in entries(&root.join("tenants"))? {
-        let path = format!("tenants/{name}");
-        if kind.is_dir() {
-            let Some(tenant) = listing.tenant(&name)? else { continue };
-            let mut add = |listing: &mut Listing, entry: FileEntry| {
-                listing.file(&tenant, entry);
-                Ok(())
-            };
-            walk(root, &path, DEPTH_MAX, &mut add, listing)?;
-        } else if kind.is_file() {
-            listing.stray(&path);
-        } else {
-            listing.irregular(&path, format!("`{path}` is {} instead of a folder", mode(kind).name()));
-        }
-    }
-    Ok(())
-}
-
 type Add<'a> = dyn FnMut(&mut Listing, FileEntry) -> Result<(), SourceError> + 'a;
 
-fn walk(
-    root: &Path,
-    path: &str,
-    depth: usize,
-    add: &mut Add<'_>,
-    listing: &mut Listing,
-) -> Result<(), SourceError> {
-    for (name, kind) in entries(&root.join(path))? {
-        let path = format!("{path}/{name}");
-        if !kind.is_dir() {
-            add(listing, file(path, kind))?;
-        } else if depth == 0 {
-            listing.too_deep(&path);
-        } else {
-            walk(root, &path, depth - 1, add, listing)?;
+struct Folder<'r> {
+    root: &'r Path,
+    submodules: BTreeSet<String>,
+}
+
+impl Folder<'_> {
+    fn tenants(&self, listing: &mut Listing) -> Result<(), SourceError> {
+        for (name, mode) in self.entries("tenants")? {
+            let path = format!("tenants/{name}");
+            match mode {
+                None => {
+                    let Some(tenant) = listing.tenant(&name)? else { continue };
+                    let mut add = |listing: &mut Listing, entry: FileEntry| {
+                        listing.file(&tenant, entry);
+                        Ok(())
+                    };
+                    self.walk(&path, DEPTH_MAX, &mut add, listing)?;
+                }
+                Some(FileMode::Regular) => listing.stray(&path),
+                Some(mode) => listing.not_a_folder(&path, mode),
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn walk(
+        &self,
+        path: &str,
+        depth: usize,
+        add: &mut Add<'_>,
+        listing: &mut Listing,
+    ) -> Result<(), SourceError> {
+        for (name, mode) in self.entries(path)? {
+            let path = format!("{path}/{name}");
+            match mode {
+                Some(mode) => add(listing, file(path, mode))?,
+                None if depth == 0 => listing.too_deep(&path),
+                None => self.walk(&path, depth - 1, add, listing)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The names in a folder, in order, with how each stands there: none for a folder.
+    fn entries(&self, path: &str) -> Result<Vec<(String, Option<FileMode>)>, SourceError> {
+        let place = self.root.join(path);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&place).map_err(failed(&place))? {
+            let entry = entry.map_err(failed(&place))?;
+            let kind = entry.file_type().map_err(failed(&place))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let within = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            // git commits a folder with a repository of its own as a submodule.
+            let submodule =
+                || self.submodules.contains(&within) || entry.path().join(".git").symlink_metadata().is_ok();
+            let mode = match kind.is_dir() {
+                true if submodule() => Some(FileMode::Submodule),
+                true => None,
+                false => Some(mode(kind)),
+            };
+            found.push((name, mode));
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found)
+    }
 }
 
-fn entries(path: &Path) -> Result<Vec<(String, FileType)>, SourceError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(failed(path))? {
-        let entry = entry.map_err(failed(path))?;
-        let kind = entry.file_type().map_err(failed(path))?;
-        found.push((entry.file_name().to_string_lossy().into_owned(), kind));
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(found)
-}
-
-fn file(path: String, kind: FileType) -> FileEntry {
-    FileEntry { path: Arc::from(path), blob: Arc::from(""), mode: mode(kind) }
+fn file(path: String, mode: FileMode) -> FileEntry {
+    FileEntry { path: Arc::from(path), blob: Arc::from(""), mode }
 }
 
 fn mode(kind: FileType) -> FileMode {

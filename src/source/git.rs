@@ -10,7 +10,7 @@ use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Tree, Tr
 use jiff::Timestamp;
 
 use super::listing::{DEPTH_MAX, Listing};
-use super::{Choose, Source, SourceError};
+use super::{Choose, Source, SourceError, format};
 use crate::model::snapshot::{FileEntry, FileMode, ObjectId, Outline, Snapshot};
 use crate::model::{Revision, TenantName};
 
@@ -19,7 +19,13 @@ const STEPS_MAX: usize = 10_000;
 
 fn failed(what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
     let what = what.into();
-    move |source| SourceError::Git { what, source }
+    move |source| format::explained(what, source)
+}
+
+/// As [`failed`], for an object that a partial clone may lack.
+fn unread(repository: &Repository, what: impl Into<String>) -> impl FnOnce(git2::Error) -> SourceError {
+    let what = what.into();
+    move |source| format::absent(repository, what, source)
 }
 
 /// The repository that a path lies in; the path's place in its tree becomes the prefix.
@@ -29,7 +35,7 @@ pub fn open(path: &Path) -> Result<Source, SourceError> {
         if error.code() == ErrorCode::NotFound {
             SourceError::NotARepository { path: path.to_owned() }
         } else {
-            SourceError::Git { what: format!("`{}`", path.display()), source: error }
+            format::explained(format!("`{}`", path.display()), error)
         }
     })?;
     let prefix = repository.workdir().and_then(|root| {
@@ -58,18 +64,6 @@ pub fn committed_at(git_dir: &Path, revision: &Revision) -> Option<Timestamp> {
     Timestamp::from_second(commit.time().seconds()).ok()
 }
 
-/// How many files of the work tree differ from the newest commit; none where there is no work tree, or it can't be told.
-pub fn uncommitted(git_dir: &Path, prefix: &str) -> usize {
-    let Ok(repository) = reader(git_dir) else { return 0 };
-    let mut options = git2::StatusOptions::new();
-    options.include_untracked(true).recurse_untracked_dirs(true).exclude_submodules(true);
-    let below = |part: &str| if prefix.is_empty() { part.to_owned() } else { format!("{prefix}/{part}") };
-    for part in ["tenants", "bases", "genesync.yaml", "genesync.yml"] {
-        options.pathspec(below(part));
-    }
-    repository.statuses(Some(&mut options)).map_or(0, |statuses| statuses.len())
-}
-
 /// The tree of the configuration repository's root at a revision.
 fn root<'r>(
     repository: &'r Repository,
@@ -81,7 +75,7 @@ fn root<'r>(
     let root = repository
         .find_commit(commit)
         .and_then(|commit| commit.tree())
-        .map_err(failed(format!("the tree of {place}")))?;
+        .map_err(unread(repository, format!("the tree of {place}")))?;
     let root = match prefix {
         "" => root,
         prefix => match folder(repository, &root, prefix) {
@@ -125,8 +119,7 @@ pub fn survey(
                 continue;
             }
             (b"bases" | b"tenants", _) => {
-                let name = String::from_utf8_lossy(name);
-                listing.irregular(&name, format!("`{name}` is {} instead of a folder", mode.name()));
+                listing.not_a_folder(&String::from_utf8_lossy(name), mode);
             }
             _ => continue,
         }
@@ -182,7 +175,7 @@ fn tenant(repository: &Repository, entry: &TreeEntry<'_>, listing: &mut Listing)
         match mode(entry.filemode()) {
             FileMode::Regular | FileMode::Executable => listing.stray(&path),
             other @ (FileMode::Symlink | FileMode::Submodule | FileMode::Other) => {
-                listing.irregular(&path, format!("`{path}` is {} instead of a folder", other.name()));
+                listing.not_a_folder(&path, other);
             }
         }
         return Ok(());
@@ -285,7 +278,7 @@ impl Order {
 /// A tree that stands in another one. A missing one is an error: in a partial clone it is not here, but it is
 /// not empty either.
 fn subtree<'r>(repository: &'r Repository, id: Oid, path: &str) -> Result<Tree<'r>, SourceError> {
-    repository.find_tree(id).map_err(failed(format!("the tree `{path}`")))
+    repository.find_tree(id).map_err(unread(repository, format!("the tree `{path}`")))
 }
 
 /// A tree below a tenant's folder or `bases/`. One that git can't make sense of is a matter of that folder alone.
@@ -300,7 +293,7 @@ fn own_subtree<'r>(
             listing.irregular(path, format!("git can't read this folder: {}", error.message()));
             Ok(None)
         }
-        found => found.map(Some).map_err(failed(format!("the tree `{path}`"))),
+        found => found.map(Some).map_err(unread(repository, format!("the tree `{path}`"))),
     }
 }
 
@@ -324,7 +317,7 @@ pub fn read(repository: &Repository, entry: &FileEntry, bytes_max: usize) -> Res
     let id = Oid::from_str(&entry.blob).map_err(failed(what()))?;
     let odb = repository.odb().map_err(failed(what()))?;
     // The header first: a blob of gigabytes is refused without being unpacked.
-    let (size, _) = odb.read_header(id).map_err(failed(what()))?;
+    let (size, _) = odb.read_header(id).map_err(unread(repository, what()))?;
     if size > bytes_max {
         return Ok(vec![b' '; bytes_max + 1].into());
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::snapshot::{FileEntry, FileMode, Snapshot};
+use crate::model::text::folded;
 use crate::model::{Revision, TenantName};
 
 use super::SourceError;
@@ -38,6 +39,11 @@ impl Listing {
         let end = (0..=PATH_BYTES_MAX.min(path.len())).rev().find(|end| path.is_char_boundary(*end));
         let shown = path.get(..end.unwrap_or_default()).unwrap_or_default();
         self.irregular.push((Arc::from(shown), message.into()));
+    }
+
+    /// Refuses what stands where a folder belongs.
+    pub fn not_a_folder(&mut self, path: &str, mode: FileMode) {
+        self.irregular(path, format!("`{path}` is {} instead of a folder", mode.name()));
     }
 
     /// Notes what is neither read nor refused.
@@ -173,7 +179,7 @@ impl Listing {
         let twins: Vec<Arc<str>> =
             self.tenants.values().map(Vec::as_slice).chain([self.bases.as_slice()]).flat_map(twins).collect();
         for path in twins {
-            self.irregular(&path, "another path differs from this one only in the case of its letters");
+            self.irregular(&path, "another path differs from this one only in the case of its letters, or in how its accents are encoded");
         }
         self.ignored.sort();
         self.irregular.sort();
@@ -192,14 +198,10 @@ fn is_yaml(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-/// Paths that a file system without case takes for one that stands before them.
+/// Paths that a file system without case, or one that composes accents, takes for one that stands before them.
 fn twins(files: &[FileEntry]) -> Vec<Arc<str>> {
     let mut seen = BTreeSet::new();
-    files
-        .iter()
-        .filter(|file| !seen.insert(file.path.to_lowercase()))
-        .map(|file| Arc::clone(&file.path))
-        .collect()
+    files.iter().filter(|file| !seen.insert(folded(&file.path))).map(|file| Arc::clone(&file.path)).collect()
 }
 
 /// Names that mean something else to some file system or tool: git's own folder in its spellings, names of

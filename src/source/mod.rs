@@ -5,10 +5,12 @@
 //! option from the repository. Start reading at [`Source`], then `git.rs`.
 
 mod folder;
+mod format;
 mod git;
 mod listing;
 mod remote;
 mod watch;
+mod worktree;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,9 +19,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::snapshot::{FileEntry, Outline, Snapshot};
-use crate::model::{Revision, Secret, TenantName};
+use crate::model::{Revision, TenantName};
 
-pub use remote::{REMOTE_HEAD, RemoteUrl};
+pub use format::Form;
+pub use remote::{Fetching, REMOTE_HEAD, RemoteUrl};
 pub use watch::{Watch, watch, watch_folder};
 
 /// Why a source can't be read.
@@ -48,7 +51,7 @@ pub enum SourceError {
         reason: String,
     },
     /// There is nothing under `tenants/`. Never taken for *delete everything*.
-    #[error("there are no tenants in {place}: nothing is planned and nothing is written")]
+    #[error("found no tenants in {place}; genesync plans and writes nothing")]
     NoTenants {
         /// Where.
         place: String,
@@ -66,6 +69,14 @@ pub enum SourceError {
     Limit {
         /// Which.
         what: String,
+    },
+    /// git reads the repository, and this build can't.
+    #[error("{what} can't be read: {form}")]
+    Form {
+        /// What was read.
+        what: String,
+        /// The form that it has.
+        form: Form,
     },
     /// git said no.
     #[error("reading {what} from git failed")]
@@ -126,12 +137,12 @@ impl Source {
         git::open(path)
     }
 
-    /// A remote repository, fetched into a bare cache of its own under `cache`.
+    /// A remote repository, fetched into a bare cache of its own.
     ///
     /// # Errors
     /// The fetch failed; what was fetched before stays usable, but is not returned in its place.
-    pub fn remote(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Self, SourceError> {
-        remote::fetch(url, cache, token)
+    pub fn remote(url: &RemoteUrl, fetching: &Fetching) -> Result<Self, SourceError> {
+        remote::fetch(url, fetching)
     }
 
     /// What stands at a revision; a folder has only itself.
@@ -178,11 +189,11 @@ impl Source {
         }
     }
 
-    /// How many files lie there otherwise than they were committed last.
-    pub fn uncommitted(&self) -> usize {
+    /// How many files lie there otherwise than they were committed last; none if that can't be found out.
+    pub fn uncommitted(&self) -> Option<usize> {
         match self {
-            Source::Folder(_) => 0,
-            Source::Repository { git_dir, prefix } => git::uncommitted(git_dir, prefix),
+            Source::Folder(_) => Some(0),
+            Source::Repository { git_dir, prefix } => worktree::uncommitted(git_dir, prefix),
         }
     }
 

@@ -4,16 +4,19 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::{
-    AutotagOption, Cred, CredentialType, FetchOptions, FetchPrune, RemoteCallbacks, RemoteRedirect,
-    Repository,
+    AutotagOption, Cred, CredentialType, FetchOptions, FetchPrune, ProxyOptions, RemoteCallbacks,
+    RemoteRedirect, Repository,
 };
 
-use super::{Source, SourceError};
+use super::{Source, SourceError, format};
+use crate::model::proxies::Proxies;
 use crate::model::{Secret, json};
+use crate::private;
+use url::Url;
 
 /// Most bytes of one fetch.
 const FETCH_BYTES_MAX: usize = 1 << 30;
@@ -106,12 +109,23 @@ fn without_password(text: &str) -> String {
 /// The branch that the remote calls its `HEAD`, as the cache keeps it.
 pub const REMOTE_HEAD: &str = "refs/genesync/head";
 
+/// How the operator has repositories fetched.
+#[derive(Debug, Clone)]
+pub struct Fetching {
+    /// Where the caches of all remote repositories are.
+    pub cache: PathBuf,
+    /// The token to fetch with over https.
+    pub token: Option<Secret>,
+    /// The proxy that https leaves through.
+    pub proxies: Proxies,
+}
+
 /// Fetches all branches into a bare repository of the URL's own.
-pub fn fetch(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
-    let fetched = fetch_once(url, cache, token);
+pub fn fetch(url: &RemoteUrl, fetching: &Fetching) -> Result<Source, SourceError> {
+    let fetched = fetch_once(url, fetching);
     match &fetched {
-        Err(SourceError::Git { .. }) if sweep_locks(&cache.join(name_of(url))) => {
-            fetch_once(url, cache, token)
+        Err(SourceError::Git { .. }) if sweep_locks(&fetching.cache.join(name_of(url))) => {
+            fetch_once(url, fetching)
         }
         _ => fetched,
     }
@@ -142,10 +156,13 @@ fn sweep_locks(folder: &Path) -> bool {
     swept
 }
 
-fn fetch_once(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<Source, SourceError> {
+fn fetch_once(url: &RemoteUrl, fetching: &Fetching) -> Result<Source, SourceError> {
+    let Fetching { cache, token, proxies } = fetching;
     let git_dir = cache.join(name_of(url));
-    std::fs::create_dir_all(cache).map_err(|source| SourceError::Io { path: cache.to_owned(), source })?;
-    let failed = |source| SourceError::Git { what: format!("`{url}`"), source };
+    private::folder(cache).map_err(|source| SourceError::Io { path: cache.to_owned(), source })?;
+    let address = Url::parse(&url.0).ok().filter(|address| address.scheme() == "https");
+    let way = address.as_ref().map(|address| proxies.way(address)).unwrap_or_default();
+    let failed = |source| format::explained(format!("`{url}`{way}"), source);
     let repository = match Repository::open_bare(&git_dir) {
         Ok(repository) => repository,
         Err(_) => Repository::init_bare(&git_dir).map_err(failed)?,
@@ -156,7 +173,7 @@ fn fetch_once(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<S
     let attempts = Cell::new(0_u8);
     callbacks.credentials(move |_, user, allowed| {
         attempts.set(attempts.get().saturating_add(1));
-        credentials(user, allowed, token, attempts.get())
+        credentials(user, allowed, token.as_ref(), attempts.get())
     });
     callbacks.transfer_progress(|progress| {
         let within =
@@ -166,6 +183,11 @@ fn fetch_once(url: &RemoteUrl, cache: &Path, token: Option<&Secret>) -> Result<S
     });
     let mut options = FetchOptions::new();
     options.remote_callbacks(callbacks);
+    if let Some(proxy) = address.as_ref().and_then(|address| proxies.of(address)) {
+        let mut through = ProxyOptions::new();
+        through.url(proxy.as_str());
+        options.proxy_options(through);
+    }
     options.follow_redirects(RemoteRedirect::None);
     options.download_tags(AutotagOption::None);
     options.prune(FetchPrune::On);

@@ -8,6 +8,7 @@ use super::engine::again_if_taken_back;
 use super::journal::signed;
 use super::journals::{Journals, READING};
 use super::{Store, StoreError, corrupt, failed, json, number, text};
+use crate::model::seal::may_hold_digests;
 use crate::model::unmanaged::Noticed;
 use crate::model::{Baseline, ObjectRef, Record, TenantName};
 
@@ -74,7 +75,7 @@ impl Store {
             .bind(tenant.to_owned())
             .bind(object.key())
             .bind(signed(baseline.version))
-            .bind(json(&baseline.body)?)
+            .bind(json(&*self.seal.sealed(&baseline.body))?)
             .bind(baseline.id.as_deref().unwrap_or_default().to_owned())
             .execute(&mut **transaction);
         written.await.map(drop).map_err(failed(doing))
@@ -91,14 +92,16 @@ impl Store {
             .fetch_all(&self.engine);
         for row in kept.await.map_err(failed(READING))? {
             let tenant = text(&row, "tenant")?;
-            let body = serde_json::from_str(&text(&row, "body")?)
-                .map_err(corrupt(format!("the baselines of `{tenant}`")))?;
+            let kept = text(&row, "body")?;
+            let body =
+                serde_json::from_str(&kept).map_err(corrupt(format!("the baselines of `{tenant}`")))?;
             let baseline = Baseline {
                 version: number(&row, "version")?.unsigned_abs(),
                 body,
                 id: Some(text(&row, "id")?).filter(|id| !id.is_empty()).map(Into::into),
             };
             let journal = journals.entry(TenantName::new(tenant)).or_default();
+            journal.seal = journal.seal.or(may_hold_digests(&kept).then_some(self.seal));
             journal.baselines.insert(ObjectRef::from_key(&text(&row, "object")?), baseline);
         }
         Ok(())

@@ -13,10 +13,11 @@ use sqlx::any::{AnyArguments, AnyPoolOptions, AnyQueryResult, AnyRow, AnyStateme
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::query::Query;
 use sqlx::{
-    Any, AnyPool, AssertSqlSafe, Connection as _, Either, Execute, Executor, Row as _, SqlStr, Transaction,
+    Any, AnyConnection, AnyPool, AssertSqlSafe, Connection as _, Either, Execute, Executor, Row as _, SqlStr,
+    Transaction,
 };
 
-use super::{StoreError, database_file, failed};
+use super::{StoreError, StoreTrouble, database_file, failed};
 use crate::crash;
 use crate::model::StorePlace;
 
@@ -29,8 +30,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "sightings", include_str!("../../migrations/0005_sightings.sql")),
     (6, "guards", include_str!("../../migrations/0006_guards.sql")),
     (7, "baselines", include_str!("../../migrations/0007_baselines.sql")),
+    (8, "sealed", include_str!("../../migrations/0008_sealed.sql")),
 ];
 
+/// How long is asked for the reason why none was made.
+const CAUSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a connection is waited for.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a transaction that the database takes back is tried.
@@ -100,13 +104,39 @@ impl Engine {
                 (options.max_connections(10), url.expose().to_owned(), Sql::Postgres)
             }
         };
+        // A pool waits long for a file that is past help.
+        if dialect == Sql::Sqlite
+            && let Err(error) = connect_alone(&url, dialect).await
+            && matches!(StoreTrouble::of(&error), Some(StoreTrouble::Damaged | StoreTrouble::NotADatabase))
+        {
+            return Err(failed("connecting")(error));
+        }
         let pooled = dialect == Sql::Postgres && keeps_no_statements(&url);
-        let pool = options.connect(&url).await.map_err(failed("connecting"))?;
+        let pool = match options.connect(&url).await {
+            Ok(pool) => pool,
+            // A pool says of every reason that it waited in vain.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let alone = tokio::time::timeout(CAUSE_TIMEOUT, connect_alone(&url, dialect)).await;
+                let cause = alone.map(Result::err).ok().flatten().unwrap_or(sqlx::Error::PoolTimedOut);
+                return Err(failed("connecting")(cause));
+            }
+            Err(error) => return Err(failed("connecting")(error)),
+        };
         Ok(Self { pool, dialect, pooled })
     }
 
     pub fn pool(&self) -> &AnyPool {
         &self.pool
+    }
+
+    /// Takes what rows held before out of a file's free space. A server's own vacuum does that in time.
+    pub async fn wipe(&self, doing: &'static str) -> Result<(), StoreError> {
+        if self.dialect == Sql::Sqlite {
+            for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+                self.pool.execute(statement).await.map_err(failed(doing))?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether commits that come together are better made as one: a server does that by itself.
@@ -205,6 +235,15 @@ impl Engine {
     }
 }
 
+/// Connects without a pool, and has SQLite read its file, which it opens unread.
+async fn connect_alone(url: &str, dialect: Sql) -> Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect(url).await?;
+    if dialect == Sql::Sqlite {
+        connection.fetch_optional("SELECT name FROM sqlite_master").await?;
+    }
+    Ok(())
+}
+
 /// Does what it is given again where the database took it back whole because others worked on the same rows: of
 /// two that wait for each other one has to give way, and a distributed database makes either give way.
 pub async fn again_if_taken_back<'a, T>(
@@ -251,7 +290,8 @@ impl<'c> Executor<'c> for &'c Engine {
         'c: 'e,
         E: 'q + Execute<'q, Any>,
     {
-        async move { self.fetch(query).try_next().await }.boxed()
+        // To its end: SQLite commits a single statement with its last step, and the driver gives the first row before it.
+        async move { Ok(self.fetch_all(query).await?.into_iter().next()) }.boxed()
     }
 
     fn prepare_with<'e>(

@@ -55,9 +55,15 @@ fn reverts() -> Vec<Revert> {
     let actor = |kind, name: &str| Some(Actor { id: "u-1".into(), name: name.into(), kind });
     let revert = |object: Target, path: &str, by| {
         let (object, path) = (object.object_ref(), path.into());
-        Revert { object, path, by, at: at("2026-11-29T09:00:00.25Z") }
+        Revert { object, path, by, theirs: None, ours: None, at: at("2026-11-29T09:00:00.25Z") }
+    };
+    let valued = Revert {
+        theirs: Some(serde_json::json!(["Fáilte"])),
+        ours: Some(serde_json::json!({"enabled": false})),
+        ..revert(webchat(), "greetings", None)
     };
     vec![
+        valued,
         revert(webchat(), "greetings.delayMs", actor(ActorKind::User, "Nora")),
         revert(configuration(), "position", actor(ActorKind::Client, "")),
         revert(webchat(), "widget.theme", None),
@@ -115,6 +121,8 @@ const PUT: &str = concat!(
     r#""target":{"organization":"00000000-0000-4000-8000-000000000001","region":"eu-west-1","credentials":"harbour"},"#,
     r#""ifMatch":3,"body":{"widget":{"theme":{}},"greetings":{"messages":["Fáilte"],"delayMs":1500}},"act":"store"},"#,
     r#""sentAt":"2026-11-29T10:00:00Z","deadline":"2026-11-29T10:00:12Z","reverts":["#,
+    r#"{"organization":"00000000-0000-4000-8000-000000000001","path":"greetings","by":null,"#,
+    r#""theirs":["Fáilte"],"ours":{"enabled":false},"at":"2026-11-29T09:00:00.25Z"},"#,
     r#"{"organization":"00000000-0000-4000-8000-000000000001","path":"greetings.delayMs","#,
     r#""by":{"id":"u-1","name":"Nora","type":"user"},"at":"2026-11-29T09:00:00.25Z"},"#,
     r#"{"organization":"00000000-0000-4000-8000-000000000001","#,

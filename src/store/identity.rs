@@ -146,6 +146,7 @@ impl Store {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "these tests exchange files")]
 mod tests {
     use super::*;
 
@@ -185,5 +186,20 @@ mod tests {
         std::fs::rename(folder.path().join("other"), &path).unwrap();
         assert!(replaced.check("a", 8, 7).unwrap_err().to_string().contains("is another file"));
         assert!(opened().exchanged().is_none());
+    }
+
+    /// SQLite's driver gives the first row of a statement before it commits it.
+    #[tokio::test]
+    async fn what_was_counted_is_there_for_every_connection() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let store = Store::open(&StorePlace::Folder(folder.path().to_owned()), "a").await.unwrap();
+            for epoch in 1..=5 {
+                let asked = store.engine.query("SELECT epoch FROM identity").fetch_all(&store.engine);
+                let rows = asked.await.unwrap();
+                assert_eq!(rows.iter().map(|row| number(row, "epoch").unwrap()).collect::<Vec<_>>(), [epoch]);
+                store.count_epoch().await.unwrap();
+            }
+        }
     }
 }

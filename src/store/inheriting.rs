@@ -57,6 +57,7 @@ impl Store {
             let (object, whose) = (ObjectRef::from_key(&text(row, "object")?), text(row, "tenant")?);
             theirs.insert(object, (base_of(row, &whose)?, TenantName::new(whose)));
         }
+        journal.seal = journal.seal.or(Some(self.seal));
         let owners: BTreeSet<&TenantName> = theirs.values().map(|(_, whose)| whose).collect();
         let mut kept = Journals::new();
         self.read_baselines(&names(owners)?, &mut kept).await?;

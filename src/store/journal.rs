@@ -11,14 +11,25 @@ use super::claimed::Lease;
 use super::engine::again_if_taken_back;
 use super::{Store, StoreError, corrupt, failed, json, text};
 use crate::crash;
-use crate::model::record::{Ending, Intent, IntentAction, Over};
+use crate::model::record::{Ending, Intent, IntentAction, Over, Revert};
 use crate::model::{Base, ObjectRef, Receipt, Record, Target, TenantName};
 
-/// What a write went over.
+/// What a write overwrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overwritten {
     /// When it left.
     pub at: Timestamp,
+    /// The whole object, where the platform keeps nothing of what was there.
+    pub whole: Option<OverwrittenObject>,
+    /// Fields that another user had set, with both values. Neither is there where an earlier version of genesync wrote.
+    pub fields: Vec<Revert>,
+    /// What became of it; what was not executed overwrote nothing.
+    pub ending: Ending,
+}
+
+/// An object that a write overwrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverwrittenObject {
     /// The object.
     pub target: Target,
     /// What was there, or in its draft.
@@ -27,12 +38,11 @@ pub struct Overwritten {
     pub by: Option<String>,
     /// What was sent.
     pub after: Arc<Map<String, Value>>,
-    /// What became of it; what was not executed went over nothing.
-    pub ending: Ending,
 }
 
 impl Store {
-    /// What writes to a tenant went over, newest first, where the platform itself keeps nothing of it.
+    /// What writes to a tenant overwrote, newest first: what other users had set, and where the platform itself keeps
+    /// nothing of it, everything.
     ///
     /// # Errors
     /// The database failed, or a row can't be read.
@@ -40,7 +50,7 @@ impl Store {
         let rows = self
             .engine
             .query(
-                "SELECT intent, ending FROM intents WHERE tenant = $1 AND intent LIKE '%\"over\":{%' AND ending <> $3
+                "SELECT intent, ending FROM intents WHERE tenant = $1 AND (reverting > 0 OR intent LIKE '%\"over\":{%') AND ending <> $3
                  ORDER BY id DESC LIMIT $2",
             )
             .bind(tenant.to_string())
@@ -55,10 +65,13 @@ impl Store {
             // One that has no end yet may have been executed.
             let ending =
                 Ending::ALL.into_iter().find(|known| known.name() == named).unwrap_or(Ending::Unknown);
-            if let IntentAction::Put { target, body: after, over: Some(over), .. } = intent.action {
-                let Over { body: before, by } = over;
-                all.push(Overwritten { at: intent.sent_at, target, before, by, after, ending });
-            }
+            let whole = match intent.action {
+                IntentAction::Put { target, body: after, over: Some(Over { body: before, by }), .. } => {
+                    Some(OverwrittenObject { target, before, by, after })
+                }
+                IntentAction::Put { over: None, .. } | IntentAction::Job { .. } => None,
+            };
+            all.push(Overwritten { at: intent.sent_at, whole, fields: intent.reverts, ending });
         }
         Ok(all)
     }
@@ -194,7 +207,7 @@ impl Store {
             .bind(signed(intent.id))
             .bind(lease.token)
             .bind(intent.sent_at.as_millisecond())
-            .bind(json(intent)?)
+            .bind(json(intent.sealed(&self.seal).as_ref().unwrap_or(intent))?)
             .bind(signed(intent.reverts.len() as u64))
             .bind(i64::from(intent.off))
             .execute(&mut **transaction);
@@ -244,7 +257,7 @@ impl Store {
             .bind(object.key())
             .bind(signed(base.version))
             .bind(base.revision.to_string())
-            .bind(json(&base.body)?)
+            .bind(json(&*self.seal.sealed(&base.body))?)
             .bind(base.id.as_deref().unwrap_or_default().to_owned())
             .bind(signed(base.onto))
             .bind(signed(base.drafted_at))

@@ -8,6 +8,7 @@ use sqlx::any::AnyRow;
 use super::{Store, StoreError, corrupt, failed, names, number, optional, text};
 use crate::clock;
 use crate::model::record::{Intent, Journal};
+use crate::model::seal::may_hold_digests;
 use crate::model::{Base, ObjectRef, Revision, TenantName};
 
 /// The platform's real-time audit view goes back this far: what is older can't be proved any more.
@@ -82,9 +83,11 @@ impl Store {
             .fetch_all(&self.engine);
         for row in intents.await.map_err(failed(READING))? {
             let tenant = text(&row, "tenant")?;
-            let mut intent: Intent = serde_json::from_str(&text(&row, "intent")?)
-                .map_err(corrupt(format!("the intents of `{tenant}`")))?;
+            let kept = text(&row, "intent")?;
+            let mut intent: Intent =
+                serde_json::from_str(&kept).map_err(corrupt(format!("the intents of `{tenant}`")))?;
             let journal = journals.entry(TenantName::new(tenant)).or_default();
+            journal.seal = journal.seal.or(may_hold_digests(&kept).then_some(self.seal));
             match optional(&row, "resolved_at")? {
                 None => {
                     intent.deadline = deadline_here(&intent, number(&row, "age_ms")?, read_at);
@@ -124,7 +127,9 @@ impl Store {
         for row in bases.await.map_err(failed(READING))? {
             let tenant = text(&row, "tenant")?;
             let base = base_of(&row, &tenant)?;
+            let holds_digests = may_hold_digests(&text(&row, "body")?);
             let journal = journals.entry(TenantName::new(tenant)).or_default();
+            journal.seal = journal.seal.or(holds_digests.then_some(self.seal));
             journal.bases.insert(ObjectRef::from_key(&text(&row, "object")?), base);
         }
         Ok(())

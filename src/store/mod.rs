@@ -7,8 +7,6 @@
 //! The live API and git are the truth; `docs/scaling.md` says what is lost with the store. Start reading at
 //! [`Store`]; `engine.rs` says how the two differ.
 
-#![expect(clippy::disallowed_methods, reason = "this module makes the folder that its file lies in")]
-
 mod baselines;
 mod cause;
 mod claimed;
@@ -27,30 +25,36 @@ mod off;
 mod openings;
 mod overview;
 mod precedents;
+mod sealing;
 mod tenants;
+mod trouble;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
+use crate::model::seal::Seal;
 use crate::model::{StorePlace, TenantName};
+use crate::private;
 use engine::Engine;
 
 pub use cause::ClaimCause;
 pub use claimed::{Begin, Claim, Claimed, Lease};
 pub use ended::{Asked, Finished, RunRow};
-pub use journal::Overwritten;
+pub use journal::{Overwritten, OverwrittenObject};
 pub use notes::{HeadTrouble, HistoryLine, Pause, PauseKind, RunLine};
 pub use openings::{GuardOpening, Openings};
 pub use overview::{FleetFigures, StatusCount, TenantRow, Which};
 pub use tenants::{Advance, Judge, NewHead, NextDue};
+pub use trouble::StoreTrouble;
 
 /// Why the store can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder of the store's file can't be made.
-    #[error("the state under `{path}` can't be used")]
+    #[error("cannot use the state in `{path}`")]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -59,13 +63,21 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// The database said no.
-    #[error("the store failed while {doing}")]
+    #[error("the store failed while {doing}{}", StoreTrouble::of(.source).map(|trouble| format!(": {trouble}")).unwrap_or_default())]
     Database {
         /// What was being done.
         doing: &'static str,
         /// What the database said.
         #[source]
         source: sqlx::Error,
+    },
+    /// Something else stands where the database's file belongs.
+    #[error("`{path}` is {what}, not a database of genesync")]
+    NotADatabase {
+        /// Its path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
     },
     /// The file is no longer what was written to it.
     #[error("the database `{path}` is damaged: {found}")]
@@ -84,7 +96,7 @@ pub enum StoreError {
         known: i64,
     },
     /// A row holds what genesync never wrote.
-    #[error("the store holds a row that can't be read, in {what}")]
+    #[error("cannot read a row of the store, in {what}")]
     Corrupt {
         /// Which table, and whose row.
         what: String,
@@ -107,7 +119,7 @@ pub enum StoreError {
         given: String,
     },
     /// The lease has gone to somebody else, or ran out.
-    #[error("the lease on tenant `{tenant}` is gone: another genesync may work on it")]
+    #[error("lost the lease on tenant `{tenant}`: another process may work on it")]
     Fenced {
         /// The tenant.
         tenant: TenantName,
@@ -139,6 +151,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What is wrong with the database as a whole, where that is the reason.
+    pub fn trouble(&self) -> Option<StoreTrouble> {
+        match self {
+            StoreError::Database { source, .. } => StoreTrouble::of(source),
+            _ => None,
+        }
+    }
+
     /// Whether the database took a transaction back whole because of others who worked on the same rows
     /// (`serialization_failure`, `deadlock_detected`): nothing is wrong with what was to be written.
     pub fn was_taken_back(&self) -> bool {
@@ -155,6 +175,8 @@ pub struct Store {
     writer: Engine,
     group: std::sync::Arc<group::Group>,
     identity: std::sync::Arc<identity::Identity>,
+    /// What confidential values are digested with.
+    seal: Seal,
     /// Who holds the leases that this handle takes: different for every process.
     holder: std::sync::Arc<str>,
     /// The folder of a state that is kept nowhere: it goes with the last handle.
@@ -168,9 +190,12 @@ impl Store {
     /// It can't be reached, or its schema is newer than this build.
     pub async fn open(place: &StorePlace, holder: &str) -> Result<Self, StoreError> {
         if let StorePlace::Folder(path) = place {
-            std::fs::create_dir_all(path)
+            // What SQLite keeps beside it has the rights of this file.
+            private::folder(path)
+                .and_then(|()| private::file(&database_file(path)))
                 .map_err(|source| StoreError::Folder { path: path.clone(), source })?;
         }
+        not_something_else(place)?;
         let (engine, writer) = Engine::pair(place).await?;
         engine.check_file(place).await?;
         writer.migrate().await?;
@@ -180,6 +205,7 @@ impl Store {
             writer,
             group: Default::default(),
             identity,
+            seal: Seal::default(),
             holder: holder.into(),
             _folder: None,
         };
@@ -208,6 +234,7 @@ impl Store {
         {
             return Ok(None);
         }
+        not_something_else(place)?;
         let (engine, writer) = Engine::pair(place).await?;
         let found = engine.schema().await?;
         if found == 0 {
@@ -227,6 +254,7 @@ impl Store {
             writer,
             group: Default::default(),
             identity,
+            seal: Seal::default(),
             holder: "".into(),
             _folder: None,
         }))
@@ -274,6 +302,29 @@ impl Store {
         Ok(())
     }
 }
+
+/// Refuses a file that is no database before the driver tries it for long. An empty one becomes a database.
+#[expect(clippy::disallowed_methods, reason = "the file is the store's own, unless it is somebody else's")]
+fn not_something_else(place: &StorePlace) -> Result<(), StoreError> {
+    let StorePlace::Folder(folder) = place else { return Ok(()) };
+    let path = database_file(folder);
+    if path.is_dir() {
+        return Err(StoreError::NotADatabase { path, what: "a folder" });
+    }
+    let mut begin = Vec::new();
+    let read = std::fs::File::open(&path)
+        .and_then(|file| file.take(SQLITE_MAGIC.len() as u64).read_to_end(&mut begin));
+    match read {
+        // Whoever opens it says what is wrong.
+        Err(_) => Ok(()),
+        Ok(0) => Ok(()),
+        Ok(_) if begin == SQLITE_MAGIC => Ok(()),
+        Ok(_) => Err(StoreError::NotADatabase { path, what: "another file" }),
+    }
+}
+
+/// What every database file begins with (<https://www.sqlite.org/fileformat2.html>, 1.3).
+const SQLITE_MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// The file that a folder's state is in.
 pub fn database_file(folder: &Path) -> PathBuf {

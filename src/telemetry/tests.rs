@@ -119,7 +119,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 fn traced(endpoint: Url) -> (Dispatch, Telemetry) {
     let headers = vec![("Authorization".to_owned(), Secret::new("Basic canary".into()))];
-    let traces = Some(TraceOptions { endpoint, headers });
+    let traces = Some(TraceOptions { endpoint, headers, proxies: Default::default() });
     build(&Options { traces, ..Options::default() }, io::sink()).unwrap()
 }
 

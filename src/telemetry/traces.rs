@@ -22,6 +22,7 @@ use url::Url;
 use super::TelemetryError;
 use super::mask::masked;
 use crate::model::Secret;
+use crate::model::proxies::Proxies;
 
 /// How long the collector may take for one batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,6 +34,8 @@ pub struct TraceOptions {
     pub endpoint: Url,
     /// Headers that the collector asks for, such as `authorization`.
     pub headers: Vec<(String, Secret)>,
+    /// The proxy that spans leave through.
+    pub proxies: Proxies,
 }
 
 /// The running exporter.
@@ -46,7 +49,9 @@ impl Traces {
     /// Starts exporting. The collector need not be there.
     pub fn start(options: &TraceOptions) -> Result<Self, TelemetryError> {
         let refuse = |reason: String| TelemetryError::Traces { reason };
+        let proxies = options.proxies.clone();
         let http = reqwest::Client::builder()
+            .proxy(reqwest::Proxy::custom(move |url| proxies.of(url)))
             .redirect(redirect::Policy::none())
             .timeout(EXPORT_TIMEOUT)
             .build()

@@ -297,6 +297,7 @@ mod tests {
             related: Vec::new(),
             help: None,
             fix: Some(Fix { title: format!("write {to}"), replacement: to.to_owned() }),
+            waived: None,
         }
     }
 

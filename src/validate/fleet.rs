@@ -69,6 +69,7 @@ pub fn check(claims: &[Claim]) -> Vec<Finding> {
                 related,
                 help: Some("an organization belongs to one tenant; give each its own".into()),
                 fix: None,
+                waived: None,
             });
         }
     }

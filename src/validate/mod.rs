@@ -8,6 +8,7 @@ pub mod fix;
 pub mod fleet;
 pub mod rules;
 mod text;
+mod time_zone;
 pub mod waiver;
 
 use jiff::civil::Date;
@@ -78,6 +79,7 @@ impl<'a> Context<'a> {
             related: Vec::new(),
             help: None,
             fix: None,
+            waived: None,
         };
         self.findings.push(finding);
         let last = self.findings.len() - 1;
@@ -190,6 +192,7 @@ pub fn check_shared<'a>(
         related: Vec::new(),
         help: Some(rules::secrets::HELP.into()),
         fix: None,
+        waived: None,
     };
     places.map(finding).collect()
 }

@@ -1,12 +1,16 @@
 //! Text that a visitor can read: not blank, no markup, no tricks with invisible characters.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::Context;
 use crate::manifest::yaml::{Node, Yaml};
 
 /// Adds what is wrong with a text that visitors read; `noun` is what the findings call it.
 pub fn check(context: &mut Context<'_>, node: &Node, text: &str, pointer: &str, noun: &str) {
     let trimmed = text.trim();
-    if trimmed.is_empty() {
+    if is_blank(text) {
         context
             .find(node.span, pointer, format!("this {noun} is blank"))
             .help(format!("write a {noun}, or take it out"));
@@ -27,7 +31,7 @@ pub fn check(context: &mut Context<'_>, node: &Node, text: &str, pointer: &str, 
         };
         context.find(node.span, pointer, format!("this {noun} contains {what}")).help("write it on one line");
     }
-    if let Some(c) = trimmed.chars().find(|c| is_trick(*c)) {
+    if let Some(c) = trick(trimmed) {
         context
             .find(node.span, pointer, format!("this {noun} contains the invisible character U+{:04X}, which can make text read otherwise than it is written", u32::from(c)))
             .help("remove it; Arabic and Hebrew need no such characters to be shown right to left");
@@ -48,24 +52,56 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Whether a character hides or turns text: bidirectional embeddings, overrides and isolates, zero-width
-/// spaces and tag characters. The joiners U+200C and U+200D and the marks U+200E and U+200F stay allowed:
-/// Persian, emoji and mixed text need them.
-pub fn is_trick(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+/// Whether a reader sees nothing of a text: white space, what Unicode leaves undrawn by default, and marks that have
+/// nothing to stand on.
+fn is_blank(text: &str) -> bool {
+    static UNSEEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(r"^[\p{White_Space}\p{Default_Ignorable_Code_Point}\p{C}\p{M}\x{2800}]*$").ok()
+    });
+    match &*UNSEEN {
+        Some(unseen) => unseen.is_match(text),
+        None => text.trim().is_empty(),
+    }
 }
 
+/// The first character that hides or turns text: bidirectional embeddings, overrides and isolates, zero-width
+/// spaces and tag characters. The joiners U+200C and U+200D, the marks U+200E and U+200F and variation selectors stay
+/// allowed: Persian, emoji and mixed text need them. So do the tags of a regional flag, as England's: an emoji tag
+/// sequence as of UTS 51.
+pub fn trick(text: &str) -> Option<char> {
+    static FLAG: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\x{1F3F4}[\x{E0030}-\x{E0039}\x{E0061}-\x{E007A}]{3,6}\x{E007F}").ok());
+    let is_trick = |c: &char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    text.chars().find(is_trick)?;
+    match &*FLAG {
+        Some(flag) => flag.replace_all(text, "").chars().find(is_trick),
+        None => text.chars().find(is_trick),
+    }
+}
+
+/// What a browser would not show as it stands. A `<` begins a tag, a comment or a declaration if a letter, `/`, `!` or
+/// `?` follows (HTML, 13.2.5.6: tag open state), and `</` only if something follows that, be it a space. A URL that runs a
+/// script has something to run right behind its colon, or a call or an assignment after spaces: *about JavaScript: ask
+/// us* has neither.
 fn markup(text: &str) -> Option<&'static str> {
-    let lower = text.to_lowercase();
+    static SCRIPT: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let begun = r"\b(?:(?:java|vb)script:|data:text/)[^\s\p{Pf}\p{Pe}]";
+        let spaced = r"\b(?:java|vb)script:\s+[\w.$]+(?:\(|\s*=)";
+        Regex::new(&format!("(?i){begun}|{spaced}")).ok()
+    });
     let tag = text.match_indices('<').any(|(at, _)| {
-        let next = text.get(at + 1..).and_then(|rest| rest.chars().next());
-        next.is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?' | '%'))
+        let mut next = text.get(at + 1..).into_iter().flat_map(str::chars);
+        match next.next() {
+            Some('/') => next.next().is_some(),
+            Some(c) => c.is_ascii_alphabetic() || matches!(c, '!' | '?'),
+            None => false,
+        }
     });
     if tag {
         Some("markup")
-    } else if ["javascript:", "data:text/", "vbscript:"].iter().any(|scheme| lower.contains(scheme)) {
+    } else if SCRIPT.as_ref().is_some_and(|script| script.is_match(text)) {
         Some("a script")
-    } else if text.contains("${") || text.contains("$(") {
+    } else if text.contains("${") || text.contains("$(") || text.contains("<%") {
         Some("a shell or template expression, which nothing expands")
     } else {
         None
@@ -96,19 +132,78 @@ mod tests {
     use super::*;
 
     #[test]
-    fn less_than_signs_are_not_markup_by_themselves() {
-        assert_eq!(markup("a < b, 3<4 and <3"), None);
+    fn markup_is_what_a_browser_takes_for_it() {
+        for good in [
+            "a < b, 3<4 and <3",
+            "<- back, or <",
+            "Questions about JavaScript: ask us!",
+            "About JavaScript: ask (it is free)",
+            "(javascript:)",
+            "5 <6",
+            "a data:text thing",
+        ] {
+            assert_eq!(markup(good), None, "{good}");
+        }
         for bad in [
             "<b>hi</b>",
             "</p>",
+            "</>",
+            "Hello </ hidden from here",
             "<!-- x -->",
-            "<script>",
+            "<?php",
+            "<script",
+            "if a<b",
             "<%= x %>",
             "JavaScript:alert(1)",
+            "javascript: alert(1)",
+            "javascript:  location.href = x",
+            "[x](vbscript:y)",
+            "data:text/html,x",
             "${HOME}",
             "$(id)",
         ] {
             assert!(markup(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_which_nothing_shows_is_blank() {
+        for blank in [
+            "",
+            " \t\u{a0}\u{3000}",
+            "\u{200b}",
+            "\u{200c}\u{200d}",
+            "\u{ad}",
+            "\u{fe0f}",
+            "\u{2800}",
+            "\u{3164} \u{115f}",
+            "\u{301}",
+            "\u{feff}",
+            "\u{e0067}",
+        ] {
+            assert!(is_blank(blank), "{}", blank.escape_unicode());
+        }
+        for text in ["a", "می\u{200c}خواهم", "\u{2764}\u{fe0f}", "न\u{93f}", "-", "\u{1f3f4}"] {
+            assert!(!is_blank(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn joiners_marks_selectors_and_regional_flags_are_no_tricks() {
+        let england = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
+        for good in ["می\u{200c}خواهم", "👩\u{200d}💻", "\u{2764}\u{fe0f}", "🇩🇪", england, "a\u{200f}b"]
+        {
+            assert_eq!(trick(good), None, "{good}");
+        }
+        for (bad, found) in [
+            ("a\u{202e}b", '\u{202e}'),
+            ("a\u{e0067}b", '\u{e0067}'),
+            // Tags that end with nothing, and those that hide a text behind a flag.
+            ("\u{1f3f4}\u{e0067}\u{e0062}", '\u{e0067}'),
+            (&format!("{england}\u{e0061}"), '\u{e0061}'),
+            ("\u{200b}", '\u{200b}'),
+        ] {
+            assert_eq!(trick(bad), Some(found), "{}", bad.escape_unicode());
         }
     }
 }

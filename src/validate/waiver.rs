@@ -6,7 +6,7 @@ use super::rules;
 use crate::manifest::ProjectManifest;
 use crate::manifest::kinds::project::{Rules, Waiver};
 use crate::manifest::schema::nearest;
-use crate::model::{Finding, Severity, TenantName};
+use crate::model::{Finding, Severity, TenantName, Waived};
 
 fn expires(waiver: &Waiver) -> Option<Date> {
     waiver.expires.0.parse().ok()
@@ -28,8 +28,13 @@ pub fn apply(findings: &mut [Finding], rules: &Rules, today: Date) {
             finding.severity = Severity::Info;
             // It is accepted as it is: nothing mends it behind its owner's back.
             finding.fix = None;
-            finding.help =
-                Some(format!("waived by {} until {}: {}", waiver.owner.0, waiver.expires.0, waiver.reason.0));
+            let waived = Waived {
+                by: waiver.owner.0.clone(),
+                until: waiver.expires.0.clone(),
+                reason: waiver.reason.0.clone(),
+            };
+            finding.help = Some(waived.to_string());
+            finding.waived = Some(waived);
         }
     }
 }
@@ -50,6 +55,7 @@ pub fn check(project: &ProjectManifest, today: Date) -> Vec<Finding> {
             related: Vec::new(),
             help,
             fix: None,
+            waived: None,
         });
     };
     for (index, waiver) in project.spec.rules.waivers.0.iter().enumerate() {

@@ -164,7 +164,7 @@ pub fn a_branch_that_is_deleted() {
 pub fn a_commit_without_any_tenant() {
     holds_while(
         "the tenants' folder is gone",
-        "there are no tenants",
+        "found no tenants",
         |rig| {
             std::fs::rename(rig.stage.repository().join("tenants"), away(rig)).unwrap();
             commit_all(&rig.stage.repository());

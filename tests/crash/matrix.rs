@@ -235,6 +235,7 @@ pub fn go(cells: Vec<Cell>) -> Vec<(Cell, Outcome)> {
     done
 }
 
+// Guarantee: after-a-crash
 #[test]
 fn a_process_that_dies_at_any_point_loses_nothing_and_repeats_nothing() {
     let begun = Instant::now();

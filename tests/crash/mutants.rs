@@ -151,6 +151,7 @@ fn the_judge_sees_a_guard_that_is_missing() {
     }
 }
 
+// Guarantee: after-a-crash
 #[test]
 fn a_write_that_lands_after_its_process_died_is_found_and_not_repeated() {
     // Long enough for all this to happen before the write is given up.

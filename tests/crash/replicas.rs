@@ -281,7 +281,8 @@ pub fn an_apply_by_hand_and_the_controller_keep_out_of_each_others_way() {
             rig.commit(&[("acme", &[1], ms), ("wide", &[2, 3], ms)]);
             let output = rig.command(&["apply"]).output().unwrap();
             let ran = crate::support::ran(output);
-            // It did the work or found it done; or the controller was at it for longer than it waits.
+            // It did the work or found it done; or the controller was at it for longer than it waits; or its lease of
+            // 600 ms ran out, on a machine that did nothing for that long.
             assert!(matches!(ran.code, 0 | 6 | 7), "{}: {}{}", ran.code, ran.stdout, ran.stderr);
             rig.settle().unwrap();
         }

@@ -26,6 +26,7 @@ fn open(stage: &Stage, refused: &crate::support::Ran) {
     run(stage, &named_command(&format!("`{command}`"), "genesync apply")).expect(0);
 }
 
+// Guarantee: adopted-by-a-person
 #[test]
 fn what_is_equal_is_taken_over_and_what_differs_is_left_alone_object_by_object() {
     let stage = unknown_to_the_state();
@@ -164,6 +165,7 @@ fn descriptions(cloud: &Cloud) -> [Value; 2] {
 const OURS: &str = "4f1d0c8a92be7365";
 const THEIRS: &str = "93be1a7c0d42f586";
 
+// Guarantee: other-owners
 #[test]
 fn a_mark_goes_along_with_what_is_written_anyway_and_another_one_is_asked_about() {
     let cloud = Cloud::applied(1);

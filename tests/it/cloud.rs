@@ -295,7 +295,7 @@ impl Cloud {
         self.in_store(async |store| sqlx::query(moved).bind(by).execute(store).await.map(drop).unwrap());
     }
 
-    fn in_store<T>(&self, ask: impl AsyncFnOnce(&mut sqlx::SqliteConnection) -> T) -> T {
+    pub fn in_store<T>(&self, ask: impl AsyncFnOnce(&mut sqlx::SqliteConnection) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let url = format!("sqlite://{}?mode=rw", self.stage.path("state/genesync.db").display());
         runtime.block_on(async {

@@ -207,7 +207,8 @@ fn usage_errors_exit_with_2_and_say_so_on_stderr() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    let mut documents = ["README.md", "CHANGELOG.md", "deploy/README.md"].map(str::to_owned).to_vec();
+    let mut documents =
+        ["README.md", "CHANGELOG.md", "AGENTS.md", "deploy/README.md"].map(str::to_owned).to_vec();
     for folder in ["docs", "docs/decisions"] {
         let entries = std::fs::read_dir(root().join(folder))
             .unwrap()
@@ -237,6 +238,10 @@ fn init_makes_a_repository_that_is_valid_and_is_kept_on_a_second_call() {
         (&checked["summary"]["tenants"], &checked["findings"]),
         (&Value::from(1), &Value::from(Vec::<Value>::new()))
     );
+    let page = std::fs::read_to_string(stage.repository().join("AGENTS.md")).unwrap();
+    assert!(page.contains("`genesync explain greetings.enabled --tenant northwind`"), "{page}");
+    let explained = stage.genesync(&["explain", "greetings.enabled", "--tenant", "northwind"]).expect(0);
+    assert!(explained.stdout.contains("won   tenants/northwind/web.yaml"), "{}", explained.stdout);
     std::fs::write(stage.repository().join("genesync.yaml"), "mine").unwrap();
     stage.genesync(&["init", "--tenant", "northwind"]).expect(0);
     assert_eq!(std::fs::read_to_string(stage.repository().join("genesync.yaml")).unwrap(), "mine");
@@ -269,6 +274,43 @@ fn completions_come_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(stage.genesync(&["completions", shell]).expect(0).stdout.contains("genesync"));
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let stage = Stage::new();
+    let folder = stage.path("man1");
+    stage.genesync(&["man", "--out", folder.to_str().unwrap()]).expect(0);
+    let page = |name: &str| std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap();
+    let whole = page("genesync");
+    assert!(whole.contains(".TH genesync 1") && whole.contains("Exit codes"), "{whole}");
+    let help = stage.genesync(&["--help"]).expect(0).stdout;
+    let commands = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    // A longer description goes on in the next line, further to the right.
+    let names = commands
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+        .filter(|name| !name.is_empty());
+    let mut count = 0;
+    for command in names.filter(|name| *name != "help") {
+        let page = page(&format!("genesync-{command}"));
+        assert!(page.contains("Example"), "{command}: {page}");
+        assert!(
+            page.contains("genesync 0.") && !page.contains(&format!("\"{command} 0.")),
+            "{command}: {page}"
+        );
+        assert_eq!(stage.genesync(&["man", command]).expect(0).stdout, page);
+        count += 1;
+    }
+    for nested in ["list", "diff"] {
+        let printed = stage.genesync(&["man", "rules", nested]).expect(0).stdout;
+        assert_eq!(printed, page(&format!("genesync-rules-{nested}")));
+    }
+    assert!(count > 20, "{count} commands are listed");
+    let unknown = stage.genesync(&["man", "aply"]).expect(2).stderr;
+    assert!(
+        unknown.contains("there is no command `aply`") && unknown.contains("genesync --help"),
+        "{unknown}"
+    );
 }
 
 /// A reader that has seen enough closes the pipe: no panic, no message.
@@ -312,4 +354,13 @@ fn the_cloud_example_is_valid_and_explains_itself() {
 fn the_demo_takes_ten_tenants_to_their_audit_entries() {
     let ran = Stage::new().genesync(&["demo"]).expect(0);
     assert!(ran.stdout.contains("No changes: 10 tenants are in sync with"), "{}", ran.stdout);
+    // In a screen and a half, and without a word about how it goes.
+    assert!(ran.stdout.lines().count() <= 75, "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    let verbose = Stage::new().genesync(&["demo", "-v"]).expect(0);
+    assert!(
+        verbose.stdout.contains("kyoto-gakuin  enforce") && verbose.stderr.contains("audit log"),
+        "{}",
+        verbose.stderr
+    );
 }

@@ -26,6 +26,7 @@ fn quarrel(stage: &Stage, times: usize) {
     }
 }
 
+// Guarantee: no-endless-fight
 #[test]
 fn a_field_that_was_set_back_three_times_and_moved_again_is_left_to_people() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);

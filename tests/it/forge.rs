@@ -217,14 +217,15 @@ fn ours_is_found_on_a_later_page_and_what_others_write_is_not_ours() {
 fn what_the_forge_refuses_is_told_with_what_to_do() {
     for (status, said, hint) in [
         (403, "Resource not accessible by integration", "pull-requests: write"),
-        (422, "Validation Failed", "may be locked"),
+        (403, "Unable to create comment because issue is locked.", "unlock the conversation"),
+        (422, "Body is too long (maximum is 65536 characters)", "plan fewer tenants"),
         (404, "Not Found", "no such repository"),
     ] {
         let server = Server::new();
         server.fault("POST", "/comments", Act::Say(status, "", json!({"message": said})));
         let ran = server.post("github", "plan A", &[]).expect(7);
         assert!(
-            ran.stderr.contains(&format!("the forge said {status}: {said}")) && ran.stderr.contains(hint),
+            ran.stderr.contains(&format!("the forge answered {status}: {said}")) && ran.stderr.contains(hint),
             "{}",
             ran.stderr
         );

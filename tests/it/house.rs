@@ -36,8 +36,19 @@ fn files_under(folder: &Path, ending: &str) -> Vec<PathBuf> {
 }
 
 const STAGES: &[&str] = &["manifest", "validate", "plan", "apply", "replicate", "confirm"];
-const PORTS: &[&str] =
-    &["source", "platform", "api", "store", "config", "clock", "crash", "telemetry", "notify", "forge"];
+const PORTS: &[&str] = &[
+    "source",
+    "platform",
+    "api",
+    "store",
+    "config",
+    "clock",
+    "crash",
+    "private",
+    "telemetry",
+    "notify",
+    "forge",
+];
 
 /// Who may import whom, besides itself.
 fn allowed(module: &str) -> Box<dyn Fn(&str) -> bool> {
@@ -46,13 +57,13 @@ fn allowed(module: &str) -> Box<dyn Fn(&str) -> bool> {
         Box::new(move |name| names.contains(&name))
     };
     match module {
-        "model" => set(&[]),
+        "model" | "private" => set(&[]),
         "manifest" | "plan" | "apply" | "replicate" | "confirm" => set(&[&["model"]]),
         "validate" => set(&[&["model", "manifest"]]),
         "reconcile" => set(&[&["model"], STAGES]),
         "api" => set(&[&["model", "clock", "crash", "platform"]]),
         "source" | "platform" | "store" | "config" | "clock" | "telemetry" | "notify" | "forge"
-        | "emulator" => set(&[&["model", "clock", "crash"]]),
+        | "emulator" => set(&[&["model", "clock", "crash", "private"]]),
         "crash" => set(&[&["config"]]),
         "fleet" => set(&[&["model", "source", "manifest", "validate"]]),
         "driver" => set(&[&["model", "reconcile"], STAGES, PORTS]),
@@ -263,7 +274,7 @@ fn every_test_file_is_in_a_runner() {
 #[test]
 fn every_path_that_is_named_exists() {
     let mut texts: Vec<PathBuf> = files_under(&root().join("docs"), ".md");
-    texts.extend(["README.md", "CHANGELOG.md"].map(|file| root().join(file)));
+    texts.extend(["README.md", "CHANGELOG.md", "AGENTS.md"].map(|file| root().join(file)));
     texts.extend(files_under(&root().join("src"), ".rs"));
     let (mut seen, mut missing) = (0, Vec::new());
     for file in texts {
@@ -286,6 +297,26 @@ fn every_path_that_is_named_exists() {
     }
     assert!(seen > 40, "{seen} paths were seen");
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// The page for those who change the code names targets and tests that exist.
+#[test]
+fn the_page_for_contributors_names_what_exists() {
+    let page = read("AGENTS.md");
+    let makefile = read("Makefile");
+    let in_code: Vec<&str> = page.split('`').skip(1).step_by(2).collect();
+    let mut count = 0;
+    for code in in_code {
+        if let Some(target) = code.strip_prefix("make ") {
+            assert!(makefile.contains(&format!("\n{target}:")), "the Makefile has no target `{target}`");
+            count += 1;
+        }
+        if let Some(test) = code.strip_prefix("house::") {
+            assert!(read("tests/it/house.rs").contains(&format!("fn {test}()")), "there is no test `{code}`");
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "{count} targets and tests are named");
 }
 
 /// The story of one change links each function that it names.

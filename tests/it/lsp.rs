@@ -195,3 +195,63 @@ fn an_editor_is_told_what_is_wrong_what_stands_there_what_could_and_how_to_mend_
     assert_eq!(editor.diagnostics(&own), Vec::<Value>::new());
     assert_eq!(editor.ask("shutdown", Value::Null), Value::Null);
 }
+
+/// Sends bytes to a fresh server and closes the stream; returns how it ended and what it said of it.
+fn session(input: &str) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    command.env_clear().arg("lsp").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn an_editor_that_leaves_without_shutdown_is_told_by_the_exit_code() {
+    for (is_polite, code) in [(true, 0), (false, 1)] {
+        let mut editor = Editor::start();
+        if is_polite {
+            editor.ask("shutdown", Value::Null);
+        }
+        editor.tell("exit", Value::Null);
+        // The stream stays open: an editor that waits for the end does not close it.
+        assert_eq!(editor.child.wait().unwrap().code(), Some(code), "{is_polite}");
+    }
+    let (code, _, error) = session("");
+    assert_eq!(code, 1);
+    assert!(error.contains("without the request `shutdown`"), "{error}");
+}
+
+#[test]
+fn headers_are_read_in_any_case_and_end_within_four_kilobytes() {
+    let begin = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}})
+        .to_string();
+    let framed = |name: &str| format!("{name}: {}\r\n\r\n{begin}", begin.len());
+    for name in ["content-length", "CONTENT-LENGTH", "Content-Length"] {
+        assert!(session(&framed(name)).1.contains("\"capabilities\""), "{name}");
+    }
+    let (code, said, error) = session(&format!("X: {}\r\n{}", "x".repeat(5_000), framed("Content-Length")));
+    assert_eq!((code, said.as_str()), (1, ""));
+    assert!(error.contains("over 4096 bytes of headers"), "{error}");
+}
+
+#[test]
+fn a_carriage_return_alone_ends_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = tenant("acme", &[1], "  greetings: {enabled: true, messages: [\"Hello \"]}\n");
+    for (path, text) in &files {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text.replace('\n', "\r")).unwrap();
+    }
+    let own = uri(folder.path(), "tenants/acme/web.yaml");
+    let found = Editor::start().open(&own, &files[1].1.replace('\n', "\r"));
+    assert_eq!(found[0]["range"]["start"], json!({"line": 4, "character": 40}), "{found:?}");
+    // What is printed counts lines as editors do, and shows the one that is meant.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_genesync"));
+    let output = command.env_clear().arg("validate").arg(folder.path()).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("tenants/acme/web.yaml:5:41"), "{printed}");
+    assert!(printed.contains("5 |   greetings: {enabled: true"), "{printed}");
+}

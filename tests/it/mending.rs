@@ -299,6 +299,7 @@ fn a_layer_is_not_mended_for_one_of_its_tenants_and_nothing_that_is_waived() {
     assert!(read(folder.path(), "tenants/pale/web.yaml").contains("#F2A900"));
 }
 
+// Guarantee: nothing-is-guessed
 #[test]
 fn nobody_guesses_where_a_tenant_is_or_whether_it_is_written() {
     let folder = tempfile::tempdir().unwrap();
@@ -357,4 +358,16 @@ fn a_save_is_checked_at_once() {
     write(folder.path(), &files[1].0, &files[1].1);
     assert!(next("checked in").starts_with("1 tenant, 2 files: 0 errors"));
     child.kill().and_then(|()| child.wait()).unwrap();
+}
+
+// Guarantee: no-zone-is-guessed
+#[test]
+fn another_zone_is_proposed_and_not_guessed() {
+    let stage = Stage::new();
+    let hours = "  availability: {schedule: custom, timeZone: Europe/Berln, rules: [{dayOfWeek: MONDAY, startTime: \"08:00\", endTime: \"10:30\"}]}\n";
+    stage.commit(&tenant("acme", &[1], hours));
+    let found = stage.genesync(&["validate", "--fix"]).expect(1);
+    assert!(found.stdout.contains("did you mean `Europe/Berlin`?"), "{}", found.stdout);
+    let text = std::fs::read_to_string(stage.repository().join("tenants/acme/web.yaml")).unwrap();
+    assert!(text.contains("timeZone: Europe/Berln,"), "{text}");
 }

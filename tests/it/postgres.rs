@@ -193,7 +193,7 @@ impl Bouncer {
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
         let log = std::fs::read_to_string(bouncer.folder.path().join("log")).unwrap_or_default();
-        panic!("pgbouncer did not start; ./scripts/install-tools.sh installs what the tests need:\n{log}");
+        panic!("pgbouncer did not start; `make test-tools` installs what the tests need:\n{log}");
     }
 
     /// A database's URL through it, as docs/settings.md says to write it.
@@ -230,7 +230,7 @@ pub fn free_port() -> u16 {
 
 fn run(command: &mut Command) {
     let output = command.output().unwrap_or_else(|error| {
-        panic!("{command:?}: {error}; ./scripts/install-tools.sh installs what the tests need")
+        panic!("{command:?}: {error}; `make test-tools` installs what the tests need")
     });
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

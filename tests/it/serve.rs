@@ -197,6 +197,7 @@ fn a_signed_push_is_a_hint_and_nothing_in_its_body_matters() {
     assert_eq!(served.hints(), 6);
 }
 
+// Guarantee: unsigned-learns-nothing
 #[test]
 fn a_bad_signature_is_told_nothing() {
     let served = Served::new();
@@ -241,7 +242,8 @@ fn a_large_body_is_refused_whatever_it_says_of_itself() {
     // Without a length it goes on until the server has enough.
     let mut stream = served.connect();
     stream.set_write_timeout(Some(LONG)).unwrap();
-    stream.write_all(b"POST /hooks/git HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+    let endless = "POST /hooks/git HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=0000000000000000000000000000000000000000000000000000000000000000\r\ntransfer-encoding: chunked\r\n\r\n";
+    stream.write_all(endless.as_bytes()).unwrap();
     let chunk = [b"10000\r\n".as_slice(), &[b'x'; 65536], b"\r\n"].concat();
     let mut sent = 0_u64;
     while sent < 1 << 30 && stream.write_all(&chunk).is_ok() {
@@ -282,10 +284,11 @@ fn slow_clients_are_left() {
     }
     assert!(began.elapsed() < LONG);
     // Nor for a body.
-    let answer = served.ask("POST /hooks/git HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf");
+    let half = "POST /hooks/git HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=0000000000000000000000000000000000000000000000000000000000000000\r\ncontent-length: 100\r\n\r\nhalf";
+    let answer = served.ask(half);
     assert_eq!(status(&answer), 408, "{answer}");
     let mut broken = served.connect();
-    broken.write_all(b"POST /hooks/git HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf").unwrap();
+    broken.write_all(half.as_bytes()).unwrap();
     drop(broken);
     // An idle connection ends as well.
     let mut stream = served.connect();
@@ -301,12 +304,48 @@ fn too_many_requests_are_refused_before_their_bodies_are_read() {
     let headers = [("x-hub-signature-256", signature.as_str()), ("x-github-event", "push")];
     let codes: Vec<u16> = (0..5).map(|_| status(&served.hook(&headers, "{}"))).collect();
     assert_eq!(codes, [202, 202, 202, 429, 429]);
-    let waiting = hook(&[("expect", "100-continue")], "").replace("content-length: 0", "content-length: 10");
-    let answer = served.ask(&waiting);
+    let waiting = |headers: &[(&str, &str)]| {
+        let headers = [headers, &[("expect", "100-continue")]].concat();
+        served.ask(&hook(&headers, "").replace("content-length: 0", "content-length: 10"))
+    };
+    let answer = waiting(&headers);
     assert_eq!(status(&answer), 429, "no `100 Continue`: {answer}");
+    assert_eq!(status(&waiting(&[])), 401, "without a signature no body is read either");
     let wait = answer.lines().find_map(|line| line.strip_prefix("retry-after: ")).unwrap();
     assert!((1..=60).contains(&wait.parse::<u32>().unwrap()), "{answer}");
     assert_eq!(status(&served.get("/healthz")), 200, "nobody else is held up");
+}
+
+// Guarantee: signed-have-their-share
+#[test]
+fn those_who_prove_nothing_take_nothing_of_the_others_share() {
+    let served = Served::with(&[SECRET], ServeOptions { hooks_per_minute: 3, ..ServeOptions::default() });
+    let forged = [("x-hub-signature-256", "sha256=00"), ("x-github-event", "push")];
+    let codes: Vec<u16> =
+        (0..6).map(|at| status(&served.hook(if at % 2 == 0 { &[] } else { &forged }, "{}"))).collect();
+    assert_eq!(codes, [401, 401, 401, 429, 429, 429]);
+    let signature = signed(SECRET, "{}");
+    let headers = [("x-hub-signature-256", signature.as_str()), ("x-github-event", "push")];
+    let codes: Vec<u16> = (0..4).map(|_| status(&served.hook(&headers, "{}"))).collect();
+    assert_eq!((codes, served.hints()), (vec![202, 202, 202, 429], 3));
+}
+
+#[test]
+fn a_request_names_one_host() {
+    let served = Served::new();
+    for (hosts, expected) in [("", 400), ("host: x\r\n", 200), ("host: x\r\nhost: y\r\n", 400)] {
+        let answer = served.ask(&format!("GET /healthz HTTP/1.1\r\nconnection: close\r\n{hosts}\r\n"));
+        assert_eq!(status(&answer), expected, "{hosts:?}: {answer}");
+        let body = "{}";
+        let token = format!("x-gitlab-token: {SECRET}\r\nx-gitlab-event: Push Hook\r\n");
+        let request = format!(
+            "POST /hooks/git HTTP/1.1\r\nconnection: close\r\n{hosts}{token}content-length: 2\r\n\r\n{body}"
+        );
+        assert_eq!(status(&served.ask(&request)), if expected == 200 { 202 } else { 400 }, "{hosts:?}");
+    }
+    // HTTP/1.0 has none.
+    assert_eq!(status(&served.ask("GET /healthz HTTP/1.0\r\n\r\n")), 200);
+    assert_eq!(served.hints(), 1);
 }
 
 #[test]
@@ -346,7 +385,7 @@ fn stopping_does_not_wait_for_ever() {
     let mut served = Served::with(&[SECRET], options);
     let mut busy = served.connect();
     busy.write_all(
-        b"POST /hooks/git HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
+        b"POST /hooks/git HTTP/1.1\r\nhost: x\r\nx-hub-signature-256: sha256=0000000000000000000000000000000000000000000000000000000000000000\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n",
     )
     .unwrap();
     assert_eq!(status(&read_head(&mut busy)), 100);

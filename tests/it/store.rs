@@ -84,7 +84,14 @@ fn receipt(version: u64) -> Receipt {
 }
 
 fn revert() -> Revert {
-    Revert { object: target().object_ref(), path: "greetings.delayMs".into(), by: None, at: now() }
+    Revert {
+        object: target().object_ref(),
+        path: "greetings.delayMs".into(),
+        by: None,
+        theirs: None,
+        ours: None,
+        at: now(),
+    }
 }
 
 fn wanted(name: &str, digest: &str) -> Wanted {

@@ -8,6 +8,7 @@ fn put_ok() -> (String, Option<u64>) {
     ("PUT".into(), Some(200))
 }
 
+// Guarantee: second-plan-is-empty
 #[test]
 fn a_commit_becomes_live_everywhere_and_a_second_plan_says_no_changes() {
     let stage = Stage::new();
@@ -28,6 +29,7 @@ fn a_commit_becomes_live_everywhere_and_a_second_plan_says_no_changes() {
     assert_eq!(written, 3);
 }
 
+// Guarantee: no-blind-write
 #[test]
 fn a_field_that_nobody_manages_survives_an_edit_between_read_and_write() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -44,6 +46,7 @@ fn a_field_that_nobody_manages_survives_an_edit_between_read_and_write() {
     );
 }
 
+// Guarantee: conflict-is-read-again
 #[test]
 fn a_managed_field_edited_between_read_and_write_is_set_again_and_its_editor_named() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -282,6 +285,7 @@ fn drift_is_named_with_its_author_whether_the_journal_is_there_or_not() {
     }
 }
 
+// Guarantee: one-bad-tenant
 #[test]
 fn one_bad_tenant_among_eight_stops_itself_alone() {
     let stage = Stage::new();
@@ -296,6 +300,7 @@ fn one_bad_tenant_among_eight_stops_itself_alone() {
     }
 }
 
+// Guarantee: empty-deletes-nothing
 #[test]
 fn an_emptied_repository_writes_nothing_and_deletes_nothing() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1))]);
@@ -305,12 +310,13 @@ fn an_emptied_repository_writes_nothing_and_deletes_nothing() {
     let mark = stage.mark();
     for command in ["apply", "plan", "validate"] {
         let ran = stage.genesync(&[command]).expect(1);
-        assert!(ran.stderr.contains("there are no tenants"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("found no tenants"), "{}", ran.stderr);
     }
     assert_eq!(stage.requests(mark).0, Vec::<Value>::new());
     assert_eq!(stage.live(1).0, 1);
 }
 
+// Guarantee: deletes-no-configuration
 #[test]
 fn a_tenant_that_is_gone_from_git_is_left_as_it_is() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1)), tenant("zeta", &[2], &delay(1))]);
@@ -322,6 +328,7 @@ fn a_tenant_that_is_gone_from_git_is_left_as_it_is() {
     assert_eq!(stage.live(1).0, 1);
 }
 
+// Guarantee: rewound-is-asked-about
 #[test]
 fn a_rewound_branch_is_refused_until_a_person_says_so() {
     let stage = Stage::new();
@@ -337,6 +344,7 @@ fn a_rewound_branch_is_refused_until_a_person_says_so() {
     assert_eq!(stage.live(1).1["greetings"]["delayMs"], 1);
 }
 
+// Guarantee: guards-refuse
 #[test]
 fn a_configuration_that_somebody_deleted_is_not_made_again_unasked() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -349,6 +357,7 @@ fn a_configuration_that_somebody_deleted_is_not_made_again_unasked() {
     assert_eq!(stage.live(1).0, 1);
 }
 
+// Guarantee: guards-refuse
 #[test]
 fn a_run_over_many_tenants_is_refused_as_a_whole() {
     let tenants: Vec<_> =
@@ -377,6 +386,7 @@ fn a_watched_tenant_is_reported_and_never_written() {
     assert_eq!(stage.live(1).0, 0);
 }
 
+// Guarantee: waves-wait
 #[test]
 fn trouble_in_an_early_wave_keeps_later_waves_from_starting() {
     let stage = Stage::new();
@@ -392,6 +402,7 @@ fn trouble_in_an_early_wave_keeps_later_waves_from_starting() {
     assert_eq!((stage.live(1).0, stage.live(2).0), (1, 1));
 }
 
+// Guarantee: a-planner-writes-nothing
 #[test]
 fn a_plan_sends_nothing_but_reads() {
     let stage = Stage::applied(&[tenant("acme", &[1, 2], &delay(1)), tenant("zeta", &[3], &delay(1))]);
@@ -446,6 +457,7 @@ fn kill_an_apply_in_the_middle_of_its_write(stage: &Stage) {
     child.wait().unwrap();
 }
 
+// Guarantee: after-a-crash
 #[test]
 fn a_process_killed_in_the_middle_of_a_write_leaves_one_version_and_a_receipt() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -628,6 +640,7 @@ fn an_expired_waiver_stops_its_own_tenant() {
     assert_eq!((stage.live(1).0, stage.live(2).0), (0, 1));
 }
 
+// Guarantee: one-process-a-tenant
 #[test]
 fn two_at_once_on_one_store_take_turns() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);

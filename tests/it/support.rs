@@ -143,7 +143,9 @@ impl Stage {
         command.env_clear().current_dir(self.repository());
         command
             .env("GENESYNC_SETTINGS", self.path("settings.toml"))
-            .env("GENESYNC_STATE_DIR", self.path("state"));
+            .env("GENESYNC_STATE_DIR", self.path("state"))
+            .env("USER", "ops")
+            .env("HOSTNAME", "desk");
         command
             .env("GENESYNC_CREDENTIALS_MAIN_CLIENT_ID", CLIENT_ID)
             .env("GENESYNC_CREDENTIALS_MAIN_CLIENT_SECRET", SECRET);

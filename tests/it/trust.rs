@@ -134,6 +134,7 @@ fn fleet(numbers: std::ops::RangeInclusive<u32>, ms: u32) -> Vec<(String, String
     numbers.flat_map(|number| tenant(&format!("t{number}"), &[number], &delay(ms))).collect()
 }
 
+// Guarantee: the-stricter-commit
 #[test]
 fn no_commit_lifts_the_limit_of_the_run_that_it_needs() {
     let stage = Stage::new();
@@ -177,6 +178,7 @@ fn protection_goes_with_the_organization_and_not_with_the_folder() {
     assert!(greets(&stage, 1));
 }
 
+// Guarantee: guards-refuse
 #[test]
 fn of_two_tenants_that_would_go_off_within_an_hour_the_second_is_asked_about() {
     let all = |greets: bool| {
@@ -259,6 +261,7 @@ fn who_pauses_in_a_hurry_pauses_before_there_is_a_state() {
     assert_eq!(stage.live(1).0, 1);
 }
 
+// Guarantee: one-state
 #[test]
 fn a_state_that_is_deleted_under_a_controller_ends_its_writes_and_fails_its_probe() {
     let stage = Stage::applied(&[tenant("acme", &[1], &delay(1))]);
@@ -353,6 +356,7 @@ fn change(stage: &Stage, arguments: &[&str]) -> Value {
     plan["tenants"][0]["targets"][0]["changes"][0].clone()
 }
 
+// Guarantee: names-with-proof
 #[test]
 fn whoever_changed_a_field_is_named_once_the_log_proves_it() {
     let stage = Stage::applied(&[tenant(
@@ -410,6 +414,7 @@ pub fn run(stage: &Stage, words: &[String]) -> Ran {
     stage.genesync(&words.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+// Guarantee: guards-refuse
 #[test]
 fn a_controllers_refusal_names_the_command_that_opens_it_for_one_run() {
     let stage = Stage::applied(&[labelled("acme", 1, true, "", true)]);
@@ -430,7 +435,7 @@ fn a_controllers_refusal_names_the_command_that_opens_it_for_one_run() {
         wait_until("the state knows", || stage.status("acme")["status"] == "Synced");
     }
     let history = stage.genesync(&["history", "acme"]).expect(0).stdout;
-    assert_eq!(history.matches("protected by somebody until").count(), 2, "{history}");
+    assert_eq!(history.matches("protected by ops@desk (as claimed) until").count(), 2, "{history}");
     assert!(history.contains("asked for"), "{history}");
     let shared = stage.genesync(&["allow", "protected,run-tenants", "acme", "--reason", "x"]).expect(2);
     assert!(shared.stderr.contains("`run-tenants` judges all tenants at once"), "{}", shared.stderr);

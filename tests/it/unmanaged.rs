@@ -30,6 +30,7 @@ fn adopted(sync: &str) -> Stage {
     stage
 }
 
+// Guarantee: unmanaged-is-reported
 #[test]
 fn a_launcher_that_goes_dark_in_a_field_that_git_does_not_name_is_told_until_a_person_accepts_it() {
     let stage = adopted("enforce");
@@ -111,6 +112,7 @@ fn whoever_changed_it_is_named_also_after_a_write_of_ours() {
     }
 }
 
+// Guarantee: names-with-proof
 #[test]
 fn nobody_is_named_for_what_another_user_did_again() {
     let stage = adopted("enforce");
@@ -132,6 +134,7 @@ fn nobody_is_named_for_what_another_user_did_again() {
     assert!(!line().contains("Mara") && line().contains("author not known"), "{}", line());
 }
 
+// Guarantee: unmanaged-drift
 #[test]
 fn as_drift_it_is_set_back_and_ignored_it_is_nothing_to_tell() {
     let stage = adopted("enforce, unmanaged: drift");
@@ -263,6 +266,7 @@ fn a_messenger_that_goes_dark_is_told_by_its_publisher() {
     assert!(status.contains("messenger.launcherButton.visibility (off)"), "{status}");
 }
 
+// Guarantee: unmanaged-is-reported
 #[test]
 fn a_controller_notices_and_tells_it() {
     let stage = adopted("enforce");

@@ -135,6 +135,7 @@ const TAKEOVER: [&str; 4] = [
     "a write is too late to leave",
 ];
 
+// Guarantee: one-process-a-tenant
 #[test]
 fn two_processes_hold_through_a_takeover_at_any_moment() {
     for versions in both() {

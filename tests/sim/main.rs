@@ -141,6 +141,7 @@ fn is_caught(dialect: Dialect, mutant: Mutant, complaint: &str) {
     );
 }
 
+// Guarantee: no-blind-write
 #[test]
 fn writing_without_if_match_is_caught() {
     is_caught(Dialect::Webchat, Mutant::NoIfMatch, "over a change that it had not seen");
@@ -153,6 +154,7 @@ fn not_reading_back_a_lost_answer_is_caught() {
     }
 }
 
+// Guarantee: intent-before-write
 #[test]
 fn writing_without_an_intent_is_caught() {
     for dialect in [Dialect::Webchat, Dialect::Cloud] {
@@ -160,6 +162,7 @@ fn writing_without_an_intent_is_caught() {
     }
 }
 
+// Guarantee: fenced
 #[test]
 fn taking_the_records_of_an_old_token_is_caught() {
     is_caught(Dialect::Webchat, Mutant::NoFence, "went over a newer one of ours");

@@ -99,6 +99,7 @@ pub fn answer(write: &Write, response: &Response) -> Outcome<Accepted> {
         400 if wire::error(response).lacks_feature() => Outcome::Denied(refused()),
         // A gateway's words: what stands behind it may still be at work.
         502 | 504 => Outcome::Unknown(refused()),
+        _ if response.is_detour() => Outcome::Unknown(refused()),
         500..=599 => Outcome::Failed(refused()),
         _ => Outcome::Rejected(refused()),
     }
@@ -113,7 +114,8 @@ fn refusal(response: &Response) -> Fault {
         429 => FaultKind::Throttled,
         401 | 403 => FaultKind::Denied,
         404 | 410 => FaultKind::NotFound,
-        408 | 500..=599 => FaultKind::Transient,
+        // Neither yes nor no: it comes from something in between, or says nothing.
+        200..=399 | 407 | 408 | 500..=599 => FaultKind::Transient,
         _ => FaultKind::Rejected,
     };
     let mut message = response.told();

@@ -98,7 +98,7 @@ impl<'a> Places<'a> {
         let Some((at, ids)) = self.found.iter().find(|(_, ids)| ids.len() > 1) else { return Ok(()) };
         let object = self.look.sought.get(*at).map(|sought| sought.object.to_string()).unwrap_or_default();
         let message = format!(
-            "{} things in organization {} go by the name of {object}; which of them git means can't be told: rename the others",
+            "found {} objects named {object} in organization {}; rename those that git does not mean",
             ids.len(),
             self.look.target.organization
         );

@@ -125,7 +125,7 @@ fn an_answer_means_one_thing() {
         (429, json!({}), "Throttled"),
         (500, json!({}), "Failed"),
         (502, json!({}), "Unknown"),
-        (302, json!({}), "Rejected"),
+        (302, json!({}), "Unknown"),
     ];
     for (status, body, expected) in table {
         let outcome = answer(&write_of(ObjectKind::MessengerConfiguration), &response(status, &body));

@@ -258,6 +258,7 @@ pub fn answer<T>(response: &Response, accepted: fn(&Response) -> Result<T, Fault
         401 | 403 => Outcome::Denied(refusal(response)),
         // A gateway's words: what stands behind it may still be at work.
         502 | 504 => Outcome::Unknown(refusal(response)),
+        _ if response.is_detour() => Outcome::Unknown(refusal(response)),
         500..=599 => Outcome::Failed(refusal(response)),
         _ => Outcome::Rejected(refusal(response)),
     }
@@ -269,7 +270,8 @@ fn refusal(response: &Response) -> Fault {
         429 => FaultKind::Throttled,
         401 | 403 => FaultKind::Denied,
         404 => FaultKind::NotFound,
-        408 | 500..=599 => FaultKind::Transient,
+        // Neither yes nor no: it comes from something in between, or says nothing.
+        200..=399 | 407 | 408 | 500..=599 => FaultKind::Transient,
         _ => FaultKind::Rejected,
     };
     let error = wire::error(response);

@@ -32,8 +32,11 @@ fn only_a_plain_statement_means_that_there_is_no_configuration() {
         (200, "{\"version\":-1}", FaultKind::Transient),
         (200, "[]", FaultKind::Transient),
         (200, "", FaultKind::Transient),
-        (204, "", FaultKind::Rejected),
-        (302, "", FaultKind::Rejected),
+        (204, "", FaultKind::Transient),
+        (302, "", FaultKind::Transient),
+        (304, "", FaultKind::Transient),
+        (407, "", FaultKind::Transient),
+        (418, "", FaultKind::Rejected),
         (401, "{}", FaultKind::Denied),
         (403, "{\"message\":\"scope webchat:configuration:read\"}", FaultKind::Denied),
         (429, "{}", FaultKind::Throttled),
@@ -88,7 +91,9 @@ fn answers_to_a_write_are_sorted_once() {
         (502, "", "unknown"),
         (504, "", "unknown"),
         (200, r#"{"version":18446744073709551615}"#, "unknown"),
-        (307, "", "rejected"),
+        (303, "", "unknown"),
+        (307, "", "unknown"),
+        (407, "", "unknown"),
     ];
     for (status, body, expected) in table {
         assert_eq!(name(status, body), expected, "{status} {body}");

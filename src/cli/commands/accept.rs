@@ -57,7 +57,7 @@ impl AcceptArgs {
 /// Looks at a tenant, and keeps what is live as what counts from now on.
 pub async fn run(args: &AcceptArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
     let settings = session::settings(flags)?;
-    let store = session::open_store(&settings).await?;
+    let store = session::open_store(&settings, output).await?;
     let source = SourceArgs {
         path: args.repository.clone(),
         rev: args.rev.clone(),
@@ -139,7 +139,7 @@ async fn accept(
     }
     let records = run.accepting(|_, path| args.means(path));
     let words: Vec<String> = accepted.iter().map(Noticed::words).collect();
-    let told = escape(&format!("by {}: {}", env::user(), listed(&words)));
+    let told = escape(&format!("by {}: {}", env::claimant(), listed(&words)));
     store.accept(lease, &records, &left, &told).await?;
     store.poke(Some(std::slice::from_ref(&lease.tenant)), ClaimCause::Operator).await?;
     let lines: String = words.iter().map(|words| format!("  {}\n", escape(words))).collect();

@@ -46,8 +46,8 @@ pub async fn run(args: &AllowArgs, flags: Flags, output: &Output) -> Result<Exit
     if until <= now {
         return Err(Failure::new(Exit::Usage, "--until lies in the past"));
     }
-    let store = session::open_store(&session::settings(flags)?).await?;
-    let by = env::user();
+    let store = session::open_store(&session::settings(flags)?, output).await?;
+    let by = env::claimant();
     let opening = |guard: &Guard| GuardOpening { guard: *guard, by: by.clone(), reason: args.reason.clone() };
     let openings: Vec<GuardOpening> = guards.iter().map(opening).collect();
     let named: Vec<&str> = guards.iter().map(|guard| guard.name()).collect();

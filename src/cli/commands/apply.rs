@@ -124,7 +124,7 @@ fn guards_of(args: &GuardArgs, plan: Option<&ReviewedPlan>) -> GuardArgs {
 /// Who applies by hand, as the environment says, and why guards are open.
 fn asked(guards: &GuardArgs) -> Asked {
     let why = guards.reason.as_ref().map(|reason| format!("--allow {}: {reason}", guards.allow.join(", ")));
-    Asked { by: env::user(), why: why.unwrap_or_default() }
+    Asked { by: env::claimant(), why: why.unwrap_or_default() }
 }
 
 /// A plan without a tenant has nothing to apply, and one with another digest was not approved.
@@ -197,12 +197,14 @@ fn document(fleet: &Fleet, passed: &Passed, exit: Exit, allowed: Option<Allowed>
                 reason,
                 targets: Vec::new(),
                 receipts: Vec::new(),
+                overwritten: Vec::new(),
                 foreign: Vec::new(),
             },
         }
     };
     ApplyDocument {
         revision: fleet.revision.to_string(),
+        asked_by: env::claimant(),
         tenants: passed.ended.iter().map(result).collect(),
         allowed,
         refusals: passed.refusal.iter().map(RefusalDocument::from).collect(),
@@ -233,6 +235,9 @@ fn text(fleet: &Fleet, passed: &Passed, output: &Output) -> String {
             }
             let told = format!("{}: {}", target.target, render::plan::taken_over(&draft));
             let _ = writeln!(out, "{}: {}", run.spec().tenant.name, escape(&told));
+        }
+        for revert in run.overwritten() {
+            let _ = writeln!(out, "{}: {}", run.spec().tenant.name, escape(&revert.words()));
         }
         for entry in run.confirmation().into_iter().flat_map(|confirmation| &confirmation.foreign) {
             let _ = writeln!(

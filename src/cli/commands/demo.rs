@@ -33,8 +33,12 @@ use crate::driver::pass::Passed;
 use crate::emulator::{self, World, seed_from_json};
 use crate::fleet::{self, Fleet, Options};
 use crate::model::plan::Limits;
-use crate::model::{Dialect, Guard, Region, Status, StorePlace, Target, Tenant, TenantName, Timing};
+use crate::model::proxies::Proxies;
+use crate::model::{
+    ChangeKind, Dialect, Guard, Region, Status, StorePlace, Target, Tenant, TenantName, Timing,
+};
 use crate::render;
+use crate::render::value::counted;
 use crate::source::Source;
 use crate::store::Store;
 
@@ -49,7 +53,7 @@ pub struct DemoArgs {
 /// Runs the demo. 0 only where every tenant is synced and confirmed and the second plan is empty.
 pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let folder = Folder::make(args.keep.as_deref())?;
-    chapter(output, "1. A manifest that is not valid is shown, and never applied");
+    chapter(output, "1. genesync reports an invalid manifest and never applies it");
     show_failing(&folder.path, output)?;
 
     chapter(output, "2. Ten tenants in a git repository");
@@ -67,33 +71,27 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
     let emulator = Emulator::start(&fleet).await?;
     chapter(
         output,
-        &format!("3. Their organizations in {} regions, emulated at {}", regions(&fleet), emulator.url),
+        &format!("3. Their organizations in {} regions of the emulator at {}", regions(&fleet), emulator.url),
     );
     output.data(
-        "northbank    holds what was applied before; three hours ago Mara changed the greeting's delay by hand\n\
-         bazaarly     a person will edit it between our read and our write\n\
-         marktplatz   the first write will be answered with 429 and Retry-After: 1\n\
-         pixelforge   the first write will be executed, and its answer lost\n\
-         osmosis-labs speaks Genesys Cloud's public API; an hour ago Ines published another colour and pinned it\n\
-         harbour-hotels does so in two regions, where nothing is yet: stored, published, pinned, one after the other\n",
+        "northbank     three hours ago Mara changed the delay of the greeting by hand\n\
+         osmosis-labs  an hour ago Ines published another colour; this tenant uses Genesys Cloud's public API\n\
+         the others    have no web messaging configuration yet\n",
     );
     let settings = settings(&folder.path, &emulator.url, &fleet)?;
-    let store = session::open_store(&settings).await?;
+    let store = session::open_store(&settings, output).await?;
 
-    chapter(output, "4. The plan");
-    let planned = plan(&fleet, &settings, &store, output).await?;
-    for run in &planned.runs {
-        if let Some(plan) = run.plan().filter(|plan| !plan.is_empty()) {
-            output.data(&render::plan::tenant(plan, run.refusals()));
-        }
-    }
+    chapter(output, "4. The plan: what would change, and who changed it");
+    show_plans(&plan(&fleet, &settings, &store, output).await?, output);
 
-    chapter(output, "5. Apply, replicate, confirm");
-    output.data(
-        "What was live before this state began is left alone until a person opens the guard `adopt`. Here it is open,\n\
-         as with --allow adopt --reason \"the demo takes it over\".\n\n",
+    chapter(
+        output,
+        "5. genesync applies, copies to the other regions, reads every region back, and asks the audit log",
     );
-    let telling = Output::new(false, true);
+    output.data(
+        "Meanwhile another user edits bazaarly, the API answers marktplatz with 429, and the answer to pixelforge is lost.\n\
+         The guard `adopt` protects what was live before; the demo opens it, as --allow adopt --reason TEXT does.\n\n",
+    );
     let place = Place {
         source: source.clone(),
         revision: "HEAD".into(),
@@ -110,14 +108,31 @@ pub async fn run(args: &DemoArgs, output: &Output) -> Result<Exit, Failure> {
         heard: None,
     };
     let order = order::order(&place, &fleet, &settings, &store, wishes)?;
-    let passed = apply::apply(&order, &Arc::new(Progress::new(&telling, "planning", 0))).await?;
-    output.data("\n");
+    let passed = apply::apply(&order, &Arc::new(Progress::alone(output, "planning", 0))).await?;
     output.data(&apply::table(&passed.shown()));
 
     chapter(output, "6. The plan again");
     let again = plan(&fleet, &settings, &store, output).await?;
     emulator.stop();
     verdict(&fleet, &passed, &again, output)
+}
+
+/// Prints the plans of tenants that another user changed, and a count of the others; with `-v` every plan.
+fn show_plans(planned: &Session, output: &Output) {
+    let (mut tenants, mut fields) = (0, 0);
+    for run in &planned.runs {
+        let Some(plan) = run.plan().filter(|plan| !plan.is_empty()) else { continue };
+        if output.is_verbose() || plan.changes().any(|change| change.kind != ChangeKind::ToApply) {
+            output.data(&render::plan::tenant(plan, run.refusals()));
+        } else {
+            tenants += 1;
+            fields += plan.changes().count();
+        }
+    }
+    if tenants > 0 {
+        let others = counted(tenants, "other tenant");
+        output.data(&format!("{others}: {fields} fields to apply (`genesync demo -v` prints them)\n"));
+    }
 }
 
 /// Whether every tenant is synced and the second plan is empty.
@@ -197,7 +212,7 @@ fn show_failing(folder: &Path, output: &Output) -> Result<(), Failure> {
         fleet::load(&Source::folder(&folder.join("failing")), "folder", &Options::on(clock::today()))?;
     let contrast: Vec<_> =
         fleet.findings.iter().filter(|finding| finding.rule == "contrast").take(1).cloned().collect();
-    output.data(&render::finding::text(&contrast, &fleet.files, true));
+    output.data(&format!("{}\n", render::finding::text(&contrast, &fleet.files, true).trim_end()));
     Ok(())
 }
 
@@ -375,12 +390,14 @@ fn settings(folder: &Path, url: &str, fleet: &Fleet) -> Result<Settings, Failure
         lease: Duration::from_secs(30),
         pacing: Pacing::default(),
         store: Some(StorePlace::Folder(folder.join("state"))),
+        state_key: None,
         replica: "demo".into(),
         controller: ControllerSettings::default(),
         hook_secrets: Vec::new(),
         notify_url: None,
         cache_dir: folder.join("cache"),
         git_token: None,
+        proxies: Proxies::default(),
     })
 }
 

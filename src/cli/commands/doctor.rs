@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::driver::clients::connect;
 use crate::fleet::Loaded;
-use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Look, Mode, Resource, Target};
+use crate::model::{CredentialsName, Dialect, Fault, FaultKind, Mode, Resource, Target, Tenant, zone};
 use crate::platform::ClientCredentials;
 use crate::platform::operation::Response;
 use crate::render::value::{counted, document, escape};
@@ -29,6 +29,9 @@ const LIMIT_MIN: u32 = 60;
 
 /// Each may start a command that prints its credentials.
 const TENANTS_AT_ONCE: usize = 16;
+
+/// Why a write is not tried out.
+const WITHOUT_WRITING: &str = "can't be tried without writing";
 
 /// The way out where a name has no credentials.
 const KEPT: &str = "see docs/settings.md for where credentials come from";
@@ -52,6 +55,8 @@ enum Finding {
     Good,
     /// It works, and not everything will.
     Doubtful,
+    /// Only a write, or the server, could tell.
+    NotTestable,
     Bad,
 }
 
@@ -60,6 +65,7 @@ impl Finding {
         match self {
             Finding::Good => "ok",
             Finding::Doubtful => "warning",
+            Finding::NotTestable => "not testable",
             Finding::Bad => "failed",
         }
     }
@@ -91,7 +97,15 @@ pub async fn run(args: &DoctorArgs, flags: Flags, output: &Output) -> Result<Exi
             .buffered(TENANTS_AT_ONCE)
             .collect()
             .await;
-    let checks: Vec<Check> = checked.into_iter().flatten().collect();
+    let time_zones = Check {
+        tenant: "-".into(),
+        organization: "-".into(),
+        what: "time zones".into(),
+        finding: Finding::Good,
+        detail: zone::release(),
+        way_out: String::new(),
+    };
+    let checks: Vec<Check> = checked.into_iter().flatten().chain([time_zones]).collect();
     let bad = checks.iter().any(|check| check.finding == Finding::Bad);
     let exit = if bad { Exit::Outside } else { Exit::Done };
     match args.format {
@@ -124,7 +138,8 @@ async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Chec
         return checks;
     };
     for target in tenant.targets() {
-        let mut look = Examination { name: &name, target, checks: &mut checks };
+        let assumed = settings.pacing.requests_per_minute;
+        let mut look = Examination { name: &name, target, assumed, checks: &mut checks };
         let credentials = match settings.credentials(&target.credentials).await {
             Ok(credentials) => credentials,
             Err(error) => {
@@ -139,11 +154,11 @@ async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Chec
             (credentials.client_id, credentials.client_secret, settings.tokens(&target.credentials));
         api.learn(&target.credentials, ClientCredentials { id, secret, tokens });
         match tenant.dialect {
-            Dialect::Webchat => look.webchat(api).await,
+            Dialect::Webchat => look.webchat(api, tenant).await,
             Dialect::Cloud => look.cloud(api, tenant.mode, &loaded.resources).await,
         }
     }
-    let mut secrets = Examination { name: &name, target: &tenant.primary, checks: &mut checks };
+    let mut secrets = Examination { name: &name, target: &tenant.primary, assumed: 0, checks: &mut checks };
     for secret in loaded.resources.iter().filter_map(|resource| resource.secret.as_ref()) {
         let what = format!("secret `{secret}`");
         match settings.credentials(&CredentialsName::new(secret.as_str())).await {
@@ -158,6 +173,8 @@ async fn tenant(loaded: &Loaded, settings: &Settings, api: &ReadApi) -> Vec<Chec
 struct Examination<'a> {
     name: &'a str,
     target: &'a Target,
+    /// Requests a minute that are taken for the limit where the server names none.
+    assumed: u32,
     checks: &'a mut Vec<Check>,
 }
 
@@ -184,9 +201,12 @@ impl Examination<'_> {
         self.note(what, Finding::Bad, &fault.to_string(), way_out);
     }
 
-    async fn webchat(&mut self, api: &ReadApi) {
-        match api.observe(&Look::of_one(self.target.clone())).await {
-            Ok(_) => self.note("configuration", Finding::Good, "it can be read", ""),
+    async fn webchat(&mut self, api: &ReadApi, tenant: &Tenant) {
+        match api.configuration(self.target).await {
+            Ok(response) => {
+                self.note("configuration", Finding::Good, "it can be read", "");
+                self.surroundings(&response);
+            }
             Err(fault) => {
                 self.fault("configuration", &fault, "give the client the scope `webchat:configuration:read`");
             }
@@ -195,6 +215,11 @@ impl Examination<'_> {
         match api.entries(std::slice::from_ref(self.target), &BTreeMap::new(), now, now).await {
             Ok(_) => self.note("audit log", Finding::Good, "it can be asked", ""),
             Err(fault) => self.fault("audit log", &fault, "give the client the scope `audit:read`"),
+        }
+        let scope = "make sure of the scope `webchat:configuration:write`";
+        self.note("write", Finding::NotTestable, WITHOUT_WRITING, scope);
+        if self.target == &tenant.primary && !tenant.replicas.is_empty() {
+            self.note("replication", Finding::NotTestable, WITHOUT_WRITING, scope);
         }
     }
 
@@ -259,8 +284,8 @@ impl Examination<'_> {
         untried.sort_unstable();
         untried.dedup();
         if mode == Mode::Enforce {
-            let detail = "can't be tried without writing";
-            self.note("write", Finding::Doubtful, detail, &format!("make sure of {}", untried.join(", ")));
+            let way_out = format!("make sure of {}", untried.join(", "));
+            self.note("write", Finding::NotTestable, WITHOUT_WRITING, &way_out);
         }
         if let Some(response) = first {
             self.surroundings(&response);
@@ -269,21 +294,29 @@ impl Examination<'_> {
 
     /// What an answer tells besides: how our clocks differ, and what the server allows.
     fn surroundings(&mut self, response: &Response) {
-        if let Some(date) = response.date {
-            let skew_s = clock::now().duration_since(date).as_secs();
-            let (finding, way_out) = match skew_s.abs() <= SKEW_MAX_S {
-                true => (Finding::Good, ""),
-                false => (Finding::Bad, "set this machine's clock by NTP"),
-            };
-            self.note("clock", finding, &format!("{skew_s} s from the server's"), way_out);
-        }
-        if let Some(limit) = response.allowed_per_minute {
-            let (finding, way_out) = match limit >= LIMIT_MIN {
-                true => (Finding::Good, ""),
-                false => (Finding::Doubtful, "ask for a higher limit"),
-            };
-            self.note("rate limit", finding, &format!("{limit} requests a minute"), way_out);
-        }
+        let Some(date) = response.date else {
+            self.note("clock", Finding::NotTestable, "the answer has no `Date`", "");
+            return self.limit(response);
+        };
+        let skew_s = clock::now().duration_since(date).as_secs();
+        let (finding, way_out) = match skew_s.abs() <= SKEW_MAX_S {
+            true => (Finding::Good, ""),
+            false => (Finding::Bad, "set this machine's clock by NTP"),
+        };
+        self.note("clock", finding, &format!("{skew_s} s from the server's"), way_out);
+        self.limit(response);
+    }
+
+    fn limit(&mut self, response: &Response) {
+        let Some(limit) = response.allowed_per_minute else {
+            let detail = format!("the answer names none; {} requests a minute are assumed", self.assumed);
+            return self.note("rate limit", Finding::NotTestable, &detail, "");
+        };
+        let (finding, way_out) = match limit >= LIMIT_MIN {
+            true => (Finding::Good, ""),
+            false => (Finding::Doubtful, "ask for a higher limit"),
+        };
+        self.note("rate limit", finding, &format!("{limit} requests a minute"), way_out);
     }
 }
 
@@ -305,10 +338,11 @@ fn text(checks: &[Check]) -> String {
     let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
     let count = |finding| checks.iter().filter(|check| check.finding == finding).count();
     out.push_str(&format!(
-        "{}: {} ok, {}, {} failed\n",
+        "{}: {} ok, {}, {} not testable, {} failed\n",
         counted(checks.len(), "check"),
         count(Finding::Good),
         counted(count(Finding::Doubtful), "warning"),
+        count(Finding::NotTestable),
         count(Finding::Bad)
     ));
     out

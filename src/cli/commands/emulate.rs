@@ -37,7 +37,7 @@ pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
     let outside = |what: &str, error: std::io::Error| Failure::new(Exit::Outside, format!("{what}: {error}"));
     let listener = TcpListener::bind(args.listen)
         .await
-        .map_err(|error| outside(&format!("`{}` can't be listened on", args.listen), error))?;
+        .map_err(|error| outside(&format!("cannot listen on `{}`", args.listen), error))?;
     let address = listener.local_addr().map_err(|error| outside("the address can't be told", error))?;
     let (client_id, client_secret) =
         seed.clients.first().map(|client| (client.id.clone(), client.secret.clone())).unwrap_or_default();
@@ -53,6 +53,8 @@ pub async fn run(args: &EmulateArgs, output: &Output) -> Result<Exit, Failure> {
 fn read_world(path: &std::path::Path) -> Result<Seed, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::new(Exit::Usage, format!("`{}` can't be read: {error}", path.display())))?;
-    seed_from_json(&bytes)
-        .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", path.display())))
+    seed_from_json(&bytes).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{}`: {error}", path.display()))
+            .hint("docs/emulator.md shows a world file with every field")
+    })
 }

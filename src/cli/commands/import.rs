@@ -366,10 +366,10 @@ async fn prove(args: &ImportArgs, settings: &Settings, output: &Output) -> Resul
         output.data(&super::validate::text(&fleet, output));
         return Err(Failure::new(
             Exit::Findings,
-            "what is live breaks rules, so the import is not valid as it is; the files are written, and not proved to say what is live",
+            "the live configuration breaks rules; genesync wrote the files, but did not verify them against the live configuration",
         )
         .hint(format!(
-            "mend it in the files, or waive the rule in genesync.yaml (docs/rules.md); then `genesync plan {} --tenant {}` has to say: No changes",
+            "fix the files, or waive the rule in genesync.yaml (docs/rules.md), until `genesync plan {} --tenant {}` prints: No changes",
             args.path.display(),
             args.tenant
         )));

@@ -54,6 +54,7 @@ const GITHUB: [(&str, &str); 2] = [
 ];
 const GITLAB: [(&str, &str); 1] =
     [(".gitlab/genesync.yml", include_str!("../../../examples/starter/.gitlab/genesync.yml"))];
+const AGENTS: &str = include_str!("../../../examples/starter/AGENTS.md");
 const WEB: &str = include_str!("../../../examples/starter/tenants/acme/web.yaml");
 
 /// Writes a small repository that validates as it is. Files that are there already stay as they are.
@@ -90,6 +91,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         ("bases/house-style.yaml".to_owned(), BASE.to_owned()),
         (format!("tenants/{name}/tenant.yaml"), TENANT.replace("acme", name)),
         (format!("tenants/{name}/web.yaml"), WEB.to_owned()),
+        ("AGENTS.md".to_owned(), AGENTS.replace("acme", name)),
     ];
     let workflows = match args.ci {
         Ci::Github => &[&GITHUB[..]][..],

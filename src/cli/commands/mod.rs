@@ -15,6 +15,7 @@ pub mod emulate;
 pub mod explain;
 pub mod import;
 pub mod init;
+pub mod man;
 pub mod pause;
 pub mod picture;
 pub mod plan;

@@ -63,7 +63,7 @@ pub async fn sync(args: &SyncArgs, flags: Flags, output: &Output) -> Result<Exit
 /// Pauses tenants: they are watched, and nothing is written, from this moment on. A state is made if there is none, and a
 /// tenant may be one that it does not know yet: whoever pauses in a hurry pauses before the first run, too.
 pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Exit, Failure> {
-    let store = session::open_store(&session::settings(flags)?).await?;
+    let store = session::open_store(&session::settings(flags)?, output).await?;
     let only = names(&args.tenants);
     for unknown in unknown(&store, &only).await? {
         output.warning(&format!(
@@ -76,7 +76,7 @@ pub async fn pause(args: &PauseArgs, flags: Flags, output: &Output) -> Result<Ex
     }
     let pause = Pause {
         kind: PauseKind::Pause,
-        by: env::user(),
+        by: env::claimant(),
         reason: args.reason.clone(),
         since: now,
         until: args.until,
@@ -105,7 +105,7 @@ pub async fn resume(args: &ResumeArgs, flags: Flags, output: &Output) -> Result<
     let mut resumed = Vec::new();
     for tenant in only {
         if store.resume(&tenant).await? {
-            store.tell(&tenant, "resumed", &format!("by {}", env::user())).await?;
+            store.tell(&tenant, "resumed", &format!("by {}", env::claimant())).await?;
             resumed.push(tenant);
         }
     }

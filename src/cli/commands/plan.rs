@@ -5,7 +5,7 @@
 
 mod document;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use crate::config::{Flags, Settings};
 use crate::fleet::{self, Fleet};
 use crate::model::{Mode, Plan, TenantName};
 use crate::plan::guards::window;
+use crate::reconcile::Run;
 use crate::render;
 use crate::render::document::{PlanDocument, SharedDocument};
 use crate::render::unmanaged::OUTSIDE;
@@ -100,8 +101,9 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
         args.at.as_deref().map_or_else(|| Ok(clock::now()), |at| moment::read(at, Some(&TimeZone::UTC)))?;
     let (mut shared, mut management) = (Vec::new(), Vec::new());
     if let Some(since) = &args.since {
-        shared = reached(&fleet, fleet::changed_layers(&place.source, since, &place.revision)?);
         let moved = fleet::moved(&place.source, since, &place.revision, clock::today())?;
+        let layers = fleet::changed_layers(&place.source, since, &place.revision)?;
+        shared = reached(&fleet, &moved.tenants, layers);
         management = document::management(&moved, &args.source.tenants, clock::today());
         place::narrow(&mut fleet, &moved.tenants);
         desired_before = moved.before.into_iter().map(|loaded| (loaded.name, loaded.resources)).collect();
@@ -143,22 +145,36 @@ async fn show(args: &PlanArgs, flags: Flags, output: &Output, enforced: bool) ->
     if args.out.is_empty() {
         output.data(&rendered(args.format)?);
     }
+    write_out(args, &document, &rendered, output)?;
+    session.with_somebody()?;
+    tell_watched(&watched, &document, output);
+    Ok(exit_of(document.exit_code))
+}
+
+/// Writes the plan into the files that were named, each in the form that its ending says.
+fn write_out(
+    args: &PlanArgs,
+    document: &PlanDocument,
+    rendered: &dyn Fn(PlanFormat) -> Result<String, Failure>,
+    output: &Output,
+) -> Result<(), Failure> {
     for path in &args.out {
         let text = match path.extension().and_then(|ending| ending.to_str()) {
             Some("json") if document.revision == "folder" => {
                 output.warning("this plan is of files that are not committed: `apply --plan` takes one of a commit, made with `--rev HEAD`");
-                reviewed::file(&document, clock::now(), args.valid_hours)
+                reviewed::file(document, clock::now(), args.valid_hours)
             }
-            Some("json") => reviewed::file(&document, clock::now(), args.valid_hours),
+            Some("json") => reviewed::file(document, clock::now(), args.valid_hours),
             Some("md") => rendered(PlanFormat::Markdown)?,
             Some("html") => rendered(PlanFormat::Html)?,
             _ => anstream::adapter::strip_str(&rendered(args.format)?).to_string(),
         };
-        files::write(path, text.as_bytes())?;
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("json") => files::write_private(path, text.as_bytes())?,
+            _ => files::write(path, text.as_bytes())?,
+        }
     }
-    session.with_somebody()?;
-    tell_watched(&watched, &document, output);
-    Ok(exit_of(document.exit_code))
+    Ok(())
 }
 
 fn rendered(
@@ -219,13 +235,16 @@ fn tell_watched(watched: &[TenantName], document: &PlanDocument, output: &Output
     }
 }
 
-/// The tenants that changed layers reach.
-fn reached(fleet: &Fleet, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
-    let tenants = |file: &Arc<str>| {
+/// The tenants that changed layers reach: those that extend them and are rendered otherwise. A layer that reaches none is
+/// left out.
+fn reached(fleet: &Fleet, moved: &BTreeSet<TenantName>, files: Vec<Arc<str>>) -> Vec<SharedDocument> {
+    let reached = |file: &Arc<str>| {
         let extends = fleet.tenants.iter().filter(|loaded| loaded.layers.contains(file));
-        extends.map(|loaded| loaded.name.to_string()).collect()
+        let moved = extends.filter(|loaded| moved.contains(&loaded.name));
+        let tenants: Vec<String> = moved.map(|loaded| loaded.name.to_string()).collect();
+        (!tenants.is_empty()).then(|| SharedDocument { file: file.to_string(), tenants })
     };
-    files.iter().map(|file| SharedDocument { file: file.to_string(), tenants: tenants(file) }).collect()
+    files.iter().filter_map(reached).collect()
 }
 
 /// A link that a comment may hold: an absolute URL of http or https, without what Markdown would end it at.
@@ -315,27 +334,15 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
             shared.tenants.join(", ")
         );
     }
-    for run in &session.runs {
-        let has_drafts = |plan: &Plan| plan.targets.iter().any(|target| target.unfinished.is_some());
-        let told = |plan: &&Plan| {
-            !plan.is_empty() || plan.ignored() > 0 || has_drafts(plan) || !run.refusals().is_empty()
-        };
-        if let Some(plan) = run.plan().filter(told) {
-            out.push_str(&render::plan::tenant(plan, run.refusals()));
-            if let Some(opening) = run.opens() {
-                let _ = writeln!(out, "  waits: {}", window::waits_for(opening));
-            }
-            if let Some(pause) = session.pauses.get(&plan.tenant).filter(|_| !plan.is_empty()) {
-                let _ = writeln!(out, "  waits: {}", escape(&pause.words()));
-            }
-            out.push('\n');
-        }
-    }
-    for tenant in &document.tenants {
-        let _ = match (&tenant.error, tenant.state) {
-            (Some(error), _) => writeln!(out, "{}  failed: {}\n", tenant.tenant, escape(error)),
-            (None, "invalid") => writeln!(out, "{}  not valid: nothing will be written\n", tenant.tenant),
-            (None, _) => Ok(()),
+    let runs: BTreeMap<&str, &Run> =
+        session.runs.iter().map(|run| (run.spec().tenant.name.as_str(), run)).collect();
+    for tenant in render::review::worst_first(document) {
+        let planned = runs.get(tenant.tenant.as_str()).and_then(|run| Some((run, run.plan()?)));
+        let _ = match (&tenant.error, tenant.state, planned) {
+            (Some(error), ..) => writeln!(out, "{}  failed: {}\n", tenant.tenant, escape(error)),
+            (None, "invalid", _) => writeln!(out, "{}  not valid: nothing will be written\n", tenant.tenant),
+            (None, _, Some((run, plan))) => writeln!(out, "{}", of_tenant(run, plan, session)),
+            (None, _, None) => Ok(()),
         };
     }
     out.push_str(&outside(document));
@@ -352,6 +359,19 @@ fn text(fleet: &Fleet, session: &Session, document: &PlanDocument, output: &Outp
         let _ = writeln!(out, "All of it is opened by: {command}\n");
     }
     out.push_str(&summary(fleet, session, document));
+    out
+}
+
+/// One tenant's plan, and what it waits for.
+fn of_tenant(run: &Run, plan: &Plan, session: &Session) -> String {
+    let mut out = render::plan::tenant(plan, run.refusals());
+    // Writing to a String can't fail; the results are dropped throughout.
+    if let Some(opening) = run.opens() {
+        let _ = writeln!(out, "  waits: {}", window::waits_for(opening));
+    }
+    if let Some(pause) = session.pauses.get(&plan.tenant).filter(|_| !plan.is_empty()) {
+        let _ = writeln!(out, "  waits: {}", escape(&pause.words()));
+    }
     out
 }
 

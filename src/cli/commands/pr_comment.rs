@@ -91,7 +91,10 @@ pub async fn run(args: &PrCommentArgs, output: &Output) -> Result<Exit, Failure>
     };
     let token = env::forge_token(token_name)
         .ok_or_else(|| missing("the token", &format!("set {} or {token_name}", env::FORGE_TOKEN)))?;
-    let forge = Forge::new(provider, place, &args.key, token).map_err(failed)?;
+    let waits = |wait: std::time::Duration| {
+        output.talk(&format!("the forge limits requests; trying again in {} s", wait.as_secs()));
+    };
+    let forge = Forge::new(provider, place, &args.key, token, (&env::proxies()?, &waits)).map_err(failed)?;
     let posted = forge.comment(&text).await.map_err(failed)?;
     let title = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let title = escape(title.trim_start_matches(['#', ' ']));

@@ -26,7 +26,7 @@ pub async fn run(
     let origin = place::origin(&args.path, args.rev.as_deref(), &settings)?;
     let store = match args.once {
         true => session::open_store_or_none(&settings, output).await?,
-        false => session::open_store(&settings).await?,
+        false => session::open_store(&settings, output).await?,
     };
     let listen = args.listen.or(settings.controller.listen);
     let process = Process::start(settings, flags, store, telemetry);

@@ -13,15 +13,17 @@ use crate::cli::{Exit, Failure, Format, Output};
 use crate::clock;
 use crate::config::{Flags, Settings};
 use crate::model::json::at_dotted;
-use crate::model::plan::{HIDDEN, is_confidential};
 use crate::model::record::Ending;
+use crate::model::seal::{NOT_RESTORABLE, hidden, is_confidential};
 use crate::model::unmanaged::{PlatformChange, by_somebody, by_the_platform};
 use crate::model::{Status, TenantName};
 use crate::plan::diff::differing;
 use crate::render;
 use crate::render::unmanaged::{OUTSIDE, TOLD_MAX};
 use crate::render::value::escape;
-use crate::store::{HeadTrouble, HistoryLine, Overwritten, RunLine, Store, TenantRow, Which};
+use crate::store::{
+    HeadTrouble, HistoryLine, Overwritten, OverwrittenObject, RunLine, Store, TenantRow, Which,
+};
 
 /// What `status` takes.
 #[derive(Debug, Args)]
@@ -204,54 +206,81 @@ fn history_text(lines: &[HistoryLine], runs: &[RunLine]) -> String {
 }
 
 fn overwritten_document(written: &Overwritten) -> Value {
-    let Overwritten { at, target, before, by, after, ending } = written;
-    let before: Map<String, Value> = before
-        .iter()
-        .map(|(field, value)| {
-            let shown = if is_confidential(field) { HIDDEN.into() } else { value.clone() };
-            (field.clone(), shown)
-        })
-        .collect();
-    json!({
-        "at": at,
-        "organizationId": target.organization,
-        "object": {"kind": target.object.kind.name(), "name": target.object.name},
-        "fields": differing(target.object.kind, &written.before, after),
-        "by": by,
-        "ending": ending.name(),
-        "before": before,
-    })
+    let Overwritten { at, whole, fields, ending } = written;
+    let fields: Vec<_> = fields.iter().map(render::applied::overwritten).collect();
+    let mut document = json!({"at": at, "ending": ending.name(), "fields": fields});
+    if let (Some(whole), Some(entries)) = (whole, document.as_object_mut()) {
+        let OverwrittenObject { target, before, by, after } = whole;
+        let (shown, not_restorable) = hidden(before);
+        let object = json!({"kind": target.object.kind.name(), "name": target.object.name});
+        entries.insert("organizationId".into(), json!(target.organization));
+        entries.insert("object".into(), object);
+        entries.insert("differing".into(), json!(differing(target.object.kind, before, after)));
+        entries.insert("by".into(), json!(by));
+        entries.insert("before".into(), shown.into());
+        entries.insert("notRestorable".into(), json!(not_restorable));
+    }
+    document
 }
 
 /// A line for each field that a write changed, newest write first. What became of it is told where it is not known to
 /// have been executed.
 fn overwritten_text(all: &[Overwritten]) -> String {
     if all.is_empty() {
-        return "no write went over anything\n".into();
+        return "no write overwrote anything\n".into();
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["AT", "OBJECT", "FIELD", "BEFORE", "LAST CHANGED BY", "WRITTEN"]);
-    for Overwritten { at, target, before, by, after, ending } in all {
-        for path in differing(target.object.kind, before, after) {
-            let shown = |body: &Map<String, Value>| match (at_dotted(body, &path), is_confidential(&path)) {
-                (Some(_), true) => HIDDEN.to_owned(),
-                (found, _) => render::value::value(found),
+    for Overwritten { at, whole, fields, ending } in all {
+        let with_ending = |written: String| match ending {
+            Ending::Written | Ending::NotExecuted => written,
+            Ending::Unknown => format!("{written} (unknown whether it was)"),
+        };
+        if let Some(whole) = whole {
+            for row in whole_rows(whole) {
+                let [object, path, before, by, written] = row;
+                table.add_row([moment(*at), object, path, before, by, with_ending(written)]);
+            }
+            continue;
+        }
+        for field in fields {
+            let shown = |value: &Option<Value>| match (&field.theirs, &field.ours) {
+                (None, None) => "not kept".to_owned(),
+                _ if is_confidential(&field.path) => NOT_RESTORABLE.to_owned(),
+                _ => render::value::value(value.as_ref()),
             };
-            let object = escape(&target.to_string());
-            let whose = match (by, at_dotted(before, &path)) {
-                (Some(by), _) => escape(by),
-                (None, Some(_)) => "genesync".to_owned(),
-                (None, None) => "-".to_owned(),
-            };
-            let written = match ending {
-                Ending::Written | Ending::NotExecuted => shown(after),
-                Ending::Unknown => format!("{} (unknown whether it was)", shown(after)),
-            };
-            table.add_row([moment(*at), object, escape(&path), shown(before), whose, written]);
+            let by = field.by.as_ref().map_or_else(|| "not known".into(), |actor| escape(&actor.label()));
+            let (object, path) = (escape(&field.object.to_string()), escape(&field.path));
+            table.add_row([
+                moment(*at),
+                object,
+                path,
+                shown(&field.theirs),
+                by,
+                with_ending(shown(&field.ours)),
+            ]);
         }
     }
     table.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// Object, field, what was there, whose it was, and what was written, for each field of an object that differs.
+fn whole_rows(whole: &OverwrittenObject) -> Vec<[String; 5]> {
+    let OverwrittenObject { target, before, by, after } = whole;
+    let row = |path: String| {
+        let shown = |body: &Map<String, Value>| match (at_dotted(body, &path), is_confidential(&path)) {
+            (Some(Value::String(_) | Value::Number(_)), true) => NOT_RESTORABLE.to_owned(),
+            (found, _) => render::value::value(found),
+        };
+        let whose = match (by, at_dotted(before, &path)) {
+            (Some(by), _) => escape(by),
+            (None, Some(_)) => "genesync".to_owned(),
+            (None, None) => "-".to_owned(),
+        };
+        [escape(&target.to_string()), escape(&path), shown(before), whose, shown(after)]
+    };
+    differing(target.object.kind, before, after).into_iter().map(row).collect()
 }
 
 /// To the millisecond.

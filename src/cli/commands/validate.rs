@@ -213,7 +213,7 @@ fn watched(args: &ValidateArgs, place: &Place, output: &Output) -> Result<Exit, 
     }
 }
 
-/// The findings as rustc would show them; information only where it was asked for.
+/// The findings as rustc would show them, information only where it was asked for, and the waivers in force.
 pub fn text(fleet: &Fleet, output: &Output) -> String {
     let shown: Vec<Finding> = fleet
         .findings
@@ -221,7 +221,11 @@ pub fn text(fleet: &Fleet, output: &Output) -> String {
         .filter(|finding| finding.severity > Severity::Info || output.is_verbose())
         .cloned()
         .collect();
-    render::finding::text(&finding::merged(&shown), &fleet.files, true)
+    let mut out = render::finding::text(&finding::merged(&shown), &fleet.files, true);
+    if !output.is_verbose() {
+        out.push_str(&finding::waivers(&fleet.findings));
+    }
+    out
 }
 
 fn document(fleet: &Fleet, exit: Exit) -> serde_json::Value {

@@ -203,6 +203,8 @@ fn usual(shelf: Shelf) -> Vec<(&'static str, Value)> {
 fn complete_flow(shown: &mut Object) {
     let kind = text(shown, "type").to_uppercase();
     shown.insert("type".to_owned(), Value::String(kind));
+    let saved = json!({"id": "1.0", "type": "SAVE"});
+    shown.entry("savedVersion").or_insert(saved);
     if shown.shift_remove("published") != Some(Value::Bool(false)) {
         let version = json!({"id": "1.0", "type": "PUBLISH", "datePublished": SEEDED_AT});
         shown.entry("publishedVersion").or_insert(version);

@@ -1,4 +1,4 @@
-//! Texts of the `cloud` kinds. The platform publishes no lengths; where no source is named, a limit is ours
+//! Texts of the `cloud` kinds. Joiners, marks and variation selectors may stand in them: Persian and emoji need them. The platform publishes no lengths; where no source is named, a limit is ours
 //! and far above what anybody writes.
 
 use super::text::form;
@@ -10,7 +10,7 @@ form!(
     ObjectName,
     "a name of 1 to 100 characters",
     "What the platform's screens call it: 1 to 100 characters, no white space at either end.",
-    r"^[^\s\p{C}]([^\p{C}]*[^\s\p{C}])?$",
+    r"^[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]([^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]*[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF])?$",
     100,
     ["Acme web (DE)"]
 );
@@ -18,7 +18,7 @@ form!(
     PlatformName,
     "a name",
     "The name of something in the organization, as its screens show it.",
-    r"^[^\s\p{C}]([^\p{C}]*[^\s\p{C}])?$",
+    r"^[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]([^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]*[^\s\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF])?$",
     256,
     ["Inbound web messages"]
 );
@@ -47,8 +47,22 @@ form!(
     300,
     ["www.example.com"]
 );
-form!(Line, "a line of text", "One line of text.", r"^[^\p{C}]+$", 1_000, ["checkout"]);
-form!(Prose, "a text of up to 2000 characters", "A text.", r"^[\s\S]*$", 2_000, ["Welcome"]);
+form!(
+    Line,
+    "a line of text",
+    "One line of text.",
+    r"^[^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF]+$",
+    1_000,
+    ["checkout"]
+);
+form!(
+    Prose,
+    "a text of up to 2000 characters",
+    "A text.",
+    r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$",
+    2_000,
+    ["Welcome"]
+);
 form!(
     IpRange,
     "an address or a range",

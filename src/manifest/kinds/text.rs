@@ -157,7 +157,7 @@ form!(
     Greeting,
     "a greeting of 1 to 150 characters",
     "One greeting message, 150 characters at most.",
-    r"^[\s\S]*$",
+    r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F]*$",
     150,
     ["Hello! How can we help you today?"]
 );
@@ -181,7 +181,7 @@ form!(
     LabelText,
     "text that can be seen",
     "Text of a label, in quotes where it looks like a number or a truth value.",
-    r"^[^\p{C}]*$",
+    r"^[^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF\u{E0000}-\u{E007F}]*$",
     200,
     ["banking"]
 );
@@ -205,7 +205,7 @@ form!(
     Reason,
     "a reason of up to 500 characters",
     "Why, in a sentence or two.",
-    r"^[^\p{C}]+$",
+    r"^[^\p{Cc}\p{Co}\u200B\u2060\u202A-\u202E\u2066-\u2069\uFEFF\u{E0000}-\u{E007F}]+$",
     500,
     ["The new brand colours arrive in March."]
 );

@@ -66,7 +66,9 @@ fn explain(kind: Kind, document: &Node, error: &ValidationError<'_>) -> Vec<Viol
     match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected } => {
             let known = siblings(kind, error);
-            unexpected.iter().take(VIOLATIONS_MAX).map(|key| unknown(&pointer, key, &known)).collect()
+            let elsewhere = |key: &str| elsewhere(kind, &pointer, key);
+            let unknown = |key: &String| unknown(&pointer, key, &known, elsewhere(key));
+            unexpected.iter().take(VIOLATIONS_MAX).map(unknown).collect()
         }
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
@@ -142,9 +144,54 @@ fn out_of_bounds(broken: &ValidationErrorKind, value: &Value) -> Option<String> 
     }
 }
 
-fn unknown(pointer: &str, key: &str, known: &[String]) -> Violation {
-    let suggestion = nearest(key, known.iter().map(String::as_str));
+/// Where a field of this very name belongs, in words: in the same document, else in one of another kind.
+fn elsewhere(kind: Kind, pointer: &str, key: &str) -> Option<String> {
+    let own = sections(&schema(kind), key);
+    let place = |section: &str| match section {
+        "" => "at the top of the document".to_owned(),
+        section => format!("under `{section}`"),
+    };
+    if !own.is_empty() {
+        let few = own.len() <= PLACES_MAX;
+        return few.then(|| {
+            let places: Vec<String> = own.iter().map(|section| place(section)).collect();
+            format!("`{}` belongs {}", shown(key), places.join(" or "))
+        });
+    }
+    // What is common to all kinds is common to this one, too.
+    let is_top = |section: &&String| section.as_str() == "spec";
+    let of = |other: &Kind| sections(&schema(*other), key).iter().any(|section| is_top(&section));
+    let kinds: Vec<&str> = Kind::ALL.iter().filter(|other| of(other)).map(|other| other.name()).collect();
+    let is_few = !kinds.is_empty() && kinds.len() <= PLACES_MAX && pointer == "/spec";
+    is_few.then(|| format!("`{}` belongs under `spec` of a {}", shown(key), kinds.join(" or a ")))
+}
+
+/// Most places that are named for one field.
+const PLACES_MAX: usize = 3;
+
+/// The sections of a document that have a field of this name, as dotted paths; `[]` stands for each item of a list.
+fn sections(schema: &Value, key: &str) -> Vec<String> {
+    fn walk(section: &Value, path: &str, key: &str, found: &mut Vec<String>) {
+        if let Some(items) = section.get("items") {
+            return walk(items, &format!("{path}[]"), key, found);
+        }
+        for (name, below) in section.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            if name == key {
+                found.push(path.to_owned());
+            }
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            walk(below, &path, key, found);
+        }
+    }
+    let mut found = Vec::new();
+    walk(schema, "", key, &mut found);
+    found
+}
+
+fn unknown(pointer: &str, key: &str, known: &[String], elsewhere: Option<String>) -> Violation {
+    let suggestion = nearest(key, known.iter().map(String::as_str)).filter(|_| elsewhere.is_none());
     let help = match &suggestion {
+        _ if elsewhere.is_some() => elsewhere.unwrap_or_default(),
         Some(word) => format!("did you mean `{word}`?"),
         None if key == "id" && known.iter().any(|field| field == "name") => {
             "references are by `name`: ids differ from one organization to the next".into()

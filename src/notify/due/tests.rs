@@ -202,6 +202,7 @@ fn a_receiver_that_is_down_hears_everything_later_and_is_not_hammered() {
     assert_eq!(whys, [Why::First, Why::Resolved]);
 }
 
+// Guarantee: ends-are-told
 #[test]
 fn a_receiver_that_asks_for_time_gets_it_and_a_lost_end_is_taken_back() {
     let policy = NotifyPolicy::default();

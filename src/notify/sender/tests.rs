@@ -74,7 +74,7 @@ fn example() -> Message {
 }
 
 async fn send(url: &str, format: NotifyFormat) -> Result<(), Undelivered> {
-    Sender::new(&Secret::new(url.into()), format).unwrap().send(&example()).await
+    Sender::new(&Secret::new(url.into()), format, &Default::default()).unwrap().send(&example()).await
 }
 
 /// The JSON of the n-th fenced block behind a heading of the documentation.
@@ -159,7 +159,7 @@ async fn a_receiver_that_refuses_is_quoted_briefly_and_no_error_holds_the_url() 
 
 #[test]
 fn a_url_is_https_or_this_machine_and_is_never_printed() {
-    let new = |url: &str| Sender::new(&Secret::new(url.into()), NotifyFormat::Slack);
+    let new = |url: &str| Sender::new(&Secret::new(url.into()), NotifyFormat::Slack, &Default::default());
     for good in ["https://hooks.slack.example/services/canary", "http://127.0.0.1:1/?a=1", "http://[::1]:1/"]
     {
         let sender = new(good).unwrap();

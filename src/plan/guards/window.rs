@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::{GuardInfo, Scope, scenes};
 use crate::model::plan::Limits;
+use crate::model::zone;
 use crate::model::{Guard, Precedents, Refusal, Tenant, Window};
 
 /// The guard.
@@ -92,7 +93,7 @@ pub struct Opening {
 impl fmt::Display for Opening {
     /// Writes weekday, time and zone: `Tuesday 09:00 Europe/Berlin`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = TimeZone::get(&self.time_zone).ok();
+        let known = zone::find(&self.time_zone);
         let (zone, name) = known.map_or((TimeZone::UTC, "UTC"), |zone| (zone, self.time_zone.as_str()));
         write!(f, "{} {name}", self.at.to_zoned(zone).strftime("%A %H:%M"))
     }
@@ -109,7 +110,7 @@ pub fn next_opening(windows: &[Window], now: Timestamp) -> Option<Opening> {
 
 /// The first moment after another at which a window is open: one of its opening times, or a clock change.
 fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
-    let zone = TimeZone::get(&window.time_zone).ok()?;
+    let zone = zone::find(&window.time_zone)?;
     let today = now.to_zoned(zone.clone()).date();
     let time = Time::midnight().checked_add(i64::from(window.start_min).minutes()).ok()?;
     // A clock that goes back over midnight shows yesterday again.
@@ -126,7 +127,7 @@ fn opens_after(window: &Window, now: Timestamp) -> Option<Timestamp> {
 
 fn holds(window: &Window, now: Timestamp) -> bool {
     // A zone that this machine does not know keeps its window shut: better late than at the wrong hour.
-    let Ok(zone) = TimeZone::get(&window.time_zone) else { return false };
+    let Some(zone) = zone::find(&window.time_zone) else { return false };
     let local = now.to_zoned(zone);
     let minute = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
     let day = local.weekday().to_monday_one_offset();

@@ -169,7 +169,7 @@ proptest! {
         let targets: Vec<Target> = tenant.targets().flat_map(of_each).collect();
         let names: Names = [(
             Reference { kind: ReferenceKind::Flow, name: "Inbound".into() },
-            vec![Named { id: "f".into(), version: None }],
+            vec![Named { id: "f".into(), version: None, is_unpublished: false }],
         )].into_iter().collect();
         let mut known = Known { observed: vec![Observed::Absent; targets.len()], ..Known::default() };
         for (place, news) in first.into_iter().enumerate() {

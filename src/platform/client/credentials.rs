@@ -24,7 +24,7 @@ impl Client {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         let credentials = credentials
             .get(&target.credentials)
-            .ok_or_else(|| local(format!("there are no credentials named `{}`", target.credentials)))?;
+            .ok_or_else(|| local(format!("found no credentials named `{}`", target.credentials)))?;
         let cell = Arc::new(TokenCell::new(credentials.clone()));
         tokens.insert(key, Arc::clone(&cell));
         Ok(cell)

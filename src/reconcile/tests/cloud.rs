@@ -220,7 +220,7 @@ fn what_was_made_a_moment_ago_may_be_unseen_unready_or_refused_for_a_while() {
 #[test]
 fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
     for (flows, told) in
-        [(vec![], "there is no inbound message flow `Inbound`"), (vec!["a", "b"], "2 things go by")]
+        [(vec![], "there is no inbound message flow `Inbound`"), (vec!["a", "b"], "found 2 objects named")]
     {
         let mut scene = Scene::new();
         scene.platform.flows = flows;

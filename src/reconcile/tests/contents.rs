@@ -19,7 +19,7 @@ fn body(content: &str) -> Arc<serde_json::Map<String, serde_json::Value>> {
 /// What an organization holds, in which the profile that git names is `ours`.
 fn holds(content: &str) -> Event {
     let reference = Reference { kind: ReferenceKind::SupportedContent, name: "Ours".into() };
-    let named = Named { id: "ours".into(), version: None };
+    let named = Named { id: "ours".into(), version: None, is_unpublished: false };
     let stored = Stored::new(content.len() as u64, body(content));
     Event::Observed(Seen {
         objects: vec![Observed::Present(stored)],

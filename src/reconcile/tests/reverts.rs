@@ -17,6 +17,8 @@ fn applied_and_set_back(times: usize) -> Journal {
         object: target(0).object_ref(),
         path: "greetings.delayMs".into(),
         by: Some(Actor { id: "them".into(), name: String::new(), kind: ActorKind::Client }),
+        theirs: Some(json!(1)),
+        ours: Some(json!(5)),
         at: now(),
     };
     journal.reverts = vec![revert; times];

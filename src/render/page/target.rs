@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::looks::Looks;
 use super::words::{Piece, around_the_change, cut, moved_words, readable, whole};
-use crate::model::colour::Colour;
+use crate::model::colour::{Colour, shown_ratio};
 use crate::model::{ChangeKind, ObjectKind};
 use crate::render::document::{ChangeDocument, TargetDocument, TenantPlan};
 use crate::render::picture::look::Appearance;
@@ -118,9 +118,10 @@ fn contrast(path: &str, looks: Option<&Looks>) -> String {
     match (ratio(&looks.before), ratio(&looks.after)) {
         (Some((old, _)), Some((new, needed))) => {
             let verdict = if new >= needed { "passes" } else { "fails" };
-            format!("contrast {old:.2} becomes {new:.2}: {verdict}, {needed} is needed")
+            let (old, new) = (shown_ratio(old), shown_ratio(new));
+            format!("contrast {old} becomes {new}: {verdict}, {needed} is needed")
         }
-        (None, Some((new, needed))) => format!("contrast {new:.2}, {needed} is needed"),
+        (None, Some((new, needed))) => format!("contrast {}, {needed} is needed", shown_ratio(new)),
         _ => String::new(),
     }
 }

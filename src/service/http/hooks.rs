@@ -1,11 +1,13 @@
 //! `POST /hooks/git`: a forge says that something was pushed.
 //!
-//! The order is the defence. What can be refused by the head alone is refused before a byte of the body is
-//! read; the body is read up to a limit and a deadline; it is proved to be the forge's before anything is
-//! made of it; and then nothing is: which repository and branch are looked at, the settings decide.
+//! The order is the defence. What can be refused by the head alone, as a request without a signature, is refused before a
+//! byte of the body is read; the body is read up to a limit and a deadline, and proved by the way; and then nothing is made
+//! of it: which repository and branch are looked at, the settings decide. Requests that prove nothing have a limit of their
+//! own.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,31 +19,70 @@ use governor::{DefaultDirectRateLimiter, Quota};
 
 use super::answer::plain;
 use super::options::ServeOptions;
-use super::signature::HookSecrets;
+use super::signature::{HookSecrets, Proof};
 use super::surface::Surface;
 use crate::clock;
 use crate::telemetry::metrics::HookResult;
 
 /// Largest body. Forges send up to 25 MiB for a push of thousands of commits: such a one is found by polling.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Requests that may come at once.
+/// Requests of one sort that may come at once.
 const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// What the webhook needs.
 pub struct Hooks {
     surface: Arc<dyn Surface>,
     secrets: HookSecrets,
-    limiter: DefaultDirectRateLimiter,
-    body_timeout: std::time::Duration,
+    /// Of those who prove that they know a secret.
+    signed: Share,
+    /// Of everybody else: however many they are, they take nothing of the others' share.
+    unsigned: Share,
+    body_timeout: Duration,
 }
 
 impl Hooks {
     /// A webhook for these secrets.
     pub fn new(surface: Arc<dyn Surface>, secrets: HookSecrets, options: &ServeOptions) -> Self {
-        let per_minute = NonZeroU32::new(options.hooks_per_minute).unwrap_or(NonZeroU32::MIN);
+        let share = || Share::of(options.hooks_per_minute);
+        let (signed, unsigned) = (share(), share());
+        Self { surface, secrets, signed, unsigned, body_timeout: options.body_timeout }
+    }
+
+    fn refuse_unsigned(&self) -> (HookResult, Response) {
+        match self.unsigned.take() {
+            Ok(()) => (HookResult::Unsigned, plain(StatusCode::UNAUTHORIZED, "no signature fits\n")),
+            Err(wait) => throttled(wait),
+        }
+    }
+}
+
+/// How many requests of one sort are answered.
+struct Share {
+    limiter: DefaultDirectRateLimiter,
+    /// Until when it is used up, as far as that was found out.
+    used_up_until: Mutex<Option<Instant>>,
+}
+
+impl Share {
+    fn of(per_minute: u32) -> Self {
+        let per_minute = NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_minute(per_minute).allow_burst(BURST.min(per_minute));
-        let limiter = DefaultDirectRateLimiter::direct(quota);
-        Self { surface, secrets, limiter, body_timeout: options.body_timeout }
+        Self { limiter: DefaultDirectRateLimiter::direct(quota), used_up_until: Mutex::default() }
+    }
+
+    /// How long it is still used up: what is known without taking from it.
+    fn left(&self) -> Option<Duration> {
+        let until = *self.used_up_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until?.checked_duration_since(clock::monotonic())
+    }
+
+    fn take(&self) -> Result<(), Duration> {
+        self.limiter.check().map_err(|refused| {
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            let until = clock::monotonic().checked_add(wait);
+            *self.used_up_until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+            wait
+        })
     }
 }
 
@@ -64,17 +105,15 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
     if announced_length(&head.headers).is_some_and(|length| length > BODY_BYTES_MAX as u64) {
         return too_large();
     }
-    if let Err(refused) = hooks.limiter.check() {
-        let wait = refused.wait_time_from(DefaultClock::default().now());
-        let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
-        return (HookResult::Throttled, response);
+    let Some(mut proof) = hooks.secrets.begin(&head.headers, clock::now()) else {
+        return hooks.refuse_unsigned();
+    };
+    if let Some(wait) = hooks.signed.left() {
+        return throttled(wait);
     }
-    let body = match tokio::time::timeout(hooks.body_timeout, read(body))
-        .await
-        .unwrap_or(Err(Unread::TooSlow))
-    {
-        Ok(body) => body,
+    let read = tokio::time::timeout(hooks.body_timeout, read(body, &mut proof));
+    match read.await.unwrap_or(Err(Unread::TooSlow)) {
+        Ok(()) => {}
         Err(Unread::TooLarge) => return too_large(),
         Err(Unread::TooSlow) => {
             return (HookResult::Incomplete, plain(StatusCode::REQUEST_TIMEOUT, "the body took too long\n"));
@@ -82,9 +121,13 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
         Err(Unread::Broken) => {
             return (HookResult::Incomplete, plain(StatusCode::BAD_REQUEST, "the body broke off\n"));
         }
-    };
-    if !hooks.secrets.signed(&head.headers, &body, clock::now()) {
-        return (HookResult::Unsigned, plain(StatusCode::UNAUTHORIZED, "no signature fits\n"));
+    }
+    // Only now it is known whose share it is: anybody can write a header.
+    if !proof.holds() {
+        return hooks.refuse_unsigned();
+    }
+    if let Err(wait) = hooks.signed.take() {
+        return throttled(wait);
     }
     match event(&head.headers) {
         Event::Push => {
@@ -96,6 +139,12 @@ async fn answer(hooks: &Hooks, request: Request) -> (HookResult, Response) {
     }
 }
 
+fn throttled(wait: Duration) -> (HookResult, Response) {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests\n");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs() + 1));
+    (HookResult::Throttled, response)
+}
+
 fn too_large() -> (HookResult, Response) {
     (HookResult::TooLarge, plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"))
 }
@@ -104,17 +153,19 @@ fn announced_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, Unread> {
+/// Reads a body and proves it by the way. Nothing of it is kept: however many come at once, they take no memory.
+async fn read(body: Body, proof: &mut Proof<'_>) -> Result<(), Unread> {
     let mut chunks = body.into_data_stream();
-    let mut bytes = Vec::new();
+    let mut length = 0;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Unread::Broken)?;
-        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
+        length += chunk.len();
+        if length > BODY_BYTES_MAX {
             return Err(Unread::TooLarge);
         }
-        bytes.extend_from_slice(&chunk);
+        proof.update(&chunk);
     }
-    Ok(bytes)
+    Ok(())
 }
 
 enum Event {

@@ -15,7 +15,7 @@ pub struct ServeOptions {
     pub connection_age_max: Duration,
     /// How long open requests may take to end once the server stops.
     pub stop_timeout: Duration,
-    /// Requests a minute to the webhook, from everybody together.
+    /// Signed requests a minute to the webhook, and as many others.
     pub hooks_per_minute: u32,
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{get, post};
 
@@ -22,9 +23,24 @@ pub fn router(surface: Arc<dyn Surface>, secrets: Option<HookSecrets>, options: 
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(&surface));
-    let Some(secrets) = secrets else { return router };
-    let hooks = Arc::new(Hooks::new(surface, secrets, options));
-    router.route("/hooks/git", post(hooks::git).with_state(hooks))
+    let router = match secrets {
+        Some(secrets) => {
+            let hooks = Arc::new(Hooks::new(surface, secrets, options));
+            router.route("/hooks/git", post(hooks::git).with_state(hooks))
+        }
+        None => router,
+    };
+    router.layer(from_fn(with_host))
+}
+
+/// Refuses HTTP/1.1 without exactly one `Host`, as RFC 9112, 3.2 asks: a proxy in front may take such a request for another
+/// one than this server does.
+async fn with_host(request: Request, next: Next) -> Response {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if request.version() == Version::HTTP_11 && hosts != 1 {
+        return plain(StatusCode::BAD_REQUEST, "HTTP/1.1 asks for one `Host`\n");
+    }
+    next.run(request).await
 }
 
 async fn healthz(State(surface): State<Arc<dyn Surface>>) -> Response {

@@ -34,7 +34,7 @@ pub enum HookSecretError {
     #[error("a webhook secret has fewer than {SECRET_BYTES_MIN} bytes")]
     Short,
     /// It begins like a signing token and is none.
-    #[error("a webhook secret begins with `{SIGNING_PREFIX}` and is not base64 behind it")]
+    #[error("the text after `{SIGNING_PREFIX}` in a webhook secret is not base64")]
     NotBase64,
 }
 
@@ -72,30 +72,62 @@ impl HookSecrets {
         secrets.into_iter().map(known).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether one of the secrets made one of the request's signatures.
-    pub fn signed(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+    /// Begins to hold a request's signatures against the secrets; none if no body could prove it.
+    pub fn begin<'a>(&self, headers: &'a HeaderMap, now: Timestamp) -> Option<Proof<'a>> {
         let claims = Claims::of(headers, now);
-        let mut fits = false;
+        let (mut fits, mut made) = (false, Vec::new());
         for Known { secret, signing } in &self.0 {
             let secret = secret.expose().as_bytes();
-            let made = mac(secret, &[body]);
-            for signature in &claims.hub {
-                fits |= equal(&made, signature);
-            }
             // The MACs are compared, not the tokens: that takes as long for any token.
             let own = finished(mac(secret, &[secret]));
             for token in &claims.tokens {
                 fits |= equal(&mac(secret, &[token]), &own);
             }
-            if let (Some(key), Some(stamp)) = (signing, &claims.stamp) {
+            let standard = signing.as_ref().zip(claims.stamp.as_ref()).and_then(|(key, stamp)| {
                 let key = STANDARD.decode(key.expose()).unwrap_or_default();
-                let made = mac(&key, &[stamp.id, b".", stamp.at, b".", body]);
-                for signature in &claims.standard {
-                    fits |= equal(&made, signature) & stamp.fresh;
-                }
+                mac(&key, &[stamp.id, b".", stamp.at, b"."])
+            });
+            made.push(Made { hub: mac(secret, &[]), standard });
+        }
+        let may_hold = fits || !claims.hub.is_empty() || !claims.standard.is_empty();
+        may_hold.then_some(Proof { claims, made, fits })
+    }
+}
+
+/// Signatures that are held against a body while it comes in: nothing of it is kept.
+pub struct Proof<'a> {
+    claims: Claims<'a>,
+    made: Vec<Made>,
+    fits: bool,
+}
+
+/// What one secret makes of a request.
+struct Made {
+    hub: Option<HmacSha256>,
+    standard: Option<HmacSha256>,
+}
+
+impl Proof<'_> {
+    /// Takes the next part of the body.
+    pub fn update(&mut self, part: &[u8]) {
+        for Made { hub, standard } in &mut self.made {
+            hub.iter_mut().chain(standard).for_each(|mac| mac.update(part));
+        }
+    }
+
+    /// Whether one of the secrets made one of the request's signatures, once the whole body was taken.
+    pub fn holds(&self) -> bool {
+        let mut fits = self.fits;
+        let fresh = self.claims.stamp.as_ref().is_some_and(|stamp| stamp.fresh);
+        for Made { hub, standard } in &self.made {
+            for signature in &self.claims.hub {
+                fits |= equal(hub, signature);
+            }
+            for signature in &self.claims.standard {
+                fits |= equal(standard, signature) & fresh;
             }
         }
-        fits & claims.few
+        fits & self.claims.few
     }
 }
 
@@ -217,9 +249,18 @@ mod tests {
         Timestamp::from_second(1_614_265_330).unwrap()
     }
 
+    /// In two parts, as a body may come.
+    fn signed(known: &HookSecrets, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
+        let Some(mut proof) = known.begin(headers, now) else { return false };
+        let (one, other) = body.split_at(body.len() / 2);
+        proof.update(one);
+        proof.update(other);
+        proof.holds()
+    }
+
     #[track_caller]
     fn check(expected: bool, texts: &[&str], pairs: &[(&str, &str)], body: &str) {
-        assert_eq!(secrets(texts).signed(&headers(pairs), body.as_bytes(), now()), expected, "{pairs:?}");
+        assert_eq!(signed(&secrets(texts), &headers(pairs), body.as_bytes(), now()), expected, "{pairs:?}");
     }
 
     #[test]
@@ -295,7 +336,7 @@ mod tests {
         let all = headers(&[id, at, of]);
         for (seconds, fits) in [(300, true), (301, false), (-300, true), (-301, false)] {
             let later = now() + jiff::SignedDuration::from_secs(seconds);
-            assert_eq!(known.signed(&all, STAMPED.as_bytes(), later), fits, "{seconds}");
+            assert_eq!(signed(&known, &all, STAMPED.as_bytes(), later), fits, "{seconds}");
         }
     }
 

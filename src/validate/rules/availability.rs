@@ -8,7 +8,7 @@ use crate::manifest::kinds::tenant::minutes;
 use crate::manifest::yaml::{Node, Span};
 use crate::model::Severity;
 use crate::model::hours::DAYS;
-use crate::validate::{Context, Rule};
+use crate::validate::{Context, Rule, time_zone};
 
 /// The rule.
 pub const RULE: Rule = Rule {
@@ -205,34 +205,8 @@ fn last_byte(node: &Node) -> usize {
 
 fn check_zone(context: &mut Context<'_>, section: &Node, hours: &[Hours<'_>]) {
     let Some(node) = section.get("timeZone") else { return };
-    let Some(name) = node.text() else { return };
-    let Ok(zone) = TimeZone::get(name) else {
-        let near = crate::manifest::schema::nearest(
-            name,
-            jiff::tz::db()
-                .available()
-                .map(|name| name.to_string())
-                .collect::<Vec<_>>()
-                .iter()
-                .map(String::as_str),
-        );
-        let finding = context.find(
-            node.span,
-            "/spec/availability/timeZone",
-            format!("there is no time zone `{}`", crate::manifest::yaml::shown(name)),
-        );
-        match near {
-            // One letter lies between two places, and one digit between two hours: only a spelling is mended.
-            Some(near) if crate::manifest::schema::is_spelling_of(name, &near) => {
-                finding.help(format!("did you mean `{near}`?")).fix(format!("write `{near}`"), near)
-            }
-            Some(near) if !name.bytes().any(|byte| byte.is_ascii_digit()) => {
-                finding.help(format!("did you mean `{near}`?"))
-            }
-            _ => finding.help("use an IANA name such as Europe/Berlin: it knows when the clock changes"),
-        };
-        return;
-    };
+    let Some(zone) = time_zone::check(context, node, "/spec/availability/timeZone") else { return };
+    let name = node.text().unwrap_or_default();
     for gap in gaps(&zone, context.today) {
         for line in hours {
             let edges = [("start", line.start), ("end", line.end)];

@@ -4,7 +4,7 @@ use serde::Deserialize as _;
 
 use crate::manifest::kinds::text::FontSize;
 use crate::manifest::yaml::Node;
-use crate::model::colour::{Colour, NON_TEXT_RATIO, is_large, text_ratio};
+use crate::model::colour::{Colour, NON_TEXT_RATIO, is_large, shown_ratio, text_ratio};
 use crate::model::{Finding, Severity};
 use crate::validate::{Context, Rule};
 
@@ -60,9 +60,10 @@ fn check(context: &mut Context<'_>) {
     if !failing.is_empty() {
         let at = if large { "large text" } else { "text" };
         let message = format!(
-            "{} on {} has a contrast of {ratio:.2}, {level} asks for {needed} for {at}",
+            "{} on {} has a contrast of {}, {level} asks for {needed} for {at}",
             primary.hex(),
-            background.hex()
+            background.hex(),
+            shown_ratio(ratio)
         );
         let finding = context.find(primary_node.span, "/spec/widget/theme/colors/primary", message);
         propose(finding, primary, background, needed, &failing.join(", "));
@@ -79,9 +80,9 @@ fn propose(finding: &mut Finding, colour: Colour, other: Colour, needed: f64, wh
     match colour.nearest_passing(other, needed) {
         Some(passing) => {
             let title = format!(
-                "use {}, the nearest colour that passes ({:.2})",
+                "use {}, the nearest colour that passes ({})",
                 passing.hex(),
-                passing.contrast(other)
+                shown_ratio(passing.contrast(other))
             );
             finding.help(format!("hard to see now: {what}")).fix(title, format!("\"{}\"", passing.hex()));
         }
@@ -139,9 +140,10 @@ fn check_messengers(context: &mut Context<'_>) {
             }
             let (text, under) = if other.is_some() { (colour, background) } else { (background, colour) };
             let message = format!(
-                "{} on {} has a contrast of {ratio:.2}, AA asks for {needed} for text",
+                "{} on {} has a contrast of {}, AA asks for {needed} for text",
                 text.hex(),
-                under.hex()
+                under.hex(),
+                shown_ratio(ratio)
             );
             let finding = context.find(node.span, format!("/spec/{}", path.replace('.', "/")), message);
             propose(finding, colour, background, needed, what);
@@ -158,7 +160,7 @@ fn check_declared(context: &mut Context<'_>, ratio: f64) {
         let finding = context.find(
             node.span,
             "/spec/widget/accessibility/contrastRatio",
-            format!("the declared contrast is {declared}, the colours have {ratio:.2}"),
+            format!("the declared contrast is {declared}, the colours have {}", shown_ratio(ratio)),
         );
         finding.help("leave `contrastRatio` out: it is computed from the colours");
         // Below 4.5 the platform stores no ratio, so there is none to write.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::manifest::yaml::Node;
 use crate::model::Severity;
+use crate::model::text::folded;
 use crate::validate::{Context, Rule, text};
 
 /// The rule. The number of messages and their length are the schema's, reported under this rule's id.
@@ -38,7 +39,7 @@ fn check(context: &mut Context<'_>) {
         if let Some(problem) = placeholders(text.trim()) {
             context.find(node.span, &*pointer, problem).help("a placeholder is written {{name}}");
         }
-        let folded = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let folded = folded(&text.split_whitespace().collect::<Vec<_>>().join(" "));
         if let Some(first) = seen.get(&folded).filter(|_| !folded.is_empty()) {
             let first = context.manifest.files.locate(first.span);
             let finding = context.find(node.span, pointer, "this message stands in the list twice");

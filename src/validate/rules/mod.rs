@@ -21,6 +21,7 @@ mod support_center;
 mod text;
 mod typography;
 mod urls;
+mod windows;
 
 use super::Rule;
 
@@ -55,4 +56,5 @@ pub const ALL: &[Rule] = &[
     text::RULE,
     typography::RULE,
     urls::RULE,
+    windows::RULE,
 ];

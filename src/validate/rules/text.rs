@@ -28,7 +28,7 @@ fn check(context: &mut Context<'_>) {
                 .any(|(begin, end)| pointer.starts_with(begin) && pointer.ends_with(end))
             {
                 text::check(context, node, value, pointer, "text");
-            } else if let Some(c) = value.chars().find(|c| text::is_trick(*c)) {
+            } else if let Some(c) = text::trick(value) {
                 let message = format!("this value contains the invisible character U+{:04X}", u32::from(c));
                 context.find(node.span, pointer, message).help("remove it");
             }

@@ -107,7 +107,7 @@ fn texts_run_and_expand_nothing() {
     refuse(vec![
         ("N07 shell", WEB, greeting("\"Hi ${HOME}\""), "6:16", "greeting", "which nothing expands"),
         ("N07 command", WEB, greeting("\"Hi $(id)\""), "6:16", "greeting", "which nothing expands"),
-        ("N07 erb", WEB, greeting("\"<%= system('id') %>\""), "6:16", "greeting", "markup"),
+        ("N07 erb", WEB, greeting("\"<%= system('id') %>\""), "6:16", "greeting", "template expression"),
         ("N07 formula", WEB, greeting("\"{{ 7 * 7 }}\""), "6:16", "greeting", "not a placeholder's name"),
         (
             "N07 name",
@@ -491,6 +491,7 @@ fn secrets() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+// Guarantee: secrets-are-not-shown
 #[test]
 fn secrets_are_found_and_never_printed() {
     let mut all = sound("acme", 1);

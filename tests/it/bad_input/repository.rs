@@ -131,6 +131,7 @@ fn refuse(rows: Vec<Row>) {
     }));
 }
 
+// Guarantee: links-are-not-followed
 #[test]
 fn only_regular_files_in_plain_places_are_read() {
     let one = |name: &str, entry: Entry| root(acme_and(vec![at(name, entry)]));
@@ -352,6 +353,7 @@ fn much_of_anything_ends_at_a_limit() {
     assert_eq!((fleet.files_read, fleet.ignored.len()), (4, 10_000), "P09 notes");
 }
 
+// Guarantee: nothing-is-followed
 /// Hooks, filters, programs named in the repository's configuration and modules have no effect at all.
 #[cfg(unix)]
 #[test]
@@ -654,7 +656,7 @@ fn an_emptied_repository_writes_nothing() {
             let output =
                 genesync(state.path(), &["--endpoint", &endpoint, "apply", "--format", format, git.path()]);
             assert_eq!(output.status.code(), Some(1), "{id}: {}", printed(&output));
-            assert!(printed(&output).contains("nothing is planned and nothing is written"), "{id}");
+            assert!(printed(&output).contains("genesync plans and writes nothing"), "{id}");
         }
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0, "{id}: something was kept");
     }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Cloud, each, served};
 
+// Guarantee: second-plan-is-empty
 #[test]
 fn a_commit_is_stored_published_and_pinned_everywhere_and_a_second_plan_says_no_changes() {
     let cloud = Cloud::new(2);
@@ -38,6 +39,7 @@ fn a_commit_is_stored_published_and_pinned_everywhere_and_a_second_plan_says_no_
     cloud.is_at_rest();
 }
 
+// Guarantee: a-planner-writes-nothing
 #[test]
 fn a_plan_and_a_watched_tenant_send_nothing_but_reads() {
     let cloud = Cloud::applied(1);
@@ -139,6 +141,7 @@ fn a_log_that_is_silent_forbidden_broken_or_of_another_time_is_told_and_nothing_
     });
 }
 
+// Guarantee: unnamed-fields-stay
 #[test]
 fn what_this_build_does_not_know_is_kept_in_every_write_and_refused_in_a_manifest() {
     let cloud = Cloud::applied(1);

@@ -23,6 +23,7 @@ fn by_mara(edit: &Value) -> Value {
     json!({ "edit": edit })
 }
 
+// Guarantee: drafts-of-others
 #[test]
 fn a_draft_that_somebody_left_is_held_adopted_or_discarded() {
     for (arguments, code, writes, description) in [
@@ -185,6 +186,7 @@ fn what_somebody_edits_in_the_last_moment_is_told_and_not_pinned() {
     }
 }
 
+// Guarantee: faster-is-reported
 #[test]
 fn what_somebody_edits_right_before_our_write_goes_over_it_is_in_the_result() {
     let pinned = &["draft", "publish", "pin"][..];

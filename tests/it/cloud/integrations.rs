@@ -9,6 +9,8 @@ const OPEN: &str = "/api/v2/conversations/messaging/integrations/open";
 /// What signs the webhook's messages, and what its headers say.
 const SIGNATURE: &str = "a-signature-of-some-length";
 const KEYS: [&str; 3] = ["key-of-before", "key-of-today", "key-of-hers"];
+/// Not the one that the state was made with.
+const OTHER_KEY: Option<&str> = Some("another key of 24 bytes");
 
 /// The tenant with an integration beside its deployment.
 fn commit(cloud: &Cloud, key: &str, content: &str) {
@@ -32,7 +34,13 @@ fn cloud(more: impl FnOnce(&mut Value)) -> Cloud {
 }
 
 fn genesync(cloud: &Cloud, arguments: &[&str]) -> Ran {
+    keyed(cloud, None, arguments)
+}
+
+/// Runs it with a state key, and looks at whether it prints what it must not.
+fn keyed(cloud: &Cloud, key: Option<&str>, arguments: &[&str]) -> Ran {
     let mut command = cloud.command(arguments);
+    command.envs(key.map(|key| ("GENESYNC_STATE_KEY", key)));
     command.env("GENESYNC_CREDENTIALS_KIOSK_CLIENT_ID", "-");
     command.env("GENESYNC_CREDENTIALS_KIOSK_CLIENT_SECRET", SIGNATURE);
     let ran = ran(command.output().unwrap());
@@ -97,7 +105,8 @@ fn an_integration_is_made_waited_for_changed_and_proved_and_no_header_is_printed
     assert_eq!(writes(&cloud, mark), ["PATCH 200"]);
     assert_eq!(kiosk(&cloud)["webhookHeaders"]["X-Key"], KEYS[1]);
     let over = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
-    let hidden = |line: &str| line.contains("webhookHeaders.X-Key") && line.matches("(hidden)").count() == 2;
+    let hidden =
+        |line: &str| line.contains("webhookHeaders.X-Key") && line.matches("can't be restored").count() == 2;
     assert!(over.lines().any(hidden), "{over}");
     genesync(&cloud, &["history", "acme", "--overwritten", "--format", "json"]).expect(0);
     is_at_rest(&cloud);
@@ -161,4 +170,148 @@ fn an_integration_that_refers_to_nothing_or_has_no_secret_is_told_and_nothing_is
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(said.contains("GENESYNC_CREDENTIALS_KIOSK_CLIENT_SECRET"), "{said}");
     assert_eq!((writes(&cloud, 0), cloud.writes(1, 0)), (vec![], vec![]));
+}
+
+/// Everything that the state's files hold.
+fn at_rest(cloud: &Cloud) -> String {
+    let folder = cloud.stage.path("state");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).collect()
+}
+
+// Guarantee: digests-alone
+#[test]
+fn headers_are_kept_as_digests_that_compare_and_tell_nothing() {
+    let cloud = cloud(|_| {});
+    commit(&cloud, KEYS[0], "Pictures");
+    genesync(&cloud, &["apply"]).expect(0);
+    let is_kept = |cloud: &Cloud| KEYS.iter().any(|key| at_rest(cloud).contains(key));
+    assert!(at_rest(&cloud).contains("genesync:hmac-sha256:") && !is_kept(&cloud));
+    // A digest is as good as its value to compare with: nothing differs, and git's change is no conflict.
+    is_at_rest(&cloud);
+    commit(&cloud, KEYS[1], "Pictures");
+    let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("1 to apply, 0 drift, 0 conflicts"), "{plan}");
+    genesync(&cloud, &["apply"]).expect(0);
+    let patch = json!({"openIntegration": {"openIntegration": "Kiosk", "patch": {"webhookHeaders": {"X-Key": KEYS[2]}}}});
+    cloud.edit(1, patch.clone());
+    let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("0 to apply, 1 drift, 0 conflicts"), "{plan}");
+    genesync(&cloud, &["apply"]).expect(0);
+    assert!(!is_kept(&cloud), "a header is in the state");
+    // What was overwritten can't be put back, and the history says so.
+    let told = genesync(&cloud, &["history", "acme", "--overwritten"]).expect(0).stdout;
+    let lost = "(confidential: it can't be restored)";
+    assert!(told.contains("webhookHeaders.X-Key") && told.contains(lost), "{told}");
+    let told = genesync(&cloud, &["history", "acme", "--overwritten", "--format", "json"]).expect(0).json();
+    let of_header = told["overwritten"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["notRestorable"] == json!(["webhookHeaders.X-Key"]));
+    assert_eq!(of_header.unwrap()["before"]["webhookHeaders"]["X-Key"], lost, "{told:#}");
+    // Under another key a digest says nothing any more: what is live is believed, and git's change is a change.
+    commit(&cloud, KEYS[0], "Pictures");
+    let warned = |ran: &Ran| ran.stderr.matches("the state key was changed").count();
+    for command in ["plan", "apply"] {
+        let ran = keyed(&cloud, OTHER_KEY, &[command]).expect(0);
+        assert_eq!(warned(&ran), 1, "{command}: {}", ran.stderr);
+        assert!(
+            command == "apply" || ran.stdout.contains("1 to apply, 0 drift, 0 conflicts"),
+            "{}",
+            ran.stdout
+        );
+    }
+    commit(&cloud, KEYS[1], "Pictures");
+    let ran = keyed(&cloud, OTHER_KEY, &["plan"]).expect(0);
+    assert!(ran.stdout.contains("1 to apply, 0 drift, 0 conflicts") && warned(&ran) == 0, "{}", ran.stderr);
+}
+
+// Guarantee: no-digest-is-sent
+/// The state knows a digest of a header that git does not name, and nothing else of it.
+#[test]
+fn a_digest_never_leaves_the_state() {
+    let cloud = cloud(|_| {});
+    commit_drift(&cloud);
+    genesync(&cloud, &["apply"]).expect(0);
+    let hers = |value: &str| {
+        let headers = json!({"X-Key": KEYS[0], "X-Hers": value});
+        let patch = json!({"openIntegration": "Kiosk", "patch": {"webhookHeaders": headers}});
+        cloud.edit(1, json!({"openIntegration": patch}));
+    };
+    hers(KEYS[1]);
+    genesync(&cloud, &["accept", "acme"]);
+    genesync(&cloud, &["apply"]).expect(0);
+    let live = || kiosk(&cloud)["webhookHeaders"].clone();
+    let before = live();
+    is_at_rest(&cloud);
+    // Under another key nothing is known of it, and what is live is kept under that one: twice, there and back.
+    for (command, key) in [("plan", OTHER_KEY), ("apply", OTHER_KEY), ("apply", None), ("plan", None)] {
+        let ran = keyed(&cloud, key, &[command]).expect(0);
+        assert!(!ran.stdout.contains("X-Hers"), "{}", ran.stdout);
+        assert_eq!(live(), before);
+    }
+    // What she changes can't be set back: it is reported, and stays.
+    hers(KEYS[2]);
+    let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("webhookHeaders.X-Hers"), "{plan}");
+    let mark = cloud.mark();
+    genesync(&cloud, &["apply"]).expect(0);
+    assert_eq!((writes(&cloud, mark), live()["X-Hers"].clone()), (vec![], json!(KEYS[2])));
+    assert!(genesync(&cloud, &["plan"]).expect(0).stdout.contains("webhookHeaders.X-Hers"));
+}
+
+/// As [`commit`], where what others change in fields that git does not name is set back.
+fn commit_drift(cloud: &Cloud) {
+    commit(cloud, KEYS[0], "Pictures");
+    let path = cloud.stage.repository().join("tenants/acme/tenant.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let drift = text.replace("sync: {mode: enforce}", "sync: {mode: enforce, unmanaged: drift}");
+    assert_ne!(drift, text);
+    cloud.stage.commit(&[("tenants/acme/tenant.yaml".into(), drift)]);
+}
+
+// Guarantee: old-rows-are-rewritten
+#[test]
+fn rows_that_hold_the_values_themselves_are_rewritten_once() {
+    let cloud = cloud(|_| {});
+    commit(&cloud, KEYS[0], "Pictures");
+    genesync(&cloud, &["apply"]).expect(0);
+    // As an earlier version wrote them.
+    let plainly = |statement: &'static str| {
+        cloud.in_store(async |store| sqlx::query(statement).execute(store).await.map(drop).unwrap());
+    };
+    plainly(
+        "UPDATE bases SET body = '{\"name\":\"Kiosk\",\"webhookHeaders\":{\"X-Key\":\"key-of-before\"}}' WHERE object LIKE '%OpenMessagingIntegration%'",
+    );
+    plainly(
+        "INSERT INTO baselines (tenant, object, version, body, id) SELECT tenant, object, version, body, '' FROM bases WHERE object LIKE '%OpenMessagingIntegration%'",
+    );
+    plainly(
+        "UPDATE intents SET intent = json_set(intent, '$.action.body.webhookHeaders.X-Key', 'key-of-before') WHERE intent LIKE '%X-Key%'",
+    );
+    plainly("UPDATE identity SET sealed = 0");
+    plainly("VACUUM");
+    assert!(at_rest(&cloud).contains(KEYS[0]));
+    // Looking changes nothing; whoever opens the state for writing rewrites it.
+    genesync(&cloud, &["plan"]).expect(0);
+    genesync(&cloud, &["pause", "acme", "--reason", "freeze"]).expect(0);
+    for read in [
+        "SELECT body FROM bases WHERE object LIKE '%OpenMessagingIntegration%'",
+        "SELECT body FROM baselines",
+        "SELECT intent FROM intents WHERE intent LIKE '%X-Key%'",
+    ] {
+        let kept = cloud.in_store(async |store| {
+            let row: (String,) = sqlx::query_as(read).fetch_one(store).await.unwrap();
+            row.0
+        });
+        assert!(kept.contains("genesync:hmac-sha256:") && !kept.contains(KEYS[0]), "{read}: {kept}");
+    }
+    plainly("DELETE FROM baselines");
+    // Nor does free space hold what rows were.
+    assert!(!at_rest(&cloud).contains(KEYS[0]));
+    genesync(&cloud, &["resume", "acme"]).expect(0);
+    commit(&cloud, KEYS[1], "Pictures");
+    let plan = genesync(&cloud, &["plan"]).expect(0).stdout;
+    assert!(plan.contains("1 to apply, 0 drift, 0 conflicts"), "{plan}");
 }

@@ -153,7 +153,7 @@ fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
         (
             "flows",
             json!([{"name": "Inbound"}, {"name": "Inbound"}]),
-            "2 things go by the name of inbound message flow `Inbound`",
+            "found 2 objects named inbound message flow `Inbound`",
         ),
         (
             "flows",
@@ -164,7 +164,7 @@ fn a_name_that_means_nothing_or_two_things_is_told_and_nothing_is_written() {
         (
             "knowledgeBases",
             json!([{"name": "Answers"}, {"name": "Answers"}]),
-            "2 things go by the name of knowledge base `Answers`",
+            "found 2 objects named knowledge base `Answers`",
         ),
     ];
     for (shelf, found, told) in table {
@@ -188,8 +188,9 @@ fn two_objects_of_one_name_are_told_and_neither_is_written() {
         cloud.commit("#222222");
         let mark = cloud.mark();
         let ran = cloud.apply(&[]).expect(4);
-        let told = format!("2 things in organization {} go by the name of", organization(1));
-        assert!(ran.stdout.contains(&told) && ran.stdout.contains(object), "{}", ran.stdout);
+        let of_organization = format!("`{object}` in organization {}", organization(1));
+        let is_told = ran.stdout.contains("found 2 objects named") && ran.stdout.contains(&of_organization);
+        assert!(is_told, "{}", ran.stdout);
         assert_eq!((cloud.writes(1, mark), cloud.served(1)), (vec![], served(1, "#111111")), "{kind}");
     }
 }
@@ -298,9 +299,22 @@ fn a_redirect_is_not_followed_and_the_token_stays() {
         cloud.fault(json!({"match": {"method": method, "path": path}, "times": 0, "do": answer}));
         let ran = cloud.apply(&[]);
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!([4, 7].contains(&ran.code), "{what}: {said}");
+        assert_eq!(ran.code, 7, "{what}: {said}");
         assert!(said.contains(&status.to_string()), "{what}: {said}");
         assert_eq!(cloud.counts(1), (0, 0, 0), "{what}");
     });
     assert_eq!((calls.load(Ordering::SeqCst), heard.lock().unwrap().as_str()), (0, ""));
+}
+
+#[test]
+fn a_flow_that_was_never_published_is_told_by_the_plan_and_nothing_is_sent() {
+    let cloud = Cloud::seeded(1, |world| {
+        world["organizations"][0]["cloud"]["flows"] = json!([{"name": "Inbound", "published": false}]);
+    });
+    let planned = cloud.genesync(&["plan"]).expect(4);
+    let told = "inbound message flow `Inbound` is not published";
+    assert!(planned.stdout.contains(told), "{}", planned.stdout);
+    let applied = cloud.apply(&[]).expect(4);
+    assert!(format!("{}{}", applied.stdout, applied.stderr).contains(told), "{}", applied.stderr);
+    assert_eq!(cloud.counts(1), (0, 0, 0));
 }

@@ -242,6 +242,7 @@ async fn a_new_tenant_that_cannot_be_read_holds_later_waves_each_time() {
     assert_eq!(stage.claimed().await, [("t1".to_owned(), Some(0), false)]);
 }
 
+// Guarantee: watched-hold-nobody
 #[tokio::test]
 async fn nobody_waits_for_a_watched_tenant_without_a_client() {
     let watched = Member { watched: true, fate: Fate::NoClient, ..plain(1, 0) };

@@ -152,6 +152,7 @@ pub async fn an_opening_lasts_until_a_run_wrote(pair: &Pair) {
     }
 }
 
+// Guarantee: one-state
 #[test]
 fn a_server_that_was_put_back_or_exchanged_takes_no_intents() {
     let cluster = Postgres::start();

@@ -15,6 +15,13 @@ use crate::model::{Fault, ObjectKind, ReferenceKind};
 /// Flows are asked for one by one up to this many names; more are found in the whole list.
 const FLOWS_BY_NAME_MAX: usize = 3;
 
+/// What a flow shows besides its published version: one that shows these was made, and not published.
+const OTHER_VERSIONS: [&str; 2] = ["savedVersion", "checkedInVersion"];
+
+fn version_of(flow: &Entity, field: &str) -> bool {
+    flow.get(field).is_some_and(serde_json::Value::is_object)
+}
+
 impl<C: Caller> Reader<'_, C> {
     /// What goes by the names that were asked for.
     pub(super) async fn names(&self, references: &BTreeSet<Reference>) -> Result<Names, Fault> {
@@ -27,12 +34,17 @@ impl<C: Caller> Reader<'_, C> {
         let listed = side_by_side(kinds.iter().map(|kind| self.candidates(*kind, references)));
         let listed: Vec<Vec<Entity>> = listed.try_collect().await?;
         for (kind, entities) in kinds.into_iter().zip(listed) {
+            // A list that shows for some what is published shows for the others that nothing is.
+            let is_shown = entities.iter().any(|entity| version_of(entity, "publishedVersion"));
             for entity in entities {
                 let (Some(id), Some(name)) = (wire::text(&entity, "id"), wire::text(&entity, "name")) else {
                     continue;
                 };
                 let Some(known) = names.get_mut(&Reference { kind, name: name.into() }) else { continue };
-                let named = Named { id: id.into(), version: None };
+                let is_unpublished = kind == ReferenceKind::Flow
+                    && !version_of(&entity, "publishedVersion")
+                    && (is_shown || OTHER_VERSIONS.iter().any(|other| version_of(&entity, other)));
+                let named = Named { id: id.into(), version: None, is_unpublished };
                 if !known.contains(&named) {
                     known.push(named);
                 }
@@ -59,7 +71,7 @@ impl<C: Caller> Reader<'_, C> {
                     Some(stored.version).filter(|version| *version > 0)
                 }
             };
-            known.push(Named { id: id.as_str().into(), version });
+            known.push(Named { id: id.as_str().into(), version, is_unpublished: false });
         }
         Ok(())
     }

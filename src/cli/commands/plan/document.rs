@@ -1,7 +1,6 @@
 //! A plan as the document that all renderers work from.
 
 use jiff::civil::{Date, Time};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
@@ -12,6 +11,7 @@ use crate::fleet::{Fleet, Loaded, Moved, PROJECT_IS_BROKEN, ProjectMoved};
 use crate::manifest::schema;
 use crate::model::hours::{self, Hours, Moment};
 use crate::model::plan::fleet_digest;
+use crate::model::zone;
 use crate::model::{
     Change, ChangeKind, Mode, ObjectKind, Observed, Plan, Stored, TenantName, json, reference,
 };
@@ -194,7 +194,7 @@ fn moments(run: &Run, zone: Option<&str>, from: Timestamp) -> Vec<MomentDocument
         return Vec::new();
     }
     // Without a name the organization's own setting decides, which nobody here knows.
-    let Some(zone) = zone.and_then(|name| TimeZone::get(name).ok()) else { return Vec::new() };
+    let Some(zone) = zone.and_then(zone::find) else { return Vec::new() };
     let hours = |body: &Map<String, Value>| Hours::of(body, zone.clone());
     let to = from.checked_add(SignedDuration::from_hours(24 * MOMENTS_DAYS)).unwrap_or(from);
     // Where nothing is live, nothing is offered.

@@ -133,6 +133,7 @@ fn the_next_opening_is_the_first_open_moment_of_any_window() {
     }
 }
 
+// Guarantee: windows-are-waited-for
 #[test]
 fn a_window_is_waited_for_unless_it_is_open_or_never_opens() {
     let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
@@ -155,6 +156,7 @@ fn a_window_is_waited_for_unless_it_is_open_or_never_opens() {
     }
 }
 
+// Guarantee: the-stricter-commit
 #[test]
 fn a_window_that_a_commit_opens_stays_shut_until_the_commit_was_applied() {
     let now: Timestamp = "2026-11-27T12:00:00Z".parse().unwrap();
@@ -224,7 +226,7 @@ fn any_moment(zone: &'static str) -> impl Strategy<Value = Timestamp> {
     let minutes = prop_oneof![3 => -240..240_i64, 1 => -2880..2880_i64];
     (0..4_usize, minutes, 0..60_i64).prop_map(move |(change, minutes, seconds)| {
         let from: Timestamp = "2025-11-15T12:00:00Z".parse().unwrap();
-        let changes = TimeZone::get(zone).unwrap();
+        let changes = crate::model::zone::find(zone).unwrap();
         let at = changes.following(from).nth(change).map_or(from, |change| change.timestamp());
         at + SignedDuration::from_secs(minutes * 60 + seconds)
     })

@@ -212,7 +212,8 @@ impl Platform {
         let mut names = Names::new();
         for reference in look.references.iter() {
             let ids = self.flows.iter().filter(|_| reference.kind == ReferenceKind::Flow);
-            let named = ids.map(|id| Named { id: (*id).into(), version: None }).collect();
+            let named =
+                ids.map(|id| Named { id: (*id).into(), version: None, is_unpublished: false }).collect();
             names.insert(reference.clone(), named);
         }
         Seen { objects, names }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::colour::Colour;
+use crate::model::colour::{Colour, shown_ratio};
 use crate::render::picture::font::{Block, Type, Weight};
 use crate::render::picture::look::Appearance;
 use crate::render::picture::scene::{Align, Area, Scene, Stroke};
@@ -131,7 +131,8 @@ impl<'a> Painter<'a> {
         for Mark { area, ratio, needed, is_beside, is_page } in std::mem::take(&mut self.marks) {
             let radius = (area.h.min(area.w) / 2.0).min(16.0);
             self.scene.outline(area, radius, Stroke { colour: FAILING, px: 3.0, is_dashed: false });
-            let words = format!("{ratio:.2} of {needed}");
+            let ratio = shown_ratio(ratio);
+            let words = format!("{ratio} of {needed}");
             let kind = kind(13.0, Weight::Semibold);
             let block = kind.layout(&words, 200.0, 1, Some(false));
             let (w, h) = (block.width() + 12.0, 20.0);
@@ -150,10 +151,10 @@ impl<'a> Painter<'a> {
             self.scene.text(&block, kind, inside, Align::Start, Colour::WHITE);
             let told = match (is_page, self.page == Colour::WHITE) {
                 (false, _) | (true, true) => {
-                    format!("circled: a contrast of {ratio:.2} where {needed} is needed")
+                    format!("circled: a contrast of {ratio} where {needed} is needed")
                 }
                 (true, false) => format!(
-                    "circled: on a dark page the launcher has a contrast of {ratio:.2} where {needed} is needed; no rule judges that, because no configuration says what colour a page has"
+                    "circled: on a dark page the launcher has a contrast of {ratio} where {needed} is needed; no rule judges that, because no configuration says what colour a page has"
                 ),
             };
             self.told.insert(told);

@@ -265,7 +265,7 @@ impl Many {
             self.request(format!("list {}", listed.len()));
         }
         let objects = look.sought.iter().map(|sought| self.seen(sought)).collect();
-        let flow = || vec![Named { id: "f-1".into(), version: None }];
+        let flow = || vec![Named { id: "f-1".into(), version: None, is_unpublished: false }];
         let names: Names = look.references.iter().map(|reference| (reference.clone(), flow())).collect();
         Seen { objects, names }
     }

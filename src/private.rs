@@ -1,0 +1,98 @@
+//! Folders and files of genesync's own that only their owner may enter and read, whatever the umask says.
+//!
+//! In: paths. Out: what is there now. Never: changes the rights of what was there before: somebody may have meant them.
+//! Start reading at [`folder`].
+
+#![expect(clippy::disallowed_methods, reason = "this module makes what the ports keep")]
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+#[cfg(unix)]
+const FOLDER_MODE: u32 = 0o700;
+#[cfg(unix)]
+const FILE_MODE: u32 = 0o600;
+
+/// Makes a folder, and those above it that are missing.
+///
+/// # Errors
+/// The system said no.
+pub fn folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        folder(above)?;
+    }
+    match make(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+    fs::DirBuilder::new().mode(FOLDER_MODE).create(path)?;
+    // The umask may have taken from it.
+    fs::set_permissions(path, fs::Permissions::from_mode(FOLDER_MODE))
+}
+
+#[cfg(not(unix))]
+fn make(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().create(path)
+}
+
+/// Makes an empty file, if there is none.
+///
+/// # Errors
+/// The system said no.
+pub fn file(path: &Path) -> io::Result<()> {
+    match created(fs::OpenOptions::new().write(true).create_new(true), path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// Writes a file whole. One that was there keeps its rights.
+///
+/// # Errors
+/// The system said no.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Also a link to a file that does not exist yet: the file that the system makes has the process's own rights.
+    if path.is_symlink() || path.exists() {
+        return fs::write(path, bytes);
+    }
+    created(fs::OpenOptions::new().write(true).create_new(true), path)?.write_all(bytes)
+}
+
+#[cfg(unix)]
+fn created(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let file = options.mode(FILE_MODE).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn created(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    options.open(path)
+}
+
+/// The rights of a folder that others than its owner have any in, as `0755`; none where they have none, or where the system
+/// has no such rights.
+pub fn rights_of_others(folder: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(folder).ok()?.permissions().mode() & 0o7777;
+        (mode & 0o077 != 0).then(|| format!("{mode:04o}"))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}
